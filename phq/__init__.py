@@ -1,0 +1,25 @@
+"""phq: 360° portrait datasets, from raw photographs to annotated one-quarter headshots.
+
+``from phq import build, Annotator``: the first is what ``phq build`` does, the second annotates one person.
+Nothing heavy is imported until one of them is touched.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Annotator", "__version__", "build"]
+
+if TYPE_CHECKING:
+    from phq.annotator import Annotator
+    from phq.building import build
+
+_LAZY = {"build": "phq.building", "Annotator": "phq.annotator"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'phq' has no attribute {name!r}")

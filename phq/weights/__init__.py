@@ -1,0 +1,74 @@
+"""The embedded ONNX networks: where they are, what they must hash to, and how a session is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from phq.errors import WeightError
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One line of ``registry.json``."""
+
+    name: str
+    file: str
+    sha256: str
+    size: int
+    licence: str
+    source: str
+    purpose: str
+
+
+@cache
+def registry() -> dict[str, Weight]:
+    """Every embedded network by name."""
+    entries = json.loads((FOLDER / "registry.json").read_text(encoding="utf-8"))
+    return {e["name"]: Weight(**e) for e in entries}
+
+
+@cache
+def checked_path(name: str) -> Path:
+    """Path of a network whose bytes are what the registry says; the check runs once a process.
+
+    Raises:
+        WeightError: the file is missing or its sha256 differs.
+    """
+    weight = registry()[name]
+    path = FOLDER / weight.file
+    if not path.is_file():
+        raise WeightError(f"weight file {path} is missing; reinstall phq (it ships {weight.file})")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != weight.sha256:
+        raise WeightError(f"weight file {path} has sha256 {found}, expected {weight.sha256}; reinstall phq")
+    return path
+
+
+def open_session(name: str, threads: int = 1) -> Any:
+    """ONNX Runtime session on the CPU.
+
+    One thread by default: parallelism is by worker processes, so the same input gives the same bytes whatever
+    the number of cores.
+
+    Raises:
+        WeightError: see `checked_path`, or ONNX Runtime cannot read the file.
+    """
+    import onnxruntime as ort  # heavy: only when a network is really run
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # the exporters left batch-norm counters among the inputs; not the user's concern
+    try:
+        return ort.InferenceSession(str(checked_path(name)), options, providers=["CPUExecutionProvider"])
+    except WeightError:
+        raise
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own family of classes, all fatal here
+        raise WeightError(f"ONNX Runtime cannot open {registry()[name].file}: {error}") from error
