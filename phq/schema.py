@@ -72,9 +72,9 @@ class Sample(BaseModel):
     movenet_keypoints: list[float] = _floats(51, "17 COCO keypoints x, y (photo pixels), score; zeros if none")
     # body
     body_model: str = Field(description="name of the body model the pose belongs to")
-    smpl_pose: list[float] = _floats(72, "24 SMPL joints × axis-angle (radians); root turns body to OpenCV camera axes")
+    smpl_pose: list[float] = _floats(72, "24 SMPL joints × axis-angle (radians); the root leads to the crop camera's axes")
     smpl_betas: list[float] = _floats(10, "shape numbers of body_model")
-    smpl_transl: list[float] = _floats(3, "neck joint in the photo's camera axes, metres")
+    smpl_transl: list[float] = _floats(3, "translation of the body model into the crop camera's axes, metres")
     pose_observed: list[bool] = _floats(24, "which joints were seen; the others are the prior")
     neck_head_pose: list[float] = _floats(6, "axis-angle of SMPL joints 12 (neck) and 15 (head)")
     # camera
@@ -187,3 +187,5 @@ def column_kind(name: str) -> tuple[type, int]:
     return args[0], next(m.max_length for m in field.metadata if hasattr(m, "max_length"))
 
 
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from phq.keypoints.blazepose import Landmarks
+    from phq.pose.closed_form import TorsoFit
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -33,16 +37,14 @@ class Person:
     index: int
     fields: dict[str, Any] = field(default_factory=dict)
     """Fields of `phq.schema.Sample` computed so far."""
-    mask: NDArray[np.float32] | None = None
-    """Soft mask of this person on the landmark region, in 0..1; see `region_to_photo`."""
-    region_to_photo: Floats | None = None
-    """2×3 affine, mask pixels to photo pixels."""
-    evidence: dict[str, Any] = field(default_factory=dict)
-    """What one stage leaves for a later one and the record does not keep (runs of the landmark network…)."""
+    runs: list[Landmarks] = field(default_factory=list)
+    """Every run of the landmark network on this person."""
+    fit: TorsoFit | None = None
+    """How torso and head are turned and where they are in the photo."""
     crop: Image | None = None
-    """Stored image, H × W × 3 RGB."""
+    """Stored image, size × size × 3 RGB."""
     crop_mask: Image | None = None
-    """Mask of the stored image, H × W, 0 or 255."""
+    """Mask of the stored image, size × size, 0 or 255."""
     members: dict[str, bytes] = field(default_factory=dict)
     """Encoded members of the sample: jpg, json, mask.png."""
     rejected: Reject | None = None

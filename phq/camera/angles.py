@@ -1,0 +1,50 @@
+"""Angles of cameras and heads, in degrees; signs in docs/conventions.md."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phq.camera.convention import BODY_TO_CV, Floats, unit
+
+
+def wrap_deg(angle: float) -> float:
+    """Angle in (−180, 180]."""
+    wrapped = -((-angle + 180.0) % 360.0 - 180.0)
+    return float(wrapped) + 0.0
+
+
+def yaw_pitch(position: Floats) -> tuple[float, float]:
+    """Yaw atan2(x, z) and elevation of a camera at `position` (3,) in body axes (left, up, front)."""
+    x, y, z = position
+    return wrap_deg(float(np.degrees(np.arctan2(x, z)))), float(np.degrees(np.arctan2(y, np.hypot(x, z))))
+
+
+def roll(cam2world: Floats) -> float:
+    """How far the torso's up axis leans to image right; 0 for a level camera."""
+    up = cam2world[:3, :3].T @ np.array([0.0, 1.0, 0.0])
+    return wrap_deg(float(np.degrees(np.arctan2(up[0], -up[1]))))
+
+
+def camera_angles(cam2world: Floats) -> tuple[float, float, float]:
+    """(yaw, pitch, roll) of a camera about the torso."""
+    return *yaw_pitch(cam2world[:3, 3]), roll(cam2world)
+
+
+def part_angles(part_to_cam: Floats, part_in_cam: Floats) -> tuple[float, float, float]:
+    """(yaw, pitch, roll) of a body part as it is seen.
+
+    Args:
+        part_to_cam: 3×3 rotation from the part's axes (left, up, front) to OpenCV camera axes.
+        part_in_cam: (3,) position of the part, camera axes.
+
+    Yaw is that of the camera's position in the part's frame, as for the torso. Pitch (+ = face up) and roll
+    (+ = crown towards the subject's own left) are Euler angles R = Ry(yaw) Rx(−pitch) Rz(roll) in a camera that
+    looks straight at the part and is level with the image.
+    """
+    yaw, _ = yaw_pitch(-part_to_cam.T @ part_in_cam)
+    z = unit(part_in_cam)
+    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
+    view = np.stack([x, np.cross(z, x), z])
+    m = view @ part_to_cam @ BODY_TO_CV
+    pitch = np.degrees(np.arcsin(np.clip(m[1, 2], -1, 1)))
+    return yaw, float(pitch), wrap_deg(float(np.degrees(np.arctan2(m[1, 0], m[1, 1]))))

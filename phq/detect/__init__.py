@@ -1,0 +1,1 @@
+"""Finding people, whichever way they face: bodies, not faces."""

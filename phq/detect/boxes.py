@@ -1,0 +1,50 @@
+"""Box arithmetic. A box is x0, y0, x1, y1 in pixels; arrays of boxes are (N, 4) float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.floating[Any]]
+
+
+def area(boxes: Boxes) -> Boxes:
+    """Area of each box, (N,); 0 for an inverted one."""
+    return np.asarray(np.clip(boxes[..., 2] - boxes[..., 0], 0, None) * np.clip(boxes[..., 3] - boxes[..., 1], 0, None))
+
+
+def intersection(a: Boxes, b: Boxes) -> Boxes:
+    """(N, M) areas of overlap between every box of `a` (N, 4) and every box of `b` (M, 4)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return area(np.concatenate([low, high], axis=-1))
+
+
+def iou(a: Boxes, b: Boxes) -> Boxes:
+    """(N, M) intersection over union."""
+    shared = intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - shared
+    return np.asarray(shared / np.maximum(union, 1e-9))
+
+
+def covered(a: Boxes, b: Boxes) -> Boxes:
+    """(N, M) fraction of each box of `a` that lies inside each box of `b`."""
+    return np.asarray(intersection(a, b) / np.maximum(area(a)[:, None], 1e-9))
+
+
+def nms(boxes: Boxes, scores: Boxes, max_iou: float) -> list[int]:
+    """Greedy non-maximum suppression; indices kept, best score first (ties: lower index first)."""
+    order = list(np.argsort(-scores, kind="stable"))
+    kept: list[int] = []
+    overlap = iou(boxes, boxes)
+    for i in order:
+        if all(overlap[i, j] <= max_iou for j in kept):
+            kept.append(int(i))
+    return kept
+
+
+def clip(boxes: Boxes, width: int, height: int) -> Boxes:
+    """Boxes cut at the borders of a width × height picture."""
+    return np.asarray(np.clip(boxes, 0, [width, height, width, height]))

@@ -1,0 +1,61 @@
+"""MoveNet MultiPose: up to six people with 17 COCO keypoints and a box each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from phq.detect.boxes import Boxes
+from phq.weights import open_session
+from phq.work import Image
+
+LONG_SIDE = 384
+MULTIPLE = 32
+
+
+def to_input(pixels: Image) -> tuple[np.ndarray[Any, np.dtype[np.int32]], float]:
+    """H × W × 3 RGB to 1 × h × w × 3 int32 with the long side 384, zero-padded right and below, and its scale."""
+    height, width = pixels.shape[:2]
+    scale = LONG_SIDE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    padded = [-(-s // MULTIPLE) * MULTIPLE for s in size]
+    canvas = np.zeros((1, padded[1], padded[0], 3), np.int32)
+    canvas[0, : size[1], : size[0]] = small
+    return canvas, scale
+
+
+def decode(output: Boxes, canvas: tuple[int, int], scale: float) -> tuple[Boxes, Boxes, Boxes]:
+    """Network output (6, 56) to photo pixels.
+
+    Args:
+        output: 17 × (y, x, score), then ymin, xmin, ymax, xmax, score, normalised to the padded canvas.
+        canvas: height and width of the padded canvas, pixels.
+
+    Returns:
+        (6, 4) boxes, (6,) scores, (6, 17, 3) keypoints as x, y, score.
+    """
+    height, width = canvas
+    keypoints = output[:, :51].reshape(-1, 17, 3)[..., [1, 0, 2]] * [width / scale, height / scale, 1]
+    boxes = output[:, [52, 51, 54, 53]] * np.array([width, height, width, height]) / scale
+    return boxes, output[:, 55].astype(np.float64), keypoints
+
+
+class MoveNet:
+    """`detect(pixels)` → boxes (N, 4), scores (N,), keypoints (N, 17, 3), in pixels."""
+
+    name = "movenet"
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.session = open_session("movenet")
+
+    def detect(self, pixels: Image) -> tuple[Boxes, Boxes, Boxes]:
+        """People above the threshold, best first."""
+        canvas, scale = to_input(pixels)
+        output = self.session.run(None, {"input": canvas})[0][0]
+        boxes, scores, keypoints = decode(output, canvas.shape[1:3], scale)
+        order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > self.threshold]
+        return boxes[order], scores[order], keypoints[order]

@@ -1,0 +1,53 @@
+"""CenterFace (Xu et al. 2019) on the stored crop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from phq.weights import open_session
+from phq.work import Floats, Image
+
+SIDE = 320
+"""The crop is shown to the network at this side: a head of about 200 px, where it is at its best."""
+STRIDE = 4
+
+
+@dataclass(frozen=True)
+class Face:
+    """Best face of a crop, in fractions of the crop's side."""
+
+    score: float
+    box: Floats
+    """(4,) x0, y0, x1, y1."""
+    points: Floats
+    """(5, 2) subject's right eye, left eye, nose, right and left mouth corner, as the network orders them."""
+
+
+def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Face:
+    """The highest peak of the network's maps (1 × C × h × w, stride 4), whatever its score."""
+    row, column = np.unravel_index(int(np.argmax(heat[0, 0])), heat.shape[2:])
+    height, width = np.exp(scale[0, :, row, column]) * STRIDE
+    dy, dx = offset[0, :, row, column]
+    x0 = (column + dx + 0.5) * STRIDE - width / 2
+    y0 = (row + dy + 0.5) * STRIDE - height / 2
+    marks = landmarks[0, :, row, column].reshape(5, 2)[:, ::-1] * [width, height] + [x0, y0]
+    box = np.array([x0, y0, x0 + width, y0 + height], dtype=np.float64)
+    return Face(float(heat[0, 0, row, column]), box / SIDE, marks / SIDE)
+
+
+class CenterFace:
+    """`detect(crop)` → the most face-like place of a square RGB crop."""
+
+    name = "centerface"
+
+    def __init__(self) -> None:
+        self.session = open_session("centerface")
+
+    def detect(self, crop: Image) -> Face:
+        """Best face of an N × N × 3 RGB crop; its score may be low."""
+        small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        bgr = np.ascontiguousarray(small[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
+        return decode(*self.session.run(["537", "538", "539", "540"], {"input.1": bgr}))

@@ -1,0 +1,104 @@
+"""BlazePose (MediaPipe) landmark network on ONNX Runtime.
+
+Recipe of the regions: a square of side 1.25 × the person box for the first pass; the second re-centres on auxiliary
+landmark 33, with side 2.5 × its distance to landmark 34 and the angle that puts 34 straight above 33 (MediaPipe's
+own region from its detector's two alignment points, Bazarevsky et al. 2020).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.keypoints.region import Region, apply_affine, sample
+from phq.weights import open_session
+from phq.work import Floats, Image
+
+SIDE = 256
+BATCH = 8
+BOX_SCALE = 1.25
+AUX_SCALE = 2.5
+LEFT_RIGHT = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25,
+              28, 27, 30, 29, 32, 31)  # fmt: skip
+"""Landmark i of a mirror image is landmark LEFT_RIGHT[i] of the image."""
+
+
+@dataclass
+class Landmarks:
+    """One run of the network on one region."""
+
+    region: Region
+    points: Floats
+    """(33, 2) photo pixels."""
+    world: Floats
+    """(33, 3) metres, hip-centre origin, OpenCV axes of the upright photo (x right, y down, z away)."""
+    visibility: Floats
+    """(33,) in 0..1. It is 1.00 for the nose of a person seen from behind: not a proof."""
+    presence: float
+    """Pose flag, 0..1; also about 1 on a crop of legs: not a proof either."""
+    centre: Floats
+    """(2, 2) auxiliary landmarks 33 and 34, photo pixels: where the next region goes."""
+    mask: NDArray[np.float32]
+    """256 × 256 soft mask of this person in region pixels, 0..1."""
+
+    def next_region(self) -> Region:
+        """Region of the second pass."""
+        d = self.centre[1] - self.centre[0]
+        side = max(AUX_SCALE * float(np.hypot(*d)), 8.0)
+        return Region(float(self.centre[0, 0]), float(self.centre[0, 1]), side, float(np.arctan2(d[0], -d[1])))
+
+
+def box_region(box: Floats) -> Region:
+    """Region of the first pass from a person box x0, y0, x1, y1."""
+    width, height = box[2] - box[0], box[3] - box[1]
+    return Region(float(box[0] + width / 2), float(box[1] + height / 2), BOX_SCALE * float(max(width, height)))
+
+
+class BlazePose:
+    """`run(jobs)` for (pixels, region, mirrored) jobs, in fixed batches so that results do not depend on company."""
+
+    def __init__(self, fast: bool = False) -> None:
+        self.name = "blazepose-full" if fast else "blazepose-heavy"
+        self.session = open_session(self.name)
+
+    def run(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
+        """One `Landmarks` a job; a mirrored job is run on the mirror image and mirrored back."""
+        out: list[Landmarks] = []
+        for start in range(0, len(jobs), BATCH):
+            out += self._batch(jobs[start : start + BATCH])
+        return out
+
+    def _batch(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
+        crops = [sample(pixels, region, SIDE) for pixels, region, _ in jobs]
+        crops = [crop[:, ::-1] if job[2] else crop for crop, job in zip(crops, jobs, strict=True)]
+        names = ["ld_3d", "world_3d", "activation_segmentation", "output_poseflag"]
+        batch = np.stack(crops).astype(np.float32) / 255
+        results = zip(*self.session.run(names, {"input_1": batch}), strict=True)
+        return [decode(*arrays, job[1], job[2]) for arrays, job in zip(results, jobs, strict=True)]
+
+
+def decode(
+    ld: Floats, world: Floats, segmentation: Floats, flag: Floats, region: Region, mirrored: bool
+) -> Landmarks:
+    """Network output of one region to photo pixels and upright axes.
+
+    Args:
+        ld: (195,) 39 × x, y, z, visibility logit, presence logit in region pixels.
+        world: (117,) 39 × x, y, z metres in the region's axes. segmentation: (256, 256, 1). flag: (1,).
+    """
+    points = ld.reshape(39, 5).astype(np.float64)
+    metres = world.reshape(39, 3)[:33].astype(np.float64)
+    mask = segmentation[..., 0]
+    if mirrored:
+        points[:, 0] = SIDE - points[:, 0]
+        points[:33] = points[list(LEFT_RIGHT)]
+        metres = metres[list(LEFT_RIGHT)] * [-1, 1, 1]
+        mask = mask[:, ::-1]
+    placed = apply_affine(region.to_photo(SIDE), points[:35, :2])
+    cos, sin = np.cos(region.angle), np.sin(region.angle)
+    upright = np.column_stack([metres[:, :2] @ np.array([[cos, sin], [-sin, cos]]), metres[:, 2]])
+    visibility = 1 / (1 + np.exp(-points[:33, 3]))
+    soft = np.ascontiguousarray(np.clip(mask, 0, 1), dtype=np.float32)
+    return Landmarks(region, placed[:33], upright, visibility, float(flag[0]), placed[33:35], soft)

@@ -1,0 +1,1 @@
+"""The mask of one person, and of nobody else."""

@@ -1,0 +1,65 @@
+"""Stage: the mask of each person in the stored crop, and of nobody else."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.align.padding import is_padding
+from phq.keypoints.blazepose import SIDE, Landmarks
+from phq.keypoints.region import invert_affine, warp_soft
+from phq.mask.guided import guided_filter
+from phq.work import Floats, Image, Person, Photo, living
+
+RADIUS = 1 / 64
+"""Window of the refinement, fraction of the crop's side."""
+EPSILON = 1e-4
+SUPPORT = 0.05
+"""Soft values above this take part in the mask's confidence."""
+
+
+class MaskPerson:
+    """Soft masks of all landmark runs, averaged on the crop's grid and led to its edges."""
+
+    name = "mask"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every person that has a crop."""
+        for person in living(photos):
+            if person.crop is not None:
+                mask_person(person)
+
+
+def run_to_crop(run: Landmarks, crop_to_source: Floats, size: int) -> NDArray[np.float32]:
+    """Soft mask of one run on the size × size grid of the crop; 0 beyond the run's region."""
+    crop, to_mask = np.vstack([crop_to_source, [0, 0, 1]]), invert_affine(run.region.to_photo(SIDE))
+    return warp_soft(run.mask, to_mask @ crop, size, size)
+
+
+def soft_mask(runs: list[Landmarks], crop_to_source: Floats, size: int) -> NDArray[np.float32]:
+    """Mean of the runs' masks, size × size in 0..1."""
+    return np.asarray(np.mean([run_to_crop(run, crop_to_source, size) for run in runs], axis=0), np.float32)
+
+
+def refine(soft: NDArray[np.float32], crop: Image) -> NDArray[np.float32]:
+    """The soft mask with its edges moved to those of the picture."""
+    radius = max(1, round(RADIUS * crop.shape[0]))
+    return np.clip(guided_filter(crop.astype(np.float32) / 255, soft, radius, EPSILON), 0, 1)
+
+
+def mask_person(person: Person) -> None:
+    """Set the binary mask (0 beyond the photo) and its scores."""
+    assert person.crop is not None
+    size = person.crop.shape[0]
+    soft = refine(soft_mask(person.runs, person.fields["crop_to_source"], size), person.crop)
+    soft[is_padding(person.fields["photo_in_crop"], size)] = 0
+    inside = soft > 0.5
+    support = soft[soft > SUPPORT]
+    person.crop_mask = np.where(inside, 255, 0).astype(np.uint8)
+    person.fields |= {
+        "mask_fraction": float(inside.mean()),
+        "mask_confidence": float(np.abs(2 * support - 1).mean()) if support.size else 0.0,
+    }

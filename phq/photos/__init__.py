@@ -1,0 +1,1 @@
+"""Reading photos: which files there are, and their pixels as upright sRGB whatever the file holds."""

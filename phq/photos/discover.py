@@ -1,0 +1,172 @@
+"""Which files to read: a folder, a list file, one picture or a glob, in an order that never changes."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from glob import has_magic
+from pathlib import Path
+
+from phq.errors import InputError
+
+LITTER = {
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
+    "__macosx", "@eadir", "$recycle.bin", "system volume information",
+}  # fmt: skip
+"""What operating systems and network drives leave among photos, besides hidden files; in lower case."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file to read."""
+
+    path: Path
+    name: str
+    """Path as it is recorded: relative to the input root, with forward slashes; always valid UTF-8."""
+
+
+def _recorded(relative: str) -> str:
+    """A path as text that any file can hold: bytes that are no UTF-8 are written as ``\\xff``."""
+    slashed = relative.replace(os.sep, "/")
+    return slashed.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _ordered(found: Iterable[Found]) -> list[Found]:
+    """One `Found` for each path, sorted by the bytes of the names."""
+    once = {os.path.normpath(f.path): f for f in found}
+    return sorted(once.values(), key=lambda f: (f.name.encode(), os.fsencode(f.path)))
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
+    """What is in `folder`, sorted, without litter; None if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((e for e in entries if not _is_litter(e.name)), key=lambda e: os.fsencode(e.name))
+    except OSError:
+        return None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Every file below `root`, and every folder that cannot be listed.
+
+    Linked folders are entered after all real ones, each real folder once, and never one that holds `root`.
+    """
+    seen: set[str] = set()
+    above = {str(folder) for folder in root.resolve().parents}
+    folders, linked = [root], list[Path]()
+    while folders or linked:
+        folder = folders.pop() if folders else linked.pop(0)
+        real = os.path.realpath(folder)
+        if real in seen or real in above:
+            continue
+        seen.add(real)
+        entries = _entries(folder)
+        if entries is None:
+            yield folder
+        for entry in entries or []:
+            if not _is_folder(entry):
+                yield Path(entry.path)
+            elif entry.is_symlink():
+                linked.append(Path(entry.path))
+            else:
+                folders.append(Path(entry.path))
+
+
+def _from_folder(root: Path) -> list[Found]:
+    if _entries(root) is None:
+        raise InputError(f"the folder {root} cannot be read; check its permissions")
+    return _ordered(Found(p, _recorded(os.path.relpath(p, root))) for p in _walk(root))
+
+
+def _matches(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a path match those of a glob, where ``**`` is any number of folders."""
+    if not pattern or not names:
+        return not pattern and not names
+    if pattern[0] == "**":
+        rest = pattern[1:]
+        return not rest or any(_matches(names[i:], rest) for i in range(len(names)))
+    return fnmatch.fnmatch(names[0], pattern[0]) and _matches(names[1:], pattern[1:])
+
+
+def _from_glob(source: Path) -> list[Found]:
+    fixed = next(i for i, part in enumerate(source.parts) if has_magic(part))
+    root = Path(*source.parts[:fixed])
+    if not root.is_dir():
+        raise InputError(f"no such folder: {root} (of the glob {source})")
+    pattern = source.parts[fixed:]
+    found = [f for f in _from_folder(root) if _matches(f.path.relative_to(root).parts, pattern)]
+    if not found:
+        raise InputError(f"the glob {source} matches no file; use ** for files in subfolders")
+    return found
+
+
+def _read_list(source: Path) -> str:
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise InputError(f"the list {source} cannot be read: {error.strerror}") from error
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):  # what PowerShell writes
+        return data.decode("utf-16", "replace")
+    if b"\0" in data:
+        raise InputError(f"the list {source} is not a text file; a list has one path per line")
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+
+
+def _list_name(path: Path, root: Path) -> str:
+    try:
+        return _recorded(os.path.relpath(path, root))
+    except ValueError:  # another drive of Windows
+        return _recorded(str(path.absolute()))
+
+
+def _from_list(source: Path) -> list[Found]:
+    lines = [line.strip() for line in re.split(r"[\r\n]+", _read_list(source))]
+    paths = [source.parent / line for line in lines if line and not line.startswith("#")]
+    if not paths:
+        raise InputError(f"the list {source} names no photo; a list has one path per line")
+    return _ordered(Found(p, _list_name(p, source.parent)) for p in paths)
+
+
+def discover(source: str | Path) -> list[Found]:
+    """Files that `source` stands for, sorted by the bytes of their names, each file once.
+
+    `source` is one of
+
+    - a folder: everything in it and below, whatever its suffix, so that a file that is no picture becomes a
+      reject with a name. Hidden files and `LITTER` are left out. Linked folders are entered, loops are not.
+    - a list (``.txt``): one path per line, relative to the list's folder; blank lines and lines that start
+      with ``#`` are skipped. A listed file need not exist: reading it is what tells. Names of files outside
+      the list's folder start with ``..``.
+    - one picture.
+    - a glob, in which ``**`` is any number of folders; the root is the part before the first wildcard.
+
+    Raises:
+        InputError: no such file or folder, an empty folder or list, a glob that matches nothing, a list or
+            folder that cannot be read.
+    """
+    source = Path(source)
+    if source.is_dir():
+        found = _from_folder(source)
+        if not found:
+            raise InputError(f"the folder {source} has no files in it")
+        return found
+    if os.path.lexists(source):
+        is_list = source.suffix.lower() == ".txt"
+        return _from_list(source) if is_list else [Found(source, _recorded(source.name))]
+    if has_magic(str(source)):
+        return _from_glob(source)
+    raise InputError(f"no such file or folder: {source}")

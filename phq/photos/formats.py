@@ -1,0 +1,88 @@
+"""What a file is, told from its first bytes and never from its suffix."""
+
+from __future__ import annotations
+
+from phq.errors import RejectError
+
+ACCEPTED = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF")
+"""Names as Pillow uses them; HEIF is HEIC."""
+
+_ACCEPTED_STARTS = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"BM", "BMP"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # BigTIFF
+    (b"MM\0+", "TIFF"),
+)
+
+_REFUSED_STARTS = (
+    (b"8BPS", "a Photoshop document"),
+    (b"%PDF", "a PDF"),
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"\0\0\1\0", "an icon"),
+    (b"\0\0\2\0", "a cursor"),
+    (b"icns", "an icon"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"qoif", "QOI"),
+    (b"DDS ", "a DirectDraw texture"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"gimp xcf", "a GIMP document"),
+    (b"SIMPLE  =", "FITS"),
+    (b"FUJIFILMCCD-RAW", "camera raw"),
+    (b"IIRO", "camera raw"),
+    (b"IIRS", "camera raw"),
+    (b"MMOR", "camera raw"),
+    (b"IIU\0", "camera raw"),
+    (b"FOVb", "camera raw"),
+    *((b"P" + digit + space, "a Netpbm image") for digit in (b"1", b"2", b"3", b"4", b"5", b"6", b"7")
+      for space in (b"\n", b" ", b"\r", b"\t")),
+)  # fmt: skip
+
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+
+
+def _brand_format(data: bytes) -> str:
+    """Format of an ISO base media file from its brands (ISO/IEC 14496-12 §4.3, 23008-12 annex B)."""
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    major = data[8:12]
+    if major == b"crx ":
+        raise RejectError("unsupported_format", "camera raw (CR3)")
+    brands = {major} | {data[i : i + 4] for i in range(16, end - 3, 4)}
+    if brands & _AVIF_BRANDS:
+        return "AVIF"
+    if brands & _HEIC_BRANDS:
+        return "HEIF"
+    raise RejectError("not_an_image", "a video or another ISO media file")
+
+
+def sniff(data: bytes) -> str:
+    """Name of the accepted format `data` starts like.
+
+    Raises:
+        RejectError: is_empty, unsupported_format (a known kind of image phq does not read) or not_an_image.
+    """
+    if not data:
+        raise RejectError("is_empty", "the file has no bytes")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        return _brand_format(data)
+    for start, name in _ACCEPTED_STARTS:
+        if data.startswith(start):
+            return name
+    for start, name in _REFUSED_STARTS:
+        if data.startswith(start):
+            raise RejectError("unsupported_format", name)
+    if b"<svg" in data[:1024]:
+        raise RejectError("unsupported_format", "SVG")
+    raise RejectError("not_an_image", "its first bytes are those of no image format")

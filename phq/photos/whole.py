@@ -1,0 +1,83 @@
+"""Is the file all there? What each container says about its own length, for files that were cut short.
+
+The decoders refuse nearly every cut file by themselves; this module gives the refusal its right name, and
+finds the files whose end is there but empty. `phq.photos.jpeg` looks deeper into the format that needs it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from phq.photos.jpeg import read_layout
+
+ZERO_TAIL = 1024
+"""Bytes; an interrupted copy onto preallocated space ends in zeros, compressed pictures not for so long."""
+
+
+def _riff_end(data: bytes) -> int:
+    """Offset at which a RIFF file says it ends."""
+    return int.from_bytes(data[4:8], "little") + 8
+
+
+def _iso_boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Type and end of each top-level box (ISO/IEC 14496-12 §4.2)."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if 0 < size < 8:  # smaller than its own header: not a box
+            return
+        at = at + size if size else len(data)
+        yield kind, at
+
+
+def _tiff_directory_end(data: bytes) -> int:
+    """Offset behind the first directory (TIFF 6.0 §2; BigTIFF), which most writers put last in the file."""
+    order = "<" if data[:2] == b"II" else ">"
+    big = b"+" in data[2:4]
+    if len(data) < 16:
+        return 16
+    start = struct.unpack_from(order + ("8xQ" if big else "4xI"), data)[0]
+    if start + 8 > len(data):
+        return int(start) + 8
+    entries = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
+    return int(start + 8 + entries * 20 if big else start + 2 + entries * 12)
+
+
+def _iso_end(data: bytes) -> int:
+    return max((end for _, end in _iso_boxes(data)), default=8)
+
+
+_PROMISED_END = {
+    "WEBP": _riff_end,
+    "BMP": lambda data: int.from_bytes(data[2:6], "little"),
+    "TIFF": _tiff_directory_end,
+    "HEIF": _iso_end,
+    "AVIF": _iso_end,
+}
+
+
+def ends_early(kind: str, data: bytes) -> bool:
+    """True if a file of format `kind` (a name of `phq.photos.formats`) is shorter than it says it is."""
+    if kind == "JPEG":
+        return not read_layout(data).has_end
+    if kind == "PNG":
+        return b"IEND" not in data[-1024:]
+    if kind == "GIF":
+        return not data.rstrip(b"\0").endswith(b";")
+    return _PROMISED_END[kind](data) > len(data)
+
+
+def has_empty_tail(kind: str, data: bytes) -> bool:
+    """True if a compressed picture without checksums ends in nothing but zeros: an interrupted copy."""
+    if kind == "WEBP":
+        data = data[: _riff_end(data)]
+    elif kind in ("HEIF", "AVIF"):
+        if [box for box, _ in _iso_boxes(data)][-1:] in ([b"free"], [b"skip"]):  # padding, zeros by right
+            return False
+    else:
+        return False
+    return len(data) > ZERO_TAIL and not any(data[-ZERO_TAIL:])

@@ -1,0 +1,142 @@
+"""The rigid torso, and the rotations of neck and head, from landmarks in closed form.
+
+`landmark_table.json` says where BlazePose puts its landmarks on a body (made by ``tools/calibrate_landmarks.py`` from
+rendered people with exact truth): they are not SMPL's joints, and the difference would tilt every label.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from phq.keypoints.blazepose import Landmarks
+from phq.pose import template
+from phq.pose.rotations import kabsch, rotmat_to_rotvec, rotvec_to_rotmat
+from phq.work import Floats
+
+FACE = tuple(range(11))
+TORSO = (11, 12, 23, 24)
+TORSO_WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5])
+"""Hips are often outside the picture, where they are guesses."""
+AGREEING_DEG = 60.0
+"""Runs within this angle of the central one are averaged; others are taken for front/back flips."""
+HEAD_SIZE = template.HEAD_TOP[1] - template.HEAD[1]
+"""Head joint to head top, metres of the template."""
+OUTLIER = 0.06
+"""Residual (template metres) from which a landmark loses weight in the placement."""
+
+
+@dataclass(frozen=True)
+class LandmarkTable:
+    """Where the landmarks lie on a body of the template's proportions, metres, body axes (left, up, front)."""
+
+    face: Floats
+    """(11, 3) face landmarks of the network's *metric* output, about the middle of the ears."""
+    torso: Floats
+    """(4, 3) shoulders and hips of the metric output, about the middle of the shoulders."""
+    placed: Floats
+    """(13, 3) landmarks 0–10 about the head joint and 11, 12 about the neck, as they appear in the *picture*."""
+    spread: Floats
+    """(13,) median distance of a landmark in the picture from there."""
+
+
+@cache
+def landmark_table() -> LandmarkTable:
+    """The vendored table."""
+    data = json.loads((Path(__file__).parent / "landmark_table.json").read_text(encoding="utf-8"))
+    return LandmarkTable(**{name: np.array(data[name]) for name in ("face", "torso", "placed", "spread")})
+
+
+@dataclass(frozen=True)
+class TorsoFit:
+    """Torso and head of one person, and where they are in the photo (weak perspective along the line of sight)."""
+
+    torso_to_cam: Floats
+    """3×3, body axes to OpenCV camera axes."""
+    head_to_cam: Floats
+    """3×3, head axes to OpenCV camera axes."""
+    neck_px: Floats
+    """(2,) neck joint, photo pixels."""
+    px_per_metre: float
+    """Photo pixels a metre of the template (whose head has the size of this person's head)."""
+    residual: float
+    """Weighted mean distance of landmarks from the fit, fraction of the head's size."""
+
+
+def central_rotation(rotations: Floats) -> Floats:
+    """Mean of the rotations (N, 3, 3) that agree with the most central of them.
+
+    A plain mean of a front and a back view would be a side view, so outliers are left out first.
+    """
+    cosine = (np.einsum("nij,mij->nm", rotations, rotations) - 1) / 2
+    angles = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    central = int(np.argmin(angles.sum(1)))
+    agreeing = rotations[angles[central] <= AGREEING_DEG]
+    U, _, Vt = np.linalg.svd(agreeing.sum(0))
+    return np.asarray(U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt)
+
+
+def torso_rotation(world: Floats) -> Floats:
+    """3×3 body to camera from metric landmarks (33, 3)."""
+    return np.asarray(kabsch(landmark_table().torso, world[list(TORSO)], TORSO_WEIGHTS))
+
+
+def head_rotation(world: Floats) -> Floats:
+    """3×3 head to camera from metric landmarks (33, 3)."""
+    return np.asarray(kabsch(landmark_table().face, world[list(FACE)]))
+
+
+def split_neck_head(torso_to_cam: Floats, head_to_cam: Floats) -> Floats:
+    """(2, 3) axis-angle of SMPL's neck and head joints: each takes half of the turn between torso and head."""
+    half = rotmat_to_rotvec(torso_to_cam.T @ head_to_cam) / 2
+    return np.stack([half, half])
+
+
+def head_joint(torso_to_cam: Floats, neck: Floats) -> Floats:
+    """(3,) head joint from the neck joint, camera axes, for a neck rotation (axis-angle)."""
+    rest = template.symmetric_points(("head",))[0]
+    return np.asarray(torso_to_cam @ rotvec_to_rotmat(neck) @ rest)
+
+
+def solve_placement(model: Floats, seen: Floats, weights: Floats) -> tuple[float, Floats]:
+    """Scale s and shift t that bring model (N, 2) nearest to seen (N, 2): seen ≈ t + s·model, weighted."""
+    share = (weights / weights.sum())[:, None]
+    model_mean, seen_mean = (share * model).sum(0), (share * seen).sum(0)
+    centred = model - model_mean
+    scale = float((share * centred * (seen - seen_mean)).sum() / (share * centred**2).sum())
+    return scale, seen_mean - scale * model_mean
+
+
+def place(torso_to_cam: Floats, head_to_cam: Floats, seen: Floats) -> tuple[float, Floats, float]:
+    """Where the body is in the photo, by reweighted least squares on face and shoulder landmarks.
+
+    Args:
+        seen: (33, 2) landmarks, photo pixels.
+
+    Returns:
+        photo pixels per template metre, (2,) neck in photo pixels, residual as a fraction of head size.
+    """
+    table = landmark_table()
+    head = head_joint(torso_to_cam, split_neck_head(torso_to_cam, head_to_cam)[0])
+    model = np.concatenate([table.placed[:11] @ head_to_cam.T + head, table.placed[11:] @ torso_to_cam.T])[:, :2]
+    prior = 1 / table.spread**2
+    weights = prior
+    for _ in range(10):
+        scale, shift = solve_placement(model, seen[: len(model)], weights)
+        off = np.linalg.norm(shift + scale * model - seen[: len(model)], axis=1) / max(abs(scale), 1e-9)
+        weights = prior / (1 + (off / OUTLIER) ** 2)
+    return scale, shift, float((prior * off).sum() / prior.sum() / HEAD_SIZE)
+
+
+def fit_torso(runs: list[Landmarks]) -> TorsoFit:
+    """Fit one person from several runs of the landmark network."""
+    worlds = [run.world for run in runs]
+    torso = central_rotation(np.stack([torso_rotation(w) for w in worlds]))
+    head = central_rotation(np.stack([head_rotation(w) for w in worlds]))
+    seen = np.median([run.points for run in runs], axis=0)
+    scale, neck, residual = place(torso, head, seen)
+    return TorsoFit(torso, head, neck, scale, residual)

@@ -1,0 +1,55 @@
+"""Arms in closed form: each bone swings from its rest direction to the direction of the landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phq.pose.rotations import rotmat_to_rotvec
+from phq.schema import SMPL_JOINTS
+from phq.work import Floats
+
+ARMS = {"left": (11, 13, 15, 1.0), "right": (12, 14, 16, -1.0)}
+"""Landmarks of shoulder, elbow and wrist, and the sign of x in which the rest pose stretches the arm."""
+HANGING = np.array([0.25, -1.0, 0.05])
+"""Prior of an arm nobody sees: hanging, a little away from the body (x is outwards)."""
+
+
+def swing(start: Floats, end: Floats) -> Floats:
+    """3×3 smallest rotation that turns direction `start` (3,) into `end` (3,)."""
+    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    axis, cosine = np.cross(a, b), float(a @ b)
+    if cosine < -1 + 1e-9:  # half a turn: any axis across will do
+        axis = np.cross(a, [0.0, 1.0, 0.0] if abs(a[1]) < 0.9 else [1.0, 0.0, 0.0])
+        axis = axis / np.linalg.norm(axis)
+        return np.asarray(2 * np.outer(axis, axis) - np.eye(3))
+    skew = np.cross(np.eye(3), axis)
+    return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
+
+
+def arm_pose(world: Floats, torso_to_cam: Floats, seen: np.ndarray) -> dict[str, Floats]:  # type: ignore[type-arg]
+    """Axis-angle of SMPL shoulders and elbows by joint name.
+
+    Args:
+        world: (33, 3) metric landmarks, camera axes. seen: (33,) bool, landmark is in the picture and visible.
+
+    A bone whose ends were not seen takes the prior (upper arm) or stays straight (forearm).
+    """
+    pose: dict[str, Floats] = {}
+    for side, (shoulder, elbow, wrist, sign) in ARMS.items():
+        rest = np.array([sign, 0.0, 0.0])
+        hanging = HANGING * [sign, 1, 1]
+        upper_dir = torso_to_cam.T @ (world[elbow] - world[shoulder]) if seen[elbow] else hanging
+        upper = swing(rest, upper_dir)
+        fore_dir = upper.T @ torso_to_cam.T @ (world[wrist] - world[elbow]) if seen[elbow] and seen[wrist] else rest
+        pose[f"{side}_shoulder"] = np.asarray(rotmat_to_rotvec(upper))
+        pose[f"{side}_elbow"] = np.asarray(rotmat_to_rotvec(swing(rest, fore_dir)))
+    return pose
+
+
+def observed_joints(seen: np.ndarray) -> list[bool]:  # type: ignore[type-arg]
+    """24 flags: root, neck and head are always fitted; arms where their landmarks were seen; the rest is prior."""
+    fitted = {"pelvis", "neck", "head"}
+    for side, (_, elbow, wrist, _) in ARMS.items():
+        fitted |= {f"{side}_shoulder"} if seen[elbow] else set()
+        fitted |= {f"{side}_elbow"} if seen[elbow] and seen[wrist] else set()
+    return [joint in fitted for joint in SMPL_JOINTS]

@@ -1,0 +1,138 @@
+"""Draws a body over a picture: a shaded mesh through a z-buffer, and the skeleton. NumPy and OpenCV only.
+
+Camera axes are OpenCV's (x right, y down, z forward); K is in pixels with the centre of the first pixel at
+(0.5, 0.5). Anything that reaches behind the camera is left out, so a bad pose cannot raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phq.work import Floats, Image
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Colour = tuple[int, int, int]
+
+NEAR = 1e-3
+"""Nearest depth drawn, metres."""
+
+
+def project(points: ArrayLike, K: ArrayLike) -> Doubles:
+    """Pixel positions (…, 2) of points (…, 3) in camera axes; not finite where the depth is not positive."""
+    xyz = np.asarray(points, dtype=np.float64)
+    uvw = xyz @ np.asarray(K, dtype=np.float64).T
+    depth = np.where(uvw[..., 2:] > NEAR, uvw[..., 2:], np.nan)
+    return np.asarray(uvw[..., :2] / depth, dtype=np.float64)
+
+
+def draw_body(
+    image: Image,
+    vertices_cam: Floats,
+    faces: NDArray[np.integer],
+    K: ArrayLike,
+    colour: Colour = (150, 180, 220),
+    opacity: float = 0.75,
+) -> Image:
+    """The picture with the shaded mesh over it, as a new array.
+
+    Args:
+        image: H × W × 3 in the channel order of `colour`.
+        vertices_cam: (V, 3) metres, camera axes.
+        faces: (F, 3) vertex numbers, counter-clockwise from outside; faces turned away are not drawn.
+        K: 3 × 3 in pixels.
+        colour: of a surface that faces the camera.
+        opacity: 0 leaves the picture, 1 hides it.
+    """
+    height, width = image.shape[:2]
+    corners = np.asarray(vertices_cam, dtype=np.float64)[faces]
+    shade, front = _shading(corners)
+    corners, shade = corners[front], shade[front]
+    pixel, face = _rasterise(project(corners, K), corners[..., 2], width, height)
+    out = image.reshape(-1, 3).astype(np.float64)
+    lit = np.asarray(colour, dtype=np.float64) * shade[face, None]
+    out[pixel] = (1 - opacity) * out[pixel] + opacity * lit
+    return np.clip(np.rint(out), 0, 255).astype(np.uint8).reshape(image.shape)
+
+
+def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
+    """Brightness (F,) under a lamp above the camera's shoulder, and which faces look at the camera."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30
+    front = ((normal * corners.mean(1)).sum(1) < 0) & (corners[..., 2] > NEAR).all(1)
+    lamp = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([0.35, 0.55, 0.75])
+    return 0.35 + 0.65 * np.clip(normal @ lamp, 0, 1), front
+
+
+def _rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tuple[Ints, Ints]:
+    """Flat pixel numbers that are covered, each once, and the nearest face there.
+
+    Every face is asked at every pixel centre of its bounding box; of several hits the last written, which is the
+    nearest because the hits are sorted from far to near, remains.
+    """
+    face, x, y = _candidates(corners, width, height)
+    u, v = x + 0.5, y + 0.5
+    a, b, c = (corners[face, i] for i in range(3))
+    area = _cross(b - a, c - a)
+    wb = _cross(np.stack([u, v], 1) - a, c - a) / area
+    wc = _cross(b - a, np.stack([u, v], 1) - a) / area
+    inside = (wb >= 0) & (wc >= 0) & (wb + wc <= 1)
+    face, wb, wc, pixel = face[inside], wb[inside], wc[inside], (y * width + x)[inside]
+    inverse = 1 / depth[face]  # 1/z is linear in the picture
+    order = np.argsort((1 - wb - wc) * inverse[:, 0] + wb * inverse[:, 1] + wc * inverse[:, 2], kind="stable")
+    nearest = np.full(width * height, -1, dtype=np.int64)
+    nearest[pixel[order]] = face[order]
+    covered = np.flatnonzero(nearest >= 0)
+    return covered, nearest[covered]
+
+
+def _candidates(corners: Doubles, width: int, height: int) -> tuple[Ints, Ints, Ints]:
+    """Face, column and row of every pixel centre in the bounding box of each face, clipped to the picture."""
+    size = np.array([width, height])
+    low = np.clip(np.ceil(corners.min(1) - 0.5), 0, size).astype(np.int64)
+    high = np.clip(np.floor(corners.max(1) - 0.5) + 1, 0, size).astype(np.int64)
+    span = np.maximum(high - low, 0)
+    span[_cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) == 0] = 0
+    count = span[:, 0] * span[:, 1]
+    face = np.repeat(np.arange(len(corners)), count)
+    step = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
+    return face, low[face, 0] + step % span[face, 0], low[face, 1] + step // span[face, 0]
+
+
+def _cross(a: Doubles, b: Doubles) -> Doubles:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], dtype=np.float64)
+
+
+def draw_skeleton(
+    image: Image,
+    joints_cam: Floats,
+    parents: Sequence[int],
+    K: ArrayLike,
+    colour: Colour = (255, 140, 0),
+    thickness: int = 1,
+) -> Image:
+    """The picture with a line from every joint to its parent, as a new array.
+
+    Args:
+        image: H × W × 3.
+        joints_cam: (J, 3) metres, camera axes.
+        parents: number of each joint's parent, −1 for the root.
+        K: 3 × 3 in pixels.
+        colour: of lines and joints.
+        thickness: of the lines, pixels.
+    """
+    out = image.copy()
+    shift = 4  # OpenCV draws with 4 fractional bits; its pixel centres are whole numbers, ours are halves
+    pixels = (project(joints_cam, K) - 0.5) * (1 << shift)
+    seen = np.isfinite(pixels).all(1) & (np.abs(pixels) < 2**30).all(1)
+    ends = np.where(seen[:, None], pixels, 0).round().astype(int).tolist()
+    for joint, parent in enumerate(parents):
+        if parent >= 0 and seen[joint] and seen[parent]:
+            cv2.line(out, ends[parent], ends[joint], colour, thickness, cv2.LINE_AA, shift)
+    for joint in np.flatnonzero(seen):
+        cv2.circle(out, ends[joint], (thickness + 1) << shift, colour, -1, cv2.LINE_AA, shift)
+    return out

@@ -1,0 +1,84 @@
+"""Rotations: axis-angle vectors, 3×3 matrices, the best rotation between two point sets, and mirroring.
+
+All functions are batched over leading axes and compute in float64. A rotation matrix R turns column vectors,
+x' = R·x. Mirroring is by M = diag(−1, 1, 1), the reflection in the body's left-right plane.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+Doubles = NDArray[np.float64]
+
+MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
+"""Signs of an axis-angle vector under M: a rotation vector is axial, so its x keeps the sign and y, z lose it."""
+
+MIRRORED_JOINTS = np.array(
+    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
+)
+"""For each SMPL joint, the joint that takes its place in the mirror (order of `phq.schema.SMPL_JOINTS`)."""
+
+
+def rotvec_to_rotmat(rotvec: ArrayLike) -> Doubles:
+    """Axis-angle vectors (…, 3) in radians to rotation matrices (…, 3, 3); exact at zero."""
+    vectors = np.asarray(rotvec, dtype=np.float64)
+    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
+    return np.asarray(matrices, dtype=np.float64).reshape(*vectors.shape[:-1], 3, 3)
+
+
+def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
+    """Rotation matrices (…, 3, 3) to axis-angle vectors (…, 3), angle in [0, π].
+
+    Goes through the quaternion whose largest component is the pivot, so it is stable near 0 and near π. At exactly
+    π the axis is known only up to its sign.
+
+    Raises:
+        ValueError: a matrix is not orthogonal or mirrors (determinant not positive).
+    """
+    matrices = np.asarray(rotmat, dtype=np.float64)
+    vectors = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec()
+    return np.asarray(vectors, dtype=np.float64).reshape(*matrices.shape[:-2], 3)
+
+
+def kabsch(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> Doubles:
+    """Rotation R (…, 3, 3) that brings the points a (…, N, 3) nearest to b (…, N, 3): b − mean b ≈ R·(a − mean a).
+
+    Kabsch 1976, with the sign of the last singular direction chosen so that R never mirrors; without it a nearly
+    flat point set (shoulders, neck, pelvis) comes out mirrored half of the time. `weights` (…, N) ≥ 0 count in the
+    means and in the sum; the default is one each.
+
+    Raises:
+        ValueError: the weights of a set do not sum to more than zero.
+    """
+    source, target = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    share = _shares(weights, source.shape[:-1])
+    source = source - (share * source).sum(-2, keepdims=True)
+    target = target - (share * target).sum(-2, keepdims=True)
+    U, _, Vt = np.linalg.svd(np.swapaxes(share * source, -1, -2) @ target)
+    V, Ut = np.swapaxes(Vt, -1, -2), np.swapaxes(U, -1, -2)
+    V[..., :, 2] *= np.sign(np.linalg.det(V @ Ut))[..., None]
+    return np.asarray(V @ Ut, dtype=np.float64)
+
+
+def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Doubles:
+    raw = np.ones(shape) if weights is None else np.broadcast_to(np.asarray(weights, dtype=np.float64), shape)
+    total = raw.sum(-1, keepdims=True)
+    if not np.all(total > 0) or np.any(raw < 0):
+        raise ValueError("weights of a point set must be non-negative and not all zero")
+    return np.asarray((raw / total)[..., None], dtype=np.float64)
+
+
+def mirror_rotvec(rotvec: ArrayLike) -> Doubles:
+    """Axis-angle vectors (…, 3) of M·R·M: (a, b, c) becomes (a, −b, −c) (upstream: flip of the neck and head pose)."""
+    return np.asarray(rotvec, dtype=np.float64) * MIRROR_SIGNS
+
+
+def mirror_pose(pose: ArrayLike) -> Doubles:
+    """SMPL pose of the mirrored person: (…, 72) or (…, 24, 3), same shape back; left and right joints change places."""
+    joints: NDArray[Any] = np.asarray(pose, dtype=np.float64)
+    shape = joints.shape
+    return mirror_rotvec(joints.reshape(*shape[: -1 if shape[-1] == 72 else -2], 24, 3)[..., MIRRORED_JOINTS, :]).reshape(shape)

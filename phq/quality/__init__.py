@@ -1,0 +1,1 @@
+"""Scores of a stored image, the table of reasons, and the pure decision made from both."""

@@ -1,0 +1,177 @@
+"""Duplicates among samples: the same photo twice, the same stored image, or images that look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.quality.hamming import HammingIndex, Indices, Words, distance
+
+COLUMNS = (
+    "key", "source_path", "source_sha256", "person_index", "box_x0", "box_y0", "box_x1", "box_y1",
+    "source_px_per_px", "blur", "phash", "phash_mirror",
+)  # fmt: skip
+"""Fields of `phq.schema.Sample` that `find_duplicates` needs."""
+BLOCK = 4096
+STRIP = 256
+SAME_BOX = 0.9
+"""Intersection over union from which two boxes of one photo are one person found twice."""
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """What a sample repeats, and the evidence."""
+
+    kept: int
+    """Row number of the sample that is kept in its place."""
+    key: str
+    """Key of that sample."""
+    distance: int
+    """Bits between their perceptual hashes, of 64, the better of plain and mirrored."""
+    exact: bool
+    """The same photo bytes or stored image (reason ``exact_duplicate``), not only alike (``duplicate``)."""
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """What the perceptual search compares, N samples in order of preference."""
+
+    hashes: Words
+    mirrors: Words
+    photo: Indices
+    """Number of the photo's bytes."""
+    boxes: NDArray[np.float64]
+    """(N, 4) boxes in the photo."""
+
+    def part(self, rows: Indices) -> _Looks:
+        return _Looks(self.hashes[rows], self.mirrors[rows], self.photo[rows], self.boxes[rows])
+
+    def allowed(self, a: Indices, b: Indices) -> NDArray[np.bool_]:
+        """Two people of one photo are no duplicates unless their boxes coincide."""
+        low = np.maximum(self.boxes[a, :2], self.boxes[b, :2])
+        high = np.minimum(self.boxes[a, 2:], self.boxes[b, 2:])
+        shared = np.prod(np.clip(high - low, 0, None), axis=1)
+        union = self._areas(a) + self._areas(b) - shared
+        return np.asarray((self.photo[a] != self.photo[b]) | (shared >= SAME_BOX * union))
+
+    def _areas(self, rows: Indices) -> NDArray[np.float64]:
+        return np.asarray(np.prod(self.boxes[rows, 2:] - self.boxes[rows, :2], axis=1))
+
+
+def find_duplicates(columns: Mapping[str, Sequence[Any]], max_bits: int) -> dict[int, Duplicate]:
+    """Row number → what it repeats, for every sample that is not kept; rows in ascending order.
+
+    Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
+    smallest key, then first source path and person. One that is a duplicate of an already kept sample is
+    dropped in favour of the best such sample; otherwise it is kept. So no two kept samples are duplicates,
+    and every dropped one is within the radius of the kept one it names (no chains, except through exact
+    copies).
+
+    *Exact*: the same stored image (key), or the same person of a photo with the same bytes. *Perceptual*: at
+    most `max_bits` bits between the hash of one and the hash or mirror hash of the other. People of one photo
+    are perceptual duplicates only if their boxes coincide. Hashes of structureless images say little (see
+    `phq.quality.hashes.phash`): flat crops become each other's duplicates.
+
+    The search is exact, and its result does not depend on the order of the rows.
+
+    Args:
+        columns: equally long sequences of the fields in `COLUMNS`; the samples that the thresholds have kept.
+        max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
+    """
+    order = _best_first(columns)
+    copies = _exact_copies(columns, order)
+    originals = np.array([row for row in order if row not in copies], np.int64)
+    looks = _looks(columns)
+    keeper = _greedy(looks.part(originals), max_bits)
+    kept = {int(originals[i]): int(originals[keeper[i]]) for i in np.flatnonzero(keeper >= 0)}
+    rows = {**kept, **{row: kept.get(first, first) for row, first in copies.items()}}
+    a, b = np.array(list(rows), np.int64), np.array(list(rows.values()), np.int64)
+    bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b])
+    found = {
+        row: Duplicate(rows[row], columns["key"][rows[row]], int(n), copies.get(row) == rows[row])
+        for row, n in zip(rows, bits, strict=True)
+    }
+    return dict(sorted(found.items()))
+
+
+def _best_first(columns: Mapping[str, Sequence[Any]]) -> list[int]:
+    resolution, blur, key = columns["source_px_per_px"], columns["blur"], columns["key"]
+    path, person = columns["source_path"], columns["person_index"]
+    return sorted(range(len(key)), key=lambda i: (-resolution[i], -blur[i], key[i], path[i], person[i]))
+
+
+def _exact_copies(columns: Mapping[str, Sequence[Any]], order: list[int]) -> dict[int, int]:
+    """Row → row of the first sample with the same image, or the same person of the same photo bytes."""
+    first: dict[Any, int] = {}
+    copies = {}
+    key, photo, person = columns["key"], columns["source_sha256"], columns["person_index"]
+    for row in order:
+        names = key[row], (photo[row], person[row])
+        known = next((first[name] for name in names if name in first), None)
+        if known is None:
+            first.update(dict.fromkeys(names, row))
+        else:
+            copies[row] = known
+    return copies
+
+
+def _looks(columns: Mapping[str, Sequence[Any]]) -> _Looks:
+    numbers: dict[str, int] = {}
+    photo = [numbers.setdefault(sha, len(numbers)) for sha in columns["source_sha256"]]
+    boxes = np.array([columns[name] for name in ("box_x0", "box_y0", "box_x1", "box_y1")], np.float64).T
+    return _Looks(_words(columns["phash"]), _words(columns["phash_mirror"]), np.array(photo, np.int64), boxes)
+
+
+def _words(hashes: Sequence[str]) -> Words:
+    return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
+
+
+def _greedy(looks: _Looks, max_bits: int) -> Indices:
+    """(N,) number of the best kept sample within the radius, −1 for a kept one.
+
+    Block by block: the block is settled pair by pair, then what it keeps drops its neighbours among all later
+    samples. Only kept samples search, so thousands of near-identical images cost no more than one.
+    """
+    keeper = np.full(len(looks.hashes), -1, np.int64)
+    for start in range(0, len(keeper), BLOCK):
+        block = start + np.flatnonzero(keeper[start : start + BLOCK] < 0)
+        keeper[block] = _within(looks, block, max_bits)
+        later = start + BLOCK + np.flatnonzero(keeper[start + BLOCK :] < 0)
+        keeper[later] = _against(looks, block[keeper[block] < 0], later, max_bits)
+    return keeper
+
+
+def _within(looks: _Looks, rows: Indices, max_bits: int) -> Indices:
+    """`_greedy` of a few thousand samples, each compared with each."""
+    keeper = np.full(len(rows), -1, np.int64)
+    part = looks.part(rows)
+    for start in range(0, len(rows), STRIP):
+        strip = slice(start, start + STRIP)
+        bits = distance(part.hashes[strip, None], part.mirrors[strip, None], part.hashes, part.mirrors)
+        a, b = np.nonzero(np.triu(bits <= max_bits, k=start + 1))
+        a += start
+        usable = part.allowed(a, b)
+        a, b = a[usable], b[usable]
+        for one in np.unique(a):
+            if keeper[one] < 0:
+                worse = b[slice(*np.searchsorted(a, [one, one + 1]))]
+                keeper[worse[keeper[worse] < 0]] = one
+    return np.where(keeper < 0, -1, rows[keeper])
+
+
+def _against(looks: _Looks, kept: Indices, later: Indices, max_bits: int) -> Indices:
+    """For each of `later`, the first of `kept` within the radius, or −1."""
+    none = len(looks.hashes)
+    best = np.full(len(later), none, np.int64)
+    hashes, mirrors = looks.hashes[later], looks.mirrors[later]
+    for words, queries in ((hashes, [looks.hashes, looks.mirrors]), (mirrors, [looks.hashes])):
+        index = HammingIndex(words, max_bits)
+        for query in queries:
+            for a, b in index.near(query[kept]):
+                usable = looks.allowed(kept[a], later[b])
+                np.minimum.at(best, b[usable], kept[a[usable]])
+    return np.where(best == none, -1, best)

@@ -1,0 +1,78 @@
+"""One shard: a WebDataset tar with fixed headers, whose members are found again by offset alone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from webdataset import TarWriter
+
+from phq.shards.atomic import atomic_write
+from phq.shards.layout import BLOCK, blocks
+
+MEMBERS = {"jpg": "jpg", "json": "json", "mask.png": "mask"}
+"""Members of every sample in the order they are written, and the prefix of their columns in the manifest."""
+
+
+class ShardWriter:
+    """Context manager that writes one tar; it has its final name only once it is whole.
+
+    Modification time 0, owner 0, mode 0644: the same samples in the same order give the same bytes.
+
+    Raises:
+        OutputError: full disk, no permission and the like; nothing is left under the final name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> ShardWriter:
+        with ExitStack() as stack:
+            stream = stack.enter_context(atomic_write(self.path))
+            # mtime is an int: a float makes a pax header of two blocks before every member
+            writer = TarWriter(stream, user="phq", group="phq", mode=0o644, encoder=False, mtime=0)
+            self._tar = stack.enter_context(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, key: str, members: dict[str, bytes]) -> dict[str, tuple[int, int]]:
+        """Append a sample.
+
+        Returns:
+            For each member the offset of its first byte in the shard, and its size.
+
+        Raises:
+            ValueError: the members are not exactly those of `MEMBERS`.
+        """
+        if members.keys() != MEMBERS.keys():
+            raise ValueError(f"sample {key} has members {sorted(members)}, expected {sorted(MEMBERS)}")
+        return {name: self._append(key, name, members[name]) for name in MEMBERS}
+
+    def _append(self, key: str, name: str, content: bytes) -> tuple[int, int]:
+        self._tar.write({"__key__": key, name: content})
+        padded = BLOCK * blocks(len(content))
+        return self._tar.tarstream.offset - padded, len(content)
+
+
+def read_member(path: Path, offset: int, size: int) -> bytes:
+    """Bytes of one member, by a single positioned read; offset and size as the manifest has them.
+
+    Raises:
+        OSError: the shard cannot be read.
+        ValueError: the shard ends before the member does.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        content = os.pread(handle, size, offset)
+    finally:
+        os.close(handle)
+    if len(content) != size:
+        raise ValueError(f"{path} ends before byte {offset + size}: not the shard its manifest describes")
+    return content
