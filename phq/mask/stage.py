@@ -14,6 +14,8 @@ from phq.work import Floats, Image, Person, Photo, living
 RADIUS = 1 / 64
 """Window of the refinement, fraction of the crop's side."""
 EPSILON = 1e-4
+FIT_SIDE = 128
+"""Side of the grid on which the refinement is fitted; it is applied at the crop's own resolution."""
 SUPPORT = 0.05
 """Soft values above this take part in the mask's confidence."""
 
@@ -47,7 +49,8 @@ def soft_mask(runs: list[Landmarks], crop_to_source: Floats, size: int) -> NDArr
 def refine(soft: NDArray[np.float32], crop: Image) -> NDArray[np.float32]:
     """The soft mask with its edges moved to those of the picture."""
     radius = max(1, round(RADIUS * crop.shape[0]))
-    return np.clip(guided_filter(crop.astype(np.float32) / 255, soft, radius, EPSILON), 0, 1)
+    step = max(1, crop.shape[0] // FIT_SIDE)
+    return np.clip(guided_filter(crop.astype(np.float32) / 255, soft, radius, EPSILON, step), 0, 1)
 
 
 def mask_person(person: Person) -> None:

@@ -55,20 +55,20 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")
 
 
-def _read_profile(icc: bytes | None) -> ImageCms.ImageCmsProfile | None:
-    """The embedded profile, or None where there is none or it is broken: then the picture counts as sRGB."""
+def _read_profile(icc: bytes | None) -> tuple[ImageCms.ImageCmsProfile | None, str]:
+    """The embedded profile and its colour space; None and '' where there is none or it is broken."""
     try:
-        return ImageCms.ImageCmsProfile(io.BytesIO(icc)) if icc else None
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc or b""))
+        return profile, profile.profile.xcolor_space
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
+        return None, ""
 
 
 def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """Mode L, RGB, CMYK or LAB to RGB in sRGB, through the embedded profile where it fits the picture."""
-    profile = _read_profile(icc)
+    profile, space = _read_profile(icc)
     if image.mode == "LAB" and profile is None:
-        profile = _standard_profile("LAB")
-    space = profile.profile.xcolor_space if profile else ""
+        profile, space = _standard_profile("LAB"), "Lab "
     source = image.convert("RGB") if (space, image.mode) == ("RGB ", "L") else image
     if profile is None or _MODE_OF_SPACE.get(space) != source.mode:
         return image.convert("RGB")
@@ -83,7 +83,7 @@ def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
     """`image` as opaque 8-bit RGB in sRGB, same size.
 
     Transparent parts are laid over `background` by their encoded values, as browsers do. A broken profile
-    counts as sRGB. CMYK without a profile is converted by R = 255 − min(255, C + K).
+    counts as sRGB. CMYK without a profile becomes R = (1 − C)(1 − K).
 
     Raises:
         RejectError: unsupported_format, for floating-point and 32-bit samples.

@@ -23,7 +23,7 @@ from phq.photos.colour import Colour, to_srgb
 from phq.photos.opening import open_photo, refuse_sequences
 from phq.work import Image as Pixels
 
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 120_000_000
 MAX_BYTES = 1 << 30
 BACKGROUND: Colour = (255, 255, 255)
 

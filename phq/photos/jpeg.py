@@ -20,8 +20,8 @@ _NO_FRAME = (0xC4, 0xC8, 0xCC)
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
-_BITS = bytes(range(0x15, 0xD5, 3))
-"""They mean something to any Huffman table and hold no marker."""
+_BITS = bytes(range(0xB5, 0x15, -3))
+"""No marker among them, and a one first: where data is missing libjpeg reads zeros, which is another code."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def _differ(one: Image.Image, other: Image.Image) -> bool:
 
 
 def lacks_blocks(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
-    """True if the decoder ran out of data before the last block of a scan, which it fills up without a word.
+    """True if the decoder ran out of data before the last block of a scan, and filled up without a word.
 
-    The proof is that data put behind that of the scan changes the picture: behind a complete scan decoders skip
-    it on their way to the next marker. It costs a second decoding, a few milliseconds a megapixel.
+    The proof is that data put behind that of the scan changes the picture: behind a complete scan decoders
+    skip it on their way to the next marker. It costs a second decoding, a few milliseconds a megapixel.
     """
     parts, at = [], 0
     for scan in layout.scans:

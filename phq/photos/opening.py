@@ -7,10 +7,8 @@ import io
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, features
 
 from phq.errors import MissingExtraError, RejectError
+from phq.photos import tiff
 
-_NEW_SUBFILE_TYPE = 254
-_WIDTH, _HEIGHT = 256, 257
-_DNG_VERSION = 50706
 _REDUCED_OR_MASK = 1 | 4
 """Bits of NewSubfileType: a thumbnail, a transparency mask (TIFF 6.0 §8)."""
 
@@ -28,29 +26,17 @@ def _open_heif(data: bytes) -> Image.Image:
     return image
 
 
-def _is_sane_tiff(data: bytes) -> bool:
-    """True if the first directory can be read and states a size, so that only the kind of TIFF is strange."""
-    directory = TiffImagePlugin.ImageFileDirectory_v2(data[:16] if b"+" in data[2:4] else data[:8])
-    file = io.BytesIO(data)
-    file.seek(directory.next)
-    try:
-        directory.load(file)
-        return isinstance(directory.get(_WIDTH), int) and isinstance(directory.get(_HEIGHT), int)
-    except Exception:  # noqa: BLE001 - damaged directories make the parser raise anything
-        return False
-
-
 def _open_tiff(data: bytes) -> TiffImagePlugin.TiffImageFile:
     if data[8:10] == b"CR":
         raise RejectError("unsupported_format", "camera raw (CR2)")
     try:
         image = Image.open(io.BytesIO(data), formats=["TIFF"])
     except (UnidentifiedImageError, KeyError) as error:
-        if _is_sane_tiff(data):
+        if tiff.is_sane(data):
             raise RejectError("unsupported_format", "a kind of TIFF that Pillow does not read") from error
         raise
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
-    if _DNG_VERSION in image.tag_v2 or image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1:
+    if tiff.DNG_VERSION in image.tag_v2 or image.tag_v2.get(tiff.NEW_SUBFILE_TYPE, 0) & 1:
         raise RejectError("unsupported_format", "camera raw: only its thumbnail is a TIFF")
     return image
 
@@ -64,7 +50,7 @@ def _refuse_pages(image: TiffImagePlugin.TiffImageFile) -> None:
         except EOFError:
             image.seek(0)
             return
-        if not image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK:
+        if not image.tag_v2.get(tiff.NEW_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK:
             raise RejectError("multi_page", "a TIFF of several pages; save each as a file of its own")
         page += 1
 

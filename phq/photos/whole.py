@@ -6,9 +6,9 @@ finds the files whose end is there but empty. `phq.photos.jpeg` looks deeper int
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
+from phq.photos import tiff
 from phq.photos.jpeg import read_layout
 
 ZERO_TAIL = 1024
@@ -34,27 +34,17 @@ def _iso_boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
         yield kind, at
 
 
-def _tiff_directory_end(data: bytes) -> int:
-    """Offset behind the first directory (TIFF 6.0 §2; BigTIFF), which most writers put last in the file."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = b"+" in data[2:4]
-    if len(data) < 16:
-        return 16
-    start = struct.unpack_from(order + ("8xQ" if big else "4xI"), data)[0]
-    if start + 8 > len(data):
-        return int(start) + 8
-    entries = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
-    return int(start + 8 + entries * 20 if big else start + 2 + entries * 12)
-
-
 def _iso_end(data: bytes) -> int:
-    return max((end for _, end in _iso_boxes(data)), default=8)
+    """Offset at which the last box ends; beyond the file if the box of the media data is not there at all."""
+    boxes = list(_iso_boxes(data))
+    end = boxes[-1][1] if boxes else 0
+    return end if b"mdat" in dict(boxes) and end >= len(data) else len(data) + 1
 
 
 _PROMISED_END = {
     "WEBP": _riff_end,
     "BMP": lambda data: int.from_bytes(data[2:6], "little"),
-    "TIFF": _tiff_directory_end,
+    "TIFF": tiff.promised_end,
     "HEIF": _iso_end,
     "AVIF": _iso_end,
 }

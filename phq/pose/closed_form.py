@@ -26,6 +26,12 @@ AGREEING_DEG = 60.0
 """Runs within this angle of the central one are averaged; others are taken for front/back flips."""
 HEAD_SIZE = template.HEAD_TOP[1] - template.HEAD[1]
 """Head joint to head top, metres of the template."""
+MIN_PX_PER_METRE = 4.0
+"""A placement below this is no placement: the whole crop would be less than two pixels."""
+BOX_METRES = np.array([0.55, 1.75])
+"""Width and height of a standing person's box, metres."""
+NECK_BELOW_TOP = 0.27
+"""Metres from the top of the box to the neck."""
 OUTLIER = 0.06
 """Residual (template metres) from which a landmark loses weight in the placement."""
 
@@ -132,11 +138,20 @@ def place(torso_to_cam: Floats, head_to_cam: Floats, seen: Floats) -> tuple[floa
     return scale, shift, float((prior * off).sum() / prior.sum() / HEAD_SIZE)
 
 
-def fit_torso(runs: list[Landmarks]) -> TorsoFit:
-    """Fit one person from several runs of the landmark network."""
+def place_by_box(box: Floats) -> tuple[float, Floats, float]:
+    """What `place` returns, from the box alone, where the landmarks are no help; the residual says so."""
+    scale = float(((box[2:] - box[:2]) / BOX_METRES).max())
+    return scale, np.array([(box[0] + box[2]) / 2, box[1] + NECK_BELOW_TOP * scale]), 1.0
+
+
+def fit_torso(runs: list[Landmarks], box: Floats) -> TorsoFit:
+    """Fit one person from several runs of the landmark network; `box` (4,) is the person's, photo pixels."""
     worlds = [run.world for run in runs]
     torso = central_rotation(np.stack([torso_rotation(w) for w in worlds]))
     head = central_rotation(np.stack([head_rotation(w) for w in worlds]))
     seen = np.median([run.points for run in runs], axis=0)
     scale, neck, residual = place(torso, head, seen)
+    reach = np.maximum(box[2:] - box[:2], 1)
+    if scale < MIN_PX_PER_METRE or (np.abs(neck - (box[:2] + box[2:]) / 2) > reach).any():
+        scale, neck, residual = place_by_box(box)
     return TorsoFit(torso, head, neck, scale, residual)

@@ -20,6 +20,8 @@ Colour = tuple[int, int, int]
 
 NEAR = 1e-3
 """Nearest depth drawn, metres."""
+FRACTION_BITS = 4
+"""OpenCV draws lines at sixteenths of a pixel; its pixel centres are whole numbers, ours are halves."""
 
 
 def project(points: ArrayLike, K: ArrayLike) -> Doubles:
@@ -30,11 +32,12 @@ def project(points: ArrayLike, K: ArrayLike) -> Doubles:
     return np.asarray(uvw[..., :2] / depth, dtype=np.float64)
 
 
-def draw_body(
+def draw_body(  # noqa: PLR0913
     image: Image,
     vertices_cam: Floats,
     faces: NDArray[np.integer],
     K: ArrayLike,
+    *,
     colour: Colour = (150, 180, 220),
     opacity: float = 0.75,
 ) -> Image:
@@ -107,11 +110,12 @@ def _cross(a: Doubles, b: Doubles) -> Doubles:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], dtype=np.float64)
 
 
-def draw_skeleton(
+def draw_skeleton(  # noqa: PLR0913
     image: Image,
     joints_cam: Floats,
     parents: Sequence[int],
     K: ArrayLike,
+    *,
     colour: Colour = (255, 140, 0),
     thickness: int = 1,
 ) -> Image:
@@ -126,13 +130,12 @@ def draw_skeleton(
         thickness: of the lines, pixels.
     """
     out = image.copy()
-    shift = 4  # OpenCV draws with 4 fractional bits; its pixel centres are whole numbers, ours are halves
-    pixels = (project(joints_cam, K) - 0.5) * (1 << shift)
-    seen = np.isfinite(pixels).all(1) & (np.abs(pixels) < 2**30).all(1)
-    ends = np.where(seen[:, None], pixels, 0).round().astype(int).tolist()
+    pixels = (project(joints_cam, K) - 0.5) * (1 << FRACTION_BITS)
+    seen: list[bool] = np.all(np.abs(pixels) < 2**30, axis=1).tolist()  # false too where not finite
+    ends = [(int(x), int(y)) for x, y in np.nan_to_num(pixels).round()]
     for joint, parent in enumerate(parents):
         if parent >= 0 and seen[joint] and seen[parent]:
-            cv2.line(out, ends[parent], ends[joint], colour, thickness, cv2.LINE_AA, shift)
-    for joint in np.flatnonzero(seen):
-        cv2.circle(out, ends[joint], (thickness + 1) << shift, colour, -1, cv2.LINE_AA, shift)
+            cv2.line(out, ends[parent], ends[joint], colour, thickness, cv2.LINE_AA, FRACTION_BITS)
+    for end in (end for end, visible in zip(ends, seen, strict=True) if visible):
+        cv2.circle(out, end, (thickness + 1) << FRACTION_BITS, colour, -1, cv2.LINE_AA, FRACTION_BITS)
     return out

@@ -6,8 +6,6 @@ x' = R·x. Mirroring is by M = diag(−1, 1, 1), the reflection in the body's le
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
@@ -73,12 +71,12 @@ def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Doubles:
 
 
 def mirror_rotvec(rotvec: ArrayLike) -> Doubles:
-    """Axis-angle vectors (…, 3) of M·R·M: (a, b, c) becomes (a, −b, −c) (upstream: flip of the neck and head pose)."""
-    return np.asarray(rotvec, dtype=np.float64) * MIRROR_SIGNS
+    """Axis-angle vectors (…, 3) of M·R·M: (a, b, c) becomes (a, −b, −c)."""
+    return np.asarray(np.asarray(rotvec, dtype=np.float64) * MIRROR_SIGNS)
 
 
 def mirror_pose(pose: ArrayLike) -> Doubles:
     """SMPL pose of the mirrored person: (…, 72) or (…, 24, 3), same shape back; left and right joints change places."""
-    joints: NDArray[Any] = np.asarray(pose, dtype=np.float64)
-    shape = joints.shape
-    return mirror_rotvec(joints.reshape(*shape[: -1 if shape[-1] == 72 else -2], 24, 3)[..., MIRRORED_JOINTS, :]).reshape(shape)
+    array = np.asarray(pose, dtype=np.float64)
+    by_joint = array if array.shape[-2:] == (24, 3) else array.reshape(*array.shape[:-1], 24, 3)
+    return mirror_rotvec(by_joint[..., MIRRORED_JOINTS, :]).reshape(array.shape)

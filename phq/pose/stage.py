@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from phq.camera.angles import wrap_deg, yaw_pitch
+from phq.keypoints.stage import box_of
 from phq.pose.closed_form import fit_torso, torso_rotation
 from phq.work import Floats, Person, Photo, living
-
-MIN_PX_PER_METRE = 20.0
-"""Below this the head is some five pixels high: the landmarks cannot be those of a person."""
-
 
 class FitBody:
     """Torso, head, and where they are; the agreement of the runs is evidence about front and back."""
@@ -33,10 +30,10 @@ def torso_yaw(world: Floats) -> float:
 
 def fit_person(person: Person) -> None:
     """Set `person.fit` and the fields that come from it, or reject a degenerate person."""
-    fit = fit_torso(person.runs)
+    fit = fit_torso(person.runs, box_of(person))
     numbers = np.concatenate([fit.neck_px, [fit.px_per_metre, fit.residual]])
-    if not np.isfinite(numbers).all() or fit.px_per_metre < MIN_PX_PER_METRE:
-        person.reject("degenerate_pose", f"{fit.px_per_metre:.1f} photo pixels per metre of body")
+    if not np.isfinite(numbers).all() or fit.px_per_metre <= 0:
+        person.reject("degenerate_pose", "the landmarks span no body")
         return
     person.fit = fit
     first, second, mirrored = (torso_yaw(run.world) for run in person.runs)

@@ -33,7 +33,9 @@ class Duplicate:
     distance: int
     """Bits between their perceptual hashes, of 64, the better of plain and mirrored."""
     exact: bool
-    """The same photo bytes or stored image (reason ``exact_duplicate``), not only alike (``duplicate``)."""
+    """A copy, in photo bytes or stored image, of `kept` or of a sample that is a duplicate of `kept` (reason
+    ``exact_duplicate``); false where it is only alike (``duplicate``). No two samples that are not exact
+    duplicates have the same key."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def find_duplicates(columns: Mapping[str, Sequence[Any]], max_bits: int) -> dict
     a, b = np.array(list(rows), np.int64), np.array(list(rows.values()), np.int64)
     bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b])
     found = {
-        row: Duplicate(rows[row], columns["key"][rows[row]], int(n), copies.get(row) == rows[row])
+        row: Duplicate(rows[row], columns["key"][rows[row]], int(n), row in copies)
         for row, n in zip(rows, bits, strict=True)
     }
     return dict(sorted(found.items()))

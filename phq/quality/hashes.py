@@ -21,8 +21,8 @@ def phash(crop: Image) -> str:
     highest. Half of the bits are set, so two hashes differ in an even number of bits. Re-encoding and
     resizing change at most a few.
 
-    An image without structure (all one colour) always hashes to ``8000000000000000``, whatever its colour,
-    and nearly flat ones crowd round a few values: equal hashes of such images say nothing.
+    An image of one colour always hashes to ``8000000000000000`` (black to ``0000000000000000``), and nearly
+    flat ones crowd round a few values: equal hashes of such images say nothing.
 
     Args:
         crop: H × W × 3 RGB, square, at least 32 × 32.

@@ -12,7 +12,7 @@ from phq.schema import SCHEMA_VERSION, Sample, column_kind
 
 SPLITS = ("train", "val")
 _DTYPES = {str: "string", int: "int64", float: "float64", bool: "bool"}
-_SECTORS = (
+YAW_SECTORS = (
     (-180, "back"),
     (-135, "back, subject's right"),
     (-90, "subject's right side"),
@@ -84,7 +84,7 @@ def yaw_histogram(yaws: Sequence[float]) -> list[int]:
 
 def _yaw_table(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     counts = yaw_histogram([row["camera_yaw_deg"] for row in kept])
-    rows = [(f"{centre}°", name, n) for (centre, name), n in zip(_SECTORS, counts, strict=True)]
+    rows = [(f"{centre}°", name, n) for (centre, name), n in zip(YAW_SECTORS, counts, strict=True)]
     return _table(("camera yaw, ±22.5°", "the camera sees", "samples"), rows)
 
 
@@ -117,8 +117,12 @@ for everything thrown out, with the reason; `run.json` has the version, the conf
 """
 
 
-def _body(card: Card, splits: Mapping[str, int], kept: Sequence[Mapping[str, Any]],
-          rejects: Sequence[Mapping[str, Any]]) -> Iterator[str]:  # fmt: skip
+def _body(
+    card: Card,
+    splits: Mapping[str, int],
+    kept: Sequence[Mapping[str, Any]],
+    rejects: Sequence[Mapping[str, Any]],
+) -> Iterator[str]:
     yield from (f"# {card.title}", "")
     yield f"Headshots with masks, body poses and cameras over the full circle, made by phq {card.version}."
     yield from (f"Format {SCHEMA_VERSION}.", "", _LAYOUT, "## Counts", "")
@@ -130,7 +134,8 @@ def _body(card: Card, splits: Mapping[str, int], kept: Sequence[Mapping[str, Any
     yield from ("## Directions", "", *_yaw_table(kept), "")
     yield from ("0° is in front of the torso; + is the subject's own left.", "", "## How to load", "")
     yield from (_LOADING.replace("SPLIT", next(iter(splits))), "## Licences", "")
-    yield from (f"The photos: {card.licence}. The models that annotated them:", "")
+    yield f"Photos: {card.licence}, as stated by whoever built the dataset. Models that annotated them:"
+    yield ""
     models = [(m.name, m.purpose, m.licence, m.source) for m in card.models]
     yield from _table(("model", "purpose", "licence", "source"), models)
 

@@ -7,8 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from webdataset import TarWriter
-
 from phq.shards.atomic import atomic_write
 from phq.shards.layout import BLOCK, blocks
 
@@ -29,6 +27,8 @@ class ShardWriter:
         self.path = path
 
     def __enter__(self) -> ShardWriter:
+        from webdataset import TarWriter  # noqa: PLC0415 - readers of members need not load it
+
         with ExitStack() as stack:
             stream = stack.enter_context(atomic_write(self.path))
             # mtime is an int: a float makes a pax header of two blocks before every member

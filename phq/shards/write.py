@@ -65,6 +65,7 @@ def _write_split(out: Path, split: str, rows: list[Fields], fetch: Fetch) -> dic
 def _by_split(kept: list[Fields]) -> Iterator[tuple[str, list[Fields]]]:
     for split in SPLITS:
         rows = [row for row in kept if row["split"] == split]
+        # nothing kept: an empty train split, or `datasets` would take the parquet files for the data
         if rows or (split == "train" and not kept):
             yield split, rows
 

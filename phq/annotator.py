@@ -1,0 +1,89 @@
+"""`Annotator`: the people of one picture that is already in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phq.config import Config, load_config
+from phq.detect.fuse import Detection
+from phq.detect.stage import DetectPeople, fields_of
+from phq.errors import RejectError
+from phq.photos.exif import assumed_focal_px
+from phq.photos.stage import ReadPhotos
+from phq.pipeline import Pipeline, stages
+from phq.quality.gate import Gate
+from phq.schema import Sample
+from phq.work import Image, Person, Photo
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One person: the record, the stored image and its mask."""
+
+    sample: Sample
+    image: Image
+    """size × size × 3 RGB."""
+    mask: Image
+    """size × size, 0 or 255."""
+
+
+class Annotator:
+    """Loads the networks once; then `annotate` for each picture."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or load_config("everything")
+        chain = [s for s in stages(self.config) if not isinstance(s, (ReadPhotos, DetectPeople, Gate))]
+        self._rest = Pipeline(chain)
+        options = self.config.detect
+        self._detect = DetectPeople(options.nanodet_threshold, options.movenet_threshold, options.tiles)
+        self._detect.setup()
+
+    def annotate(self, image: Image, box: Sequence[float] | None = None, name: str = "array") -> list[Annotation]:
+        """Annotate every person of an upright H × W × 3 uint8 RGB image, left to right.
+
+        Args:
+            box: x0, y0, x1, y1 in pixels; only this person, and no detection.
+            name: what the record says as its source.
+
+        Raises:
+            ValueError: not an H × W × 3 uint8 array.
+            RejectError: nobody could be annotated, with the reason.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(f"expected H × W × 3 uint8 RGB, got {image.dtype} of shape {image.shape}")
+        photo = Photo(Path(name), name, image, _facts(image))
+        if box is None:
+            self._detect.process([photo])
+        else:
+            photo.people = [Person(photo, 0, fields_of(Detection(np.asarray(box, float), 1.0)) | {"detectors": "given"})]
+        self._rest.run([photo])
+        return _annotations(photo)
+
+
+def _facts(image: Image) -> dict[str, Any]:
+    height, width = image.shape[:2]
+    return {
+        "source_sha256": hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),
+        "image_width": width,
+        "image_height": height,
+        "has_focal": False,
+        "focal_px": assumed_focal_px(width, height),
+    }
+
+
+def _annotations(photo: Photo) -> list[Annotation]:
+    found = []
+    for person in photo.people:
+        if "json" in person.members and person.crop is not None and person.crop_mask is not None:
+            found.append(Annotation(Sample.model_validate_json(person.members["json"]), person.crop, person.crop_mask))
+    if not found:
+        reject = photo.rejected or photo.people[0].rejected
+        assert reject is not None
+        raise RejectError(reject.reason, reject.detail)
+    return found

@@ -1,0 +1,81 @@
+"""From the tables of finished units to the dataset: decide, find duplicates, split, order, write."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from phq.config import Config
+from phq.quality.decide import decide, scores_of
+from phq.quality.duplicates import COLUMNS, find_duplicates
+from phq.schema import Row, rounded
+from phq.shards.tables import read_table
+from phq.shards.tar import MEMBERS, read_member
+
+Fields = dict[str, Any]
+STORAGE = tuple(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size"))
+
+
+def read_rows(tables: Iterable[Path]) -> list[Fields]:
+    """Rows of all unit tables, in order; fields never computed are absent."""
+    rows: list[Fields] = []
+    for path in tables:
+        rows += [{k: v for k, v in row.items() if v is not None} for row in read_table(path).to_pylist()]
+    return rows
+
+
+def conclude(rows: list[Fields], config: Config) -> tuple[list[Fields], list[Fields]]:
+    """(kept, rejects): every row with its decision; the kept ones with split, in the order of the dataset.
+
+    The order is that of the keys, which are hashes: an even shuffle that does not change when photos are added.
+    """
+    decided = [_decided(row, config) for row in rows]
+    _mark_duplicates([row for row in decided if row["decision"] == "kept"], config)
+    kept = sorted((r for r in decided if r["decision"] == "kept"), key=lambda r: str(r["key"]))
+    for row in kept:
+        row["split"] = split_of(row["source_sha256"], config)
+    return kept, [_without_storage(row) for row in decided if row["decision"] == "rejected"]
+
+
+def split_of(source_sha256: str, config: Config) -> str:
+    """train or val, by a hash of the photo and the seed: all people of one photo are on the same side."""
+    digest = hashlib.sha256(f"{config.seed}:{source_sha256}".encode()).digest()
+    return "val" if int.from_bytes(digest[:8], "big") < config.split.val_fraction * 2**64 else "train"
+
+
+def _decided(row: Fields, config: Config) -> Fields:
+    if row["reason"]:  # a stage has thrown it out
+        return {**row, "split": "", "duplicate_of": ""}
+    decision = decide(scores_of(row), config.thresholds)
+    outcome = {name: getattr(decision, name) for name in ("decision", "reason", "detail", "score_name")}
+    numbers = {name: rounded(name, getattr(decision, name)) for name in ("threshold", "margin")}
+    return {**row, **outcome, **numbers, "split": "", "duplicate_of": ""}
+
+
+def _mark_duplicates(rows: list[Fields], config: Config) -> None:
+    """Record what each row repeats; reject it if the configuration says so.
+
+    The very same image again is always rejected: a key can be stored only once.
+    """
+    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    for index, found in find_duplicates(columns, config.duplicates.bits).items():
+        row = rows[index]
+        row["duplicate_of"] = found.key
+        if found.exact or row["key"] == found.key or config.duplicates.reject:
+            reason = "exact_duplicate" if found.exact else "duplicate"
+            detail = f"{found.distance} bits from {found.key} of {rows[found.kept]['source_path']}"
+            row |= {"decision": "rejected", "reason": reason, "detail": detail}
+
+
+def _without_storage(row: Fields) -> Fields:
+    return {name: value for name, value in row.items() if name not in STORAGE and name in Row.model_fields} | {"shard": ""}
+
+
+def fetch_members(work: Path, row: Fields) -> dict[str, bytes]:
+    """Encoded members of a row from its unit's blob."""
+    blob = work / row["shard"]
+    return {
+        name: read_member(blob, row[f"{prefix}_offset"], row[f"{prefix}_size"]) for name, prefix in MEMBERS.items()
+    }

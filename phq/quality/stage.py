@@ -1,0 +1,66 @@
+"""Stage: every score of a person that needs pixels or the finished labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phq.keypoints.region import apply_affine, invert_affine
+from phq.keypoints.stage import box_of
+from phq.quality.blur import laplacian_variance, sharpness
+from phq.quality.exposure import exposure
+from phq.quality.flip import p_flip
+from phq.quality.hashes import phash, phash_mirror
+from phq.quality.noise import noise_sigma
+from phq.work import Person, Photo, living
+
+
+GRID = 64
+"""Cells a side on which boxes are united."""
+
+
+class ScorePerson:
+    """Scores only; deciding is done over stored scores."""
+
+    name = "score"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every person that has a crop and its mask."""
+        for person in living(photos):
+            if person.crop is not None and person.crop_mask is not None:
+                person.fields |= image_scores(person)
+                person.fields |= {"p_flip": p_flip(person.fields), "others_in_crop": others_in_crop(person)}
+
+
+def image_scores(person: Person) -> dict[str, object]:
+    """Scores of the stored pixels."""
+    crop, mask = person.crop, person.crop_mask
+    assert crop is not None
+    assert mask is not None
+    luminance, under, over = exposure(crop, mask)
+    return {
+        "blur": sharpness(crop, mask, person.fields["source_px_per_px"]),
+        "laplacian_var": laplacian_variance(crop),
+        "luminance": luminance,
+        "underexposed": under,
+        "overexposed": over,
+        "noise": noise_sigma(crop, person.fields["photo_in_crop"]),
+        "phash": phash(crop),
+        "phash_mirror": phash_mirror(crop),
+    }
+
+
+def others_in_crop(person: Person) -> float:
+    """Fraction of the crop under other people's boxes."""
+    size = person.fields["image_size"]
+    to_crop = invert_affine(person.fields["crop_to_source"])
+    grid = np.zeros((GRID, GRID), bool)
+    for other in person.photo.people:
+        if other is person:
+            continue
+        corners = apply_affine(to_crop, box_of(other).reshape(2, 2)).ravel() * (GRID / size)
+        x0, y0, x1, y1 = np.clip(np.rint(corners), 0, GRID).astype(int)
+        grid[y0:y1, x0:x1] = True
+    return float(grid.mean())

@@ -1,0 +1,72 @@
+"""The contact sheet: crops in the order of their yaw, each beside itself with mask and fitted body drawn over it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as Pil
+
+from phq.camera.convention import intrinsics
+from phq.pose.body import load_body
+from phq.pose.render import draw_body
+from phq.shards.atomic import write_bytes
+from phq.work import Floats, Image
+
+Fields = dict[str, Any]
+TILE = 256
+COLUMNS = 4
+MOST = 48
+BODY_COLOUR = (90, 170, 255)
+OUTSIDE = 0.45
+"""Brightness that is left of what lies outside the mask."""
+
+
+def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
+    """At most `most` rows, evenly over all samples in the order of their yaw: back views appear by themselves."""
+    ordered = sorted(rows, key=lambda row: (row["camera_yaw_deg"], row["key"]))
+    if len(ordered) <= most:
+        return ordered
+    return [ordered[round(i * (len(ordered) - 1) / (most - 1))] for i in range(most)]
+
+
+def write_contact_sheet(path: Path, rows: list[Fields], fetch: Callable[[Fields], dict[str, bytes]]) -> None:
+    """Draw the sheet as a PNG; an empty dataset gets an empty sheet."""
+    tiles = [pair(row, fetch(row)) for row in choose(rows)] or [np.zeros((TILE, 2 * TILE, 3), np.uint8)]
+    while len(tiles) % COLUMNS and len(tiles) > COLUMNS:
+        tiles.append(np.zeros_like(tiles[0]))
+    rows_of_tiles = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+    png = io.BytesIO()
+    Pil.fromarray(np.vstack(rows_of_tiles)).save(png, "PNG")
+    write_bytes(path, png.getvalue())
+
+
+def pair(row: Fields, members: dict[str, bytes]) -> Image:
+    """TILE × 2·TILE × 3: the crop, and the crop with mask and body, with its yaw written on it."""
+    crop = np.asarray(Pil.open(io.BytesIO(members["jpg"])).convert("RGB").resize((TILE, TILE), Pil.Resampling.BOX))
+    mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
+    masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
+    drawn = draw_body(masked, posed_vertices(row), load_body().faces, pixel_intrinsics(TILE), BODY_COLOUR, 0.55)
+    return _caption(np.hstack([crop, drawn]), f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}")
+
+
+def pixel_intrinsics(size: int) -> Floats:
+    """3×3 intrinsics in pixels of a size × size picture."""
+    return np.diag([size, size, 1.0]) @ intrinsics()
+
+
+def posed_vertices(row: Fields) -> Floats:
+    """(V, 3) vertices of the row's body in the crop camera's axes, metres."""
+    pose, betas, transl = (np.asarray(row[name], float) for name in ("smpl_pose", "smpl_betas", "smpl_transl"))
+    return np.asarray(load_body().forward(pose, betas, transl)[0])
+
+
+def _caption(image: Image, text: str) -> Image:
+    written = np.ascontiguousarray(image)
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(written, text, (5, TILE - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
+    return written

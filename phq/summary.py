@@ -1,0 +1,51 @@
+"""What a build says at the end: counts, reasons, yaw histogram, licences, and where to look."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from phq.quality.reasons import REASONS, RULES
+from phq.shards.card import YAW_SECTORS, yaw_histogram
+from phq.weights import registry
+
+if TYPE_CHECKING:
+    from phq.building import BuildResult
+
+BAR = 30
+
+
+def summary(result: BuildResult, models: list[str]) -> str:
+    """Text for the terminal."""
+    return "\n".join(_lines(result, models))
+
+
+def _lines(result: BuildResult, models: list[str]) -> Iterator[str]:
+    people = sum("person_index" in row for row in result.kept + result.rejects)
+    yield f"photos {result.photos}   people {people}   kept {len(result.kept)}   rejected {len(result.rejects)}"
+    yield from _reasons(Counter(row["reason"] for row in result.rejects))
+    yield from _yaws([row["camera_yaw_deg"] for row in result.kept])
+    yield "\nmodels that touched this dataset"
+    for weight in (registry()[name] for name in models):
+        yield f"  {weight.name:<16} {weight.licence:<28} {weight.purpose}"
+    yield f"\nshards, manifest and card   {result.out}"
+    yield f"pictures                    {result.out / 'contact-sheet.png'}"
+
+
+def _reasons(counts: Counter[str]) -> Iterator[str]:
+    if not counts:
+        return
+    texts = {r.name: r.text for r in REASONS} | {r.reason: r.text for r in RULES}
+    yield "\nrejects by reason"
+    for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        yield f"  {count:6d}  {reason:<18} {texts[reason]}"
+
+
+def _yaws(yaws: list[float]) -> Iterator[str]:
+    if not yaws:
+        return
+    counts = yaw_histogram(yaws)
+    yield "\nwhat the camera sees, by its yaw about the torso (± 22.5°)"
+    for (centre, name), count in zip(YAW_SECTORS, counts, strict=True):
+        yield f"  {centre:>5}°  {name:<24} {count:6d}  {'█' * round(BAR * count / max(counts))}"

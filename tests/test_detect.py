@@ -1,0 +1,142 @@
+"""People are found from every side; two detectors' boxes become one box a person."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from photographs import BACK, PEOPLE, pixels
+
+from phq.detect import movenet, nanodet
+from phq.detect.boxes import covered, iou, nms
+from phq.detect.fuse import fuse
+from phq.detect.stage import DetectPeople
+
+EMPTY = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 17, 3))
+corner = st.floats(0, 100)
+box = st.tuples(corner, corner, corner, corner).map(
+    lambda b: np.array([min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 1, max(b[1], b[3]) + 1])
+)
+
+
+@pytest.fixture(scope="module")
+def detector() -> DetectPeople:
+    stage = DetectPeople(0.4, 0.25, tiles=True)
+    stage.setup()
+    return stage
+
+
+def slow_iou(a: np.ndarray, b: np.ndarray) -> float:
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    total = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
+    return width * height / total
+
+
+@given(st.lists(box, min_size=1, max_size=5), st.lists(box, min_size=1, max_size=5))
+def test_iou_equals_its_slow_twin(first, second):
+    got = iou(np.array(first), np.array(second))
+    np.testing.assert_allclose(got, [[slow_iou(a, b) for b in second] for a in first], atol=1e-9)
+
+
+@given(st.lists(st.tuples(box, st.floats(0.1, 1)), min_size=1, max_size=8))
+def test_nms_keeps_the_best_and_no_two_alike(candidates):
+    boxes, scores = np.array([b for b, _ in candidates]), np.array([s for _, s in candidates])
+    kept = nms(boxes, scores, 0.5)
+    assert scores[kept[0]] == scores.max()
+    overlap = iou(boxes[kept], boxes[kept]) - np.eye(len(kept))
+    assert (overlap <= 0.5).all()
+
+
+def test_covered_is_the_share_of_the_first_box():
+    assert covered(np.array([[0, 0, 2, 2.0]]), np.array([[1, 0, 9, 9.0]]))[0, 0] == pytest.approx(0.5)
+
+
+def test_nanodet_decodes_a_planted_box():
+    scores, sides = np.zeros((26 * 26, 80)), np.zeros((26 * 26, 44))
+    cell = 5 * 26 + 7  # row 5, column 7 at stride 16: centre (120, 88)
+    scores[cell, 0] = 0.9
+    for side, bin_ in enumerate((2, 3, 4, 5)):
+        sides[cell, side * 11 + bin_] = 50.0
+    boxes, found = nanodet.decode_level(scores, sides, 16, 0.4)
+    np.testing.assert_allclose(boxes, [[120 - 32, 88 - 48, 120 + 64, 88 + 80]])
+    assert found.tolist() == [0.9]
+
+
+def test_movenet_decodes_to_photo_pixels():
+    output = np.zeros((6, 56))
+    output[0, :3] = 0.5, 0.25, 0.9  # y, x, score of the nose
+    output[0, 51:] = 0.1, 0.2, 0.3, 0.4, 0.8
+    boxes, scores, keypoints = movenet.decode(output, (192, 384), 0.5)
+    np.testing.assert_allclose(keypoints[0, 0], [0.25 * 768, 0.5 * 384, 0.9])
+    np.testing.assert_allclose(boxes[0], [0.2 * 768, 0.1 * 384, 0.4 * 768, 0.3 * 384])
+    assert scores[0] == 0.8
+
+
+@pytest.mark.parametrize("shape", [(100, 300), (1000, 700), (4000, 1200)])
+def test_movenet_input_keeps_the_aspect_and_is_padded_to_32(shape):
+    canvas, scale = movenet.to_input(np.full((*shape, 3), 200, np.uint8))
+    assert canvas.shape[1] % 32 == canvas.shape[2] % 32 == 0
+    assert max(canvas.shape[1:3]) == 384
+    assert scale == pytest.approx(384 / max(shape))
+
+
+def test_tiles_cover_a_large_photo_and_overlap():
+    rects = nanodet.tile_rects(1000, 800)
+    seen = np.zeros((800, 1000), int)
+    for x0, y0, x1, y1 in rects:
+        seen[y0:y1, x0:x1] += 1
+    assert seen.min() >= 1
+    assert seen[400, 500] == 4
+    assert nanodet.tile_rects(640, 480) == []
+
+
+def person(x0: float, score: float) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([[x0, 10, x0 + 50, 150.0]]), np.array([score])
+
+
+def test_one_person_seen_by_both_is_one_detection():
+    keypoints = np.zeros((1, 17, 3))
+    keypoints[0, 0] = 40, 2, 0.9  # a sure nose above NanoDet's box
+    (found,) = fuse(person(10, 0.7), (*person(12, 0.5), keypoints), 200, 200)
+    assert (found.nanodet_score, found.movenet_score) == (0.7, 0.5)
+    assert found.detectors == "movenet+nanodet"
+    np.testing.assert_allclose(found.box, [10, 2, 60, 150])
+
+
+def test_what_only_one_detector_sees_is_kept():
+    found = fuse(person(10, 0.7), (*person(120, 0.3), np.zeros((1, 17, 3))), 200, 200)
+    assert [f.detectors for f in found] == ["nanodet", "movenet"]
+
+
+def test_a_part_inside_a_surer_person_is_dropped():
+    boxes = np.array([[10, 10, 100, 190.0], [20, 20, 60, 80.0]])
+    assert len(fuse((boxes, np.array([0.8, 0.5])), EMPTY, 200, 200)) == 1
+
+
+def test_people_are_numbered_left_to_right_and_boxes_end_at_the_photo():
+    boxes = np.array([[120, -5, 260, 150.0], [5, 10, 60, 150.0]])
+    found = fuse((boxes, np.array([0.9, 0.5])), EMPTY, 200, 200)
+    assert [f.box[0] for f in found] == [5, 120]
+    assert found[1].box.tolist() == [120, 0, 200, 150]
+
+
+@pytest.mark.parametrize("name", [n for n, view in PEOPLE.items() if view == BACK])
+def test_a_person_seen_from_behind_is_found(detector, name):
+    assert detector.detect(pixels(name))
+
+
+def test_several_people_in_one_photo(detector):
+    # the man on the treadmill and the woman behind him
+    assert len(detector.detect(pixels("pose2sim-0.10.49__Single_cam1_f000.jpg"))) == 2
+
+
+@pytest.mark.parametrize("picture", ["grey", "gradient"])
+def test_nobody_in_a_picture_of_nothing(detector, picture):
+    ramp = np.linspace(0, 255, 400, dtype=np.uint8)
+    made = {
+        "grey": np.full((300, 400, 3), 128, np.uint8),
+        "gradient": np.repeat(np.tile(ramp, (300, 1))[..., None], 3, 2),
+    }
+    assert detector.detect(made[picture]) == []

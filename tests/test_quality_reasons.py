@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import re
+
+from phq.config import SETTINGS
+from phq.quality.reasons import REASONS, RULE_BY_ADDRESS, RULES, reason_names, reasons_markdown
+from phq.schema import Sample
+
+
+def test_every_score_of_a_sample_has_a_rule_and_every_rule_a_score() -> None:
+    fields = list(Sample.model_fields)
+    scores = {*fields[fields.index("source_px_per_px") : fields.index("phash")], "p_flip", "face_score"}
+    scores |= {"detection_score", "nanodet_score", "movenet_score", "box_px"}
+    assert {rule.score for rule in RULES} == scores
+
+
+def test_names_are_unique_and_plain() -> None:
+    names = [r.name for r in REASONS] + [rule.reason for rule in RULES]
+    assert len(names) == len(set(names)) == len(reason_names())
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", name) for name in names)
+    assert len(RULE_BY_ADDRESS) == len(RULES)
+
+
+def test_a_threshold_is_never_taken_for_a_setting() -> None:
+    assert not {name.split(".")[0] for name in SETTINGS} & {rule.name for rule in RULES}
+
+
+def test_the_markdown_table_has_a_row_for_each() -> None:
+    lines = reasons_markdown().splitlines()
+    assert len(lines) == 2 + len(REASONS) + len(RULES)
+    assert all(line.count("|") == 5 for line in lines)
+    assert any("`blurred`" in line and "`blur.min`" in line for line in lines)
+    assert any("`truncated`" in line for line in lines)
