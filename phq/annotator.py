@@ -61,7 +61,8 @@ class Annotator:
         if box is None:
             self._detect.process([photo])
         else:
-            photo.people = [Person(photo, 0, fields_of(Detection(np.asarray(box, float), 1.0)) | {"detectors": "given"})]
+            given = fields_of(Detection(np.asarray(box, float), 1.0)) | {"detectors": "given"}
+            photo.people = [Person(photo, 0, given)]
         self._rest.run([photo])
         return _annotations(photo)
 

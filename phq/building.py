@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, models_used, stages
 from phq.plan import Plan, close_work_folder, open_work_folder
 from phq.progress import Progress
-from phq.sheet import write_contact_sheet
 from phq.shards.card import Card, Model
 from phq.shards.owner import MANIFEST, check_folder
 from phq.shards.write import write_dataset
+from phq.sheet import write_contact_sheet
 from phq.threads import available_cores, one_thread_each
 from phq.unit import UnitResult, run_unit, table_path
 from phq.weights import checked_path, registry
@@ -39,7 +39,7 @@ class BuildResult:
     kept: list[dict[str, Any]]
     """Rows of the manifest, without storage columns."""
     rejects: list[dict[str, Any]]
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
     """Time inside each stage, summed over workers, and ``wall``; only of what this call computed."""
 
 
@@ -112,15 +112,16 @@ def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
     return run_unit(pipeline, job.inputs, job.work, job.number)
 
 
-def _compute(plan: Plan, work: Path, workers: int, quiet: bool) -> Counter[str]:
+def _compute(plan: Plan, work: Path, workers: int, quiet: bool) -> dict[str, float]:
     """Run every unit that is not finished yet."""
     missing = [_Job(i, unit, work) for i, unit in enumerate(plan.units) if not table_path(work, i).exists()]
     done = len(plan.inputs) - sum(len(job.inputs) for job in missing)
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     with Progress(len(plan.inputs), done, quiet) as progress:
         for result in _results(plan.config, missing, min(workers, max(1, len(missing)))):
             progress.add(result)
-            seconds.update(result.seconds)
+            for stage, spent in result.seconds.items():
+                seconds[stage] += spent
     return seconds
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from phq.config import Config
 from phq.quality.decide import decide, scores_of
 from phq.quality.duplicates import COLUMNS, find_duplicates
-from phq.schema import Row, rounded
+from phq.schema import rounded
 from phq.shards.tables import read_table
 from phq.shards.tar import MEMBERS, read_member
 
@@ -70,7 +70,7 @@ def _mark_duplicates(rows: list[Fields], config: Config) -> None:
 
 
 def _without_storage(row: Fields) -> Fields:
-    return {name: value for name, value in row.items() if name not in STORAGE and name in Row.model_fields} | {"shard": ""}
+    return {name: value for name, value in row.items() if name not in STORAGE} | {"shard": ""}
 
 
 def fetch_members(work: Path, row: Fields) -> dict[str, bytes]:

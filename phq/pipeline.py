@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 
 from phq.align.stage import CropHeadshot
@@ -51,7 +51,7 @@ class Pipeline:
         self.stages = chain
         for stage in chain:
             stage.setup()
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         """Time spent in each stage so far."""
 
     def run(self, photos: list[Photo]) -> list[Photo]:

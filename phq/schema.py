@@ -72,7 +72,7 @@ class Sample(BaseModel):
     movenet_keypoints: list[float] = _floats(51, "17 COCO keypoints x, y (photo pixels), score; zeros if none")
     # body
     body_model: str = Field(description="name of the body model the pose belongs to")
-    smpl_pose: list[float] = _floats(72, "24 SMPL joints × axis-angle (radians); the root leads to the crop camera's axes")
+    smpl_pose: list[float] = _floats(72, "24 SMPL joints × axis-angle, radians; the root leads to the crop camera's axes")
     smpl_betas: list[float] = _floats(10, "shape numbers of body_model")
     smpl_transl: list[float] = _floats(3, "translation of the body model into the crop camera's axes, metres")
     pose_observed: list[bool] = _floats(24, "which joints were seen; the others are the prior")

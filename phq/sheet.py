@@ -50,7 +50,8 @@ def pair(row: Fields, members: dict[str, bytes]) -> Image:
     crop = np.asarray(Pil.open(io.BytesIO(members["jpg"])).convert("RGB").resize((TILE, TILE), Pil.Resampling.BOX))
     mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
     masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
-    drawn = draw_body(masked, posed_vertices(row), load_body().faces, pixel_intrinsics(TILE), BODY_COLOUR, 0.55)
+    body = posed_vertices(row), load_body().faces
+    drawn = draw_body(masked, *body, pixel_intrinsics(TILE), colour=BODY_COLOUR, opacity=0.55)
     return _caption(np.hstack([crop, drawn]), f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}")
 
 

@@ -31,7 +31,7 @@ class UnitResult:
     photos: int
     kept: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def table_path(work: Path, number: int) -> Path:
@@ -66,7 +66,7 @@ def run_unit(pipeline: Pipeline, inputs: list[Found], work: Path, number: int) -
     write_table(table_path(work, number), rows, complete=False)
     reasons = Counter(row["reason"] for row in rows if row["reason"])
     kept = sum(1 for row in rows if not row["reason"])
-    return UnitResult(len(inputs), kept, reasons, Counter(pipeline.seconds))
+    return UnitResult(len(inputs), kept, reasons, dict(pipeline.seconds))
 
 
 def photo_rows(photo: Photo) -> Iterator[tuple[dict[str, Any], dict[str, bytes]]]:

@@ -111,6 +111,7 @@ def _container_files(picture: Image.Image) -> dict[str, bytes]:
     files = {
         "photo.webp": encoded(picture, "WEBP", quality=95),
         "photo.bmp": encoded(picture, "BMP"),
+        "photo-big.tif": encoded(picture, "TIFF", big_tiff=True),
         "photo-lzw.tif": encoded(picture, "TIFF", compression="tiff_lzw"),
         "photo-jpeg.tif": encoded(picture, "TIFF", compression="jpeg", quality=95),
         "one-frame.gif": encoded(picture, "GIF"),
@@ -139,6 +140,7 @@ def _tiff_with_thumbnail(picture: Image.Image) -> bytes:
         picture.save(writer, "TIFF")
         writer.newFrame()
         picture.resize((40, 40)).save(writer, "TIFF", tiffinfo={254: 1})
+        writer.newFrame()
     return out.getvalue()
 
 

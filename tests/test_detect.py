@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from photographs import BACK, PEOPLE, pixels
 
-from phq.detect import movenet, nanodet
+from phq.detect import movenet, nanodet, tiles
 from phq.detect.boxes import covered, iou, nms
+from phq.detect.candidates import Candidates
 from phq.detect.fuse import fuse
 from phq.detect.stage import DetectPeople
 
-EMPTY = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 17, 3))
+EMPTY = Candidates.of(np.zeros((0, 4)), np.zeros(0))
+THRESHOLDS = 0.4, 0.25
 corner = st.floats(0, 100)
 box = st.tuples(corner, corner, corner, corner).map(
     lambda b: np.array([min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 1, max(b[1], b[3]) + 1])
@@ -83,41 +85,68 @@ def test_movenet_input_keeps_the_aspect_and_is_padded_to_32(shape):
 
 
 def test_tiles_cover_a_large_photo_and_overlap():
-    rects = nanodet.tile_rects(1000, 800)
-    seen = np.zeros((800, 1000), int)
+    rects = tiles.tile_rects(1500, 1200)
+    seen = np.zeros((1200, 1500), int)
     for x0, y0, x1, y1 in rects:
         seen[y0:y1, x0:x1] += 1
     assert seen.min() >= 1
-    assert seen[400, 500] == 4
-    assert nanodet.tile_rects(640, 480) == []
+    assert seen[600, 750] == 4
+    assert tiles.tile_rects(1000, 480) == []
 
 
-def person(x0: float, score: float) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([[x0, 10, x0 + 50, 150.0]]), np.array([score])
+def person(x0: float, score: float, keypoints: np.ndarray | None = None) -> Candidates:
+    return Candidates.of([[x0, 10, x0 + 50, 150]], [score], keypoints)
 
 
 def test_one_person_seen_by_both_is_one_detection():
     keypoints = np.zeros((1, 17, 3))
     keypoints[0, 0] = 40, 2, 0.9  # a sure nose above NanoDet's box
-    (found,) = fuse(person(10, 0.7), (*person(12, 0.5), keypoints), 200, 200)
+    (found,) = fuse(person(10, 0.7), person(12, 0.5, keypoints), THRESHOLDS, 200, 200)
     assert (found.nanodet_score, found.movenet_score) == (0.7, 0.5)
     assert found.detectors == "movenet+nanodet"
     np.testing.assert_allclose(found.box, [10, 2, 60, 150])
 
 
 def test_what_only_one_detector_sees_is_kept():
-    found = fuse(person(10, 0.7), (*person(120, 0.3), np.zeros((1, 17, 3))), 200, 200)
+    found = fuse(person(10, 0.7), person(120, 0.3), THRESHOLDS, 200, 200)
     assert [f.detectors for f in found] == ["nanodet", "movenet"]
 
 
+def test_two_half_beliefs_make_a_person_and_one_does_not():
+    sure = Candidates.of([[120, 10, 170, 150]], [0.9])
+    weak = Candidates.of([[120, 10, 170, 150], [10, 10, 60, 150]], [0.9, 0.22])
+    assert len(fuse(weak, EMPTY, THRESHOLDS, 200, 200)) == len(fuse(sure, EMPTY, THRESHOLDS, 200, 200)) == 1
+    assert len(fuse(weak, person(12, 0.15), THRESHOLDS, 200, 200)) == 2
+
+
+def test_where_nobody_is_sure_the_best_guess_is_taken():
+    both = Candidates.of([[10, 10, 60, 150], [120, 10, 170, 150]], [0.3, 0.35])
+    assert [f.nanodet_score for f in fuse(both, EMPTY, THRESHOLDS, 200, 200)] == [0.35]
+    assert fuse(Candidates.of([[10, 10, 60, 150]], [0.2]), EMPTY, THRESHOLDS, 200, 200) == []
+
+
+def test_half_a_person_in_a_tile_speaks_for_the_whole_person():
+    whole = Candidates.of([[0, 0, 100, 200]], [0.3])
+    half = Candidates.of([[0, 100, 100, 200]], [0.8])
+    together = whole.with_parts(half, 0.4)
+    assert (len(together), together.scores[0]) == (1, 0.8)
+    alone = Candidates.of([[300, 0, 400, 200]], [0.3]).with_parts(half, 0.4)
+    assert sorted(alone.scores) == [0.3, 0.8]
+
+
+def test_a_box_that_ends_inside_the_photo_at_its_tile_is_cut():
+    boxes = np.array([[10, 10, 500, 300.0], [10, 10, 400, 300.0], [-3, 5, 300, 300.0]])
+    assert tiles.cut_by_tile(boxes, (0, 0, 505, 600), 1000, 600).tolist() == [True, False, False]
+
+
 def test_a_part_inside_a_surer_person_is_dropped():
-    boxes = np.array([[10, 10, 100, 190.0], [20, 20, 60, 80.0]])
-    assert len(fuse((boxes, np.array([0.8, 0.5])), EMPTY, 200, 200)) == 1
+    both = Candidates.of([[10, 10, 100, 190.0], [20, 20, 60, 80.0]], [0.8, 0.5])
+    assert len(fuse(both, EMPTY, THRESHOLDS, 200, 200)) == 1
 
 
 def test_people_are_numbered_left_to_right_and_boxes_end_at_the_photo():
-    boxes = np.array([[120, -5, 260, 150.0], [5, 10, 60, 150.0]])
-    found = fuse((boxes, np.array([0.9, 0.5])), EMPTY, 200, 200)
+    both = Candidates.of([[120, -5, 260, 150.0], [5, 10, 60, 150.0]], [0.9, 0.5])
+    found = fuse(both, EMPTY, THRESHOLDS, 200, 200)
     assert [f.box[0] for f in found] == [5, 120]
     assert found[1].box.tolist() == [120, 0, 200, 150]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 import warnings
@@ -16,6 +17,7 @@ from picture_bytes import encoded, encoded_deep, has_heif, small_picture
 from PIL import ExifTags, Image, features
 
 from phq.photos import decode as decoding
+from phq.photos import tiff
 from phq.photos.decode import PhotoRejectError, decode, decode_bytes
 from phq.quality.reasons import REASONS
 
@@ -137,12 +139,15 @@ class TestRejects:
         assert reason_of(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(100)) == "decoder_missing"
 
     def test_nothing_is_warned(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        names = [name for name in make_bad_files(tmp_path) if not name.endswith(".tif")]
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        exif = b"Exif\0\0" + b"II*\0\x08\0\0\0\x02\0" + b"\x10\1\2\0\xff\xff\0\0\xff\xff\0\0" * 2
+        (tmp_path / "bad-exif.jpg").write_bytes(encoded(small_picture(), "JPEG", exif=exif))
+        names = ["bad-exif.jpg", *(name for name in make_bad_files(tmp_path) if not name.endswith(".tif"))]
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             for name in names:
-                with pytest.raises(PhotoRejectError):
+                with contextlib.suppress(PhotoRejectError):
                     decode(tmp_path / name)
+        assert [str(warning.message) for warning in warned] == []
         assert capfd.readouterr() == ("", "")
 
 
@@ -174,6 +179,14 @@ class TestCutFiles:
     def test_compressed_tiffs(self, compression: str) -> None:
         data = encoded(small_picture(), "TIFF", compression=compression)
         assert {reason_of(data[: len(data) * i // 30]) for i in range(1, 30)} == {"truncated"}
+
+    @pytest.mark.parametrize(
+        "options", [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg"}, {"big_tiff": True}], ids=str
+    )
+    def test_a_tiff_says_how_long_it_is(self, options: dict[str, Any]) -> None:
+        data = encoded(small_picture(), "TIFF", **options)
+        assert tiff.promised_end(data) == len(data)
+        assert all(tiff.promised_end(data[:i]) > i for i in range(16, len(data), len(data) // 40))
 
     def test_flat_and_grey_pictures_are_whole(self) -> None:
         for colour in (0, 127, 128, 129, 255):

@@ -36,11 +36,11 @@ def picture(torso: np.ndarray, head: np.ndarray, scale: float, neck: np.ndarray)
     return neck + scale * points[:, :2]
 
 
-def run_of(torso: np.ndarray, head: np.ndarray, scale: float = 800.0, neck: tuple[float, float] = (500, 300)) -> Landmarks:
+def run_of(torso: np.ndarray, head: np.ndarray) -> Landmarks:
     world = np.zeros((33, 3))
     world[list(TORSO)] = landmark_table().torso @ torso.T + [0.1, -0.4, 0]
     world[list(FACE)] = landmark_table().face @ head.T + [0.1, -0.6, 0]
-    seen = picture(torso, head, scale, np.array(neck))
+    seen = picture(torso, head, 800.0, np.array([500.0, 300.0]))
     blank = np.zeros((256, 256), np.float32)
     return Landmarks(Region(0, 0, 1), seen, world, np.ones(33), 1.0, np.zeros((2, 2)), blank)
 

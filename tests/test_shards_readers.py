@@ -41,7 +41,7 @@ def hf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.setenv("HF_HOME", str(home))
         patch.setenv("HF_DATASETS_CACHE", str(home / "datasets"))
         patch.setenv("HF_HUB_OFFLINE", "1")
-        import datasets  # noqa: PLC0415 - reads its environment when it is imported
+        import datasets
 
         patch.setattr(datasets.config, "HF_DATASETS_CACHE", home / "datasets")
         datasets.disable_progress_bars()

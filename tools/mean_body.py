@@ -145,13 +145,14 @@ def skin_points(people: AnnyPeople, person: Person) -> dict[str, int]:
     v, bones, everywhere = person.vertices, person.bones, np.ones(len(person.vertices), dtype=bool)
     eyeball = people.weights[:, people.labels.index("eye.L")] > 0.5
     lids = people.border & ~eyeball & (distance(v, bones["eye.L"]) < 0.03)
+    inner, outer = best(-v[:, 0], lids), best(v[:, 0], lids)
     foot = (v[:, 1] < v[:, 1].min() + 0.04) & (v[:, 0] > 0)
     face = v[:, 2] > v[table["nose"], 2] - 0.06
     chin = best(v[:, 2] - v[:, 1], people.on_seam & face & (v[:, 1] > 0))
     lips = people.border & (v[:, 1] > v[chin, 1]) & (v[:, 1] < v[table["nose"], 1])
     left = {
-        "left_eye": best(-distance(v, bones["eye.L"] + [0, 0, 1]), eyeball), "left_eye_inner": best(-v[:, 0], lids),
-        "left_eye_outer": best(v[:, 0], lids), "mouth_left": best(v[:, 0], lips), "left_ear": people.ear_canal,
+        "left_eye": best(-distance(v[:, :2], (v[inner] + v[outer])[:2] / 2), eyeball), "left_eye_inner": inner,
+        "left_eye_outer": outer, "mouth_left": best(v[:, 0], lips), "left_ear": people.ear_canal,
         "left_ear_back": table["left_ear"], "left_heel": best(-v[:, 2], foot), "left_foot_index": best(v[:, 2], foot),
     }  # fmt: skip
     knuckles = {"left_thumb": "finger1-2.L", "left_index": "finger2-1.L", "left_pinky": "finger5-1.L"}

@@ -28,7 +28,7 @@ def depth_into_padding(photo_in_crop: Floats, size: int) -> NDArray[np.float32]:
     centre = np.arange(size) + 0.5
     across = np.maximum((x0 - centre) / max(x0, 1e-6), (centre - x1) / max(size - x1, 1e-6))
     down = np.maximum((y0 - centre) / max(y0, 1e-6), (centre - y1) / max(size - y1, 1e-6))
-    return np.clip(np.maximum(across[None, :], down[:, None]), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.maximum(across[None, :], down[:, None]), 0, 1), np.float32)
 
 
 def is_padding(photo_in_crop: Floats, size: int) -> NDArray[np.bool_]:

@@ -80,7 +80,7 @@ def smpl_pose(fit: TorsoFit, cam2world: Floats, arms: dict[str, Floats]) -> Floa
     return pose
 
 
-def visible_landmarks(person: Person) -> np.ndarray:  # type: ignore[type-arg]
+def visible_landmarks(person: Person) -> np.ndarray:
     """(33,) bool: the landmark lies inside the photo and the network calls it visible."""
     points = person.fields["keypoints_2d"].reshape(33, 2)
     limit = [person.photo.fields["image_width"], person.photo.fields["image_height"]]

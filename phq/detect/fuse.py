@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from phq.detect.boxes import Boxes, area, clip, covered, iou
+from phq.detect.candidates import Candidates
 
 SAME = 0.4
 """Intersection over union from which two detectors' boxes are one person."""
 INSIDE = 0.85
 """A box this far inside another is a part of that person, unless a skeleton says otherwise."""
 
+TOGETHER = 0.95
+"""Sum of two detectors' scores, each in units of its threshold, that makes one person of two half beliefs."""
+LAST_RESORT = 0.25
+"""NanoDet score from which its best box is taken where nobody else is believed."""
 SURE_KEYPOINT = 0.4
 """Score from which a MoveNet keypoint widens the box."""
 
@@ -39,29 +44,43 @@ class Detection:
 
 
 def fuse(
-    nanodet: tuple[Boxes, Boxes], movenet: tuple[Boxes, Boxes, Boxes], width: int, height: int
+    nanodet: Candidates, movenet: Candidates, thresholds: tuple[float, float], width: int, height: int
 ) -> list[Detection]:
-    """Unite two detectors' people into one list, ordered left to right (then top to bottom).
+    """Unite two detectors' candidates into one list of people, ordered left to right (then top to bottom).
 
-    A pair that overlaps becomes one person with NanoDet's box, whose edges follow the silhouette closer. What is
-    left of either detector stays on its own, except a box that lies inside a surer person and has no skeleton.
+    A pair that overlaps becomes one person with NanoDet's box, whose edges follow the silhouette closer. One sure
+    detector is enough, and so are two who half believe in the same box (`TOGETHER`). If nobody is believed, NanoDet's
+    best candidate from `LAST_RESORT` up is. What is left inside a surer person without a skeleton of its own is a part of that person.
 
     Args:
-        nanodet: (N, 4) boxes, (N,) scores. movenet: (M, 4) boxes, (M,) scores, (M, 17, 3) keypoints.
-        width, height: of the photo, pixels; boxes are cut at its borders.
+        thresholds: of NanoDet and MoveNet. width, height: of the photo, pixels; boxes are cut at its borders.
     """
-    people = [Detection(box, float(score)) for box, score in zip(*nanodet, strict=True)]
-    free = set(range(len(people)))  # NanoDet boxes no skeleton has claimed yet
-    for box, score, keypoints in zip(*movenet, strict=True):
-        overlap = iou(box[None], np.array([people[i].box for i in sorted(free)]).reshape(-1, 4))[0]
-        match = sorted(free)[int(np.argmax(overlap))] if len(overlap) and overlap.max() > SAME else None
-        if match is None:
+    people = _paired(nanodet, movenet)
+    believed = [p for p in people if _believed(p, *thresholds)]
+    if not believed:
+        best = max(people, key=lambda p: p.nanodet_score, default=None)
+        believed = [best] if best is not None and best.nanodet_score >= LAST_RESORT else []
+    return _ordered(_without_parts([_clipped(p, width, height) for p in believed]))
+
+
+def _believed(person: Detection, nanodet_threshold: float, movenet_threshold: float) -> bool:
+    ratios = person.nanodet_score / nanodet_threshold, person.movenet_score / movenet_threshold
+    return max(ratios) >= 1 or (min(ratios) > 0 and sum(ratios) >= TOGETHER)
+
+
+def _paired(nanodet: Candidates, movenet: Candidates) -> list[Detection]:
+    people = [Detection(box, float(score)) for box, score in zip(nanodet.boxes, nanodet.scores, strict=True)]
+    free = list(range(len(people)))  # NanoDet boxes no skeleton has claimed yet
+    for box, score, keypoints in zip(movenet.boxes, movenet.scores, movenet.keypoints, strict=True):
+        overlap = iou(box[None], nanodet.boxes[free])[0]
+        if not len(overlap) or overlap.max() <= SAME:
             people.append(Detection(box, 0.0, float(score), keypoints))
             continue
-        free.discard(match)
-        people[match].movenet_score, people[match].keypoints = float(score), keypoints
-        people[match].box = _with_keypoints(people[match].box, keypoints)
-    return _ordered(_without_parts([_clipped(p, width, height) for p in people]))
+        surest = np.where(overlap > SAME, overlap * nanodet.scores[free], 0)  # of several, not the widest guess
+        match = people[free.pop(int(np.argmax(surest)))]
+        match.movenet_score, match.keypoints = float(score), keypoints
+        match.box = _with_keypoints(match.box, keypoints)
+    return people
 
 
 def _with_keypoints(box: Boxes, keypoints: Boxes) -> Boxes:

@@ -8,11 +8,16 @@ import cv2
 import numpy as np
 
 from phq.detect.boxes import Boxes
+from phq.detect.candidates import Candidates, united
+from phq.detect.tiles import look_at_tiles
 from phq.weights import open_session
 from phq.work import Image
 
 LONG_SIDE = 384
 MULTIPLE = 32
+MAX_IOU = 0.45
+WEAK = 0.1
+"""Score from which a person is kept in mind; whether he is believed is for `phq.detect.fuse` to say."""
 
 
 def to_input(pixels: Image) -> tuple[np.ndarray[Any, np.dtype[np.int32]], float]:
@@ -44,18 +49,23 @@ def decode(output: Boxes, canvas: tuple[int, int], scale: float) -> tuple[Boxes,
 
 
 class MoveNet:
-    """`detect(pixels)` → boxes (N, 4), scores (N,), keypoints (N, 17, 3), in pixels."""
+    """`detect(pixels)` → `Candidates` with keypoints from `WEAK` up: the whole photo, and tiles of a large one."""
 
     name = "movenet"
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, tiles: bool = True) -> None:
         self.threshold = threshold
+        self.tiles = tiles
         self.session = open_session("movenet")
 
-    def detect(self, pixels: Image) -> tuple[Boxes, Boxes, Boxes]:
-        """People above the threshold, best first."""
+    def detect(self, pixels: Image) -> Candidates:
+        """Best first."""
+        whole = self._look(pixels)
+        in_tiles, parts = look_at_tiles(pixels, self._look) if self.tiles else (united([]), united([]))
+        return united([whole, in_tiles]).with_parts(parts, self.threshold).distinct(MAX_IOU)
+
+    def _look(self, pixels: Image) -> Candidates:
         canvas, scale = to_input(pixels)
         output = self.session.run(None, {"input": canvas})[0][0]
         boxes, scores, keypoints = decode(output, canvas.shape[1:3], scale)
-        order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > self.threshold]
-        return boxes[order], scores[order], keypoints[order]
+        return Candidates.of(boxes, scores, keypoints).at(scores > WEAK)

@@ -7,7 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phq.detect.boxes import Boxes, covered, nms
+from phq.detect.boxes import Boxes
+from phq.detect.candidates import Candidates, united
+from phq.detect.tiles import look_at_tiles
 from phq.weights import open_session
 from phq.work import Image
 
@@ -17,17 +19,12 @@ BINS = 11
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
 MAX_IOU = 0.55
-WEAK = 0.25
-"""Score from which a box of the whole photo is kept in mind; see `NanoDet.detect`."""
+WEAK = 0.18
+"""Score from which a box is kept in mind; whether it is believed is for `phq.detect.fuse` to say."""
 SURE = 0.6
 """Score from which the second look, with a margin, is not needed."""
 MARGIN = 0.25
 """Width of that margin on each side, fraction of the photo's side."""
-PART_INSIDE = 0.6
-"""Fraction of a cut box that must lie in a whole one to be a part of the same person."""
-TILE_OVERLAP = 0.2
-TILE_FROM = 640
-"""Photos whose longer side is at most this are not tiled: the network's input would only magnify them."""
 
 
 def to_input(pixels: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -58,25 +55,8 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
     return np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], -1), scores[keep, 0]
 
 
-def tile_rects(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """2 × 2 tiles with an overlap of 20 % of their side, as x0, y0, x1, y1; none for a small photo."""
-    if max(width, height) <= TILE_FROM:
-        return []
-    tw, th = int(width * (1 + TILE_OVERLAP) / 2), int(height * (1 + TILE_OVERLAP) / 2)
-    return [(x, y, x + tw, y + th) for y in (0, height - th) for x in (0, width - tw)]
-
-
-def cut_by_tile(boxes: Boxes, rect: tuple[int, int, int, int], width: int, height: int) -> Any:
-    """(N,) whether a box ends at a border of its tile that is not a border of the photo."""
-    x0, y0, x1, y1 = rect
-    slack = 0.02 * max(x1 - x0, y1 - y0)
-    inner = np.array([x0 > 0, y0 > 0, x1 < width, y1 < height])
-    touches = np.abs(boxes - np.array(rect)) < slack
-    return (touches & inner).any(-1)
-
-
 class NanoDet:
-    """`detect(pixels)` → (N, 4) person boxes in pixels and (N,) scores.
+    """`detect(pixels)` → `Candidates` from `WEAK` up.
 
     Three looks at a photo: the whole of it; the whole with a margin round it, if the first look was not sure of
     anybody (a person who fills the frame is larger than the network's training people); tiles of a large photo.
@@ -90,73 +70,25 @@ class NanoDet:
         self.session = open_session("nanodet")
         self._by_shape = {tuple(o.shape[1:]): o.name for o in self.session.get_outputs()}
 
-    def detect(self, pixels: Image) -> tuple[Boxes, Boxes]:
-        """Boxes above the threshold, best first; they may reach beyond the photo.
-
-        Two thresholds, as in an edge detector: a weak box of the whole photo is believed if a sure box of a tile
-        lies in it, or if there is nobody else.
-        """
-        height, width = pixels.shape[:2]
+    def detect(self, pixels: Image) -> Candidates:
+        """Best first; boxes may reach beyond the photo."""
         whole = self._whole(pixels)
-        tiles = [self._tile(pixels, rect) for rect in (tile_rects(width, height) if self.tiles else [])]
-        parts = _stack([part for _, part in tiles])
-        boxes, scores = _raise_by_parts(*whole, *parts)
-        sure = scores >= self.threshold
-        found = _stack([(boxes[sure], scores[sure]), *(full for full, _ in tiles)])
-        orphans = _uncovered(*parts, found[0])
-        boxes, scores = _stack([found, orphans]) if len(found[0]) or len(orphans[0]) else _best(*whole)
-        kept = nms(boxes, scores, MAX_IOU)
-        return boxes[kept], scores[kept]
+        in_tiles, parts = look_at_tiles(pixels, self._look) if self.tiles else (united([]), united([]))
+        return united([whole, in_tiles]).with_parts(parts, self.threshold).distinct(MAX_IOU)
 
-    def _whole(self, pixels: Image) -> tuple[Boxes, Boxes]:
-        height, width = pixels.shape[:2]
-        seen = self._region(pixels, WEAK)
-        if len(seen[1]) and seen[1].max() >= SURE:
+    def _whole(self, pixels: Image) -> Candidates:
+        seen = self._look(pixels)
+        if len(seen) and seen.scores.max() >= SURE:
             return seen
+        height, width = pixels.shape[:2]
         my, mx = int(height * MARGIN), int(width * MARGIN)
         framed = cv2.copyMakeBorder(pixels, my, my, mx, mx, cv2.BORDER_CONSTANT, value=(128, 128, 128))
-        boxes, scores = self._region(framed, WEAK)
-        both = _stack([seen, (boxes - [mx, my, mx, my], scores)])
-        kept = nms(*both, MAX_IOU)
-        return both[0][kept], both[1][kept]
+        return united([seen, self._look(framed).moved(-mx, -my)]).distinct(MAX_IOU)
 
-    def _tile(
-        self, pixels: Image, rect: tuple[int, int, int, int]
-    ) -> tuple[tuple[Boxes, Boxes], tuple[Boxes, Boxes]]:
-        """Boxes of a tile, those wholly in it and those its border cuts."""
-        x0, y0, x1, y1 = rect
-        boxes, scores = self._region(pixels[y0:y1, x0:x1], self.threshold)
-        boxes = boxes + [x0, y0, x0, y0]
-        cut = cut_by_tile(boxes, rect, pixels.shape[1], pixels.shape[0])
-        return (boxes[~cut], scores[~cut]), (boxes[cut], scores[cut])
-
-    def _region(self, pixels: Image, threshold: float) -> tuple[Boxes, Boxes]:
+    def _look(self, pixels: Image) -> Candidates:
         names = [self._by_shape[(SIDE // s) ** 2, n] for s in STRIDES for n in (80, 4 * BINS)]
         out = self.session.run(names, {"input_1:0": to_input(pixels)})
-        levels = [decode_level(out[2 * i][0], out[2 * i + 1][0], s, threshold) for i, s in enumerate(STRIDES)]
+        levels = [decode_level(out[2 * i][0], out[2 * i + 1][0], s, WEAK) for i, s in enumerate(STRIDES)]
         boxes, scores = (np.concatenate(part) for part in zip(*levels, strict=True))
-        kept = nms(boxes, scores, MAX_IOU)
         scale = np.array([pixels.shape[1], pixels.shape[0]] * 2) / SIDE
-        return boxes[kept] * scale, scores[kept].astype(np.float64)
-
-
-def _stack(pairs: list[tuple[Boxes, Boxes]]) -> tuple[Boxes, Boxes]:
-    boxes = np.concatenate([np.zeros((0, 4)), *(b for b, _ in pairs)])
-    return boxes, np.concatenate([np.zeros(0), *(s for _, s in pairs)])
-
-
-def _raise_by_parts(boxes: Boxes, scores: Boxes, parts: Boxes, part_scores: Boxes) -> tuple[Boxes, Boxes]:
-    """A whole box scores at least what the surest part in it scored."""
-    inside = covered(parts, boxes) > PART_INSIDE
-    return boxes, np.maximum(scores, np.where(inside, part_scores[:, None], 0).max(0, initial=0))
-
-
-def _uncovered(parts: Boxes, scores: Boxes, boxes: Boxes) -> tuple[Boxes, Boxes]:
-    """Parts that no accepted box explains: a person whom only a tile could see."""
-    free = ~(covered(parts, boxes) > PART_INSIDE).any(-1)
-    return parts[free], scores[free]
-
-
-def _best(boxes: Boxes, scores: Boxes) -> tuple[Boxes, Boxes]:
-    best = np.argsort(-scores, kind="stable")[:1]
-    return boxes[best], scores[best]
+        return Candidates.of(boxes * scale, scores).distinct(MAX_IOU)

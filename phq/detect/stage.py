@@ -7,6 +7,7 @@ from phq.detect.movenet import MoveNet
 from phq.detect.nanodet import NanoDet
 from phq.work import Image, Person, Photo
 
+
 class DetectPeople:
     """Fills `photo.people`; a photo without anybody is rejected as ``no_person``."""
 
@@ -19,7 +20,7 @@ class DetectPeople:
         """Load both detectors."""
         nanodet_threshold, movenet_threshold, tiles = self._options
         self.nanodet = NanoDet(nanodet_threshold, tiles)
-        self.movenet = MoveNet(movenet_threshold)
+        self.movenet = MoveNet(movenet_threshold, tiles)
 
     def process(self, photos: list[Photo]) -> None:
         """Detect in every photo of the batch."""
@@ -34,7 +35,7 @@ class DetectPeople:
     def detect(self, pixels: Image) -> list[Detection]:
         """People in an H × W × 3 RGB image, left to right."""
         height, width = pixels.shape[:2]
-        return fuse(self.nanodet.detect(pixels), self.movenet.detect(pixels), width, height)
+        return fuse(self.nanodet.detect(pixels), self.movenet.detect(pixels), self._options[:2], width, height)
 
 
 def fields_of(person: Detection) -> dict[str, object]:

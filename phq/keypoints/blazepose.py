@@ -75,8 +75,8 @@ class BlazePose:
         crops = [crop[:, ::-1] if job[2] else crop for crop, job in zip(crops, jobs, strict=True)]
         names = ["ld_3d", "world_3d", "activation_segmentation", "output_poseflag"]
         batch = np.stack(crops).astype(np.float32) / 255
-        results = zip(*self.session.run(names, {"input_1": batch}), strict=True)
-        return [decode(*arrays, job[1], job[2]) for arrays, job in zip(results, jobs, strict=True)]
+        outputs = self.session.run(names, {"input_1": batch})
+        return [decode(*(o[i] for o in outputs), job[1], job[2]) for i, job in enumerate(jobs)]
 
 
 def decode(

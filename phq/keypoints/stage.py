@@ -58,7 +58,7 @@ def box_of(person: Person) -> Floats:
     return np.array([person.fields[f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")])
 
 
-def _pixels(person: Person) -> np.ndarray:  # type: ignore[type-arg]
+def _pixels(person: Person) -> np.ndarray:
     assert person.photo.pixels is not None
     return person.photo.pixels
 

@@ -50,7 +50,8 @@ def refine(soft: NDArray[np.float32], crop: Image) -> NDArray[np.float32]:
     """The soft mask with its edges moved to those of the picture."""
     radius = max(1, round(RADIUS * crop.shape[0]))
     step = max(1, crop.shape[0] // FIT_SIDE)
-    return np.clip(guided_filter(crop.astype(np.float32) / 255, soft, radius, EPSILON, step), 0, 1)
+    guide = np.asarray(crop, np.float32) / np.float32(255)
+    return np.clip(guided_filter(guide, soft, radius, EPSILON, step), 0, 1)
 
 
 def mask_person(person: Person) -> None:

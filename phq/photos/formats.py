@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from phq.errors import RejectError
 
-ACCEPTED = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF", "AVIF")
-"""Names as Pillow uses them; HEIF is HEIC."""
-
 _ACCEPTED_STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -66,7 +63,7 @@ def _brand_format(data: bytes) -> str:
 
 
 def sniff(data: bytes) -> str:
-    """Name of the accepted format `data` starts like.
+    """Name of the accepted format `data` starts like, as Pillow calls it (HEIF for HEIC).
 
     Raises:
         RejectError: is_empty, unsupported_format (a known kind of image phq does not read) or not_an_image.

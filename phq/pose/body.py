@@ -165,7 +165,7 @@ def _skin(linear: Doubles, shift: Doubles, weights: Doubles, rest: Doubles) -> D
     """Linear blend skinning of rest points (…, N, 3) with weights (N, 24)."""
     affine = np.concatenate([linear, shift[..., None]], axis=-1).reshape(*shift.shape[:-1], 12)
     blend = (weights @ affine).reshape(*rest.shape, 4)
-    return np.asarray((blend[..., :3] @ rest[..., None])[..., 0] + blend[..., 3])
+    return np.asarray(np.einsum("...ij,...j->...i", blend[..., :3], rest) + blend[..., 3])
 
 
 @cache

@@ -26,7 +26,7 @@ def swing(start: Floats, end: Floats) -> Floats:
     return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
-def arm_pose(world: Floats, torso_to_cam: Floats, seen: np.ndarray) -> dict[str, Floats]:  # type: ignore[type-arg]
+def arm_pose(world: Floats, torso_to_cam: Floats, seen: np.ndarray) -> dict[str, Floats]:
     """Axis-angle of SMPL shoulders and elbows by joint name.
 
     Args:
@@ -46,7 +46,7 @@ def arm_pose(world: Floats, torso_to_cam: Floats, seen: np.ndarray) -> dict[str,
     return pose
 
 
-def observed_joints(seen: np.ndarray) -> list[bool]:  # type: ignore[type-arg]
+def observed_joints(seen: np.ndarray) -> list[bool]:
     """24 flags: root, neck and head are always fitted; arms where their landmarks were seen; the rest is prior."""
     fitted = {"pelvis", "neck", "head"}
     for side, (_, elbow, wrist, _) in ARMS.items():

@@ -1,7 +1,7 @@
 """Draws a body over a picture: a shaded mesh through a z-buffer, and the skeleton. NumPy and OpenCV only.
 
 Camera axes are OpenCV's (x right, y down, z forward); K is in pixels with the centre of the first pixel at
-(0.5, 0.5). Anything that reaches behind the camera is left out, so a bad pose cannot raise.
+(0.5, 0.5). Anything that reaches behind the camera is left out, so a bad pose draws nothing and does not raise.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Colour = tuple[int, int, int]
 
-NEAR = 1e-3
+NEAR = 0.1
 """Nearest depth drawn, metres."""
+MAX_CANDIDATES = 1 << 20
+"""Pairs of face and pixel looked at in one go; bounds the memory when a face fills the picture."""
 FRACTION_BITS = 4
 """OpenCV draws lines at sixteenths of a pixel; its pixel centres are whole numbers, ours are halves."""
 
@@ -32,7 +34,7 @@ def project(points: ArrayLike, K: ArrayLike) -> Doubles:
     return np.asarray(uvw[..., :2] / depth, dtype=np.float64)
 
 
-def draw_body(  # noqa: PLR0913
+def draw_body(
     image: Image,
     vertices_cam: Floats,
     faces: NDArray[np.integer],
@@ -74,43 +76,55 @@ def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
 def _rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tuple[Ints, Ints]:
     """Flat pixel numbers that are covered, each once, and the nearest face there.
 
-    Every face is asked at every pixel centre of its bounding box; of several hits the last written, which is the
-    nearest because the hits are sorted from far to near, remains.
+    Every face is asked at every pixel centre of its bounding box. 1/depth is linear in the picture; of several
+    hits the last written remains, and hits are written from far to near.
     """
-    face, x, y = _candidates(corners, width, height)
-    u, v = x + 0.5, y + 0.5
-    a, b, c = (corners[face, i] for i in range(3))
-    area = _cross(b - a, c - a)
-    wb = _cross(np.stack([u, v], 1) - a, c - a) / area
-    wc = _cross(b - a, np.stack([u, v], 1) - a) / area
-    inside = (wb >= 0) & (wc >= 0) & (wb + wc <= 1)
-    face, wb, wc, pixel = face[inside], wb[inside], wc[inside], (y * width + x)[inside]
-    inverse = 1 / depth[face]  # 1/z is linear in the picture
-    order = np.argsort((1 - wb - wc) * inverse[:, 0] + wb * inverse[:, 1] + wc * inverse[:, 2], kind="stable")
+    low, span = _boxes(corners, width, height)
     nearest = np.full(width * height, -1, dtype=np.int64)
-    nearest[pixel[order]] = face[order]
+    closeness = np.zeros(width * height)
+    rounds = np.cumsum(span[:, 0] * span[:, 1]) // MAX_CANDIDATES
+    for faces in np.split(np.arange(len(corners)), np.flatnonzero(np.diff(rounds)) + 1):
+        face, x, y = _candidates(faces, low, span)
+        wa, wb, wc = _barycentric(corners[face], np.stack([x, y], 1) + 0.5)
+        inverse = (np.stack([wa, wb, wc], 1) / depth[face]).sum(1)
+        pixel = y * width + x
+        hit = np.flatnonzero((wa >= 0) & (wb >= 0) & (wc >= 0) & (inverse > closeness[pixel]))
+        hit = hit[np.argsort(inverse[hit], kind="stable")]
+        nearest[pixel[hit]], closeness[pixel[hit]] = face[hit], inverse[hit]
     covered = np.flatnonzero(nearest >= 0)
     return covered, nearest[covered]
 
 
-def _candidates(corners: Doubles, width: int, height: int) -> tuple[Ints, Ints, Ints]:
-    """Face, column and row of every pixel centre in the bounding box of each face, clipped to the picture."""
+def _boxes(corners: Doubles, width: int, height: int) -> tuple[Ints, Ints]:
+    """First column and row (F, 2), and number of them (F, 2), whose pixel centres lie in each face's bounding box."""
     size = np.array([width, height])
     low = np.clip(np.ceil(corners.min(1) - 0.5), 0, size).astype(np.int64)
-    high = np.clip(np.floor(corners.max(1) - 0.5) + 1, 0, size).astype(np.int64)
-    span = np.maximum(high - low, 0)
-    span[_cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) == 0] = 0
-    count = span[:, 0] * span[:, 1]
-    face = np.repeat(np.arange(len(corners)), count)
+    high = np.clip(np.floor(corners.max(1) + 0.5), 0, size).astype(np.int64)
+    flat = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) == 0
+    return low, np.where(flat[:, None], 0, np.maximum(high - low, 0))
+
+
+def _candidates(faces: Ints, low: Ints, span: Ints) -> tuple[Ints, Ints, Ints]:
+    """Face, column and row of every pixel in the boxes of some faces."""
+    count = span[faces, 0] * span[faces, 1]
+    face = np.repeat(faces, count)
     step = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
     return face, low[face, 0] + step % span[face, 0], low[face, 1] + step // span[face, 0]
+
+
+def _barycentric(corners: Doubles, points: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Weights of the three corners (N, 3, 2) at points (N, 2)."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    area = _cross(b - a, c - a)
+    wb, wc = _cross(points - a, c - a) / area, _cross(b - a, points - a) / area
+    return 1 - wb - wc, wb, wc
 
 
 def _cross(a: Doubles, b: Doubles) -> Doubles:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], dtype=np.float64)
 
 
-def draw_skeleton(  # noqa: PLR0913
+def draw_skeleton(
     image: Image,
     joints_cam: Floats,
     parents: Sequence[int],

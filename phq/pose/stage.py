@@ -9,6 +9,7 @@ from phq.keypoints.stage import box_of
 from phq.pose.closed_form import fit_torso, torso_rotation
 from phq.work import Floats, Person, Photo, living
 
+
 class FitBody:
     """Torso, head, and where they are; the agreement of the runs is evidence about front and back."""
 

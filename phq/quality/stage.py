@@ -13,7 +13,6 @@ from phq.quality.hashes import phash, phash_mirror
 from phq.quality.noise import noise_sigma
 from phq.work import Person, Photo, living
 
-
 GRID = 64
 """Cells a side on which boxes are united."""
 

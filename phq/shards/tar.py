@@ -27,7 +27,7 @@ class ShardWriter:
         self.path = path
 
     def __enter__(self) -> ShardWriter:
-        from webdataset import TarWriter  # noqa: PLC0415 - readers of members need not load it
+        from webdataset import TarWriter
 
         with ExitStack() as stack:
             stream = stack.enter_context(atomic_write(self.path))

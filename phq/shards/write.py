@@ -74,7 +74,7 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
 
 
-def write_dataset(  # noqa: PLR0913, PLR0917 - each is one part of the dataset
+def write_dataset(
     out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card
 ) -> None:
     """Write the dataset into a folder that is new, empty, or holds an earlier attempt of phq.

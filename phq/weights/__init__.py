@@ -70,5 +70,5 @@ def open_session(name: str, threads: int = 1) -> Any:
         return ort.InferenceSession(str(checked_path(name)), options, providers=["CPUExecutionProvider"])
     except WeightError:
         raise
-    except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own family of classes, all fatal here
+    except Exception as error:
         raise WeightError(f"ONNX Runtime cannot open {registry()[name].file}: {error}") from error
