@@ -25,7 +25,7 @@ from phq.shards.card import Card, Model
 from phq.shards.owner import MANIFEST, check_folder
 from phq.shards.write import write_dataset
 from phq.sheet import write_contact_sheet
-from phq.threads import available_cores, one_thread_each
+from phq.threads import available_cores, single_threaded
 from phq.unit import UnitResult, run_unit, table_path
 from phq.weights import checked_path, registry
 
@@ -93,11 +93,15 @@ def build(  # noqa: PLR0913 - the options of the command
 def _inputs(photos: str | Path, out: Path) -> list[Found]:
     """Inputs, without anything that lies in the output folder."""
     inside = out.resolve()
-    return [found for found in discover(photos) if inside not in found.path.resolve().parents]
+
+    def outside(found: Found) -> bool:
+        folder = found.path.parent.resolve()  # of the folder, not the file: that may be a link to itself
+        return inside != folder and inside not in folder.parents
+
+    return [found for found in discover(photos) if outside(found)]
 
 
 def _make_pipeline(config: Config) -> Pipeline:
-    one_thread_each()
     return Pipeline(stages(config))
 
 
@@ -109,7 +113,8 @@ class _Job:
 
 
 def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
-    return run_unit(pipeline, job.inputs, job.work, job.number)
+    with single_threaded():
+        return run_unit(pipeline, job.inputs, job.work, job.number)
 
 
 def _compute(plan: Plan, work: Path, workers: int, quiet: bool) -> dict[str, float]:

@@ -42,7 +42,7 @@ def _floats(n: int, text: str) -> Any:
 class Sample(BaseModel):
     """Facts, labels and scores of one person; every list is flat, row-major, and of fixed length."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # what this is
     schema_version: str = Field(description="version of this schema")
@@ -72,7 +72,7 @@ class Sample(BaseModel):
     movenet_keypoints: list[float] = _floats(51, "17 COCO keypoints x, y (photo pixels), score; zeros if none")
     # body
     body_model: str = Field(description="name of the body model the pose belongs to")
-    smpl_pose: list[float] = _floats(72, "24 SMPL joints × axis-angle, radians; the root leads to the crop camera's axes")
+    smpl_pose: list[float] = _floats(72, "24 × axis-angle of SMPL's joints, radians; root: body to crop camera")
     smpl_betas: list[float] = _floats(10, "shape numbers of body_model")
     smpl_transl: list[float] = _floats(3, "translation of the body model into the crop camera's axes, metres")
     pose_observed: list[bool] = _floats(24, "which joints were seen; the others are the prior")
@@ -168,7 +168,7 @@ def make_sample(fields: dict[str, Any]) -> Sample:
 
 def sample_to_json(sample: Sample) -> bytes:
     """The json member of a sample: sorted keys, no spaces, UTF-8."""
-    return json.dumps(sample.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(sample.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def available_cores() -> int:
@@ -12,8 +14,19 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def one_thread_each() -> None:
-    """Keep OpenCV to one thread in this process; ONNX sessions are opened with one."""
-    import cv2
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """OpenCV and numpy's BLAS with one thread each (ONNX sessions are opened with one), restored at the end.
 
+    On a shared machine a BLAS with more threads than free cores is up to forty times slower on small matrices.
+    """
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    before = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        cv2.setNumThreads(before)

@@ -69,14 +69,15 @@ def test_decoding_turns_world_landmarks_with_the_region():
     ld, world = np.zeros((39, 5)), np.zeros((39, 3))
     world[5] = 0, -1, 0.5  # up in the region
     quarter = Region(100, 100, 50, np.pi / 2)  # the region's up is the photo's right
-    run = decode(ld.ravel(), world.ravel(), np.zeros((256, 256, 1)), np.ones(1), quarter, False)
+    run = decode((ld.ravel(), world.ravel(), np.zeros((256, 256, 1)), np.ones(1)), quarter, False)
     np.testing.assert_allclose(run.world[5], [1, 0, 0.5], atol=1e-9)
 
 
 def test_the_second_region_stands_on_the_auxiliary_landmarks():
     ld = np.zeros((39, 5))
     ld[33, :2], ld[34, :2] = (128, 128), (128, 64)  # straight above, a quarter of the region's side away
-    run = decode(ld.ravel(), np.zeros(117), np.zeros((256, 256, 1)), np.ones(1), Region(300, 200, 100, 0.3), False)
+    outputs = ld.ravel(), np.zeros(117), np.zeros((256, 256, 1)), np.ones(1)
+    run = decode(outputs, Region(300, 200, 100, 0.3), False)
     again = run.next_region()
     np.testing.assert_allclose([again.cx, again.cy, again.side, again.angle], [300, 200, 62.5, 0.3], atol=1e-9)
 

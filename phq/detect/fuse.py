@@ -50,7 +50,8 @@ def fuse(
 
     A pair that overlaps becomes one person with NanoDet's box, whose edges follow the silhouette closer. One sure
     detector is enough, and so are two who half believe in the same box (`TOGETHER`). If nobody is believed, NanoDet's
-    best candidate from `LAST_RESORT` up is. What is left inside a surer person without a skeleton of its own is a part of that person.
+    best candidate from `LAST_RESORT` up is. What is left inside a surer person without a skeleton of its own is a part
+    of that person.
 
     Args:
         thresholds: of NanoDet and MoveNet. width, height: of the photo, pixels; boxes are cut at its borders.

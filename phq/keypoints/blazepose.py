@@ -76,18 +76,17 @@ class BlazePose:
         names = ["ld_3d", "world_3d", "activation_segmentation", "output_poseflag"]
         batch = np.stack(crops).astype(np.float32) / 255
         outputs = self.session.run(names, {"input_1": batch})
-        return [decode(*(o[i] for o in outputs), job[1], job[2]) for i, job in enumerate(jobs)]
+        return [decode(tuple(o[i] for o in outputs), job[1], job[2]) for i, job in enumerate(jobs)]
 
 
-def decode(
-    ld: Floats, world: Floats, segmentation: Floats, flag: Floats, region: Region, mirrored: bool
-) -> Landmarks:
+def decode(outputs: tuple[Floats, ...], region: Region, mirrored: bool) -> Landmarks:
     """Network output of one region to photo pixels and upright axes.
 
     Args:
-        ld: (195,) 39 × x, y, z, visibility logit, presence logit in region pixels.
-        world: (117,) 39 × x, y, z metres in the region's axes. segmentation: (256, 256, 1). flag: (1,).
+        outputs: (195,) 39 × x, y, z, visibility logit, presence logit in region pixels; (117,) 39 × x, y, z metres
+            in the region's axes; (256, 256, 1) mask; (1,) pose flag.
     """
+    ld, world, segmentation, flag = outputs
     points = ld.reshape(39, 5).astype(np.float64)
     metres = world.reshape(39, 3)[:33].astype(np.float64)
     mask = segmentation[..., 0]

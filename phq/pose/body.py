@@ -179,7 +179,7 @@ def load_body() -> Body:
         data = FILE.read_bytes()
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return _body_from(dict(arrays), hashlib.sha256(data).hexdigest())
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise WeightError(f"body model {FILE} cannot be read, reinstall phq: {error}") from error
 
 

@@ -27,11 +27,11 @@ FRACTION_BITS = 4
 
 
 def project(points: ArrayLike, K: ArrayLike) -> Doubles:
-    """Pixel positions (…, 2) of points (…, 3) in camera axes; not finite where the depth is not positive."""
+    """Pixel positions (…, 2) of points (…, 3) in camera axes; NaN where they are nearer than NEAR or not finite."""
     xyz = np.asarray(points, dtype=np.float64)
-    uvw = xyz @ np.asarray(K, dtype=np.float64).T
-    depth = np.where(uvw[..., 2:] > NEAR, uvw[..., 2:], np.nan)
-    return np.asarray(uvw[..., :2] / depth, dtype=np.float64)
+    drawable = np.isfinite(xyz).all(-1, keepdims=True) & (xyz[..., 2:] > NEAR)
+    uvw = np.where(drawable, xyz, np.nan) @ np.asarray(K, dtype=np.float64).T
+    return np.asarray(uvw[..., :2] / uvw[..., 2:], dtype=np.float64)
 
 
 def draw_body(
@@ -55,6 +55,7 @@ def draw_body(
     """
     height, width = image.shape[:2]
     corners = np.asarray(vertices_cam, dtype=np.float64)[faces]
+    corners = corners[(np.isfinite(corners) & (corners[..., 2:] > NEAR)).all((1, 2))]
     shade, front = _shading(corners)
     corners, shade = corners[front], shade[front]
     pixel, face = _rasterise(project(corners, K), corners[..., 2], width, height)
@@ -68,7 +69,7 @@ def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
     """Brightness (F,) under a lamp above the camera's shoulder, and which faces look at the camera."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30
-    front = ((normal * corners.mean(1)).sum(1) < 0) & (corners[..., 2] > NEAR).all(1)
+    front = (normal * corners.mean(1)).sum(1) < 0
     lamp = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([0.35, 0.55, 0.75])
     return 0.35 + 0.65 * np.clip(normal @ lamp, 0, 1), front
 
@@ -85,7 +86,7 @@ def _rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tup
     rounds = np.cumsum(span[:, 0] * span[:, 1]) // MAX_CANDIDATES
     for faces in np.split(np.arange(len(corners)), np.flatnonzero(np.diff(rounds)) + 1):
         face, x, y = _candidates(faces, low, span)
-        wa, wb, wc = _barycentric(corners[face], np.stack([x, y], 1) + 0.5)
+        wa, wb, wc = _barycentric(corners[face], np.stack([x, y], 1).astype(np.float64) + 0.5)
         inverse = (np.stack([wa, wb, wc], 1) / depth[face]).sum(1)
         pixel = y * width + x
         hit = np.flatnonzero((wa >= 0) & (wb >= 0) & (wc >= 0) & (inverse > closeness[pixel]))

@@ -1,0 +1,53 @@
+"""One person's annotation from an array in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from photographs import pixels
+
+from phq import Annotator
+from phq.camera.angles import wrap_deg
+from phq.config import load_config
+from phq.errors import RejectError
+
+
+@pytest.fixture(scope="module")
+def annotator() -> Annotator:
+    return Annotator(load_config("everything", size=128))
+
+
+def test_an_array_gives_record_image_and_mask(annotator):
+    (person,) = annotator.annotate(pixels("scikit-image-0.26.0__astronaut.png"), name="astronaut")
+    assert person.image.shape == (128, 128, 3)
+    assert person.mask.shape == (128, 128)
+    assert person.sample.source_path == "astronaut"
+    assert abs(person.sample.camera_yaw_deg) < 25
+
+
+def test_a_given_box_needs_no_detection(annotator):
+    image = pixels("scikit-image-0.26.0__astronaut.png")
+    (person,) = annotator.annotate(image, box=(9, 12, 367, 512))
+    assert person.sample.detectors == "given"
+    assert (person.sample.box_x0, person.sample.box_y1) == (9, 512)
+
+
+@pytest.mark.parametrize("name", ["scikit-image-0.26.0__camera.png", "sports2d-0.8.34__demo_f130.jpg"])
+def test_the_mirror_image_has_the_mirrored_yaw(annotator, name):
+    image = pixels(name)
+    plain = annotator.annotate(image)
+    mirrored = annotator.annotate(np.ascontiguousarray(image[:, ::-1]))[::-1]
+    yaws = [a.sample.head_yaw_deg for a in plain]
+    assert any(abs(wrap_deg(yaws[0] + b.sample.head_yaw_deg)) < 25 for b in mirrored)
+
+
+def test_nobody_is_an_error_with_the_reason(annotator):
+    with pytest.raises(RejectError) as caught:
+        annotator.annotate(np.full((200, 200, 3), 128, np.uint8))
+    assert caught.value.reason == "no_person"
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3)), np.zeros((5, 5, 4), np.uint8)])
+def test_a_wrong_array_is_an_error(annotator, wrong):
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        annotator.annotate(wrong)

@@ -1,0 +1,99 @@
+"""The command: what it prints, its exit codes, and what importing costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from photographs import FOLDER
+
+import phq
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "cv2", "onnxruntime", "pyarrow", "scipy", "pydantic", "PIL", "webdataset", "numpy")
+
+NO_NETWORK = """
+import socket, sys
+def refuse(*a, **k): raise OSError("no network in this test")
+socket.socket.connect = refuse
+socket.create_connection = refuse
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "ultralytics", "mediapipe", "insightface", "smplx", "ray"):
+            raise ModuleNotFoundError(name + " is not there in this test", name=name)
+sys.meta_path.insert(0, NoTorch())
+"""
+
+
+def run(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    start = [sys.executable, "-c", code + "\nfrom phq.cli import main; main()"] if code else [sys.executable, "cli.py"]
+    return subprocess.run([*start, *words], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False)
+
+
+@pytest.fixture(scope="module")
+def one_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("one")
+    (source,) = FOLDER.glob("*astronaut*")
+    (folder / source.name).write_bytes(source.read_bytes())
+    return folder
+
+
+def test_build_without_network_and_without_torch(one_photo: Path, tmp_path: Path):
+    words = ("build", str(one_photo), str(tmp_path / "out"), "--size", "128", "--workers", "1")
+    done = run(*words, "--set", "head.min=off", code=NO_NETWORK)
+    assert done.returncode == 0, done.stderr
+    assert "kept 1" in done.stdout
+    assert "Apache-2.0" in done.stdout
+    assert "contact-sheet.png" in done.stdout
+    assert "annotated=1" in done.stderr  # the progress bar
+
+
+def test_fast_uses_and_names_the_smaller_network(one_photo: Path, tmp_path: Path):
+    done = run("build", str(one_photo), str(tmp_path / "out"), "--size", "64", "--fast", "--preset", "everything")
+    assert done.returncode == 0, done.stderr
+    assert "blazepose-full" in done.stdout
+    assert "blazepose-heavy" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("build", "nowhere-at-all", "OUT"), "nowhere-at-all"),
+        (("build", "PHOTOS", "OUT", "--preset", "x"), "there are: default, everything"),
+        (("build", "PHOTOS", "OUT", "--set", "blurr.min=1"), "blur.min"),
+        (("build", "PHOTOS", "OUT", "--config", "nowhere.toml"), "nowhere.toml"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(words, says, one_photo: Path, tmp_path: Path):
+    done = run(*(w.replace("PHOTOS", str(one_photo)).replace("OUT", str(tmp_path / "out")) for w in words))
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_version():
+    assert run("--version").stdout.strip() == f"phq {phq.__version__}"
+
+
+def test_importing_phq_and_asking_for_help_pull_in_nothing_heavy():
+    code = f"import sys, phq; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+    code = f"import sys, phq.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_pipeline_needs_no_torch_even_where_it_is_installed():
+    code = "import sys, phq.pipeline; from phq.config import load_config; phq.pipeline.stages(load_config()); "
+    code += "print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_unknown_name_of_the_package():
+    with pytest.raises(AttributeError, match="no attribute 'bild'"):
+        _ = phq.bild

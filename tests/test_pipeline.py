@@ -1,0 +1,94 @@
+"""Stages and executors: one fault costs one photo; running again gives the same."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photographs import FOLDER
+
+from phq.config import load_config
+from phq.executor import run_units
+from phq.pipeline import Pipeline, models_used, stages
+from phq.unit import photo_rows
+from phq.weights import registry
+from phq.work import Photo
+
+
+class Breaks:
+    """A stage that cannot stand one photo."""
+
+    name = "breaks"
+
+    def setup(self) -> None:
+        self.ready = True
+
+    def process(self, photos: list[Photo]) -> None:
+        for photo in photos:
+            if photo.name == "bad":
+                raise ZeroDivisionError("the reason of the fault")
+            photo.fields["done"] = self.ready
+
+
+def test_a_fault_in_a_stage_costs_only_the_photo_at_fault():
+    photos = [Photo(Path(n), n) for n in ("a", "bad", "b")]
+    Pipeline([Breaks()]).run(photos)
+    assert [p.rejected.reason if p.rejected else "" for p in photos] == ["", "internal_error", ""]
+    assert "the reason of the fault" in photos[1].rejected.detail
+    assert photos[0].fields["done"]
+
+
+def test_later_stages_leave_rejected_photos_alone():
+    config = load_config("everything", size=64)
+    photo = Photo(FOLDER / "LICENSE-BSD-3-Clause.txt", "text")
+    Pipeline(stages(config)).run([photo])
+    assert photo.rejected.reason == "not_an_image"
+    ((row, members),) = photo_rows(photo)
+    assert row["reason"] == "not_an_image"
+    assert members == {}
+
+
+def test_every_stage_is_retry_safe():
+    (path,) = FOLDER.glob("*astronaut*")
+    photo = Photo(path, path.name)
+    pipeline = Pipeline(stages(load_config("everything", size=64)))
+    for stage in pipeline.stages:
+        stage.process([photo])
+        once = copy.deepcopy([p.fields for p in photo.people]), copy.deepcopy([p.members for p in photo.people])
+        stage.process([photo])
+        again = [p.fields for p in photo.people], [p.members for p in photo.people]
+        assert once[1] == again[1], stage.name
+        for before, after in zip(once[0], again[0], strict=True):
+            assert before.keys() == after.keys()
+            for name in before:
+                np.testing.assert_array_equal(before[name], after[name], err_msg=f"{stage.name}: {name}")
+
+
+def test_stage_names_are_unique_and_models_are_registered():
+    chain = stages(load_config())
+    assert len({s.name for s in chain}) == len(chain)
+    for fast in (False, True):
+        assert set(models_used(load_config(fast=fast))) <= set(registry())
+
+
+def start() -> list[int]:
+    return [100]
+
+
+def add(state: list[int], unit: int) -> int:
+    if unit < 0:
+        raise ValueError(f"unit {unit}")
+    return state[0] + unit
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_unit_is_done_once(workers):
+    assert sorted(run_units(start, add, range(9), workers)) == list(range(100, 109))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_a_unit_reaches_the_caller(workers):
+    with pytest.raises(ValueError, match="unit -1"):
+        list(run_units(start, add, [1, 2, -1, 3], workers))
