@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	rm -rf demo-out
-	$(BIN)/phq build examples/photos demo-out
+	$(BIN)/phq build examples/photos demo-out --size 256
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -168,7 +168,8 @@ def make_sample(fields: dict[str, Any]) -> Sample:
 
 def sample_to_json(sample: Sample) -> bytes:
     """The json member of a sample: sorted keys, no spaces, UTF-8."""
-    return json.dumps(sample.model_dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    record = sample.model_dump()
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def json_schema() -> dict[str, Any]:
