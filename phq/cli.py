@@ -55,6 +55,22 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     typer.echo("\n" + summary(result, models_used(load_config(fast=fast))))
 
 
+evaluate = typer.Typer(help="Errors against exact truth.", no_args_is_help=True)
+app.add_typer(evaluate, name="evaluate")
+
+
+@evaluate.command("pose")
+def evaluate_pose(
+    dataset: Annotated[Path, typer.Argument(help="Dataset built from rendered people.")],
+    truth: Annotated[Path, typer.Option(help="Folder with their truth, NNNNN.json.")],
+) -> None:
+    """Yaw, pitch, roll, flips and crop errors, by framing and by side."""
+    from phq.evaluate.pose import evaluate as run
+    from phq.evaluate.pose import table
+
+    typer.echo(table(run(dataset, truth)))
+
+
 def main() -> None:
     """Entry point: errors that phq raises on purpose are one sentence and exit code 2; Ctrl-C is 130."""
     try:

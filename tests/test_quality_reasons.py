@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from phq.config import SETTINGS
 from phq.quality.reasons import REASONS, RULE_BY_ADDRESS, RULES, reason_names, reasons_markdown
@@ -31,3 +32,8 @@ def test_the_markdown_table_has_a_row_for_each() -> None:
     assert all(line.count("|") == 5 for line in lines)
     assert any("`blurred`" in line and "`blur.min`" in line for line in lines)
     assert any("`truncated`" in line for line in lines)
+
+
+def test_the_document_is_that_of_the_code() -> None:
+    document = Path(__file__).parents[1] / "docs" / "reasons.md"
+    assert document.read_text("utf-8") == reasons_markdown(), "run: python -m phq.quality.reasons > docs/reasons.md"

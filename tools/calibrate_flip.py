@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from truth import matched, true_yaw
 
 from phq.camera.angles import wrap_deg
+from phq.evaluate.truth import matched
 from phq.finalise import read_rows
 from phq.quality.flip import FEATURES, flip_features
 
@@ -39,7 +39,7 @@ def fit(features: np.ndarray, flipped: np.ndarray) -> np.ndarray:
 def evidence(rows: list[dict[str, Any]], truth: Path) -> tuple[np.ndarray, np.ndarray]:
     """Features (N, 7) and whether the torso's yaw is off by more than 90° (N,)."""
     pairs = [(t, row) for t, row in matched(rows, truth) if row is not None and "p_flip" in row]
-    errors = [wrap_deg(row["camera_yaw_deg"] - true_yaw(t["people"][0], "torso")) for t, row in pairs]
+    errors = [wrap_deg(row["camera_yaw_deg"] - t.angles("torso")[0]) for t, row in pairs]
     return np.stack([flip_features(row) for _, row in pairs]), np.abs(errors) > 90
 
 

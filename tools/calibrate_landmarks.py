@@ -16,41 +16,28 @@ from typing import Any
 
 import numpy as np
 
-from phq.camera.convention import unit
 from phq.detect.boxes import iou
 from phq.detect.stage import DetectPeople
+from phq.evaluate.truth import Truth, read_truth
 from phq.keypoints.stage import FindLandmarks, box_of
 from phq.photos.decode import decode
 from phq.pose import template
 from phq.pose.closed_form import FACE, TORSO, head_joint, solve_placement, split_neck_head
 from phq.work import Photo
 
-PART_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-"""Columns: left, up, front in the truth's part axes (left, back, up)."""
 TARGETS = ("neck", "left_shoulder", "right_shoulder", "nose", "left_ear", "right_ear", "head_top")
 TARGET_WEIGHTS = np.array([2, 1, 1, 0.7, 0.7, 0.7, 0.7])
 """How much each point counts in the crop that a rendered person ideally gets: the neck is the origin of labels."""
 MIRROR = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11]
 
 
-def level_view(position: np.ndarray) -> np.ndarray:
-    """3×3 rotation into a camera that looks straight at `position`, level with the image."""
-    z = unit(position)
-    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
-    return np.stack([x, np.cross(z, x), z])
-
-
 class Person:
     """Truth of the main person of one render, with what the network saw."""
 
-    def __init__(self, truth: dict[str, Any], runs: list[Any]) -> None:
-        main = truth["people"][0]
-        joints, names = np.array(main["joints3d_cam"]), main["joints_names"]
-        face = {name: np.array(point["cam"]) for name, point in main["face_points"].items()}
-        where = {"torso": joints[names.index("neck")], "head": joints[names.index("head")]}
-        self.rotation = {p: level_view(where[p]) @ np.array(main[p]["R_cam"]) @ PART_AXES for p in where}
-        points = [where["torso"], *(joints[names.index(n)] for n in TARGETS[1:3]), face["nose"], face["left_ear"]]
-        image = np.array([*points, face["right_ear"], face["crown"]]) @ np.array(truth["camera"]["K"]).T
+    def __init__(self, truth: Truth, runs: list[Any]) -> None:
+        self.rotation = {part: truth.rotation(part) for part in ("torso", "head")}
+        joints, face = TARGETS[:3], ("nose", "left_ear", "right_ear", "crown")
+        image = np.array([*map(truth.joint, joints), *map(truth.face, face)]) @ truth.K.T
         self.targets = image[:, :2] / image[:, 2:]
         self.runs = runs
 
@@ -70,12 +57,12 @@ def gather(folder: Path, every: int) -> list[Person]:
     landmarks.setup()
     people = []
     for path in sorted(folder.glob("*.jpg"))[::every]:
-        truth = json.loads(path.with_suffix(".json").read_text())
+        truth = read_truth(path.with_suffix(".json"))
         pixels = decode(path).pixels
         photo = Photo(path, path.name, pixels, {"image_height": pixels.shape[0], "image_width": pixels.shape[1]})
         detect.process([photo])
         landmarks.process([photo])
-        box = np.array(truth["people"][0]["bbox_visible_xyxy"], float)[None]
+        box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
         best = max(photo.people, key=lambda p: iou(box, box_of(p)[None])[0, 0], default=None)
         if best is not None and iou(box, box_of(best)[None])[0, 0] > 0.4:
             people.append(Person(truth, best.runs))

@@ -99,3 +99,7 @@ def reasons_markdown() -> str:
         when = f"`{rule.score}` {compared}: {rule.text}"
         lines.append(f"| `{rule.reason}` | person | {when} | `{rule.address}` |")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(reasons_markdown(), end="")

@@ -1,0 +1,1 @@
+"""Labels against exact truth: rendered people, and calibrated cameras."""

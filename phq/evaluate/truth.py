@@ -1,0 +1,121 @@
+"""Exact truth of rendered people, and the annotated person that belongs to it.
+
+A truth folder holds NNNNN.json beside each image NNNNN.jpg. Joints and face points are in the image and in OpenCV
+camera axes; rotations lead from part axes (x left, y back, z up) to camera axes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phq.camera.angles import part_angles
+from phq.camera.convention import camera_from_torso, unit
+from phq.detect.boxes import iou
+from phq.errors import InputError
+from phq.pose import template
+from phq.work import Floats
+
+PART_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+"""Columns: left, up, front in the truth's part axes (left, back, up)."""
+JOINT_OF = {"torso": "neck", "head": "head"}
+"""The joint that a part's line of sight goes to."""
+MATCH = 0.4
+"""Least intersection over union of an annotated box and the visible box of the true person."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The main person of one image."""
+
+    image: str
+    framing: str
+    person: dict[str, Any]
+    K: Floats
+    """3×3 intrinsics, pixels."""
+
+    def joint(self, name: str) -> Floats:
+        """(3,) joint in camera axes, metres."""
+        return np.array(self.person["joints3d_cam"][self.person["joints_names"].index(name)])
+
+    def pixel(self, name: str) -> Floats:
+        """(2,) joint in the image, pixels."""
+        return np.array(self.person["joints2d"][self.person["joints_names"].index(name)])
+
+    def face(self, name: str) -> Floats:
+        """(3,) face point in camera axes, metres."""
+        return np.array(self.person["face_points"][name]["cam"])
+
+    def rotation(self, part: str) -> Floats:
+        """3×3 body axes (left, up, front) to a camera that looks straight at the part, level with the image."""
+        to_cam = np.array(self.person[part]["R_cam"]) @ PART_AXES
+        return np.asarray(level_view(self.joint(JOINT_OF[part])) @ to_cam)
+
+    def angles(self, part: str) -> tuple[float, float, float]:
+        """(yaw, pitch, roll) as `phq.camera.angles.part_angles` defines them."""
+        return part_angles(self.rotation(part), np.array([0.0, 0.0, 1.0]))
+
+    def camera(self) -> Floats:
+        """cam2world that the label should have."""
+        return camera_from_torso(self.rotation("torso"))
+
+    def head_pixels(self) -> float:
+        """Size of the head in the image, in units of the template's head: pixels a template metre.
+
+        Mean over crown, nose and ears of their distance from the middle of the ears against the template's.
+        """
+        ears = (self.face("left_ear") + self.face("right_ear")) / 2
+        true = [np.linalg.norm(self.face(n) - ears) for n in ("crown", "nose", "left_ear")]
+        rest = dict(zip(("crown", "nose", "left_ear", "right_ear"), _rest_face(), strict=True))
+        middle = (rest["left_ear"] + rest["right_ear"]) / 2
+        model = [np.linalg.norm(rest[n] - middle) for n in ("crown", "nose", "left_ear")]
+        ratio = np.mean(np.array(true) / np.array(model))
+        return float(ratio * self.K[0, 0] / np.linalg.norm(self.joint("neck")))
+
+
+def _rest_face() -> Floats:
+    return template.symmetric_points(("head_top", "nose", "left_ear", "right_ear"))
+
+
+def level_view(position: Floats) -> Floats:
+    """3×3 rotation into a camera that looks straight at `position` (3,), level with the image."""
+    z = unit(position)
+    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
+    return np.stack([x, np.cross(z, x), z])
+
+
+def read_truth(path: Path) -> Truth:
+    """The main person of one truth file."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    main = next(p for p in data["people"] if p["main"])
+    return Truth(data["image"], data["framing"], main, np.array(data["camera"]["K"]))
+
+
+def matched(rows: list[dict[str, Any]], folder: Path) -> Iterator[tuple[Truth, dict[str, Any] | None]]:
+    """(truth, row of its person or None) for every image of a truth folder.
+
+    Raises:
+        InputError: the folder has no truth in it.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise InputError(f"{folder} has no truth files (NNNNN.json beside NNNNN.jpg)")
+    by_photo = defaultdict(list)
+    for row in rows:
+        if row.get("box_x0") is not None:
+            by_photo[Path(row["source_path"]).name].append(row)
+    for path in paths:
+        truth = read_truth(path)
+        box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
+        best = max(by_photo[truth.image], key=lambda row: _overlap(row, box), default=None)
+        yield truth, best if best is not None and _overlap(best, box) > MATCH else None
+
+
+def _overlap(row: dict[str, Any], box: Floats) -> float:
+    return float(iou(np.array([[row[f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")]]), box)[0, 0])

@@ -1,0 +1,108 @@
+"""The evaluation finds no error where there is none, and the planted ones where there are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from phq.camera.convention import BODY_TO_CV, VISIBLE_HEIGHT, camera_from_torso, project
+from phq.errors import InputError
+from phq.evaluate.pose import flip_calibration, person_errors, summary, table
+from phq.evaluate.truth import PART_AXES, matched, read_truth
+from phq.pose import template
+
+NAMES = ("neck", "head", "left_shoulder", "right_shoulder")
+FACES = {"nose": "nose", "crown": "head_top", "left_ear": "left_ear", "right_ear": "right_ear"}
+K = np.array([[2000.0, 0, 384], [0, 2000, 384], [0, 0, 1]])
+
+
+def write_person(folder: Path, yaw: float, pitch: float, roll: float) -> Path:
+    """The template itself, seen by a camera six metres away on whose axis the neck lies."""
+    torso = Rotation.from_euler("YXZ", [yaw, -pitch, roll], degrees=True).as_matrix() @ BODY_TO_CV
+    place = np.array([0.0, 0.0, 6.0])
+    joints = template.symmetric_points(NAMES) @ torso.T + place
+    face = {name: template.symmetric_points((point,))[0] @ torso.T + place for name, point in FACES.items()}
+    image = joints @ K.T
+    part = {"R_cam": (torso @ PART_AXES.T).tolist()}
+    person = {
+        "main": True,
+        "joints_names": list(NAMES),
+        "joints3d_cam": joints.tolist(),
+        "joints2d": (image[:, :2] / image[:, 2:]).tolist(),
+        "face_points": {name: {"cam": point.tolist()} for name, point in face.items()},
+        "torso": part,
+        "head": part,
+        "bbox_visible_xyxy": [100, 100, 600, 700],
+    }
+    path = folder / "00000.json"
+    truth = {"image": "00000.jpg", "framing": "half", "camera": {"K": K.tolist()}, "people": [person]}
+    path.write_text(json.dumps(truth))
+    return path
+
+
+def perfect_row(path: Path) -> dict:
+    truth = read_truth(path)
+    torso, head = truth.angles("torso"), truth.angles("head")
+    side = 2000 / 6 * VISIBLE_HEIGHT
+    camera = camera_from_torso(truth.rotation("torso"))
+    corner = truth.pixel("neck") - side * project(np.zeros(3), camera)
+    return {
+        "source_path": "some/00000.jpg",
+        "box_x0": 100.0, "box_y0": 100.0, "box_x1": 600.0, "box_y1": 700.0,
+        "decision": "kept", "p_flip": 0.01, "image_size": 256,
+        "camera_yaw_deg": torso[0], "head_yaw_deg": head[0], "head_pitch_deg": head[1], "head_roll_deg": head[2],
+        "crop_side_px": side,
+        "crop_to_source": [side / 256, 0, corner[0], 0, side / 256, corner[1]],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("view", [(0, 0, 0), (100, 10, -8), (179, -20, 12), (-45, 5, 3)])
+def test_a_perfect_label_has_no_error(tmp_path: Path, view):
+    path = write_person(tmp_path, *view)
+    ((truth, row),) = matched([perfect_row(path)], tmp_path)
+    errors = person_errors(truth, row)
+    for name in ("torso_yaw", "head_yaw", "head_pitch", "head_roll"):
+        assert errors[name] == pytest.approx(0, abs=1e-6)
+    # yaw is where the camera stands in the torso's frame; the Euler angle differs a little once the torso rolls
+    assert errors["true_torso_yaw"] == pytest.approx(view[0], abs=6)
+    assert errors["neck_px"] < 0.01
+    assert errors["shoulder_px"] < 8  # six metres against 2.7
+    assert errors["head_size"] == pytest.approx(1, abs=1e-6)
+
+
+def test_planted_errors_are_found(tmp_path: Path):
+    path = write_person(tmp_path, 170, 0, 0)
+    truth = read_truth(path)
+    row = perfect_row(path)
+    flipped = row | {"camera_yaw_deg": -5.0, "p_flip": 0.9, "crop_side_px": row["crop_side_px"] * 1.1}
+    errors = [person_errors(truth, row), person_errors(truth, flipped)]
+    assert errors[1]["torso_yaw"] == pytest.approx(-175)
+    assert errors[1]["head_size"] == pytest.approx(1.1)
+    result = summary(errors)
+    assert result["torso_flips"] == 0.5
+    assert result["head_flips"] == 0.0
+    assert [(r["n"], r["found"]) for r in flip_calibration(errors)] == [(1, 0.0), (1, 1.0)]
+
+
+def test_a_person_nobody_annotated_is_counted_as_missing(tmp_path: Path):
+    path = write_person(tmp_path, 0, 0, 0)
+    elsewhere = perfect_row(path) | {"box_x0": 580.0, "box_x1": 760.0}
+    assert [row for _, row in matched([elsewhere], tmp_path)] == [None]
+
+
+def test_the_table_names_every_group(tmp_path: Path):
+    path = write_person(tmp_path, 0, 0, 0)
+    errors = [person_errors(read_truth(path), perfect_row(path))]
+    report = {"images": 2, "annotated": 1, "groups": {"all": summary(errors)}, "flip_calibration": []}
+    text = table(report)
+    assert "annotated 1 of 2" in text
+    assert "| all | 1 | 0.0 / 0 / 0.0% |" in text
+
+
+def test_a_folder_without_truth_is_an_error(tmp_path: Path):
+    with pytest.raises(InputError, match="no truth"):
+        list(matched([], tmp_path))
