@@ -21,13 +21,16 @@ from phq.detect.stage import DetectPeople
 from phq.evaluate.truth import Truth, read_truth
 from phq.keypoints.stage import FindLandmarks, box_of
 from phq.photos.decode import decode
-from phq.pose import template
+from phq.pose.body import TRUTH_FACE, load_body
 from phq.pose.closed_form import FACE, TORSO, head_joint, solve_placement, split_neck_head
+from phq.pose.rotations import rotmat_to_rotvec
+from phq.schema import SMPL_JOINTS
 from phq.work import Photo
 
-TARGETS = ("neck", "left_shoulder", "right_shoulder", "nose", "left_ear", "right_ear", "head_top")
-TARGET_WEIGHTS = np.array([2, 1, 1, 0.7, 0.7, 0.7, 0.7])
-"""How much each point counts in the crop that a rendered person ideally gets: the neck is the origin of labels."""
+TARGETS = ("neck", "left_shoulder", "right_shoulder")
+FACES = ("nose", "left_ear", "right_ear", "crown")
+TARGET_WEIGHTS = np.array([1, 1, 1, 0.7, 0.7, 0.7, 0.7])
+"""How much each point counts in the crop that a rendered person ideally gets."""
 MIRROR = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11]
 
 
@@ -36,18 +39,25 @@ class Person:
 
     def __init__(self, truth: Truth, runs: list[Any]) -> None:
         self.rotation = {part: truth.rotation(part) for part in ("torso", "head")}
-        joints, face = TARGETS[:3], ("nose", "left_ear", "right_ear", "crown")
-        image = np.array([*map(truth.joint, joints), *map(truth.face, face)]) @ truth.K.T
+        image = np.array([*map(truth.joint, TARGETS), *map(truth.face, FACES)]) @ truth.K.T
         self.targets = image[:, :2] / image[:, 2:]
         self.runs = runs
 
     def ideal_placement(self) -> tuple[float, np.ndarray, np.ndarray]:
-        """Pixels per template metre, neck in pixels, head joint about the neck in camera axes."""
+        """Pixels per template metre, neck in pixels, head joint about the neck in camera axes.
+
+        The truth's joints are bone heads; they are laid on the same bone heads of the embedded body, whose SMPL-like
+        neck is the origin of labels.
+        """
         torso, head = self.rotation["torso"], self.rotation["head"]
-        joint = head_joint(torso, split_neck_head(torso, head)[0])
-        rest = template.symmetric_points(TARGETS)
-        body = np.concatenate([rest[:3] @ torso.T, (rest[3:] - template.symmetric_points(("head",))) @ head.T + joint])
-        return *solve_placement(body[:, :2], self.targets, TARGET_WEIGHTS), joint
+        neck, top = split_neck_head(torso, head)
+        pose = np.zeros((24, 3))
+        pose[[0, 12, 15]] = rotmat_to_rotvec(torso), neck, top
+        body = load_body()
+        joints, face = body.truth_joints(pose, transl=body.transl_for_neck(pose, np.zeros(3)))
+        bones, skin = [SMPL_JOINTS.index(n) for n in TARGETS], [TRUTH_FACE.index(n) for n in FACES]
+        points = np.concatenate([joints[bones], face[skin]])
+        return *solve_placement(points[:, :2], self.targets, TARGET_WEIGHTS), head_joint(torso, neck)
 
 
 def gather(folder: Path, every: int) -> list[Person]:

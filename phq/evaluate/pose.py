@@ -12,10 +12,9 @@ import numpy as np
 
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
-from phq.evaluate.truth import Truth, matched
+from phq.evaluate.truth import Truth, matched, rest_points
 from phq.finalise import read_rows
 from phq.keypoints.region import apply_affine, invert_affine
-from phq.pose import template
 from phq.shards.atomic import write_bytes
 from phq.work import Floats
 
@@ -28,12 +27,14 @@ def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
     """Errors of one annotated person.
 
     Angles in degrees; `neck_px` and `shoulder_px` are distances in a 512² crop between the true joint and where the
-    template's joint lands for the true camera; `head_size` is the ratio of the crop's head size to the true one.
+    embedded body at rest has that joint for the true camera; `head_size` is the ratio of the crop's head size to the
+    true one.
     """
     torso, head = truth.angles("torso"), truth.angles("head")
     to_crop = invert_affine(np.array(row["crop_to_source"], float).reshape(2, 3))
     seen = apply_affine(to_crop, np.array([truth.pixel(j) for j in CROP_JOINTS])) * (512 / row["image_size"])
-    belongs = project(template.symmetric_points(CROP_JOINTS), truth.camera(), 512)
+    rest = rest_points()
+    belongs = project(np.array([rest[name] for name in CROP_JOINTS]), truth.camera(), 512)
     off = np.linalg.norm(seen - belongs, axis=1)
     return {
         "image": truth.image,

@@ -19,7 +19,8 @@ from phq.camera.angles import part_angles
 from phq.camera.convention import camera_from_torso, unit
 from phq.detect.boxes import iou
 from phq.errors import InputError
-from phq.pose import template
+from phq.pose.body import TRUTH_FACE, load_body
+from phq.schema import SMPL_JOINTS
 from phq.work import Floats
 
 PART_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -68,19 +69,25 @@ class Truth:
     def head_pixels(self) -> float:
         """Size of the head in the image, in units of the template's head: pixels a template metre.
 
-        Mean over crown, nose and ears of their distance from the middle of the ears against the template's.
+        Mean over crown, nose and ear of their distance from the middle of the ears against the embedded body's.
         """
         ears = (self.face("left_ear") + self.face("right_ear")) / 2
-        true = [np.linalg.norm(self.face(n) - ears) for n in ("crown", "nose", "left_ear")]
-        rest = dict(zip(("crown", "nose", "left_ear", "right_ear"), _rest_face(), strict=True))
+        rest = rest_points()
         middle = (rest["left_ear"] + rest["right_ear"]) / 2
-        model = [np.linalg.norm(rest[n] - middle) for n in ("crown", "nose", "left_ear")]
-        ratio = np.mean(np.array(true) / np.array(model))
-        return float(ratio * self.K[0, 0] / np.linalg.norm(self.joint("neck")))
+        names = ("crown", "nose", "left_ear")
+        ratios = [np.linalg.norm(self.face(n) - ears) / np.linalg.norm(rest[n] - middle) for n in names]
+        return float(np.mean(ratios) * self.K[0, 0] / np.linalg.norm(self.joint("neck")))
 
 
-def _rest_face() -> Floats:
-    return template.symmetric_points(("head_top", "nose", "left_ear", "right_ear"))
+def rest_points() -> dict[str, Floats]:
+    """Where truth files would state the joints and face points of the embedded body at rest, neck frame, metres.
+
+    Truth joints are bone heads, up to 3 cm from SMPL's neck and shoulders; errors compare like with like.
+    """
+    body = load_body()
+    rest = np.zeros((24, 3))
+    joints, face = body.truth_joints(rest, transl=body.transl_for_neck(rest, np.zeros(3)))
+    return dict(zip((*SMPL_JOINTS, *TRUTH_FACE), (*joints, *face), strict=True))
 
 
 def level_view(position: Floats) -> Floats:
