@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from phq.config import Config, load_config
+from phq.detect.boxes import Boxes, area, clip
 from phq.detect.fuse import Detection
 from phq.detect.stage import DetectPeople, fields_of
 from phq.errors import RejectError
@@ -52,19 +53,27 @@ class Annotator:
             name: what the record says as its source.
 
         Raises:
-            ValueError: not an H × W × 3 uint8 array.
+            ValueError: not an H × W × 3 uint8 array, or a box without any part of the image in it.
             RejectError: nobody could be annotated, with the reason.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"expected H × W × 3 uint8 RGB, got {image.dtype} of shape {image.shape}")
         photo = Photo(Path(name), name, image, _facts(image))
         if box is None:
             self._detect.process([photo])
         else:
-            given = fields_of(Detection(np.asarray(box, float), 1.0)) | {"detectors": "given"}
-            photo.people = [Person(photo, 0, given)]
+            given = Detection(_box_in(image, box), 1.0)
+            photo.people = [Person(photo, 0, fields_of(given) | {"detectors": "given"})]
         self._rest.run([photo])
         return _annotations(photo)
+
+
+def _box_in(image: Image, box: Sequence[float]) -> Boxes:
+    """(4,) the box cut at the image's borders, as detected boxes are."""
+    edges = clip(np.asarray(box, float), image.shape[1], image.shape[0]) if len(box) == 4 else np.zeros(4)
+    if not (np.isfinite(edges).all() and area(edges) > 0):
+        raise ValueError(f"expected a box x0, y0, x1, y1 with a part of the image in it, got {tuple(box)}")
+    return edges
 
 
 def _facts(image: Image) -> dict[str, Any]:

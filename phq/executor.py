@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any, TypeVar
@@ -12,6 +15,7 @@ Result = TypeVar("Result")
 State = TypeVar("State")
 
 _state: Any = None
+_failure: Exception | None = None
 
 
 def run_units(
@@ -58,9 +62,25 @@ def _completed(
 
 
 def _start(setup: Callable[[], Any]) -> None:
-    global _state  # noqa: PLW0603 - a worker process has exactly one state, made once
-    _state = setup()
+    """Make the state of a worker process; an error is kept for `_call`, since raised here it would lose its name."""
+    global _state, _failure  # noqa: PLW0603 - a worker process has exactly one state, made once
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches every process: the parent is the one that talks
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _state = setup()
+    except Exception as error:  # noqa: BLE001 - raised again by `_call`, in the parent
+        _failure = error
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its workers, and they would wait for its next unit for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _call(work: Callable[[Any, Unit], Result], unit: Unit) -> Result:
+    if _failure is not None:
+        raise _failure
     return work(_state, unit)

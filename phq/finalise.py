@@ -36,7 +36,7 @@ def conclude(rows: list[Fields], config: Config) -> tuple[list[Fields], list[Fie
     kept = sorted((r for r in decided if r["decision"] == "kept"), key=lambda r: str(r["key"]))
     for row in kept:
         row["split"] = split_of(row["source_sha256"], config)
-    return kept, [_without_storage(row) for row in decided if row["decision"] == "rejected"]
+    return kept, [without_storage(row) for row in decided if row["decision"] == "rejected"]
 
 
 def split_of(source_sha256: str, config: Config) -> str:
@@ -66,10 +66,13 @@ def _mark_duplicates(rows: list[Fields], config: Config) -> None:
         if found.exact or row["key"] == found.key or config.duplicates.reject:
             reason = "exact_duplicate" if found.exact else "duplicate"
             detail = f"{found.distance} bits from {found.key} of {rows[found.kept]['source_path']}"
-            row |= {"decision": "rejected", "reason": reason, "detail": detail}
+            row |= {"decision": "rejected", "reason": reason, "detail": detail, "score_name": "phash"}
+            limit = config.duplicates.bits + 1  # the least distance that is kept
+            row |= {"threshold": float(limit), "margin": rounded("margin", min(found.distance / limit, 1.0) - 1.0)}
 
 
-def _without_storage(row: Fields) -> Fields:
+def without_storage(row: Fields) -> Fields:
+    """The row without its place in a unit's blob, which is gone once the dataset stands."""
     return {name: value for name, value in row.items() if name not in STORAGE} | {"shard": ""}
 
 

@@ -28,8 +28,13 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """Hash of everything that decides the result; a folder with another id belongs to another build."""
+        """Hash of the configuration and the photos' names; the same on every machine."""
         text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), [f.name for f in self.inputs]])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def fingerprint(self) -> str:
+        """Hash of `id`, and size and time of every photo: what an interrupted build must still find unchanged."""
+        text = json.dumps([self.id, [_stamp(found) for found in self.inputs]])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -43,6 +48,15 @@ class Plan:
         return [self.inputs[i : i + self.unit_size] for i in range(0, len(self.inputs), self.unit_size)]
 
 
+def _stamp(found: Found) -> tuple[int, int]:
+    """Bytes and time of change (ns) of a file; zeros if it is not there or cannot be asked."""
+    try:
+        status = found.path.stat()
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
 def open_work_folder(out: Path, plan: Plan) -> Path:
     """The work folder of this plan, new or with what an interrupted build had finished.
 
@@ -51,10 +65,11 @@ def open_work_folder(out: Path, plan: Plan) -> Path:
     """
     work = out / WORK
     note = work / "plan.json"
+    fingerprint = plan.fingerprint()
     with output_errors(work):
         work.mkdir(parents=True, exist_ok=True)
         found = json.loads(note.read_text())["id"] if note.exists() else None
-        if found not in (None, plan.id):
+        if found not in (None, fingerprint):
             raise OutputError(
                 f"{out} holds an unfinished build of other photos or another configuration; "
                 f"finish it, choose another folder, or remove {work}"
@@ -62,10 +77,11 @@ def open_work_folder(out: Path, plan: Plan) -> Path:
         for stale in sorted(work.glob("*.tmp")):
             stale.unlink()
     if found is None:
-        write_bytes(note, json.dumps({"id": plan.id, "photos": len(plan.inputs)}).encode())
+        write_bytes(note, json.dumps({"id": fingerprint, "photos": len(plan.inputs)}).encode())
     return work
 
 
 def close_work_folder(work: Path) -> None:
     """Remove the work folder once the dataset stands."""
-    shutil.rmtree(work)
+    if work.exists():
+        shutil.rmtree(work)

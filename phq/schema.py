@@ -88,6 +88,7 @@ class Sample(BaseModel):
     head_pitch_deg: float = Field(description="+ = the face looks up, against the line of sight")
     head_roll_deg: float = Field(description="+ = the crown tilts to the subject's own left")
     p_flip: float = Field(description="probability that front and back are confused, 0..1")
+    yaw_sigma_deg: float = Field(description="standard deviation of camera_yaw_deg if they are not")
     # crop
     image_size: int = Field(description="side of the stored square image, crop pixels")
     crop_to_source: list[float] = _floats(6, "2×3 affine row-major: crop pixels to photo pixels")
@@ -110,6 +111,7 @@ class Sample(BaseModel):
     padding_fraction: float = Field(description="fraction of the stored image that lies beyond the photo")
     pose_presence: float = Field(description="BlazePose's own confidence that a person is there, 0..1 (weak)")
     reprojection_error: float = Field(description="mean distance of fitted to detected joints, fraction of head size")
+    hypothesis_margin: float = Field(description="cost of the second best hypothesis of the fit above the best")
     pass_disagreement_deg: float = Field(description="torso yaw, first against second BlazePose region")
     flip_disagreement_deg: float = Field(description="torso yaw, image against its mirror image")
     mask_fraction: float = Field(description="fraction of the stored image inside the mask")

@@ -10,10 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image as Pil
+from PIL.PngImagePlugin import PngInfo
 
 from phq.camera.convention import intrinsics
 from phq.pose.body import load_body
 from phq.pose.render import draw_body
+from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import write_bytes
 from phq.work import Floats, Image
 
@@ -41,7 +43,9 @@ def write_contact_sheet(path: Path, rows: list[Fields], fetch: Callable[[Fields]
         tiles.append(np.zeros_like(tiles[0]))
     rows_of_tiles = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     png = io.BytesIO()
-    Pil.fromarray(np.vstack(rows_of_tiles)).save(png, "PNG")
+    signature = PngInfo()
+    signature.add_text("Software", SCHEMA_VERSION)  # tells it from a picture of the user's, see phq.shards.owner
+    Pil.fromarray(np.vstack(rows_of_tiles)).save(png, "PNG", pnginfo=signature)
     write_bytes(path, png.getvalue())
 
 

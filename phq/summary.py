@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from phq.quality.reasons import REASONS, RULES
 from phq.shards.card import YAW_SECTORS, yaw_histogram
-from phq.weights import registry
+from phq.shards.owner import SHEET
 
 if TYPE_CHECKING:
     from phq.building import BuildResult
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 BAR = 30
 
 
-def summary(result: BuildResult, models: list[str]) -> str:
+def summary(result: BuildResult) -> str:
     """Text for the terminal."""
-    return "\n".join(_lines(result, models))
+    return "\n".join(_lines(result))
 
 
-def _lines(result: BuildResult, models: list[str]) -> Iterator[str]:
+def _lines(result: BuildResult) -> Iterator[str]:
     people = sum("person_index" in row for row in result.kept + result.rejects)
     yield f"photos {result.photos}   people {people}   kept {len(result.kept)}   rejected {len(result.rejects)}"
     yield from _reasons(Counter(row["reason"] for row in result.rejects))
     yield from _yaws([row["camera_yaw_deg"] for row in result.kept])
     yield "\nmodels that touched this dataset"
-    for weight in (registry()[name] for name in models):
-        yield f"  {weight.name:<16} {weight.licence:<28} {weight.purpose}"
+    for model in result.models:
+        yield f"  {model.name:<16} {model.licence:<28} {model.purpose}"
     yield f"\nshards, manifest and card   {result.out}"
-    yield f"pictures                    {result.out / 'contact-sheet.png'}"
+    yield f"pictures                    {result.out / SHEET}"
 
 
 def _reasons(counts: Counter[str]) -> Iterator[str]:

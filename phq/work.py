@@ -72,10 +72,6 @@ class Photo:
         """Throw the photo out; the first reason stands."""
         self.rejected = self.rejected or Reject(reason, detail)
 
-    def drop_pixels(self) -> None:
-        """Free the memory once no later stage needs it."""
-        self.pixels = None
-
 
 def living(photos: list[Photo]) -> list[Person]:
     """People that no stage has rejected, in order."""

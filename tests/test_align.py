@@ -86,7 +86,7 @@ def test_a_crop_that_misses_the_photo_is_an_error(corner):
 def test_neck_lands_where_the_template_projects(yaw):
     c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
     torso = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T @ np.diag([1.0, -1, -1])
-    fit = TorsoFit(torso, torso, np.array([700.0, 500.0]), 900.0, 0.0)
+    fit = TorsoFit(torso, torso, np.array([700.0, 500.0]), 900.0, 0.0, {})
     camera = camera_from_torso(torso)
     box = crop_box(fit, camera)
     to_crop = invert_affine(box.to_source(512))

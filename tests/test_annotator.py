@@ -47,6 +47,26 @@ def test_nobody_is_an_error_with_the_reason(annotator):
     assert caught.value.reason == "no_person"
 
 
+@pytest.mark.parametrize(
+    "box", [(10, 10, 10, 50), (50, 50, 10, 10), (300, 0, 400, 90), (0, 0, float("nan"), 9), (0, 0, 9)]
+)
+def test_a_box_with_nothing_in_it_is_an_error(annotator, box):
+    with pytest.raises(ValueError, match="expected a box"):
+        annotator.annotate(np.zeros((200, 200, 3), np.uint8), box=box)
+
+
+def test_a_person_at_the_end_of_a_panorama_is_found(annotator):
+    """OpenCV's warps refuse pictures from 32,767 pixels a side, and squeezed to a square nobody is seen."""
+    person = pixels("scikit-image-0.26.0__astronaut.png")
+    height, width = person.shape[:2]
+    alone = annotator.annotate(np.pad(person, ((80, 80), (80, 80), (0, 0)), constant_values=120))
+    panorama = np.full((height + 160, 33_000, 3), 120, np.uint8)
+    panorama[80 : 80 + height, -80 - width : -80] = person
+    (there,) = annotator.annotate(panorama)
+    assert abs(wrap_deg(there.sample.camera_yaw_deg - alone[0].sample.camera_yaw_deg)) < 10
+    assert there.sample.box_x0 > 33_000 - 80 - width
+
+
 @pytest.mark.parametrize("wrong", [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3)), np.zeros((5, 5, 4), np.uint8)])
 def test_a_wrong_array_is_an_error(annotator, wrong):
     with pytest.raises(ValueError, match="uint8 RGB"):

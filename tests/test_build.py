@@ -108,6 +108,7 @@ def test_the_contact_sheet_is_a_picture(everything: BuildResult):
 
 
 def test_nothing_is_left_of_the_work_folder(everything: BuildResult):
+    assert not any(row["shard"] or "jpg_offset" in row for row in everything.kept)
     assert not (everything.out / WORK).exists()
     assert not list(everything.out.rglob("*.tmp"))
 
@@ -172,6 +173,25 @@ def test_a_folder_with_another_unfinished_build_is_refused(few: Path, tmp_path: 
         build(few, tmp_path / "out", preset="everything", size=64, workers=1)
 
 
+def test_an_unfinished_build_does_not_continue_with_other_photos_of_the_same_names(
+    few: Path, tmp_path: Path, monkeypatch
+):
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    source, other = sorted(few.glob("*.jpg"))[:2]
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.jpg").write_bytes(source.read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "run_unit", dies)
+        with pytest.raises(KeyboardInterrupt):
+            build(photos, tmp_path / "out", preset="everything", size=64, workers=1)
+    (photos / "a.jpg").write_bytes(other.read_bytes())
+    with pytest.raises(OutputError, match="other photos"):
+        build(photos, tmp_path / "out", preset="everything", size=64, workers=1)
+
+
 def test_a_finished_dataset_is_never_overwritten(everything: BuildResult):
     before = digests(everything.out)
     with pytest.raises(OutputError, match="already holds a dataset"):
@@ -184,6 +204,26 @@ def test_the_output_may_lie_among_the_photos(tmp_path: Path):
     (tmp_path / source.name).write_bytes(source.read_bytes())
     result = build(tmp_path, tmp_path / "out", preset="everything", size=64, workers=1)
     assert (result.photos, len(result.kept)) == (1, 1)
+
+
+@pytest.mark.parametrize("out", ["photos", "."])
+def test_photos_inside_the_output_folder_are_an_error_and_nothing_is_written(tmp_path: Path, out: str):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (source,) = FOLDER.glob("*astronaut*")
+    (photos / "a.png").write_bytes(source.read_bytes())
+    with pytest.raises(InputError, match="output folder"):
+        build(photos, tmp_path / out, preset="everything", size=64, workers=1)
+    assert [p.name for p in tmp_path.rglob("*")] == ["photos", "a.png"]
+
+
+def test_what_a_threshold_rejects_early_has_the_threshold_and_the_margin(few: Path, tmp_path: Path):
+    result = build(few, tmp_path / "out", workers=1, size=64, preset="everything", sets=["box.min=100000"])
+    assert result.kept == []
+    for row in rejects(result.out):
+        assert (row["reason"], row["score_name"], row["threshold"]) == ("box_too_small", "box_px", 100000)
+        assert -1 < row["margin"] < 0
+        assert row["box_x1"] > row["box_x0"]
 
 
 def test_bad_files_are_named_and_the_good_among_them_kept(tmp_path: Path):

@@ -58,6 +58,21 @@ def test_fast_uses_and_names_the_smaller_network(one_photo: Path, tmp_path: Path
     assert "blazepose-heavy" not in done.stdout
 
 
+def test_the_summary_names_the_networks_that_were_really_used(one_photo: Path, tmp_path: Path):
+    done = run("build", str(one_photo), str(tmp_path / "out"), "--size", "64", "--workers", "1", "--set", "fast=true")
+    assert done.returncode == 0, done.stderr
+    assert "blazepose-full" in done.stdout
+    assert "blazepose-heavy" not in done.stdout
+
+
+def test_ctrl_c_says_that_nothing_finished_is_lost(one_photo: Path, tmp_path: Path):
+    stopped = "import phq.building as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.run_units = stop\n"
+    done = run("build", str(one_photo), str(tmp_path / "out"), code=stopped)
+    assert done.returncode == 130
+    assert "the same command continues" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -64,6 +64,12 @@ def test_later_sources_win(tmp_path: Path) -> None:
     assert load_config(file=mine).thresholds["flip.max"] == load_config().thresholds["flip.max"]
 
 
+@pytest.mark.parametrize("name", ["detect.nanodet_threshold", "detect.movenet_threshold"])
+def test_a_detector_cannot_have_the_threshold_zero(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} = 0.*greater than 0"):
+        load_config(sets=[f"{name}=0"])
+
+
 def test_a_threshold_may_stand_in_any_toml_form(tmp_path: Path) -> None:
     forms = [
         "[thresholds]\nnoise.max = 4\n", '[thresholds]\n"noise.max" = 4\n', "[thresholds.noise]\nmax = 4\n",

@@ -94,6 +94,19 @@ def test_tiles_cover_a_large_photo_and_overlap():
     assert tiles.tile_rects(1000, 480) == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(9000, 1000), (1000, 9000), (2001, 1000)])
+def test_tiles_of_a_panorama_are_never_much_longer_than_wide(width, height):
+    rects = tiles.tile_rects(width, height)
+    seen = np.zeros((height, width), int)
+    for x0, y0, x1, y1 in rects:
+        assert 0 <= x0 < x1 <= width
+        assert 0 <= y0 < y1 <= height
+        assert max(x1 - x0, y1 - y0) <= 2 * min(x1 - x0, y1 - y0)
+        seen[y0:y1, x0:x1] += 1
+    assert seen.min() >= 2  # whole across the strip, and in halves
+    assert any(y1 - y0 == height and x1 - x0 < width for x0, y0, x1, y1 in rects) == (width > height)
+
+
 def person(x0: float, score: float, keypoints: np.ndarray | None = None) -> Candidates:
     return Candidates.of([[x0, 10, x0 + 50, 150]], [score], keypoints)
 

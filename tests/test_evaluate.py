@@ -7,15 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from phq.camera.angles import camera_angles
 from phq.camera.convention import BODY_TO_CV, VISIBLE_HEIGHT, camera_from_torso, project
 from phq.errors import InputError
-from phq.evaluate.pose import flip_calibration, person_errors, summary, table
-from phq.evaluate.truth import PART_AXES, matched, read_truth, rest_points
+from phq.evaluate.pose import (
+    UPPER_JOINTS,
+    flip_calibration,
+    joint_mm,
+    person_errors,
+    procrustes_distance,
+    summary,
+    table,
+)
+from phq.evaluate.truth import PART_AXES, Truth, matched, read_truth, rest_points
+from phq.pose.body import TRUTH_FACE, load_body
+from phq.schema import SMPL_JOINTS
 
-NAMES = ("neck", "head", "left_shoulder", "right_shoulder")
-FACES = ("nose", "crown", "left_ear", "right_ear")
+NAMES = UPPER_JOINTS
+FACES = TRUTH_FACE
 K = np.array([[2000.0, 0, 384], [0, 2000, 384], [0, 0, 1]])
 
 
@@ -49,15 +61,18 @@ def perfect_row(path: Path) -> dict:
     torso, head = truth.angles("torso"), truth.angles("head")
     side = 2000 / 6 * VISIBLE_HEIGHT
     camera = camera_from_torso(truth.rotation("torso"))
+    angles = camera_angles(camera)
     origin = (truth.K @ np.array([0, 0, 6.0]))[:2] / 6  # the body's own neck, the origin of labels
     corner = origin - side * project(np.zeros(3), camera)
     return {
         "source_path": "some/00000.jpg",
         "box_x0": 100.0, "box_y0": 100.0, "box_x1": 600.0, "box_y1": 700.0,
         "decision": "kept", "p_flip": 0.01, "image_size": 256,
-        "camera_yaw_deg": torso[0], "head_yaw_deg": head[0], "head_pitch_deg": head[1], "head_roll_deg": head[2],
+        "camera_yaw_deg": torso[0], "camera_pitch_deg": angles[1], "camera_roll_deg": angles[2],
+        "head_yaw_deg": head[0], "head_pitch_deg": head[1], "head_roll_deg": head[2],
         "crop_side_px": side,
         "crop_to_source": [side / 256, 0, corner[0], 0, side / 256, corner[1]],
+        "body_model": load_body().name, "smpl_pose": [0.0] * 72, "smpl_betas": [0.0] * 10, "smpl_transl": [0.0] * 3,
     }  # fmt: skip
 
 
@@ -72,6 +87,7 @@ def test_a_perfect_label_has_no_error(tmp_path: Path, view):
     assert errors["true_torso_yaw"] == pytest.approx(view[0], abs=6)
     assert max(errors["neck_px"], errors["shoulder_px"]) < 9  # the neck's bone is 3 cm off it; 6 metres against 2.7
     assert errors["head_size"] == pytest.approx(1, abs=0.02)
+    assert errors["joint_mm"] == pytest.approx(0, abs=1e-6)
 
 
 def test_planted_errors_are_found(tmp_path: Path):
@@ -106,3 +122,61 @@ def test_the_table_names_every_group(tmp_path: Path):
 def test_a_folder_without_truth_is_an_error(tmp_path: Path):
     with pytest.raises(InputError, match="no truth"):
         list(matched([], tmp_path))
+
+
+def planted_body(seed: int) -> tuple[dict, Truth]:
+    """A row with a random body, and the truth that a render of it would state, elsewhere and 1.3 times as large."""
+    random = np.random.default_rng(seed)
+    pose, betas, transl = random.normal(0, 0.4, (24, 3)), random.normal(0, 1, 10), random.normal(0, 1, 3)
+    turn = Rotation.random(random_state=seed).as_matrix()
+    joints, face = (1.3 * part @ turn.T + [0.1, 0.2, 5] for part in load_body().truth_joints(pose, betas, transl))
+    person = {
+        "joints_names": list(SMPL_JOINTS),
+        "joints3d_cam": joints.tolist(),
+        "face_points": {name: {"cam": point.tolist()} for name, point in zip(TRUTH_FACE, face, strict=True)},
+    }
+    row = {"smpl_pose": pose.ravel(), "smpl_betas": betas, "smpl_transl": transl, "body_model": load_body().name}
+    return row, Truth("x.jpg", "half", person, K)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_body_the_truth_was_made_of_has_no_joint_error(seed):
+    row, truth = planted_body(seed)
+    assert joint_mm(truth, row) == pytest.approx(0, abs=1e-6)
+    assert joint_mm(truth, row | {"body_model": "another"}) is None
+
+
+def test_procrustes_is_the_best_similarity_and_never_a_mirror():
+    random = np.random.default_rng(1)
+    points = random.normal(0, 0.1, (13, 3))
+    target = 2 * points @ Rotation.random(random_state=1).as_matrix() + [1, 2, 3] + random.normal(0, 0.01, (13, 3))
+
+    def off(p: np.ndarray) -> np.ndarray:
+        return np.exp(p[0]) * Rotation.from_rotvec(p[1:4]).apply(points) + p[4:] - target
+
+    starts = Rotation.random(8, random_state=2).as_rotvec()
+    fits = [least_squares(lambda p: off(p).ravel(), [0, *start, 1, 2, 3]) for start in starts]
+    best = min(fits, key=lambda fit: fit.cost)
+    assert procrustes_distance(points, target) == pytest.approx(np.linalg.norm(off(best.x), axis=1).mean(), rel=1e-5)
+    assert procrustes_distance(points, points * [-1, 1, 1]) > 0.02
+
+
+def test_a_joint_error_is_in_millimetres_of_the_true_person():
+    row, truth = planted_body(0)
+    for point in truth.person["face_points"].values():
+        point["cam"] = (np.array(point["cam"]) + [0, 0, 0.03]).tolist()  # the whole face 3 cm off
+    assert 3 < joint_mm(truth, row) < 30  # less, since the fit meets half-way
+
+
+def test_coverage_counts_errors_within_the_stated_sigma(tmp_path: Path):
+    path = write_person(tmp_path, 0, 0, 0)
+    truth, row = read_truth(path), perfect_row(path)
+    yaws = {0.0: 5.0, 4.0: 5.0, 8.0: 5.0, 12.0: 5.0, 179.0: 5.0}  # the last is a flip, which σ does not speak about
+    errors = [person_errors(truth, row | {"camera_yaw_deg": y, "yaw_sigma_deg": s}) for y, s in yaws.items()]
+    result = summary(errors)
+    assert (result["within_1_sigma"], result["within_2_sigma"]) == (0.5, 0.75)
+    report = {"images": 1, "annotated": 1, "groups": {"all": result}, "flip_calibration": []}
+    assert "| 50%, 75% |" in table(report)
+    silent = summary([person_errors(truth, row)])
+    assert "within_1_sigma" not in silent
+    assert "| –, – |" in table(report | {"groups": {"all": silent}})

@@ -51,6 +51,18 @@ def test_sampling_by_area_and_directly_agree_on_a_smooth_picture(side):
     np.testing.assert_allclose(sample(smooth, r, 32)[..., 0].astype(float), smooth[at[..., 1], at[..., 0], 0], atol=6)
 
 
+@pytest.mark.parametrize("side", [24, 200, 700])
+def test_a_region_far_along_a_panorama_reads_what_it_reads_near_the_origin(side):
+    patch = np.random.default_rng(0).integers(0, 255, (400, 400, 3), dtype=np.uint8)
+    panorama = np.zeros((400, 33_000, 3), np.uint8)
+    panorama[:, -400:] = patch
+    near, far = Region(190.25, 200.5, side, 0.4), Region(32_790.25, 200.5, side, 0.4)
+    if side == 700:  # beyond the patch the panorama goes on in black, as the patch's surroundings do
+        patch = np.pad(patch, ((0, 0), (600, 0), (0, 0)))
+        near = Region(790.25, 200.5, side, 0.4)
+    np.testing.assert_array_equal(sample(panorama, far, 64), sample(patch, near, 64))
+
+
 def test_beyond_the_photo_is_black():
     assert sample(np.full((50, 50, 3), 255, np.uint8), Region(500, 500, 40), 16).max() == 0
 

@@ -72,7 +72,7 @@ def test_face_of_a_portrait_and_none_of_a_back(annotator):
 def test_the_mask_covers_the_head_and_not_the_background(annotator):
     (front,) = annotator.annotate(pixels("scikit-image-0.26.0__astronaut.png"))
     x0, y0, x1, y1 = (int(v) for v in front.sample.face_box)
-    assert (front.mask[y0:y1, x0:x1] == 255).mean() > 0.97
+    assert (front.mask[y0:y1, x0:x1] == 255).mean() > 0.95
     assert front.mask[:40, :40].max() == 0
     assert set(np.unique(front.mask)) == {0, 255}
 

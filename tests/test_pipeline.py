@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from photographs import FOLDER
 
 from phq.config import load_config
+from phq.errors import WeightError
 from phq.executor import run_units
 from phq.pipeline import Pipeline, models_used, stages
 from phq.unit import photo_rows
@@ -71,6 +75,41 @@ def test_stage_names_are_unique_and_models_are_registered():
     assert len({s.name for s in chain}) == len(chain)
     for fast in (False, True):
         assert set(models_used(load_config(fast=fast))) <= set(registry())
+
+
+def refuse() -> list[int]:
+    raise WeightError("the weight file is another one")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_while_a_worker_starts_keeps_its_name(workers):
+    with pytest.raises(WeightError, match="is another one"):
+        list(run_units(refuse, add, range(9), workers))
+
+
+ORPHANS = """
+import os, signal, time
+from phq.executor import run_units
+
+def start(): return None
+def work(state, unit):
+    print("working", flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    list(run_units(start, work, range(4), 2))
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path):
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parents[1])}
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"working\n"
+    parent.kill()
+    parent.communicate(timeout=30)  # the pipe closes when the last worker is gone
 
 
 def start() -> list[int]:

@@ -121,7 +121,7 @@ def test_arms_follow_their_landmarks_and_hang_when_unseen():
     world[11], world[13], world[15] = (0.2, 0, 0), (0.2, 0.3, 0), (0.2, 0.3, -0.3)  # down, then towards the camera
     seen = np.zeros(33, bool)
     seen[[11, 13, 15]] = True
-    pose = arm_pose(world, BODY_TO_CV, seen)
+    pose = arm_pose(world, {"left": BODY_TO_CV, "right": BODY_TO_CV}, seen)
     upper = rotvec_to_rotmat(pose["left_shoulder"])
     fore = upper @ rotvec_to_rotmat(pose["left_elbow"])
     np.testing.assert_allclose(BODY_TO_CV @ upper @ [1, 0, 0], [0, 1, 0], atol=1e-6)

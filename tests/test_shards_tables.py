@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from shard_samples import STORAGE, tiny_sample
 from phq.errors import OutputError
 from phq.schema import Row
 from phq.shards import tables
+from phq.shards.owner import check_folder
 from phq.shards.tables import arrow_schema, read_table, write_table
 
 
@@ -116,3 +118,11 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OutputError, match="disk is full"):
         write_table(tmp_path / "m.parquet", ROWS, complete=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"o\xff")
+    write_table(folder / "manifest.parquet", [], complete=True)
+    assert read_table(folder / "manifest.parquet").num_rows == 0
+    check_folder(folder)

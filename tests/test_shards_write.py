@@ -80,7 +80,7 @@ def test_a_disk_that_fills_up_at_any_moment(
 def test_leftovers_of_an_attempt_go_and_other_files_stay(tmp_path: Path, good: dict[str, bytes]) -> None:
     write_tiny(tmp_path, tiny_samples(12, 8))
     leftovers = ("train/phq-train-000031.tar", "train/phq-train-000003.tar.tmp", "manifest.parquet.tmp")
-    mine = dict.fromkeys(("contact-sheet.png", "overlays/smpl.parquet", "notes.tmp", "train/a.txt"), b"mine")
+    mine = dict.fromkeys(("sheets/contact-sheet.png", "overlays/smpl.parquet", "notes.tmp", "train/a.txt"), b"mine")
     for name, content in (dict.fromkeys(leftovers, b"half") | mine).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
@@ -88,7 +88,9 @@ def test_leftovers_of_an_attempt_go_and_other_files_stay(tmp_path: Path, good: d
     assert files(tmp_path) == good | mine
 
 
-@pytest.mark.parametrize("name", ["README.md", "manifest.parquet", "val/index.json", "train/other-0.tar"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "manifest.parquet", "val/index.json", "train/other-0.tar", "contact-sheet.png"]
+)
 def test_a_folder_with_somebody_elses_files_is_refused_and_untouched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"something of the user's")

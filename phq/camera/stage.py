@@ -7,7 +7,7 @@ import numpy as np
 from phq.camera.angles import camera_angles, part_angles
 from phq.camera.convention import CONVENTION, camera_from_torso, intrinsics, world2cam
 from phq.pose.body import load_body
-from phq.pose.closed_form import TorsoFit, head_joint, split_neck_head
+from phq.pose.closed_form import TorsoFit, head_joint
 from phq.pose.limbs import arm_pose, observed_joints
 from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
@@ -37,13 +37,13 @@ class PlaceCamera:
         assert person.fit is not None
         seen = visible_landmarks(person)
         world = person.fields["keypoints_3d"].reshape(33, 3)
-        pose = smpl_pose(person.fit, cam2world, arm_pose(world, person.fit.torso_to_cam, seen))
+        pose = smpl_pose(person.fit, cam2world, arm_pose(world, shoulders_to_cam(person.fit), seen))
         neck_in_cam = world2cam(cam2world)[:3, 3]
         return {
             "body_model": self.body.name,
             "smpl_pose": pose,
-            "smpl_betas": np.zeros(10),
-            "smpl_transl": self.body.transl_for_neck(pose, neck_in_cam),
+            "smpl_betas": person.fit.betas,
+            "smpl_transl": self.body.transl_for_neck(pose, neck_in_cam, person.fit.betas),
             "pose_observed": observed_joints(seen),
             "neck_head_pose": np.concatenate([pose[12], pose[15]]),
         }
@@ -52,7 +52,7 @@ class PlaceCamera:
 def camera_fields(fit: TorsoFit, cam2world: Floats) -> dict[str, object]:
     """Camera and head angles of a fit seen by its normalised camera."""
     to_cam = world2cam(cam2world)
-    neck, head = split_neck_head(fit.torso_to_cam, fit.head_to_cam)
+    neck, head = fit.joints["neck"], fit.joints["head"]
     head_in_cam = head_joint(to_cam[:3, :3], neck) + to_cam[:3, 3]
     head_to_cam = to_cam[:3, :3] @ rotvec_to_rotmat(neck) @ rotvec_to_rotmat(head)
     yaw, pitch, roll = camera_angles(cam2world)
@@ -70,13 +70,24 @@ def camera_fields(fit: TorsoFit, cam2world: Floats) -> dict[str, object]:
     }
 
 
+def shoulders_to_cam(fit: TorsoFit) -> dict[str, Floats]:
+    """3×3 rotation of what each arm hangs on, by side: the torso turned by its collar."""
+    collars = {side: fit.joints.get(f"{side}_collar", np.zeros(3)) for side in ("left", "right")}
+    return {side: np.asarray(fit.torso_to_cam @ rotvec_to_rotmat(collar)) for side, collar in collars.items()}
+
+
 def smpl_pose(fit: TorsoFit, cam2world: Floats, arms: dict[str, Floats]) -> Floats:
-    """(24, 3) axis-angle: root into camera axes, neck and head, arms; every other joint at rest."""
+    """(24, 3) axis-angle: root into camera axes, the joints of the fit, arms; every other joint at rest.
+
+    The camera is the chest's; the root is the pelvis, from which the spine bends up to the chest.
+    """
     pose = np.zeros((24, 3))
-    pose[0] = rotmat_to_rotvec(world2cam(cam2world)[:3, :3])
-    pose[[12, 15]] = split_neck_head(fit.torso_to_cam, fit.head_to_cam)
-    for joint, rotvec in arms.items():
+    for joint, rotvec in (fit.joints | arms).items():
         pose[SMPL_JOINTS.index(joint)] = rotvec
+    chest = np.eye(3)
+    for spine in rotvec_to_rotmat(pose[[SMPL_JOINTS.index(f"spine{i}") for i in (1, 2, 3)]]):
+        chest = chest @ spine
+    pose[0] = rotmat_to_rotvec(world2cam(cam2world)[:3, :3] @ chest.T)
     return pose
 
 

@@ -13,16 +13,29 @@ from phq.work import Image
 
 Rect = tuple[int, int, int, int]
 OVERLAP = 0.2
+"""By how much the tiles along a side are longer together than the side, fraction of it."""
 TILE_FROM = 1000
 """Photos whose longer side is at most this are not tiled: who is small there gives no headshot anyway."""
 
 
 def tile_rects(width: int, height: int) -> list[Rect]:
-    """2 × 2 tiles with an overlap of 20 % of their side, as x0, y0, x1, y1; none for a small photo."""
+    """Overlapping tiles as x0, y0, x1, y1; none for a small photo.
+
+    2 × 2; of a panorama more along its long side, and each also over its whole short side. NanoDet stretches what it
+    sees to a square, and nobody is found who is squeezed to a fraction of his width.
+    """
     if max(width, height) <= TILE_FROM:
         return []
-    tw, th = int(width * (1 + OVERLAP) / 2), int(height * (1 + OVERLAP) / 2)
-    return [(x, y, x + tw, y + th) for y in (0, height - th) for x in (0, width - tw)]
+    return [(x0, y0, x1, y1) for y0, y1 in _spans(height, width) for x0, x1 in _spans(width, height)]
+
+
+def _spans(side: int, other: int) -> list[tuple[int, int]]:
+    """Begin and end of the tiles along one side of a photo."""
+    number = max(2, -(-side // other))
+    length = int(side * (1 + OVERLAP) / number)
+    starts = [i * (side - length) // (number - 1) for i in range(number)]
+    whole = [(0, side)] if other > 2 * side else []
+    return whole + [(start, start + length) for start in starts]
 
 
 def cut_by_tile(boxes: Boxes, rect: Rect, width: int, height: int) -> Any:

@@ -10,17 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from phq.camera.angles import wrap_deg
+from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
 from phq.evaluate.truth import Truth, matched, rest_points
 from phq.finalise import read_rows
 from phq.keypoints.region import apply_affine, invert_affine
+from phq.pose.body import TRUTH_FACE, load_body
+from phq.pose.rotations import kabsch
+from phq.schema import SMPL_JOINTS
 from phq.shards.atomic import write_bytes
 from phq.work import Floats
 
 FLIP_DEG = 90.0
 BIN_DEG = 45
+WITHIN = ("within_1_sigma", "within_2_sigma")
 CROP_JOINTS = ("neck", "left_shoulder", "right_shoulder")
+UPPER_JOINTS = ("spine3", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder")
+"""Joints that, with the face points, are compared in 3D: those that are in every headshot."""
 
 
 def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
@@ -28,9 +34,9 @@ def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
 
     Angles in degrees; `neck_px` and `shoulder_px` are distances in a 512² crop between the true joint and where the
     embedded body at rest has that joint for the true camera; `head_size` is the ratio of the crop's head size to the
-    true one.
+    true one; `joint_mm` see there; `yaw_sigma` as the record states it, None if it does not.
     """
-    torso, head = truth.angles("torso"), truth.angles("head")
+    torso, head, camera = truth.angles("torso"), truth.angles("head"), camera_angles(truth.camera())
     to_crop = invert_affine(np.array(row["crop_to_source"], float).reshape(2, 3))
     seen = apply_affine(to_crop, np.array([truth.pixel(j) for j in CROP_JOINTS])) * (512 / row["image_size"])
     rest = rest_points()
@@ -45,12 +51,42 @@ def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
         "true_head_yaw": head[0],
         "torso_yaw": wrap_deg(row["camera_yaw_deg"] - torso[0]),
         "head_yaw": wrap_deg(row["head_yaw_deg"] - head[0]),
+        "torso_pitch": row["camera_pitch_deg"] - camera[1],
+        "torso_roll": wrap_deg(row["camera_roll_deg"] - camera[2]),
         "head_pitch": row["head_pitch_deg"] - head[1],
         "head_roll": wrap_deg(row["head_roll_deg"] - head[2]),
         "neck_px": float(off[0]),
         "shoulder_px": float(off[1:].mean()),
         "head_size": row["crop_side_px"] / VISIBLE_HEIGHT / truth.head_pixels(),
+        "joint_mm": joint_mm(truth, row),
+        "yaw_sigma": row.get("yaw_sigma_deg"),
     }
+
+
+def joint_mm(truth: Truth, row: dict[str, Any]) -> float | None:
+    """Mean 3D distance of upper-body joints and face points after a similarity Procrustes fit, millimetres.
+
+    The fitted body says where renders would state them, see `EmbeddedBody.truth_joints`. None if the record's body is
+    another one.
+    """
+    body = load_body()
+    if row["body_model"] != body.name:
+        return None
+    joints, face = body.truth_joints(row["smpl_pose"], row["smpl_betas"], row["smpl_transl"])
+    fitted = np.concatenate([joints[[SMPL_JOINTS.index(name) for name in UPPER_JOINTS]], face])
+    true = np.array([*map(truth.joint, UPPER_JOINTS), *map(truth.face, TRUTH_FACE)])
+    return 1000 * procrustes_distance(fitted, true)
+
+
+def procrustes_distance(points: Floats, target: Floats) -> float:
+    """Mean distance of points (N, 3) from target (N, 3) once moved, turned and scaled onto it by least squares.
+
+    Umeyama 1991: the rotation is Kabsch's, and the scale the one that is best for it.
+    """
+    moved, aim = points - points.mean(0), target - target.mean(0)
+    moved = moved @ kabsch(moved, aim).T
+    moved *= (moved * aim).sum() / (moved**2).sum()
+    return float(np.linalg.norm(moved - aim, axis=1).mean())
 
 
 def summary(errors: list[dict[str, Any]]) -> dict[str, float]:
@@ -65,11 +101,26 @@ def summary(errors: list[dict[str, Any]]) -> dict[str, float]:
         statistics = float(np.median(error)), float(error.mean()), float(np.percentile(error, 90))
         out |= dict(zip((f"{part}_median", f"{part}_mean", f"{part}_p90"), statistics, strict=True))
         out[f"{part}_flips"] = float((error > FLIP_DEG).mean())
-    for name in ("head_pitch", "head_roll", "neck_px", "shoulder_px"):
+    for name in ("torso_pitch", "torso_roll", "head_pitch", "head_roll", "neck_px", "shoulder_px"):
         out[f"{name}_median"] = float(np.median(np.abs(of(name))))
     out["head_size_median"] = float(np.median(np.abs(np.log(of("head_size")))))
     out["kept"] = float(of("kept").mean())
-    return out
+    joints = [e["joint_mm"] for e in errors if e["joint_mm"] is not None]
+    if joints:
+        out["joint_mm_median"] = float(np.median(joints))
+    return out | sigma_coverage(errors)
+
+
+def sigma_coverage(errors: list[dict[str, Any]]) -> dict[str, float]:
+    """Share of torso yaw errors within one and two of the stated standard deviations; {} where none is stated.
+
+    Flips are left out: the standard deviation is that of a person whose front and back are not confused.
+    """
+    stated = [(abs(e["torso_yaw"]), e["yaw_sigma"]) for e in errors if e["yaw_sigma"] is not None]
+    ratios = np.array([error / sigma for error, sigma in stated if error <= FLIP_DEG])
+    if not len(ratios):
+        return {}
+    return {"within_1_sigma": float((ratios <= 1).mean()), "within_2_sigma": float((ratios <= 2).mean())}
 
 
 def groups(errors: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -122,16 +173,21 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         f"annotated {report['annotated']} of {report['images']}",
         "",
-        "| group | n | torso yaw, median / p90 / flips | head yaw, median / p90 / flips | head pitch, roll "
-        "| neck, shoulders px | head size | kept |",
-        "|---|---|---|---|---|---|---|---|",
+        "| group | n | torso yaw, median / p90 / flips | head yaw, median / p90 / flips | pitch, roll of torso; head "
+        "| neck, shoulders px | head size | joints mm | within σ, 2σ | kept |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, s in report["groups"].items():
         parts = [f"{s[p + '_median']:.1f} / {s[p + '_p90']:.0f} / {s[p + '_flips']:.1%}" for p in ("torso", "head")]
         lines.append(
-            f"| {name} | {s['n']:.0f} | {parts[0]} | {parts[1]} | {s['head_pitch_median']:.1f}, "
-            f"{s['head_roll_median']:.1f} | {s['neck_px_median']:.0f}, {s['shoulder_px_median']:.0f} "
-            f"| {s['head_size_median']:.1%} | {s['kept']:.0%} |"
+            f"| {name} | {s['n']:.0f} | {parts[0]} | {parts[1]} | {s['torso_pitch_median']:.1f}, "
+            f"{s['torso_roll_median']:.1f}; {s['head_pitch_median']:.1f}, {s['head_roll_median']:.1f} "
+            f"| {s['neck_px_median']:.0f}, {s['shoulder_px_median']:.0f} | {s['head_size_median']:.1%} "
+            f"| {_stated(s, '{:.0f}', 'joint_mm_median')} | {_stated(s, '{:.0%}', *WITHIN)} | {s['kept']:.0%} |"
         )
     bins = [f"{r['stated']:.2f} → {r['found']:.2f} (n {r['n']})" for r in report["flip_calibration"]]
     return "\n".join([*lines, "", "p_flip, stated → found: " + "; ".join(bins)])
+
+
+def _stated(statistics: dict[str, float], form: str, *names: str) -> str:
+    return ", ".join(form.format(statistics[name]) if name in statistics else "–" for name in names)

@@ -48,19 +48,18 @@ def sample(pixels: Image, region: Region, size: int) -> Image:
     """size × size × 3 resampling of a region, black beyond the photo.
 
     Shrinking by more than two is done by area first: bilinear sampling alone would alias and the landmarks jitter.
+    Only the part round the region is warped, since OpenCV refuses pictures from 32,767 pixels a side.
     """
     affine = region.to_photo(size)
-    shrink = int(region.side / size)
-    if shrink < 2:
-        return _warp(pixels, affine, size)
-    reach = region.side * 0.75  # half the diagonal, rounded up
+    shrink = max(1, int(region.side / size))
+    reach = max(region.side * 0.75, region.side * 0.5**0.5 + 2)  # half the diagonal, rounded up; neighbours
     x0, y0 = (int(max(0, v - reach)) for v in (region.cx, region.cy))
     x1, y1 = (int(min(limit, v + reach)) for v, limit in zip((region.cx, region.cy), pixels.shape[1::-1], strict=True))
     if x1 - x0 < shrink or y1 - y0 < shrink:
         return np.zeros((size, size, 3), np.uint8)
     width, height = (x1 - x0) // shrink, (y1 - y0) // shrink
     part = pixels[y0 : y0 + height * shrink, x0 : x0 + width * shrink]
-    small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA) if shrink > 1 else part
     return _warp(small, np.column_stack([affine[:, :2], affine[:, 2] - [x0, y0]]) / shrink, size)
 
 

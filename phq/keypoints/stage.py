@@ -46,11 +46,17 @@ class FindLandmarks:
         people = [p for p in living(photos) if p.photo.pixels is not None]
         jobs = [(_pixels(p), first_region(box_of(p), p.photo.fields["image_height"]), False) for p in people]
         first = self.network.run(jobs)
-        again = [(job[0], run.next_region(), m) for job, run in zip(jobs, first, strict=True) for m in (False, True)]
+        again = [(job[0], second_region(run), m) for job, run in zip(jobs, first, strict=True) for m in (False, True)]
         second = self.network.run(again)
         for i, person in enumerate(people):
             person.runs = [first[i], *second[2 * i : 2 * i + 2]]
             _store(person)
+
+
+def second_region(run: Landmarks) -> Region:
+    """Region of the second pass; the first one again where the network gave no finite numbers."""
+    region = run.next_region()
+    return region if np.isfinite([region.cx, region.cy, region.side, region.angle]).all() else run.region
 
 
 def box_of(person: Person) -> Floats:

@@ -25,7 +25,7 @@ from phq.work import Image as Pixels
 
 MAX_PIXELS = 120_000_000
 MAX_BYTES = 1 << 30
-BACKGROUND: Colour = (255, 255, 255)
+BACKGROUND: Colour = (128, 128, 128)
 
 MIN_SIDE = 32
 """Pixels; nobody can be annotated on less."""

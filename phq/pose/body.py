@@ -7,6 +7,7 @@ proportions and the places of neck, head, shoulder and pelvis joints follow the 
 
 Axes: y up, the rest pose faces +z with the arms along x, +x is the subject's left, metres. Pose is axis-angle in
 radians, joint order `phq.schema.SMPL_JOINTS`; the first joint is the root and may turn the body into camera axes.
+A user's own SMPL file becomes a `Body` too, by `phq.pose.smpl_file`; `phq.pose.body_torch` is the same in torch.
 """
 
 from __future__ import annotations
@@ -34,17 +35,15 @@ NECK = SMPL_JOINTS.index("neck")
 HEAD = SMPL_JOINTS.index("head")
 
 TRUTH_FACE = ("nose", "left_ear", "right_ear", "left_eye", "right_eye", "crown")
-"""Face points of `Body.truth_joints`: outermost point of the ear and centre of the eyeball, unlike `face_points`."""
+"""Face points of `EmbeddedBody.truth_joints`: unlike `face_points`, ear's outermost point and eyeball's centre."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Body:
-    """A body model: V vertices, 24 joints, 10 shape numbers, P named vertices. Everything is float64 and batched.
-
-    It is exactly symmetric: mirroring pose and vertices (`mirrored_vertices`) commutes with `forward`.
-    """
+    """A body model: V vertices, 24 joints, 10 shape numbers, P named vertices. Everything is float64 and batched."""
 
     name: str
+    """What records state as their `body_model`; that of a user's file carries the first 8 digits of its sha256."""
     sha256: str
     """Of the file the body was read from."""
     v_template: Doubles
@@ -61,12 +60,9 @@ class Body:
     face_points: dict[str, int]
     """Vertex of each named point of face and skin, in the order of the points that `forward` returns. Names are
     those of `phq.schema.LANDMARKS` where the same is meant; ``left_ear_back`` is the template table's left ear."""
-    mirrored_vertices: NDArray[np.int64]
-    """(V,) for each vertex, its mirror image."""
-    truth_template: Doubles
-    """(30, 3) 24 anny bone heads and `TRUTH_FACE` at rest; see `truth_joints`."""
-    truth_dirs: Doubles
-    """(30, 3, 10)."""
+    posedirs: Doubles | None = None
+    """(V, 3, 207) movement of the vertices for each number of R − I (row by row) of joints 1 to 23: SMPL's pose
+    blend shapes. The embedded body has none."""
 
     @cached_property
     def joints_template(self) -> Doubles:
@@ -92,33 +88,21 @@ class Body:
             betas: (…, 10), default the mean shape.
             transl: (…, 3) added to everything at the end, as in SMPL; the root turns about the pelvis joint.
         """
-        linear, shift, joints, b = self._transforms(pose, betas, transl)
-        vertices = _skin(linear, shift, self.weights, _shaped(self.v_template, self.shapedirs, b))
+        p, b, t = equal_batches(pose, betas, transl)
+        turns = rotvec_to_rotmat(p)
+        linear, shift, joints = self._transforms(turns, b, t)
+        vertices = _skin(linear, shift, self.weights, self._rest(turns, b, slice(None)))
         return vertices, joints, vertices[..., self._point_rows, :]
 
     def joints_only(
         self, pose: ArrayLike, betas: ArrayLike | None = None, transl: ArrayLike | None = None
     ) -> tuple[Doubles, Doubles]:
         """Joints (…, 24, 3) and named points (…, P, 3) of `forward`, without the other vertices."""
-        linear, shift, joints, b = self._transforms(pose, betas, transl)
+        p, b, t = equal_batches(pose, betas, transl)
+        turns = rotvec_to_rotmat(p)
+        linear, shift, joints = self._transforms(turns, b, t)
         rows = self._point_rows
-        rest = _shaped(self.v_template[rows], self.shapedirs[rows], b)
-        return joints, _skin(linear, shift, self.weights[rows], rest)
-
-    def truth_joints(
-        self, pose: ArrayLike, betas: ArrayLike | None = None, transl: ArrayLike | None = None
-    ) -> tuple[Doubles, Doubles]:
-        """Where renders of anny people would state their joints (…, 24, 3) and `TRUTH_FACE` points (…, 6, 3).
-
-        Their joints are bone heads, up to 13 cm from SMPL's joint of the same name (pelvis; head 5 cm, neck 3 cm).
-        A bone's head hangs on the bone above it, so each moves with the parent of its joint; the face with the
-        head. For comparing like with like, never for labels.
-        """
-        linear, shift, _, b = self._transforms(pose, betas, transl)
-        carrier = [max(parent, 0) for parent in self.parents] + [HEAD] * len(TRUTH_FACE)
-        rest = _shaped(self.truth_template, self.truth_dirs, b)
-        points = (linear[..., carrier, :, :] @ rest[..., None])[..., 0] + shift[..., carrier, :]
-        return points[..., :24, :], points[..., 24:, :]
+        return joints, _skin(linear, shift, self.weights[rows], self._rest(turns, b, rows))
 
     def rest_in_neck_frame(self, betas: ArrayLike | None = None) -> tuple[Doubles, Doubles, Doubles]:
         """Vertices, joints and named points at rest, moved so that the neck joint is the origin exactly."""
@@ -131,34 +115,71 @@ class Body:
         joints, _ = self.joints_only(pose, betas)
         return np.asarray(np.asarray(neck, dtype=np.float64) - joints[..., NECK, :])
 
-    def _transforms(
-        self, pose: ArrayLike, betas: ArrayLike | None, transl: ArrayLike | None
-    ) -> tuple[Doubles, Doubles, Doubles, Doubles]:
-        """Rotation (…, 24, 3, 3) and shift (…, 24, 3) of each part from rest, joints, and betas; equal batches."""
-        turns = rotvec_to_rotmat(_pose_by_joint(pose))
-        b = np.zeros(10) if betas is None else np.asarray(betas, dtype=np.float64)
-        t = np.zeros(3) if transl is None else np.asarray(transl, dtype=np.float64)
-        batch = np.broadcast_shapes(turns.shape[:-3], b.shape[:-1], t.shape[:-1])
-        turns, b = np.broadcast_to(turns, (*batch, 24, 3, 3)), np.broadcast_to(b, (*batch, 10))
-        rest = _shaped(self.joints_template, self.joint_shapedirs, b)
-        linear, joints = np.empty((*batch, 24, 3, 3)), np.empty((*batch, 24, 3))
-        linear[..., 0, :, :], joints[..., 0, :] = turns[..., 0, :, :], rest[..., 0, :] + t
+    def _transforms(self, turns: Doubles, betas: Doubles, transl: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+        """Rotation (…, 24, 3, 3) and shift (…, 24, 3) of each part from rest, and joints (…, 24, 3)."""
+        rest = _shaped(self.joints_template, self.joint_shapedirs, betas)
+        linear, joints = np.empty_like(turns), np.empty_like(rest)
+        linear[..., 0, :, :], joints[..., 0, :] = turns[..., 0, :, :], rest[..., 0, :] + transl
         for j, parent in enumerate(self.parents[1:], start=1):
             bone = (rest[..., j, :] - rest[..., parent, :])[..., None]
             linear[..., j, :, :] = linear[..., parent, :, :] @ turns[..., j, :, :]
             joints[..., j, :] = joints[..., parent, :] + (linear[..., parent, :, :] @ bone)[..., 0]
-        return linear, joints - (linear @ rest[..., None])[..., 0], joints, b
+        return linear, joints - (linear @ rest[..., None])[..., 0], joints
+
+    def _rest(self, turns: Doubles, betas: Doubles, rows: slice | NDArray[np.int64]) -> Doubles:
+        """Vertices `rows` (…, N, 3) before skinning: shaped by betas (…, 10), corrected for the pose."""
+        rest = _shaped(self.v_template[rows], self.shapedirs[rows], betas)
+        if self.posedirs is None:
+            return rest
+        bends = (turns[..., 1:, :, :] - np.eye(3)).reshape(*betas.shape[:-1], -1)
+        return _shaped(rest, self.posedirs[rows], bends)
 
 
-def _pose_by_joint(pose: ArrayLike) -> Doubles:
-    array = np.asarray(pose, dtype=np.float64)
-    return array if array.shape[-2:] == (24, 3) else array.reshape(*array.shape[:-1], 24, 3)
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedBody(Body):
+    """``phq-body-1``. It is exactly symmetric: mirroring pose and vertices commutes with `forward`."""
+
+    mirrored_vertices: NDArray[np.int64]
+    """(V,) for each vertex, its mirror image."""
+    truth_template: Doubles
+    """(30, 3) 24 anny bone heads and `TRUTH_FACE` at rest; see `truth_joints`."""
+    truth_dirs: Doubles
+    """(30, 3, 10)."""
+
+    def truth_joints(
+        self, pose: ArrayLike, betas: ArrayLike | None = None, transl: ArrayLike | None = None
+    ) -> tuple[Doubles, Doubles]:
+        """Where renders of anny people would state their joints (…, 24, 3) and `TRUTH_FACE` points (…, 6, 3).
+
+        Their joints are bone heads, up to 13 cm from SMPL's joint of the same name (pelvis; head 5 cm, neck 3 cm).
+        A bone's head hangs on the bone above it, so each moves with the parent of its joint; the face with the
+        head. For comparing like with like, never for labels.
+        """
+        p, b, t = equal_batches(pose, betas, transl)
+        linear, shift, _ = self._transforms(rotvec_to_rotmat(p), b, t)
+        carrier = [max(parent, 0) for parent in self.parents] + [HEAD] * len(TRUTH_FACE)
+        rest = _shaped(self.truth_template, self.truth_dirs, b)
+        points = (linear[..., carrier, :, :] @ rest[..., None])[..., 0] + shift[..., carrier, :]
+        return points[..., :24, :], points[..., 24:, :]
+
+
+def equal_batches(
+    pose: ArrayLike, betas: ArrayLike | None, transl: ArrayLike | None
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Pose (…, 24, 3), betas (…, 10) and translations (…, 3), broadcast to one batch; arguments of `Body.forward`."""
+    p = np.asarray(pose, dtype=np.float64)
+    p = p if p.shape[-2:] == (24, 3) else p.reshape(*p.shape[:-1], 24, 3)
+    b = np.zeros(10) if betas is None else np.asarray(betas, dtype=np.float64)
+    t = np.zeros(3) if transl is None else np.asarray(transl, dtype=np.float64)
+    batch = np.broadcast_shapes(p.shape[:-2], b.shape[:-1], t.shape[:-1])
+    p = np.array(np.broadcast_to(p, (*batch, 24, 3)))  # a copy: scipy's rotations take no read-only view
+    return p, np.broadcast_to(b, (*batch, 10)), np.broadcast_to(t, (*batch, 3))
 
 
 def _shaped(template: Doubles, directions: Doubles, betas: Doubles) -> Doubles:
-    """Template (N, 3) plus directions (N, 3, 10) times betas (…, 10)."""
+    """Template (N, 3) or (…, N, 3) plus directions (N, 3, B) times betas (…, B)."""
     moved = betas @ directions.reshape(-1, directions.shape[-1]).T
-    return np.asarray(template + moved.reshape(*betas.shape[:-1], *template.shape))
+    return np.asarray(template + moved.reshape(*betas.shape[:-1], *directions.shape[:-1]))
 
 
 def _skin(linear: Doubles, shift: Doubles, weights: Doubles, rest: Doubles) -> Doubles:
@@ -169,7 +190,7 @@ def _skin(linear: Doubles, shift: Doubles, weights: Doubles, rest: Doubles) -> D
 
 
 @cache
-def load_body() -> Body:
+def load_body() -> EmbeddedBody:
     """The embedded body, read once a process.
 
     Raises:
@@ -183,9 +204,9 @@ def load_body() -> Body:
         raise WeightError(f"body model {FILE} cannot be read, reinstall phq: {error}") from error
 
 
-def _body_from(arrays: dict[str, NDArray[Any]], sha256: str) -> Body:
+def _body_from(arrays: dict[str, NDArray[Any]], sha256: str) -> EmbeddedBody:
     weights = arrays["weights"].astype(np.float64)
-    return Body(
+    return EmbeddedBody(
         name=str(json.loads(str(arrays["meta"]))["name"]),
         sha256=sha256,
         v_template=arrays["v_template"].astype(np.float64),

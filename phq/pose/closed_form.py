@@ -7,7 +7,7 @@ rendered people with exact truth): they are not SMPL's joints, and the differenc
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -71,6 +71,10 @@ class TorsoFit:
     """Photo pixels a metre of the template (whose head has the size of this person's head)."""
     residual: float
     """Weighted mean distance of landmarks from the fit, fraction of the head's size."""
+    joints: dict[str, Floats]
+    """Axis-angle (3,) of the SMPL joints that the fit turns, by name: at least neck and head."""
+    betas: Floats = field(default_factory=lambda: np.zeros(10))
+    """(10,) shape numbers."""
 
 
 def central_rotation(rotations: Floats) -> Floats:
@@ -154,4 +158,5 @@ def fit_torso(runs: list[Landmarks], box: Floats) -> TorsoFit:
     reach = np.maximum(box[2:] - box[:2], 1)
     if scale < MIN_PX_PER_METRE or (np.abs(neck - (box[:2] + box[2:]) / 2) > reach).any():
         scale, neck, residual = place_by_box(box)
-    return TorsoFit(torso, head, neck, scale, residual)
+    joints = dict(zip(("neck", "head"), split_neck_head(torso, head), strict=True))
+    return TorsoFit(torso, head, neck, scale, residual, joints)

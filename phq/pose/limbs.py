@@ -26,11 +26,12 @@ def swing(start: Floats, end: Floats) -> Floats:
     return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
-def arm_pose(world: Floats, torso_to_cam: Floats, seen: np.ndarray) -> dict[str, Floats]:
+def arm_pose(world: Floats, shoulders_to_cam: dict[str, Floats], seen: np.ndarray) -> dict[str, Floats]:
     """Axis-angle of SMPL shoulders and elbows by joint name.
 
     Args:
         world: (33, 3) metric landmarks, camera axes. seen: (33,) bool, landmark is in the picture and visible.
+        shoulders_to_cam: 3×3 rotation of what the arm hangs on (the collar), by side.
 
     A bone whose ends were not seen takes the prior (upper arm) or stays straight (forearm).
     """
@@ -38,18 +39,23 @@ def arm_pose(world: Floats, torso_to_cam: Floats, seen: np.ndarray) -> dict[str,
     for side, (shoulder, elbow, wrist, sign) in ARMS.items():
         rest = np.array([sign, 0.0, 0.0])
         hanging = HANGING * [sign, 1, 1]
-        upper_dir = torso_to_cam.T @ (world[elbow] - world[shoulder]) if seen[elbow] else hanging
-        upper = swing(rest, upper_dir)
-        fore_dir = upper.T @ torso_to_cam.T @ (world[wrist] - world[elbow]) if seen[elbow] and seen[wrist] else rest
+        to_collar = shoulders_to_cam[side].T
+        upper = swing(rest, to_collar @ (world[elbow] - world[shoulder]) if seen[elbow] else hanging)
+        fore_dir = upper.T @ to_collar @ (world[wrist] - world[elbow]) if seen[elbow] and seen[wrist] else rest
         pose[f"{side}_shoulder"] = np.asarray(rotmat_to_rotvec(upper))
         pose[f"{side}_elbow"] = np.asarray(rotmat_to_rotvec(swing(rest, fore_dir)))
     return pose
 
 
 def observed_joints(seen: np.ndarray) -> list[bool]:
-    """24 flags: root, neck and head are always fitted; arms where their landmarks were seen; the rest is prior."""
+    """24 flags: root, neck and head are always fitted; spine and arms where hips, elbows and wrists were seen.
+
+    What is not flagged stays at its prior.
+    """
     fitted = {"pelvis", "neck", "head"}
-    for side, (_, elbow, wrist, _) in ARMS.items():
+    fitted |= {"spine1", "spine2", "spine3"} if seen[23] and seen[24] else set()
+    for side, (shoulder, elbow, wrist, _) in ARMS.items():
+        fitted |= {f"{side}_collar"} if seen[shoulder] else set()
         fitted |= {f"{side}_shoulder"} if seen[elbow] else set()
         fitted |= {f"{side}_elbow"} if seen[elbow] and seen[wrist] else set()
     return [joint in fitted for joint in SMPL_JOINTS]

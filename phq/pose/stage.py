@@ -7,6 +7,8 @@ import numpy as np
 from phq.camera.angles import wrap_deg, yaw_pitch
 from phq.keypoints.stage import box_of
 from phq.pose.closed_form import fit_torso, torso_rotation
+from phq.pose.evidence import observe, to_fit
+from phq.pose.optimise import optimise
 from phq.work import Floats, Person, Photo, living
 
 
@@ -37,9 +39,13 @@ def fit_person(person: Person) -> None:
         person.reject("degenerate_pose", "the landmarks span no body")
         return
     person.fit = fit
+    seen, view = observe(person)
+    best, other = optimise(seen)
+    person.fit = fit = to_fit(best, person, view, seen)
     first, second, mirrored = (torso_yaw(run.world) for run in person.runs)
     person.fields |= {
         "reprojection_error": fit.residual,
+        "hypothesis_margin": other.cost - best.cost,
         "pass_disagreement_deg": abs(wrap_deg(first - second)),
         "flip_disagreement_deg": abs(wrap_deg(second - mirrored)),
     }

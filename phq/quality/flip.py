@@ -1,6 +1,7 @@
 """Probability that front and back are confused: a logistic function of the evidence that a flip leaves behind.
 
-The weights are in ``flip_table.json``; ``tools/calibrate_flip.py`` fits them on rendered people with exact truth.
+The weights are in ``flip_table.json``; ``tools/calibrate_uncertainty.py`` fits them on rendered people with exact
+truth.
 """
 
 from __future__ import annotations

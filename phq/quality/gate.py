@@ -25,3 +25,4 @@ class Gate:
             decision = decide(scores_of(person.fields), self.thresholds)
             if decision.decision == "rejected":
                 person.reject(decision.reason, decision.detail)
+                person.fields |= {name: getattr(decision, name) for name in ("score_name", "threshold", "margin")}

@@ -76,9 +76,11 @@ RULES = (
     Rule("overexposed", "overexposed", "max", "overexposed", "fraction of the person blown to white"),
     Rule("noise", "noise", "max", "noisy", "standard deviation of the noise in grey levels"),
     Rule("reprojection", "reprojection_error", "max", "bad_fit", "reprojection error in head sizes"),
+    Rule("hypotheses", "hypothesis_margin", "min", "ambiguous", "lead of the best hypothesis of the fit"),
     Rule("passes", "pass_disagreement_deg", "max", "unstable_pose", "degrees of yaw between two passes"),
     Rule("mirror", "flip_disagreement_deg", "max", "mirror_unstable", "degrees of yaw to the mirror image"),
     Rule("flip", "p_flip", "max", "flip_risk", "probability that front and back are confused"),
+    Rule("sigma", "yaw_sigma_deg", "max", "yaw_uncertain", "standard deviation of the torso's yaw in degrees"),
     Rule("face", "face_score", "min", "no_face", "score of the face (0 on every back view)"),
 )
 

@@ -11,6 +11,7 @@ from phq.quality.exposure import exposure
 from phq.quality.flip import p_flip
 from phq.quality.hashes import phash, phash_mirror
 from phq.quality.noise import noise_sigma
+from phq.quality.sigma import yaw_sigma_deg
 from phq.work import Person, Photo, living
 
 GRID = 64
@@ -31,6 +32,7 @@ class ScorePerson:
             if person.crop is not None and person.crop_mask is not None:
                 person.fields |= image_scores(person)
                 person.fields |= {"p_flip": p_flip(person.fields), "others_in_crop": others_in_crop(person)}
+                person.fields["yaw_sigma_deg"] = yaw_sigma_deg(person.fields | person.photo.fields)
 
 
 def image_scores(person: Person) -> dict[str, object]:

@@ -16,6 +16,7 @@ from phq.shards.card import SPLITS
 
 MANIFEST = "manifest.parquet"
 _TABLES = (MANIFEST, "rejects.parquet")
+SHEET = "contact-sheet.png"
 _TEXTS = ("README.md", "schema.json", "run.json", *(f"{split}/index.json" for split in SPLITS))
 _SHARD = re.compile(r"phq-(train|val)-\d{6}\.tar(\.tmp)?")
 
@@ -25,7 +26,8 @@ def _signed(path: Path) -> bool:
     if path.suffix != ".parquet":
         return SCHEMA_VERSION.encode() in path.read_bytes()
     try:
-        notes = pq.read_schema(path).metadata or {}
+        with path.open("rb") as stream:
+            notes = pq.read_schema(stream).metadata or {}
     except pa.ArrowInvalid:
         return False
     return bool(notes.get(b"schema_version") == SCHEMA_VERSION.encode())
@@ -44,7 +46,7 @@ def check_folder(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file; the output must be a folder")
-    for path in (out / name for name in (*_TABLES, *_TEXTS)):
+    for path in (out / name for name in (*_TABLES, *_TEXTS, SHEET)):
         with output_errors(path):
             ours = not path.exists() or (path.is_file() and _signed(path))
         if not ours:

@@ -103,4 +103,5 @@ def read_table(path: Path) -> pa.Table:
         OSError: no such file.
         pyarrow.ArrowInvalid: not a parquet file.
     """
-    return pq.read_table(path)
+    with path.open("rb") as stream:  # by name, Arrow opens only what is UTF-8
+        return pq.read_table(stream)

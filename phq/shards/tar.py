@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -62,17 +61,15 @@ class ShardWriter:
 
 
 def read_member(path: Path, offset: int, size: int) -> bytes:
-    """Bytes of one member, by a single positioned read; offset and size as the manifest has them.
+    """Bytes of one member, read from its place; offset and size as the manifest has them.
 
     Raises:
         OSError: the shard cannot be read.
         ValueError: the shard ends before the member does.
     """
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        content = os.pread(handle, size, offset)
-    finally:
-        os.close(handle)
+    with path.open("rb") as shard:  # not pread, which Windows does not have
+        shard.seek(offset)
+        content = shard.read(size)
     if len(content) != size:
         raise ValueError(f"{path} ends before byte {offset + size}: not the shard its manifest describes")
     return content

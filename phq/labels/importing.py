@@ -1,0 +1,174 @@
+"""`import_labels`: a labelled image set of one of the four generators as a phq dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from phq import __version__
+from phq.config import Config, load_config
+from phq.errors import InputError, OutputError, PhqError
+from phq.executor import run_units
+from phq.finalise import conclude, fetch_members, read_rows
+from phq.labels.archive import INDEX, LabelledSet
+from phq.labels.formats import label_format
+from phq.labels.reading import ReadLabelled, labels_of
+from phq.photos.discover import Found
+from phq.pipeline import Pipeline
+from phq.plan import Plan, close_work_folder, open_work_folder
+from phq.progress import Progress
+from phq.shards.card import Card
+from phq.shards.owner import MANIFEST, check_folder
+from phq.shards.stage import EncodeSample
+from phq.shards.write import write_dataset
+from phq.threads import available_cores, single_threaded
+from phq.unit import UnitResult, run_unit, table_path
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import yielded, and where."""
+
+    out: Path
+    kept: list[dict[str, Any]]
+    """Rows of the manifest, without storage columns."""
+    rejects: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A labelled set and how to read it."""
+
+    path: Path
+    format: str
+    masks: Path | None
+
+
+@dataclass(frozen=True)
+class _ImportPlan(Plan):
+    source: _Source
+
+    @property
+    def id(self) -> str:
+        """As that of a build, with what distinguishes two imports."""
+        masks = self.source.masks.name if self.source.masks else ""
+        text = f"{super().id} {self.source.format} {self.source.path.name} {masks}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def import_labels(
+    source: str | Path,
+    out: str | Path,
+    format: str,
+    masks: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    workers: int | None = None,
+    quiet: bool = True,
+) -> Imported:
+    """Make a phq dataset of a zip or folder with ``dataset.json``; an interrupted import is continued.
+
+    Each picture is stored as it is (as JPEG), and its label becomes a phq camera, see `phq.labels.formats`; what such a
+    set does not know is stated as unknown, see `phq.labels.reading`. Mirrored copies (``NAME_mirror.png`` beside
+    ``NAME.png``) are rejects: a loader mirrors, and in two splits they would leak. Exact copies are rejects too,
+    look-alikes are marked; no threshold is applied.
+
+    Args:
+        source: zip or folder with ``dataset.json``; read only.
+        out: folder of the dataset; made if needed.
+        format: a name of `phq.labels.formats.FORMATS`.
+        masks: zip or folder with a mask for each picture, of the same name but for the suffix.
+        seed: of the split. workers: processes, by default one a core; the result does not depend on it.
+        quiet: no progress bar.
+
+    Raises:
+        ConfigError: unknown format.
+        InputError: no such set, pictures without label or mask, labels of another length.
+        OutputError: the folder holds a dataset or something else, or cannot be written.
+    """
+    folder, origin = Path(out), _Source(Path(source), format, Path(masks) if masks else None)
+    plan = _ImportPlan(_checked_names(origin), load_config("everything", seed=seed), origin)
+    check_folder(folder)
+    if (folder / MANIFEST).exists():
+        raise OutputError(f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten)")
+    work = open_work_folder(folder, plan)
+    _compute(plan, work, workers or available_cores(), quiet)
+    rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
+    kept, rejects = conclude(rows, plan.config)
+    record = _run_record(plan, len(kept), len(rejects))
+    card = Card(f"Headshots with the labels of {format}", __version__, ())
+    write_dataset(folder, kept, rejects, partial(fetch_members, work), record, card)
+    close_work_folder(work)
+    return Imported(folder, kept, rejects)
+
+
+def _checked_names(source: _Source) -> list[Found]:
+    """Every picture of the set, which must have a label of the right length and, where masks are given, a mask."""
+    kind, pictures = label_format(source.format), LabelledSet(source.path)
+    names, labels = pictures.names(), labels_of(pictures)
+    _refuse("no label in " + INDEX, [name for name in names if name not in labels])
+    _refuse(
+        f"a label of another length than the {kind.numbers} numbers of {kind.name}",
+        [name for name in names if not isinstance(labels[name], list) or len(labels[name]) != kind.numbers],
+    )
+    if source.masks:
+        stems = {str(Path(name).with_suffix("")) for name in LabelledSet(source.masks).names()}
+        _refuse("no mask", [name for name in names if str(Path(name).with_suffix("")) not in stems])
+    return [Found(source.path / name, name) for name in names]
+
+
+def _refuse(what: str, names: list[str]) -> None:
+    if names:
+        raise InputError(f"{len(names)} pictures have {what}, the first is {names[0]}")
+
+
+def _compute(plan: _ImportPlan, work: Path, workers: int, quiet: bool) -> None:
+    missing = [i for i in range(len(plan.units)) if not table_path(work, i).exists()]
+    jobs = [_Job(i, plan.units[i], work) for i in missing]
+    done = len(plan.inputs) - sum(len(job.inputs) for job in jobs)
+    setup = partial(_pipeline, plan.source, plan.config)
+    with Progress(len(plan.inputs), done, quiet) as progress:
+        try:
+            for result in run_units(setup, _run_job, jobs, min(workers, max(1, len(jobs)))):
+                progress.add(result)
+        except BrokenProcessPool as error:
+            raise PhqError("a worker process died (out of memory?); the same command continues") from error
+
+
+@dataclass(frozen=True)
+class _Job:
+    number: int
+    inputs: list[Found]
+    work: Path
+
+
+def _pipeline(source: _Source, config: Config) -> Pipeline:
+    return Pipeline([ReadLabelled(source.path, source.format, source.masks), EncodeSample(config.crop.jpeg_quality)])
+
+
+def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
+    with single_threaded():
+        return run_unit(pipeline, job.inputs, job.work, job.number)
+
+
+def _run_record(plan: _ImportPlan, kept: int, rejected: int) -> dict[str, Any]:
+    """Content of ``run.json``."""
+    masks = plan.source.masks
+    return {
+        "tool": "phq",
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "plan": plan.id,
+        "source": {
+            "name": plan.source.path.name,
+            "format": plan.source.format,
+            "masks": masks.name if masks else "",
+        },
+        "config": plan.config.model_dump(mode="json"),
+        "counts": {"photos": len(plan.inputs), "kept": kept, "rejected": rejected},
+    }

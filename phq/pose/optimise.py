@@ -1,0 +1,196 @@
+"""Robust fit of the upper body to everything that was seen, from several starts.
+
+Levenberg–Marquardt on reweighted residuals, all starts at once. The Jacobian is taken by forward differences of the
+batched chain in float64 (checked against automatic differentiation in the tests): thirty-one columns cost one call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from phq.pose import chain
+from phq.pose.closed_form import split_neck_head
+from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from phq.work import Floats
+
+STEP = 1e-6
+ITERATIONS = 12
+DAMPING = 1e-2
+TURN_ROUND = np.diag([-1.0, 1.0, -1.0])
+"""Half a turn about the body's up axis: the hypothesis that front and back were confused."""
+TURN_COST = 3.0
+"""Minus log odds of that before any picture evidence: one person in twenty."""
+PRIOR_DEG = {"neck": 25.0, "head": 25.0, "collars": 12.0, "shoulders": 60.0, "spine": 12.0}
+"""Standard deviations of the joints' angles about their start (arms) or rest (the others)."""
+HANGING_DEG = 65.0
+"""Upper arms at rest are stretched out; a hanging one is turned down by this much."""
+DEPTH_SIGMA = 0.1
+"""Of log depth about the closed-form start: the size of heads, unknown to the picture, varies by about that."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one person along the line of sight to his neck.
+
+    Rays are (x/z, y/z) in camera axes whose z goes through the start's neck, level with the photo.
+    """
+
+    points: Floats
+    """(N,) numbers into `chain.POINTS`."""
+    rays: Floats
+    """(N, 2)."""
+    sigmas: Floats
+    """(N,) standard deviations, metres at the neck's depth."""
+    torso: Floats
+    """3×3 rotation believed before the fit; head the same."""
+    head: Floats
+    torso_sigma: Floats
+    """(3,) radians about the body's x, y, z axes (pitch, yaw, roll); head the same."""
+    head_sigma: Floats
+    upright_sigma: float
+    """Radians that the torso's up axis is expected to lean from the photo's; large where the whole body tells."""
+    depth: float
+    """Metres to the neck at the start."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One local optimum."""
+
+    parameters: Floats
+    """(31,) of `phq.pose.chain`."""
+    start: Floats
+    """3×3 torso rotation where the turn is zero."""
+    torso: Floats
+    """3×3 body to camera; head the same."""
+    head: Floats
+    cost: float
+    """Half the sum of robust squared residuals."""
+
+    def joints(self) -> dict[str, Floats]:
+        """Axis-angle of SMPL joints by name. The one bend between chest and pelvis is shared by the three of the spine.
+
+        Arms are left out: the fit only lets them go where the elbows are seen.
+        """
+        third = -self.parameters[chain.SPINE] / 3
+        left, right = chain.COLLARS
+        parts = {"neck": chain.NECK, "head": chain.HEAD, "left_collar": left, "right_collar": right}
+        return {name: self.parameters[part] for name, part in parts.items()} | {f"spine{i}": third for i in (1, 2, 3)}
+
+    def betas(self) -> Floats:
+        """(10,) shape numbers."""
+        return np.concatenate([self.parameters[chain.SHAPE], np.zeros(6)])
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where B hypotheses begin, and what their priors are about."""
+
+    parameters: Floats
+    """(B, 31)."""
+    torso: Floats
+    """(B, 3, 3), where the torso's turn is zero; also what the hypothesis holds for observed. Head the same."""
+    head: Floats
+
+    def repeated(self, times: int) -> _Start:
+        """Each of them so many times in a row."""
+        return _Start(*(np.repeat(part, times, 0) for part in (self.parameters, self.torso, self.head)))
+
+
+def starts(observation: Observation) -> _Start:
+    """As believed, and turned round: that the rotations seen confuse front and back."""
+    torso = np.stack([observation.torso, observation.torso @ TURN_ROUND])
+    parameters = np.zeros((2, chain.SIZE))
+    parameters[:, 5] = np.log(observation.depth)
+    local = split_neck_head(observation.torso, observation.head)
+    parameters[:, chain.NECK], parameters[:, chain.HEAD] = local[0], local[1]
+    # turned round, a head that looks over its left shoulder looks over its right
+    parameters[1, chain.NECK] *= [-1, 1, -1]
+    parameters[1, chain.HEAD] *= [-1, 1, -1]
+    parameters[:, chain.SHOULDERS[0]] = [0, 0, -np.radians(HANGING_DEG)]
+    parameters[:, chain.SHOULDERS[1]] = [0, 0, np.radians(HANGING_DEG)]
+    head = np.stack([observation.head, torso[1] @ rotvec_to_rotmat(parameters[1, chain.NECK] * 2)])
+    return _Start(parameters, torso, head)
+
+
+def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Floats, Floats]:
+    """Whitened residuals (B, M) of parameters (B, 31), and the robust group (M,) of each: −1 for priors."""
+    points, torso, head = chain.predict(parameters, start.torso)
+    picked = points[:, seen.points]
+    ray = picked[..., :2] / np.maximum(picked[..., 2:], 1e-3)
+    image = (ray - seen.rays) * (seen.depth / seen.sigmas)[:, None]
+    turned = rotmat_to_rotvec(start.torso.swapaxes(1, 2) @ torso) / seen.torso_sigma
+    nodded = rotmat_to_rotvec(start.head.swapaxes(1, 2) @ head) / seen.head_sigma
+    lean = torso[:, [0, 2], 1] / seen.upright_sigma
+    moved = parameters - start.parameters
+    prior = moved[:, chain.NECK.start : chain.SHAPE.start] / _prior_sigmas()
+    extra = np.concatenate([moved[:, 5:6] / DEPTH_SIGMA, parameters[:, chain.SHAPE]], 1)
+    observed = [image.reshape(len(points), -1), turned, nodded, lean]
+    out = np.concatenate([*observed, prior, extra], 1)
+    n, rest = len(seen.points), prior.shape[1] + extra.shape[1]
+    groups = np.concatenate([np.repeat(np.arange(n), 2), [n] * 3, [n + 1] * 3, [n + 2] * 2, [-1] * rest])
+    return out, groups
+
+
+def _prior_sigmas() -> Floats:
+    names = ("neck", "head", "collars", "collars", "shoulders", "shoulders", "spine")
+    return np.asarray(np.radians(np.repeat([PRIOR_DEG[name] for name in names], 3)))
+
+
+def _squared(values: Floats, groups: Floats) -> Floats:
+    """(B, G) squared norms of the robust groups."""
+    sums = np.zeros((len(values), int(groups.max()) + 1))
+    for g in range(sums.shape[1]):
+        sums[:, g] = (values[:, groups == g] ** 2).sum(1)
+    return sums
+
+
+def cost_of(values: Floats, groups: Floats) -> Floats:
+    """(B,) robust cost: Cauchy over each observation (so that a wild one counts little), plain over priors."""
+    robust = np.log1p(_squared(values, groups) / CAUCHY).sum(1) * CAUCHY
+    return np.asarray((robust + (values[:, groups < 0] ** 2).sum(1)) / 2)
+
+
+CAUCHY = 4.0
+"""Squared standard deviations at which an observation has lost half of its weight."""
+
+
+def _weights(values: Floats, groups: Floats) -> Floats:
+    weight = 1 / (1 + _squared(values, groups) / CAUCHY)
+    return np.asarray(np.where(groups < 0, 1.0, weight[:, np.maximum(groups, 0)]))
+
+
+def jacobian(parameters: Floats, start: _Start, seen: Observation, values: Floats) -> Floats:
+    """(B, M, 31) derivatives of `residuals`."""
+    batch, size = parameters.shape
+    moved = (parameters[:, None] + STEP * np.eye(size)).reshape(-1, size)
+    ahead, _ = residuals(moved, start.repeated(size), seen)
+    return np.asarray(((ahead.reshape(batch, size, -1) - values[:, None]) / STEP).swapaxes(1, 2))
+
+
+def optimise(seen: Observation) -> list[Hypothesis]:
+    """Local optima from every start, best first."""
+    start = starts(seen)
+    parameters = start.parameters
+    damping = np.full(len(parameters), DAMPING)
+    values, groups = residuals(parameters, start, seen)
+    cost = cost_of(values, groups)
+    for _ in range(ITERATIONS):
+        slopes, weight = jacobian(parameters, start, seen, values), _weights(values, groups)
+        weighted = slopes * weight[..., None]
+        normal = weighted.swapaxes(1, 2) @ slopes
+        diagonal = damping[:, None] * (np.einsum("bii->bi", normal) + 1e-6)
+        gradient = (weighted * values[..., None]).sum(1)
+        step = np.linalg.solve(normal + np.eye(chain.SIZE) * diagonal[:, None], -gradient[..., None])[..., 0]
+        tried, _ = residuals(parameters + step, start, seen)
+        better = cost_of(tried, groups) < cost
+        parameters = np.where(better[:, None], parameters + step, parameters)
+        values = np.where(better[:, None], tried, values)
+        cost = cost_of(values, groups)
+        damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-6, 1e6)
+    _, torso, head = chain.predict(parameters, start.torso)
+    cost = cost + [0.0, TURN_COST]
+    found = [Hypothesis(*parts) for parts in zip(parameters, start.torso, torso, head, cost.tolist(), strict=True)]
+    return sorted(found, key=lambda h: h.cost)

@@ -1,0 +1,139 @@
+"""The optimised fit explains what was seen: exact input comes back, noise is averaged, wild points are left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from phq.camera.convention import BODY_TO_CV
+from phq.pose import chain
+from phq.pose.body import load_body
+from phq.pose.optimise import TURN_ROUND, Observation, jacobian, optimise, residuals, starts
+from phq.pose.rotations import rotvec_to_rotmat
+from phq.schema import SMPL_JOINTS
+
+view = st.tuples(st.floats(-180, 180), st.floats(-30, 30), st.floats(-30, 30))
+small = st.floats(-0.25, 0.25)
+
+
+def torso_at(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    return Rotation.from_euler("YXZ", [yaw, pitch, roll], degrees=True).as_matrix() @ BODY_TO_CV
+
+
+def a_body(turn: tuple[float, ...], neck: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    parameters = np.zeros((1, chain.SIZE))
+    parameters[0, chain.PLACE] = 0.02, -0.03, np.log(3.0)
+    parameters[0, chain.NECK], parameters[0, chain.HEAD] = neck, neck
+    parameters[0, chain.SHOULDERS[0]], parameters[0, chain.SHOULDERS[1]] = (0, 0, -1.1), (0, 0, 1.1)
+    return parameters, torso_at(*turn)[None]
+
+
+def observed(parameters, torso, believed=None, believed_head=None, noise=0.0, seed=0) -> Observation:
+    points, _, head = chain.predict(parameters, torso)
+    rays = points[0, :, :2] / points[0, :, 2:] + np.random.default_rng(seed).normal(0, noise / 3, (17, 2))
+    return Observation(
+        points=np.arange(17),
+        rays=rays,
+        sigmas=np.full(17, 0.02),
+        torso=torso[0] if believed is None else believed,
+        head=head[0] if believed_head is None else believed_head,
+        torso_sigma=np.full(3, 0.25),
+        head_sigma=np.full(3, 0.25),
+        upright_sigma=1.5,
+        depth=3.2,
+    )
+
+
+def degrees_between(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.degrees(Rotation.from_matrix(a.T @ b).magnitude()))
+
+
+@given(view, st.tuples(small, small, small))
+def test_the_chain_is_the_body_model(turn, neck):
+    parameters, torso = a_body(turn, neck)
+    parameters[0, chain.COLLARS[0]] = 0.1, -0.1, 0.2
+    points, chest, head = chain.predict(parameters, torso)
+    pose = np.zeros((24, 3))
+    names = ("neck", "head", "left_collar", "left_shoulder", "right_shoulder")
+    parts = (chain.NECK, chain.HEAD, chain.COLLARS[0], *chain.SHOULDERS)
+    for name, part in zip(names, parts, strict=True):
+        pose[SMPL_JOINTS.index(name)] = parameters[0, part]
+    pose[0] = Rotation.from_matrix(torso[0]).as_rotvec()
+    body = load_body()
+    place = np.array([0.02 * 3, -0.03 * 3, 3.0])
+    joints, _ = body.joints_only(pose, transl=body.transl_for_neck(pose, place))
+    for number, joint in ((13, "left_elbow"), (14, "right_elbow"), (15, "left_hip"), (16, "right_hip")):
+        np.testing.assert_allclose(points[0, number], joints[SMPL_JOINTS.index(joint)], atol=1e-9)
+    np.testing.assert_allclose(chest, torso, atol=1e-12)
+    turns = rotvec_to_rotmat(np.array([neck, neck]))
+    np.testing.assert_allclose(head[0], torso[0] @ turns[0] @ turns[1], atol=1e-9)
+
+
+@settings(max_examples=10)
+@given(view, st.tuples(small, small, small))
+def test_jacobian_equals_central_differences_of_another_step(turn, neck):
+    parameters, torso = a_body(turn, neck)
+    seen = observed(parameters, torso, believed=torso[0] @ torso_at(5, 3, 2) @ BODY_TO_CV)
+    start = starts(seen)
+    here = np.repeat(parameters, 2, 0) + 0.01
+    values, _ = residuals(here, start, seen)
+    got = jacobian(here, start, seen, values)
+    for k in range(chain.SIZE):
+        step = np.zeros(chain.SIZE)
+        step[k] = 1e-4
+        ahead, behind = (residuals(here + sign * step, start, seen)[0] for sign in (1, -1))
+        slow = (ahead - behind) / 2e-4
+        np.testing.assert_allclose(got[:, :, k], slow, rtol=1e-3, atol=1e-3 * max(1.0, np.abs(slow).max()))
+
+
+@settings(max_examples=15)
+@given(view, st.tuples(small, small, small), st.tuples(small, small, small))
+def test_a_wrong_belief_is_corrected_by_the_points(turn, neck, wrong):
+    parameters, torso = a_body(turn, neck)
+    _, _, head = chain.predict(parameters, torso)
+    off = rotvec_to_rotmat(np.array(wrong))
+    seen = observed(parameters, torso, torso[0] @ off, head[0] @ off)
+    best = optimise(seen)[0]
+    assert degrees_between(best.head, head[0]) <= degrees_between(seen.head, head[0]) * 0.75 + 2
+    assert degrees_between(best.torso, torso[0]) <= degrees_between(seen.torso, torso[0]) * 0.9 + 2
+    depth = np.exp(best.parameters[5])
+    assert abs(depth / 3.0 - 1) < 0.09
+    np.testing.assert_allclose(best.parameters[3:5], parameters[0, 3:5], atol=0.01)
+
+
+def test_a_wild_point_is_left_out():
+    parameters, torso = a_body((40, 5, 0), (0.1, 0.1, 0))
+    seen = observed(parameters, torso)
+    seen.rays[0] += 0.3  # the nose, a metre away
+    best = optimise(seen)[0]
+    assert degrees_between(best.torso, torso[0]) < 3
+    np.testing.assert_allclose(best.parameters[3:5], parameters[0, 3:5], atol=0.005)
+
+
+def test_the_turned_round_hypothesis_is_always_there_and_loses_on_good_points():
+    parameters, torso = a_body((150, 0, 0), (0, 0, 0))
+    best, other = optimise(observed(parameters, torso))
+    assert degrees_between(best.torso, torso[0]) < 1
+    assert other.cost > best.cost + 5
+
+
+def test_it_wins_when_the_belief_confuses_front_and_back():
+    parameters, torso = a_body((20, 0, 0), (0, 0, 0))
+    turned = torso[0] @ TURN_ROUND
+    best = optimise(observed(parameters, torso, turned, turned))[0]
+    assert degrees_between(best.torso, torso[0]) < 12
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_limbs_nobody_saw_stay_at_their_prior(share):
+    parameters, torso = a_body((30, 0, 0), (0.1, 0, 0))
+    seen = observed(parameters, torso, noise=share * 0.02)
+    face = np.arange(13)
+    best = optimise(Observation(face, seen.rays[:13], seen.sigmas[:13], seen.torso, seen.head, seen.torso_sigma,
+                                seen.head_sigma, 1.5, seen.depth))[0]  # fmt: skip
+    start = starts(seen).parameters[0]
+    for part in (*chain.SHOULDERS, chain.SPINE):
+        np.testing.assert_allclose(best.parameters[part], start[part], atol=0.02)
