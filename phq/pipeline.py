@@ -14,8 +14,9 @@ from phq.detect.stage import DetectPeople
 from phq.face.stage import FindFace
 from phq.keypoints.stage import FindLandmarks
 from phq.mask.stage import MaskPerson
+from phq.orient.stage import OrientPeople
 from phq.photos.stage import ReadPhotos
-from phq.pose.stage import FitBody
+from phq.pose.stage import FitBody, StartBody
 from phq.quality.gate import Gate
 from phq.quality.stage import ScorePerson
 from phq.shards.stage import EncodeSample
@@ -29,6 +30,8 @@ def stages(config: Config) -> list[Stage]:
         DetectPeople(config.detect.nanodet_threshold, config.detect.movenet_threshold, config.detect.tiles),
         Gate(config.thresholds),  # people whose box already decides cost no more time
         FindLandmarks(config.fast),
+        StartBody(),
+        OrientPeople(),
         FitBody(),
         PlaceCamera(),
         CropHeadshot(config.size),
@@ -41,7 +44,7 @@ def stages(config: Config) -> list[Stage]:
 
 def models_used(config: Config) -> list[str]:
     """Names (in `phq.weights.registry`) of the networks the pipeline runs."""
-    return ["nanodet", "movenet", "blazepose-full" if config.fast else "blazepose-heavy", "centerface"]
+    return ["nanodet", "movenet", "blazepose-full" if config.fast else "blazepose-heavy", "orientation", "centerface"]
 
 
 class Pipeline:

@@ -88,6 +88,8 @@ class Sample(BaseModel):
     head_pitch_deg: float = Field(description="+ = the face looks up, against the line of sight")
     head_roll_deg: float = Field(description="+ = the crown tilts to the subject's own left")
     p_flip: float = Field(description="probability that front and back are confused, 0..1")
+    orientation_p_flip: float = Field(description="share of the fused orientation beyond 90° of its peak, 0..1")
+    orientation_sigma_deg: float = Field(description="spread of the fused orientation about its peak, torso yaw")
     yaw_sigma_deg: float = Field(description="standard deviation of camera_yaw_deg if they are not")
     # crop
     image_size: int = Field(description="side of the stored square image, crop pixels")

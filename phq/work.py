@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from phq.keypoints.blazepose import Landmarks
+    from phq.pose.belief import Belief
     from phq.pose.closed_form import TorsoFit
 
 Image = NDArray[np.uint8]
@@ -39,8 +40,12 @@ class Person:
     """Fields of `phq.schema.Sample` computed so far."""
     runs: list[Landmarks] = field(default_factory=list)
     """Every run of the landmark network on this person."""
+    start: TorsoFit | None = None
+    """How torso and head are turned and where they are in the photo, in closed form from the landmarks."""
     fit: TorsoFit | None = None
-    """How torso and head are turned and where they are in the photo."""
+    """The same, fitted to all evidence."""
+    belief: Belief | None = None
+    """How torso and head are believed to be turned before the fit, and how surely."""
     crop: Image | None = None
     """Stored image, size × size × 3 RGB."""
     crop_mask: Image | None = None

@@ -96,7 +96,8 @@ def test_people_of_one_photo_are_on_one_side_of_the_split(everything: BuildResul
 
 def test_the_record_of_the_run_names_weights_and_licences(everything: BuildResult):
     run = json.loads((everything.out / "run.json").read_text())
-    assert {w["name"] for w in run["weights"]} == {"nanodet", "movenet", "blazepose-heavy", "centerface"}
+    names = {"nanodet", "movenet", "blazepose-heavy", "orientation", "centerface"}
+    assert {w["name"] for w in run["weights"]} == names
     assert all(len(w["sha256"]) == 64 and w["licence"] for w in run["weights"])
     assert run["counts"]["photos"] == len(list(FOLDER.iterdir()))
     assert run["config"]["size"] == 256

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import BODY_TO_CV
 from phq.pose import chain
+from phq.pose.belief import Belief
 from phq.pose.body import load_body
 from phq.pose.optimise import TURN_ROUND, Observation, jacobian, optimise, residuals, starts
 from phq.pose.rotations import rotvec_to_rotmat
@@ -38,10 +39,12 @@ def observed(parameters, torso, believed=None, believed_head=None, noise=0.0, se
         points=np.arange(17),
         rays=rays,
         sigmas=np.full(17, 0.02),
-        torso=torso[0] if believed is None else believed,
-        head=head[0] if believed_head is None else believed_head,
-        torso_sigma=np.full(3, 0.25),
-        head_sigma=np.full(3, 0.25),
+        belief=Belief(
+            torso[0] if believed is None else believed,
+            head[0] if believed_head is None else believed_head,
+            np.full(3, 0.25),
+            np.full(3, 0.25),
+        ),
         upright_sigma=1.5,
         depth=3.2,
     )
@@ -97,8 +100,8 @@ def test_a_wrong_belief_is_corrected_by_the_points(turn, neck, wrong):
     off = rotvec_to_rotmat(np.array(wrong))
     seen = observed(parameters, torso, torso[0] @ off, head[0] @ off)
     best = optimise(seen)[0]
-    assert degrees_between(best.head, head[0]) <= degrees_between(seen.head, head[0]) * 0.75 + 2
-    assert degrees_between(best.torso, torso[0]) <= degrees_between(seen.torso, torso[0]) * 0.9 + 2
+    assert degrees_between(best.head, head[0]) <= degrees_between(seen.belief.head, head[0]) * 0.75 + 2
+    assert degrees_between(best.torso, torso[0]) <= degrees_between(seen.belief.torso, torso[0]) * 0.9 + 2
     depth = np.exp(best.parameters[5])
     assert abs(depth / 3.0 - 1) < 0.09
     np.testing.assert_allclose(best.parameters[3:5], parameters[0, 3:5], atol=0.01)
@@ -132,8 +135,7 @@ def test_limbs_nobody_saw_stay_at_their_prior(share):
     parameters, torso = a_body((30, 0, 0), (0.1, 0, 0))
     seen = observed(parameters, torso, noise=share * 0.02)
     face = np.arange(13)
-    best = optimise(Observation(face, seen.rays[:13], seen.sigmas[:13], seen.torso, seen.head, seen.torso_sigma,
-                                seen.head_sigma, 1.5, seen.depth))[0]  # fmt: skip
+    best = optimise(Observation(face, seen.rays[:13], seen.sigmas[:13], seen.belief, 1.5, seen.depth))[0]
     start = starts(seen).parameters[0]
     for part in (*chain.SHOULDERS, chain.SPINE):
         np.testing.assert_allclose(best.parameters[part], start[part], atol=0.02)

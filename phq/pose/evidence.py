@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from phq.camera.convention import unit
+from phq.keypoints.blazepose import LEFT_RIGHT
 from phq.keypoints.stage import BORDER
 from phq.pose import chain
-from phq.pose.closed_form import HEAD_SIZE, TorsoFit, landmark_table
+from phq.pose.belief import Belief
+from phq.pose.closed_form import HEAD_SIZE, TorsoFit, landmark_table, split_neck_head
 from phq.pose.optimise import Hypothesis, Observation
 from phq.work import Floats, Person
 
@@ -22,13 +24,15 @@ MEDIAN_TO_SIGMA = 1 / 1.1774
 FAR_SIGMA = {13: 0.05, 14: 0.05, 23: 0.09, 24: 0.09}
 """Metres: elbows swing, hips are often guessed."""
 MOVENET_SIGMA = 0.04
-TORSO_SIGMA_DEG = np.array([16.0, 14.0, 9.0])
-WHOLE_TORSO_SIGMA_DEG = np.array([5.0, 5.0, 5.0])
-"""The same where the photo shows the whole body: the landmark network's home ground."""
-CUT_UPRIGHT_DEG, WHOLE_UPRIGHT_DEG = 14.0, 90.0
-"""Lean of torsos: the pitch of a headshot's torso rests on hips nobody sees, and people in portraits sit upright."""
-HEAD_SIGMA_DEG = np.array([12.0, 14.0, 12.0])
-"""Of the closed-form rotations about the body's x, y and z axes."""
+FACE = 11
+"""Points below this number are on the face."""
+AWAY = 3.0
+"""Face landmarks on the back of a head are guesses: so many times less sure."""
+CLEARLY = 0.75
+MIRRORED = np.array([chain.POINTS.index(LEFT_RIGHT[i]) for i in chain.POINTS])
+"""Place in `chain.POINTS` of each point's left-right counterpart."""
+CUT_UPRIGHT_DEG, WHOLE_UPRIGHT_DEG = 20.0, 90.0
+"""Lean of torsos: where nobody sees the hips, people in portraits sit upright."""
 
 
 def is_cut(person: Person) -> bool:
@@ -82,24 +86,44 @@ def _seen_keypoints(person: Person) -> tuple[Floats, Floats, Floats]:
 
 def observe(person: Person) -> tuple[Observation, Floats]:
     """The observation, and the line of sight (3×3) in which it is stated."""
-    start = person.fit
+    start, belief = person.start, person.belief
     assert start is not None
+    assert belief is not None
     K = photo_intrinsics(person)
-    view = sight(K, start.neck_px)
-    parts = [_seen_landmarks(person), _seen_keypoints(person)]
-    numbers, pixels, sigmas = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    seen = Observation(
-        numbers.astype(int),
-        _rays(K, view, pixels),
-        sigmas,
-        start.torso_to_cam,
-        start.head_to_cam,
-        np.radians(TORSO_SIGMA_DEG if is_cut(person) else WHOLE_TORSO_SIGMA_DEG),
-        np.radians(HEAD_SIGMA_DEG),
-        np.radians(CUT_UPRIGHT_DEG if is_cut(person) else WHOLE_UPRIGHT_DEG),
-        K[0, 0] / start.px_per_metre,
-    )
-    return seen, view
+    view, depth = sight(K, start.neck_px), K[0, 0] / start.px_per_metre
+    expected = _expected_rays(belief, depth)
+    parts = []
+    for numbers, pixels, sigmas in (_seen_landmarks(person), _seen_keypoints(person)):
+        rays = _rays(K, view, pixels)
+        blurred = np.where(numbers < FACE, sigmas * (1 + AWAY * _away(belief.head)), sigmas)
+        parts.append((_named_as_believed(numbers, rays, expected), rays, blurred))
+    numbers, rays, sigmas = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    upright = np.radians(CUT_UPRIGHT_DEG if is_cut(person) else WHOLE_UPRIGHT_DEG)
+    return Observation(numbers.astype(int), rays, sigmas, belief, upright, depth), view
+
+
+def _away(head_to_cam: Floats) -> float:
+    """0 for a face that looks at the camera, 1 for the back of a head."""
+    return float((1 + head_to_cam[2, 2]) / 2)
+
+
+def _expected_rays(belief: Belief, depth: float) -> Floats:
+    """(17, 2) where the points of `chain.POINTS` are by belief alone, the neck straight ahead."""
+    parameters = np.zeros((1, chain.SIZE))
+    parameters[0, 5] = np.log(depth)
+    parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
+    points, _, _ = chain.predict(parameters, belief.torso[None])
+    return np.asarray(points[0, :, :2] / points[0, :, 2:])
+
+
+def _named_as_believed(numbers: Floats, rays: Floats, expected: Floats) -> Floats:
+    """Point numbers, left and right exchanged if the belief fits that clearly better.
+
+    A network that takes a back for a front calls the left shoulder the right one, and would pull the body round.
+    """
+    swapped = MIRRORED[numbers.astype(int)]
+    as_named, exchanged = (np.abs(rays - expected[n.astype(int)]).sum() for n in (numbers, swapped))
+    return swapped if exchanged < CLEARLY * as_named else numbers
 
 
 def to_fit(best: Hypothesis, person: Person, view: Floats, seen: Observation) -> TorsoFit:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phq.pose import chain
+from phq.pose.belief import Belief
 from phq.pose.closed_form import split_neck_head
 from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.work import Floats
@@ -43,12 +44,8 @@ class Observation:
     """(N, 2)."""
     sigmas: Floats
     """(N,) standard deviations, metres at the neck's depth."""
-    torso: Floats
-    """3×3 rotation believed before the fit; head the same."""
-    head: Floats
-    torso_sigma: Floats
-    """(3,) radians about the body's x, y, z axes (pitch, yaw, roll); head the same."""
-    head_sigma: Floats
+    belief: Belief
+    """Rotations believed before the fit."""
     upright_sigma: float
     """Radians that the torso's up axis is expected to lean from the photo's; large where the whole body tells."""
     depth: float
@@ -101,17 +98,17 @@ class _Start:
 
 def starts(observation: Observation) -> _Start:
     """As believed, and turned round: that the rotations seen confuse front and back."""
-    torso = np.stack([observation.torso, observation.torso @ TURN_ROUND])
+    torso = np.stack([observation.belief.torso, observation.belief.torso @ TURN_ROUND])
     parameters = np.zeros((2, chain.SIZE))
     parameters[:, 5] = np.log(observation.depth)
-    local = split_neck_head(observation.torso, observation.head)
+    local = split_neck_head(observation.belief.torso, observation.belief.head)
     parameters[:, chain.NECK], parameters[:, chain.HEAD] = local[0], local[1]
     # turned round, a head that looks over its left shoulder looks over its right
     parameters[1, chain.NECK] *= [-1, 1, -1]
     parameters[1, chain.HEAD] *= [-1, 1, -1]
     parameters[:, chain.SHOULDERS[0]] = [0, 0, -np.radians(HANGING_DEG)]
     parameters[:, chain.SHOULDERS[1]] = [0, 0, np.radians(HANGING_DEG)]
-    head = np.stack([observation.head, torso[1] @ rotvec_to_rotmat(parameters[1, chain.NECK] * 2)])
+    head = np.stack([observation.belief.head, torso[1] @ rotvec_to_rotmat(parameters[1, chain.NECK] * 2)])
     return _Start(parameters, torso, head)
 
 
@@ -121,8 +118,8 @@ def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Flo
     picked = points[:, seen.points]
     ray = picked[..., :2] / np.maximum(picked[..., 2:], 1e-3)
     image = (ray - seen.rays) * (seen.depth / seen.sigmas)[:, None]
-    turned = rotmat_to_rotvec(start.torso.swapaxes(1, 2) @ torso) / seen.torso_sigma
-    nodded = rotmat_to_rotvec(start.head.swapaxes(1, 2) @ head) / seen.head_sigma
+    turned = rotmat_to_rotvec(start.torso.swapaxes(1, 2) @ torso) / seen.belief.torso_sigma
+    nodded = rotmat_to_rotvec(start.head.swapaxes(1, 2) @ head) / seen.belief.head_sigma
     lean = torso[:, [0, 2], 1] / seen.upright_sigma
     moved = parameters - start.parameters
     prior = moved[:, chain.NECK.start : chain.SHAPE.start] / _prior_sigmas()

@@ -12,8 +12,8 @@ from phq.pose.optimise import optimise
 from phq.work import Floats, Person, Photo, living
 
 
-class FitBody:
-    """Torso, head, and where they are; the agreement of the runs is evidence about front and back."""
+class StartBody:
+    """Torso, head, and where they are, in closed form; the agreement of the runs is evidence about front and back."""
 
     name = "pose"
 
@@ -21,9 +21,24 @@ class FitBody:
         """Nothing to load."""
 
     def process(self, photos: list[Photo]) -> None:
-        """Fit every person that has landmarks."""
+        """Every person that has landmarks."""
         for person in living(photos):
-            fit_person(person)
+            start_person(person)
+
+
+class FitBody:
+    """The body that explains everything that was seen best."""
+
+    name = "fit"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every person that has a start."""
+        for person in living(photos):
+            if person.start is not None and person.belief is not None:
+                fit_person(person)
 
 
 def torso_yaw(world: Floats) -> float:
@@ -31,21 +46,24 @@ def torso_yaw(world: Floats) -> float:
     return yaw_pitch(torso_rotation(world).T @ np.array([0.0, 0.0, -1.0]))[0]
 
 
-def fit_person(person: Person) -> None:
-    """Set `person.fit` and the fields that come from it, or reject a degenerate person."""
-    fit = fit_torso(person.runs, box_of(person))
-    numbers = np.concatenate([fit.neck_px, [fit.px_per_metre, fit.residual]])
-    if not np.isfinite(numbers).all() or fit.px_per_metre <= 0:
+def start_person(person: Person) -> None:
+    """Set `person.start` and the agreement of the runs, or reject a degenerate person."""
+    start = fit_torso(person.runs, box_of(person))
+    numbers = np.concatenate([start.neck_px, [start.px_per_metre, start.residual]])
+    if not np.isfinite(numbers).all() or start.px_per_metre <= 0:
         person.reject("degenerate_pose", "the landmarks span no body")
         return
-    person.fit = fit
-    seen, view = observe(person)
-    best, other = optimise(seen)
-    person.fit = fit = to_fit(best, person, view, seen)
+    person.start = start
     first, second, mirrored = (torso_yaw(run.world) for run in person.runs)
     person.fields |= {
-        "reprojection_error": fit.residual,
-        "hypothesis_margin": other.cost - best.cost,
         "pass_disagreement_deg": abs(wrap_deg(first - second)),
         "flip_disagreement_deg": abs(wrap_deg(second - mirrored)),
     }
+
+
+def fit_person(person: Person) -> None:
+    """Set `person.fit` and how well it explains what was seen."""
+    seen, view = observe(person)
+    best, other = optimise(seen)
+    person.fit = to_fit(best, person, view, seen)
+    person.fields |= {"reprojection_error": person.fit.residual, "hypothesis_margin": other.cost - best.cost}

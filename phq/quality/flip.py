@@ -1,7 +1,8 @@
-"""Probability that front and back are confused: a logistic function of the evidence that a flip leaves behind.
+"""Probability that front and back are confused: the fused orientation's own doubt, and what the face says about it.
 
-The weights are in ``flip_table.json``; ``tools/calibrate_uncertainty.py`` fits them on rendered people with exact
-truth.
+By Bayes' rule: `orientation_p_flip` is the prior; a face detector fires on nearly every front and hardly any back, so a
+face that is there or missing is evidence. ``flip_table.json`` has how often it fires by the head's yaw, measured by
+``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-FEATURES = ("bias", "passes", "mirror", "face_behind", "no_face_in_front", "twist", "residual")
+SELDOM = 0.03
+"""A detector may fire on anything, and miss anything, this often: no face proves nothing outright."""
+SMALLEST = 0.002
+"""Nothing that the orientation network says rules a flip out."""
 
 
 @cache
-def flip_weights() -> NDArray[np.float64]:
-    """(7,) weights in the order of `FEATURES`."""
+def face_weights() -> tuple[float, float]:
+    """(bias, slope) of the logistic rate of found faces against `away`."""
     table = json.loads((Path(__file__).parent / "flip_table.json").read_text(encoding="utf-8"))
-    return np.array([table["weights"][name] for name in FEATURES])
+    return float(table["bias"]), float(table["slope"])
 
 
 def away(yaw_deg: float) -> float:
@@ -30,16 +33,16 @@ def away(yaw_deg: float) -> float:
     return float((1 - np.cos(np.radians(yaw_deg))) / 2)
 
 
-def flip_features(fields: Mapping[str, Any]) -> NDArray[np.float64]:
-    """(7,) evidence from a record: disagreements (in half turns), face against head yaw, twist, fit residual."""
-    head = away(fields["head_yaw_deg"])
-    face = float(fields["face_score"])
-    twist = away(fields["head_yaw_deg"] - fields["camera_yaw_deg"])
-    passes, mirror = fields["pass_disagreement_deg"] / 180, fields["flip_disagreement_deg"] / 180
-    residual = min(float(fields["reprojection_error"]), 1.0)
-    return np.array([1.0, passes, mirror, face * head, (1 - face) * (1 - head), twist, residual])
+def face_rate(yaw_deg: float) -> float:
+    """How often a face is found on a head that is turned so."""
+    bias, slope = face_weights()
+    rate = 1 / (1 + np.exp(-(bias + slope * away(yaw_deg))))
+    return float(np.clip(rate, SELDOM, 1 - SELDOM))
 
 
 def p_flip(fields: Mapping[str, Any]) -> float:
     """Probability in 0..1 that the torso's yaw is wrong by more than 90°."""
-    return float(1 / (1 + np.exp(-flip_features(fields) @ flip_weights())))
+    prior = max(float(fields["orientation_p_flip"]), SMALLEST)
+    rates = np.array([face_rate(fields["head_yaw_deg"]), face_rate(fields["head_yaw_deg"] + 180)])
+    as_is, turned = rates if fields["face_found"] else 1 - rates
+    return float(prior * turned / (prior * turned + (1 - prior) * as_is))

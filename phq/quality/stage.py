@@ -32,7 +32,7 @@ class ScorePerson:
             if person.crop is not None and person.crop_mask is not None:
                 person.fields |= image_scores(person)
                 person.fields |= {"p_flip": p_flip(person.fields), "others_in_crop": others_in_crop(person)}
-                person.fields["yaw_sigma_deg"] = yaw_sigma_deg(person.fields | person.photo.fields)
+                person.fields["yaw_sigma_deg"] = yaw_sigma_deg(person.fields)
 
 
 def image_scores(person: Person) -> dict[str, object]:

@@ -1,0 +1,83 @@
+"""MobileNetV2 without batch normalisation (folded), loaded from an ONNX file, and the orientation heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+BINS = 24
+OUTPUTS = 2 * (BINS + 4)
+"""Torso then head: 24 yaw logits, pitch, roll (radians) and their log standard deviations."""
+SETTING = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+"""Expansion, channels, repeats, first stride: table 2 of Sandler et al. 2018."""
+
+
+def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """Convolution that keeps the size but for its stride."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
+
+
+class Block(nn.Module):
+    """Inverted residual."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        first = [conv(inputs, wide, 1), nn.ReLU6()] if expansion > 1 else []
+        self.layers = nn.Sequential(*first, conv(wide, wide, 3, stride, wide), nn.ReLU6(), conv(wide, outputs, 1))
+        self.skip = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W)."""
+        return x + self.layers(x) if self.skip else self.layers(x)
+
+
+class MobileNetV2(nn.Module):
+    """Features (N, 1280) of (N, 3, H, W), H and W multiples of 32, ImageNet-normalised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = [conv(3, 32, 3, 2), nn.ReLU6()]
+        channels = 32
+        for expansion, outputs, repeats, stride in SETTING:
+            for i in range(repeats):
+                blocks.append(Block(channels, outputs, stride if i == 0 else 1, expansion))
+                channels = outputs
+        self.layers = nn.Sequential(*blocks, conv(channels, 1280, 1), nn.ReLU6())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mean over the last map."""
+        return self.layers(x).mean((2, 3))
+
+    def load_onnx(self, path: Path) -> None:
+        """Weights in the order of the file's convolutions."""
+        graph = onnx.load(str(path)).graph
+        values = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+        nodes = [n for n in graph.node if n.op_type == "Conv"]
+        layers = [m for m in self.modules() if isinstance(m, nn.Conv2d)]
+        for layer, node in zip(layers, nodes, strict=True):
+            layer.weight.data.copy_(torch.from_numpy(np.array(values[node.input[1]])))
+            assert layer.bias is not None
+            layer.bias.data.copy_(torch.from_numpy(np.array(values[node.input[2]])))
+
+
+class Orientation(nn.Module):
+    """uint8-valued RGB (N, 3, S, S) in 0..255 to (N, 56), see `OUTPUTS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = MobileNetV2()
+        self.drop = nn.Dropout(0.2)
+        self.head = nn.Linear(1280, OUTPUTS)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+        self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw outputs."""
+        return self.head(self.drop(self.trunk((x - self.mean) / self.std)))
