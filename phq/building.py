@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +13,19 @@ from typing import Any
 
 from phq import __version__
 from phq.config import Config, load_config
-from phq.errors import ConfigError, InputError, OutputError, PhqError
-from phq.executor import run_units
+from phq.errors import ConfigError, InputError
 from phq.finalise import conclude, fetch_members, read_rows, without_storage
 from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, models_used, stages
-from phq.plan import WORK, Plan, close_work_folder, open_work_folder
+from phq.plan import Plan, close_work_folder, open_work_folder
 from phq.pose.body import load_body
-from phq.progress import Progress
+from phq.running import check_free, run_plan
 from phq.shards.card import Card, Model
-from phq.shards.owner import MANIFEST, SHEET, check_folder
+from phq.shards.owner import SHEET
 from phq.shards.write import write_dataset
 from phq.sheet import write_contact_sheet
-from phq.threads import available_cores, single_threaded
-from phq.unit import UnitResult, run_unit, table_path
+from phq.threads import available_cores
+from phq.unit import table_path
 from phq.weights import checked_path, registry
 
 BODY_LICENCE = "Apache-2.0 (data CC0)"
@@ -79,17 +77,14 @@ def build(  # noqa: PLR0913 - the options of the command
     settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed)
     folder = Path(out)
     plan = Plan(_inputs(photos, folder), settings)
-    check_folder(folder)
     if workers is not None and workers < 1:
         raise ConfigError(f"workers = {workers}: at least one is needed")
-    if (folder / MANIFEST).exists():
-        close_work_folder(folder / WORK)  # what a kill after the last write may have left
-        raise OutputError(f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten)")
+    check_free(folder)
     for name in models_used(settings):
         checked_path(name)
     work = open_work_folder(folder, plan)
     started = time.perf_counter()
-    seconds = _compute(plan, work, workers or available_cores(), quiet)
+    seconds = run_plan(partial(_make_pipeline, settings), plan, work, workers or available_cores(), quiet)
     rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
     kept, rejects = conclude(rows, settings)
     seconds["wall"] = time.perf_counter() - started
@@ -116,41 +111,6 @@ def _inputs(photos: str | Path, out: Path) -> list[Found]:
 
 def _make_pipeline(config: Config) -> Pipeline:
     return Pipeline(stages(config))
-
-
-@dataclass(frozen=True)
-class _Job:
-    number: int
-    inputs: list[Found]
-    work: Path
-
-
-def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
-    with single_threaded():
-        return run_unit(pipeline, job.inputs, job.work, job.number)
-
-
-def _compute(plan: Plan, work: Path, workers: int, quiet: bool) -> dict[str, float]:
-    """Run every unit that is not finished yet."""
-    missing = [_Job(i, unit, work) for i, unit in enumerate(plan.units) if not table_path(work, i).exists()]
-    done = len(plan.inputs) - sum(len(job.inputs) for job in missing)
-    seconds: defaultdict[str, float] = defaultdict(float)
-    with Progress(len(plan.inputs), done, quiet) as progress:
-        for result in _results(plan.config, missing, min(workers, max(1, len(missing)))):
-            progress.add(result)
-            for stage, spent in result.seconds.items():
-                seconds[stage] += spent
-    return seconds
-
-
-def _results(config: Config, jobs: list[_Job], workers: int) -> Iterator[UnitResult]:
-    try:
-        yield from run_units(partial(_make_pipeline, config), _run_job, jobs, workers)
-    except BrokenProcessPool as error:
-        raise PhqError(
-            "a worker process died (out of memory?); finished photos are kept, the same command continues, "
-            "and --workers 1 needs the least memory"
-        ) from error
 
 
 def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def test_the_summary_names_the_networks_that_were_really_used(one_photo: Path, t
 
 
 def test_ctrl_c_says_that_nothing_finished_is_lost(one_photo: Path, tmp_path: Path):
-    stopped = "import phq.building as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.run_units = stop\n"
+    stopped = "import phq.running as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.run_units = stop\n"
     done = run("build", str(one_photo), str(tmp_path / "out"), code=stopped)
     assert done.returncode == 130
     assert "the same command continues" in done.stderr

@@ -297,6 +297,7 @@ def test_the_same_import_gives_the_same_bytes(phq360, imported, tmp_path):
 
 
 def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch):
+    from phq import running
     from phq.labels import importing
 
     def full(*_: object) -> None:
@@ -306,7 +307,7 @@ def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch
     with pytest.raises(OutputError):
         import_labels(phq360[0], tmp_path / "set", "3dportraitgan", phq360[1], workers=1)
     monkeypatch.undo()
-    monkeypatch.setattr(importing, "run_units", lambda setup, work, jobs, workers: iter(jobs))  # nothing left to do
+    monkeypatch.setattr(running, "run_units", lambda setup, work, jobs, workers: iter(jobs))  # nothing left to do
     import_labels(phq360[0], tmp_path / "set", "3dportraitgan", phq360[1], workers=1)
     assert digests(tmp_path / "set") == digests(imported)
 

@@ -12,12 +12,11 @@ from scipy.spatial.transform import Rotation
 
 from phq.annotator import Annotator
 from phq.camera.angles import wrap_deg
-from phq.camera.convention import camera_from_torso, project, unit, world2cam
+from phq.camera.convention import camera_from_torso, level_view, project, unit, world2cam
 from phq.errors import InputError
 from phq.evaluate.heading import heading, median_heading, neck_pixel, orientations, raw_headings, torso_to_level
 from phq.evaluate.multiview import pair_errors, report, table, views_of
 from phq.evaluate.rig import Camera, read_qualisys, triangulate
-from phq.evaluate.truth import level_view
 from phq.evaluate.videos import instants, same_person
 from phq.pose.body import load_body
 from phq.schema import LANDMARKS, SMPL_JOINTS

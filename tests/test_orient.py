@@ -117,8 +117,8 @@ def people():
 
 
 def test_real_people_are_seen_from_the_right_side(network, people):
-    jobs = [(p.photo.pixels, orientation_region(fit_torso(p.runs, box_of(p)))) for p in people.values()]
-    raw = network.run(jobs)
-    yaws = {n: fuse(r, evidence_of(p))[0, 0] for r, (n, p) in zip(raw, people.items(), strict=True)}
+    fits = {n: fit_torso(p.runs, box_of(p)) for n, p in people.items()}
+    raw = network.run([(p.photo.pixels, orientation_region(fits[n])) for n, p in people.items()])
+    yaws = {n: fuse(r, evidence_of(p, fits[n]))[0, 0] for r, (n, p) in zip(raw, people.items(), strict=True)}
     wrong = {n: round(float(yaw)) for n, yaw in yaws.items() if apart(yaw, PEOPLE[n]) > 60}
     assert wrong == {}

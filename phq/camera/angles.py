@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.camera.convention import BODY_TO_CV, Floats, unit
+from phq.camera.convention import BODY_TO_CV, Floats, level_view
 
 
 def wrap_deg(angle: float) -> float:
@@ -42,9 +42,6 @@ def part_angles(part_to_cam: Floats, part_in_cam: Floats) -> tuple[float, float,
     looks straight at the part and is level with the image.
     """
     yaw, _ = yaw_pitch(-part_to_cam.T @ part_in_cam)
-    z = unit(part_in_cam)
-    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
-    view = np.stack([x, np.cross(z, x), z])
-    m = view @ part_to_cam @ BODY_TO_CV
+    m = level_view(part_in_cam) @ part_to_cam @ BODY_TO_CV
     pitch = np.degrees(np.arcsin(np.clip(m[1, 2], -1, 1)))
     return yaw, float(pitch), wrap_deg(float(np.degrees(np.arctan2(m[1, 0], m[1, 1]))))

@@ -51,6 +51,13 @@ def look_at(position: Floats, up: Floats, target: Floats = LOOK_AT) -> Floats:
     return cam2world
 
 
+def level_view(direction: Floats) -> Floats:
+    """3×3 rotation of camera axes into those of a camera at the same place that looks along `direction` (3,), level."""
+    z = unit(direction)
+    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
+    return np.stack([x, np.cross(z, x), z])
+
+
 def camera_from_torso(torso_to_cam: Floats, neck_direction: Floats | None = None) -> Floats:
     """Normalised cam2world (4×4) from how the torso is seen (360°PHQ's construction, with roll kept).
 

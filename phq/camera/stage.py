@@ -6,15 +6,13 @@ import numpy as np
 
 from phq.camera.angles import camera_angles, part_angles
 from phq.camera.convention import CONVENTION, camera_from_torso, intrinsics, world2cam
+from phq.keypoints.stage import visible_landmarks
 from phq.pose.body import load_body
 from phq.pose.closed_form import TorsoFit, head_joint
 from phq.pose.limbs import arm_pose, observed_joints
 from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 from phq.work import Floats, Person, Photo, living
-
-SEEN = 0.5
-"""Visibility from which an arm landmark inside the photo counts as seen."""
 
 
 class PlaceCamera:
@@ -89,11 +87,3 @@ def smpl_pose(fit: TorsoFit, cam2world: Floats, arms: dict[str, Floats]) -> Floa
         chest = chest @ spine
     pose[0] = rotmat_to_rotvec(world2cam(cam2world)[:3, :3] @ chest.T)
     return pose
-
-
-def visible_landmarks(person: Person) -> np.ndarray:
-    """(33,) bool: the landmark lies inside the photo and the network calls it visible."""
-    points = person.fields["keypoints_2d"].reshape(33, 2)
-    limit = [person.photo.fields["image_width"], person.photo.fields["image_height"]]
-    inside = ((points >= 0) & (points <= limit)).all(1)
-    return np.asarray(inside & (person.fields["keypoints_visibility"] > SEEN))

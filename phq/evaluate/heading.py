@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from phq.camera.angles import wrap_deg
-from phq.camera.convention import project, unit
+from phq.camera.convention import level_view, project, unit
 from phq.evaluate.rig import Camera
-from phq.evaluate.truth import level_view
 from phq.keypoints.region import apply_affine
 from phq.pose.body import load_body
 from phq.pose.rotations import rotvec_to_rotmat

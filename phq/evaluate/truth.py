@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from phq.camera.angles import part_angles
-from phq.camera.convention import camera_from_torso, unit
+from phq.camera.convention import camera_from_torso, level_view
 from phq.detect.boxes import iou
 from phq.errors import InputError
 from phq.pose.body import TRUTH_FACE, load_body
@@ -88,13 +88,6 @@ def rest_points() -> dict[str, Floats]:
     rest = np.zeros((24, 3))
     joints, face = body.truth_joints(rest, transl=body.transl_for_neck(rest, np.zeros(3)))
     return dict(zip((*SMPL_JOINTS, *TRUTH_FACE), (*joints, *face), strict=True))
-
-
-def level_view(position: Floats) -> Floats:
-    """3×3 rotation into a camera that looks straight at `position` (3,), level with the image."""
-    z = unit(position)
-    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
-    return np.stack([x, np.cross(z, x), z])
 
 
 def read_truth(path: Path) -> Truth:

@@ -14,6 +14,8 @@ BODY_HEIGHT = 3.4
 """Height of a standing person's box over its width."""
 NOBODY = 0.02
 """Presence below which a detector's box holds nobody (noise: under 0.005; the least of 960 rendered people: 0.036)."""
+SEEN = 0.5
+"""Visibility from which a landmark inside the photo counts as seen."""
 LONGEST = 2.8
 """At most this many times the visible height is assumed to go on below the border."""
 
@@ -44,7 +46,7 @@ class FindLandmarks:
     def process(self, photos: list[Photo]) -> None:
         """Batched over all people of the batch."""
         people = [p for p in living(photos) if p.photo.pixels is not None]
-        jobs = [(_pixels(p), first_region(box_of(p), p.photo.fields["image_height"]), False) for p in people]
+        jobs = [(pixels_of(p), first_region(box_of(p), p.photo.fields["image_height"]), False) for p in people]
         first = self.network.run(jobs)
         again = [(job[0], second_region(run), m) for job, run in zip(jobs, first, strict=True) for m in (False, True)]
         second = self.network.run(again)
@@ -64,7 +66,16 @@ def box_of(person: Person) -> Floats:
     return np.array([person.fields[f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")])
 
 
-def _pixels(person: Person) -> np.ndarray:
+def visible_landmarks(person: Person) -> np.ndarray:
+    """(33,) bool: the landmark lies inside the photo and the network calls it visible."""
+    points = person.fields["keypoints_2d"].reshape(33, 2)
+    limit = [person.photo.fields["image_width"], person.photo.fields["image_height"]]
+    inside = ((points >= 0) & (points <= limit)).all(1)
+    return np.asarray(inside & (person.fields["keypoints_visibility"] > SEEN))
+
+
+def pixels_of(person: Person) -> np.ndarray:
+    """H × W × 3 of the person's photo, which must be decoded."""
     assert person.photo.pixels is not None
     return person.photo.pixels
 

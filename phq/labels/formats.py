@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from phq.camera.convention import FOCAL, LOOK_AT, RADIUS, Floats, intrinsics, look_at, unit, world2cam
+from phq.camera.convention import FOCAL, LOOK_AT, RADIUS, Floats, intrinsics, level_view, look_at, world2cam
 from phq.errors import ConfigError
 from phq.pose import template
 from phq.pose.rotations import rotvec_to_rotmat
@@ -148,7 +148,7 @@ class HeadFormat(LabelFormat):
         """See `LabelFormat.encode`."""
         head_to_cam, origin = self._seen(cam2world, neck_head_pose)
         label = np.eye(4)
-        label[:3, :3] = (_towards(origin) @ head_to_cam).T
+        label[:3, :3] = (level_view(origin) @ head_to_cam).T
         label[:3, 3] = -RADIUS * label[:3, 2]
         return np.concatenate([label.ravel(), _intrinsics(self.focal, np.array([0.5, 0.5]), np.zeros(3)).ravel()])
 
@@ -160,7 +160,7 @@ class HeadFormat(LabelFormat):
         if seen[2] < 0.1:
             raise ValueError("the camera of the label does not see the origin of its world")
         head, origin = self._head(pose)
-        axes = head @ (_towards(seen) @ theirs[:3, :3].T).T
+        axes = head @ (level_view(seen) @ theirs[:3, :3].T).T
         cam2world = _camera_from_line(origin, axes[:, 2], axes[:, 0])
         mine = self._seen(cam2world, pose)[1]
         pixel = K[:2, 2] + K[[0, 1], [0, 1]] * seen[:2] / seen[2]
@@ -189,13 +189,6 @@ def _rigid(matrix: Floats) -> Floats:
     rigid = np.eye(4)
     rigid[:3] = np.column_stack([U @ Vt, matrix[:3, 3]])
     return rigid
-
-
-def _towards(point: Floats) -> Floats:
-    """3×3 from camera axes to those of a camera at the same place that looks at `point`, level with the image."""
-    z = unit(point)
-    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
-    return np.stack([x, np.cross(z, x), z])
 
 
 def _camera_from_line(target: Floats, forward: Floats, right: Floats) -> Floats:

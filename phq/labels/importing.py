@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 
 from phq import __version__
 from phq.config import Config, load_config
-from phq.errors import InputError, OutputError, PhqError
-from phq.executor import run_units
+from phq.errors import InputError
 from phq.finalise import conclude, fetch_members, read_rows
 from phq.labels.archive import INDEX, LabelledSet
 from phq.labels.formats import label_format
@@ -21,13 +19,12 @@ from phq.labels.reading import ReadLabelled, labels_of
 from phq.photos.discover import Found
 from phq.pipeline import Pipeline
 from phq.plan import Plan, close_work_folder, open_work_folder
-from phq.progress import Progress
+from phq.running import check_free, run_plan
 from phq.shards.card import Card
-from phq.shards.owner import MANIFEST, check_folder
 from phq.shards.stage import EncodeSample
 from phq.shards.write import write_dataset
-from phq.threads import available_cores, single_threaded
-from phq.unit import UnitResult, run_unit, table_path
+from phq.threads import available_cores
+from phq.unit import table_path
 
 
 @dataclass(frozen=True)
@@ -93,11 +90,9 @@ def import_labels(
     """
     folder, origin = Path(out), _Source(Path(source), format, Path(masks) if masks else None)
     plan = _ImportPlan(_checked_names(origin), load_config("everything", seed=seed), origin)
-    check_folder(folder)
-    if (folder / MANIFEST).exists():
-        raise OutputError(f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten)")
+    check_free(folder)
     work = open_work_folder(folder, plan)
-    _compute(plan, work, workers or available_cores(), quiet)
+    run_plan(partial(_pipeline, plan.source, plan.config), plan, work, workers or available_cores(), quiet)
     rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
     kept, rejects = conclude(rows, plan.config)
     record = _run_record(plan, len(kept), len(rejects))
@@ -127,33 +122,8 @@ def _refuse(what: str, names: list[str]) -> None:
         raise InputError(f"{len(names)} pictures have {what}, the first is {names[0]}")
 
 
-def _compute(plan: _ImportPlan, work: Path, workers: int, quiet: bool) -> None:
-    missing = [i for i in range(len(plan.units)) if not table_path(work, i).exists()]
-    jobs = [_Job(i, plan.units[i], work) for i in missing]
-    done = len(plan.inputs) - sum(len(job.inputs) for job in jobs)
-    setup = partial(_pipeline, plan.source, plan.config)
-    with Progress(len(plan.inputs), done, quiet) as progress:
-        try:
-            for result in run_units(setup, _run_job, jobs, min(workers, max(1, len(jobs)))):
-                progress.add(result)
-        except BrokenProcessPool as error:
-            raise PhqError("a worker process died (out of memory?); the same command continues") from error
-
-
-@dataclass(frozen=True)
-class _Job:
-    number: int
-    inputs: list[Found]
-    work: Path
-
-
 def _pipeline(source: _Source, config: Config) -> Pipeline:
     return Pipeline([ReadLabelled(source.path, source.format, source.masks), EncodeSample(config.crop.jpeg_quality)])
-
-
-def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
-    with single_threaded():
-        return run_unit(pipeline, job.inputs, job.work, job.number)
 
 
 def _run_record(plan: _ImportPlan, kept: int, rejected: int) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from phq.keypoints.stage import box_of
+from phq.keypoints.stage import BORDER, box_of
 from phq.orient.angles import angles_of
 from phq.orient.decode import BINS, CENTRES, decode, softmax, yaw_of
-from phq.pose.closed_form import fit_torso, head_rotation, torso_rotation
+from phq.pose.closed_form import TorsoFit, head_rotation, torso_rotation
 from phq.work import Floats, Person
 
 HIPS, SHOULDERS, FACE = [23, 24], [11, 12], [0, 7, 8]
@@ -26,15 +26,12 @@ GATES = 8
 """a, k, m, shares of pitch and roll, their log spreads, and the weight of the second pass and its mirror run."""
 FLOOR = 1e-4
 """Nothing that the network says rules a direction out."""
-EVIDENCE = 4 * 2 * 9 + 2 * 33 + 5
-"""Length of the evidence vector."""
 
 
-def evidence_of(person: Person) -> Floats:
-    """(143,) what BlazePose says of a person: rotations (4, 2, 3, 3) of torso and head in the closed-form fit and in
+def evidence_of(person: Person, fit: TorsoFit) -> Floats:
+    """(143,) what BlazePose says of a person: rotations (4, 2, 3, 3) of torso and head in the closed-form `fit` and in
     its three runs, 33 flags "inside the photo", 33 visibilities, presence, height over width of the box, cut at the
     photo's lower edge, residual of the fit, spread of the runs in metres."""
-    fit = fit_torso(person.runs, box_of(person))
     fitted = np.stack([fit.torso_to_cam, fit.head_to_cam])
     runs = [np.stack([torso_rotation(r.world), head_rotation(r.world)]) for r in person.runs]
     return np.concatenate([np.stack([fitted, *runs]).ravel(), _picture(person, fit.residual)])
@@ -48,7 +45,7 @@ def _picture(person: Person, residual: float) -> Floats:
     visibility = np.median([run.visibility for run in person.runs], axis=0)
     presence = float(np.median([run.presence for run in person.runs]))
     aspect = (box[3] - box[1]) / max(box[2] - box[0], 1)
-    cut = float(box[3] > 0.985 * height)
+    cut = float(box[3] > BORDER * height)
     worlds = np.stack([run.world for run in person.runs])
     spread = float(np.linalg.norm(worlds - worlds.mean(0), axis=-1).mean())
     return np.concatenate([inside, visibility, [presence, aspect, cut, residual, spread]])

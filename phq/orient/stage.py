@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from phq.keypoints.stage import pixels_of
 from phq.orient.angles import rotation_of
 from phq.orient.crop import orientation_region
 from phq.orient.fuse import evidence_of, fuse
@@ -11,7 +12,7 @@ from phq.orient.net import OrientationNet
 from phq.pose.belief import Belief
 from phq.pose.closed_form import TorsoFit
 from phq.pose.evidence import is_cut
-from phq.work import Floats, Image, Person, Photo, living
+from phq.work import Floats, Photo, living
 
 WHOLE_TORSO_SIGMA_DEG = np.array([5.0, 5.0, 5.0])
 WHOLE_HEAD_SIGMA_DEG = np.array([12.0, 14.0, 12.0])
@@ -29,11 +30,11 @@ class OrientPeople:
 
     def process(self, photos: list[Photo]) -> None:
         """Batched over all people of the batch."""
-        people = [p for p in living(photos) if p.start is not None]
-        jobs = [(_pixels(p), orientation_region(p.start)) for p in people if p.start is not None]
-        for person, raw in zip(people, self.network.run(jobs), strict=True):
-            fused = fuse(raw, evidence_of(person))
-            person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(person.start)
+        people = [(p, p.start) for p in living(photos) if p.start is not None]
+        jobs = [(pixels_of(person), orientation_region(start)) for person, start in people]
+        for (person, start), raw in zip(people, self.network.run(jobs), strict=True):
+            fused = fuse(raw, evidence_of(person, start))
+            person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
             person.fields |= {"orientation_sigma_deg": float(fused[0, 3]), "orientation_p_flip": float(fused[0, 6])}
 
 
@@ -44,17 +45,11 @@ def belief_of(fused: Floats) -> Belief:
     return Belief(torso, head, sigmas[0], sigmas[1])
 
 
-def belief_of_landmarks(start: TorsoFit | None) -> Belief:
+def belief_of_landmarks(start: TorsoFit) -> Belief:
     """The closed form alone, for a person who is seen whole.
 
     That is the landmark network's home ground, learned on real people; on video of a real man, seen whole, the fused
     orientation is worse than the landmarks alone (docs/log.md), and on headshots it is much better.
     """
-    assert start is not None
     sigmas = np.radians(WHOLE_TORSO_SIGMA_DEG), np.radians(WHOLE_HEAD_SIGMA_DEG)
     return Belief(start.torso_to_cam, start.head_to_cam, *sigmas)
-
-
-def _pixels(person: Person) -> Image:
-    assert person.photo.pixels is not None
-    return person.photo.pixels

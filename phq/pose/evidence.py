@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from phq.camera.convention import unit
+from phq.camera.convention import level_view
 from phq.keypoints.blazepose import LEFT_RIGHT
-from phq.keypoints.stage import BORDER
+from phq.keypoints.stage import BORDER, visible_landmarks
 from phq.pose import chain
 from phq.pose.belief import Belief
 from phq.pose.closed_form import HEAD_SIZE, TorsoFit, landmark_table, split_neck_head
@@ -18,7 +18,6 @@ from phq.work import Floats, Person
 COCO = {0: 0, 1: 2, 2: 5, 3: 7, 4: 8, 5: 11, 6: 12, 7: 13, 8: 14, 11: 23, 12: 24}
 """COCO keypoint (MoveNet) → landmark."""
 SURE_KEYPOINT = 0.3
-VISIBLE = 0.5
 MEDIAN_TO_SIGMA = 1 / 1.1774
 """Of the length of a two-dimensional Gaussian error."""
 FAR_SIGMA = {13: 0.05, 14: 0.05, 23: 0.09, 24: 0.09}
@@ -51,9 +50,7 @@ def photo_intrinsics(person: Person) -> Floats:
 
 def sight(K: Floats, pixel: Floats) -> Floats:
     """3×3 rotation of photo camera axes into a camera that looks straight at a pixel (2,), level with the photo."""
-    z = unit(np.linalg.solve(K, np.array([*pixel, 1.0])))
-    x = unit(np.cross(z, [0.0, -1.0, 0.0]))
-    return np.stack([x, np.cross(z, x), z])
+    return level_view(np.linalg.solve(K, np.array([*pixel, 1.0])))
 
 
 def _rays(K: Floats, view: Floats, pixels: Floats) -> Floats:
@@ -69,10 +66,8 @@ def _landmark_sigmas() -> Floats:
 def _seen_landmarks(person: Person) -> tuple[Floats, Floats, Floats]:
     """Numbers into `chain.POINTS`, pixels and sigmas of BlazePose's landmarks; limbs only where they are visible."""
     pixels = person.fields["keypoints_2d"].reshape(33, 2)[list(chain.POINTS)]
-    visible = person.fields["keypoints_visibility"][list(chain.POINTS)] > VISIBLE
-    limit = [person.photo.fields["image_width"], person.photo.fields["image_height"]]
-    inside = ((pixels >= 0) & (pixels <= limit)).all(1)
-    use: Any = np.flatnonzero((np.arange(len(pixels)) < 13) | (inside & visible))
+    visible = visible_landmarks(person)[list(chain.POINTS)]
+    use: Any = np.flatnonzero((np.arange(len(pixels)) < 13) | visible)
     return use, pixels[use], _landmark_sigmas()[use]
 
 

@@ -26,8 +26,10 @@ import cv2
 import numpy as np
 from augment import colour
 
+from phq.camera.convention import level_view
 from phq.detect.boxes import iou
 from phq.detect.stage import DetectPeople
+from phq.evaluate.truth import JOINT_OF, PART_AXES
 from phq.keypoints.region import Region, sample
 from phq.keypoints.stage import FindLandmarks, box_of
 from phq.orient.crop import orientation_region
@@ -38,26 +40,16 @@ from phq.work import Person, Photo
 
 SIZE = 256
 MARGIN = 1.6
-PART_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
-JOINTS = {"torso": "neck", "head": "head"}
 HELD_BACK = 5
 """Every fifth person never trains the network; the fusion learns from them."""
 DROPPED_MASK = 100
 """Fewer visible pixels than this is nobody."""
 
 
-def level_view(position: np.ndarray) -> np.ndarray:
-    """3×3 rotation into a camera that looks straight at `position`, level with the image."""
-    z = position / np.linalg.norm(position)
-    x = np.cross(z, [0.0, -1.0, 0.0])
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
-
-
 def truth_rotations(main: dict[str, Any]) -> np.ndarray:
     """(2, 3, 3) torso and head as their lines of sight see them."""
     joints = dict(zip(main["joints_names"], np.array(main["joints3d_cam"]), strict=True))
-    return np.stack([level_view(joints[j]) @ np.array(main[p]["R_cam"]) @ PART_AXES for p, j in JOINTS.items()])
+    return np.stack([level_view(joints[j]) @ np.array(main[p]["R_cam"]) @ PART_AXES for p, j in JOINT_OF.items()])
 
 
 def shaken(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -101,7 +93,7 @@ def record(person: Person, mask: np.ndarray | None = None) -> dict[str, Any]:
     return {
         "images": sample(person.photo.pixels, wide, SIZE),
         "masks": sample(np.repeat(grey[..., None], 3, 2), wide, SIZE)[..., 0],
-        "evidence": evidence_of(person),
+        "evidence": evidence_of(person, fit),
         "scale": fit.px_per_metre,
         "centre": fit.neck_px,
         "points": np.median([run.points for run in person.runs], axis=0),
