@@ -11,32 +11,36 @@ from phq.align.stage import CropHeadshot
 from phq.camera.stage import PlaceCamera
 from phq.config import Config
 from phq.detect.stage import DetectPeople
-from phq.face.stage import FindFace
+from phq.face.stage import FindFace, StoreFace
 from phq.keypoints.stage import FindLandmarks
 from phq.mask.stage import MaskPerson
 from phq.orient.stage import OrientPeople
 from phq.photos.stage import ReadPhotos
 from phq.pose.stage import FitBody, StartBody
+from phq.provenance.sidecar import Sidecar
+from phq.provenance.stage import StateProvenance
 from phq.quality.gate import Gate
 from phq.quality.stage import ScorePerson
 from phq.shards.stage import EncodeSample
 from phq.work import Photo, Stage
 
 
-def stages(config: Config) -> list[Stage]:
+def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
     """From a path to an encoded sample."""
     return [
         ReadPhotos(config.read.max_pixels, config.read.background),
+        StateProvenance(config.provenance, sidecar),
         DetectPeople(config.detect.nanodet_threshold, config.detect.movenet_threshold, config.detect.tiles),
         Gate(config.thresholds),  # people whose box already decides cost no more time
         FindLandmarks(config.fast),
         StartBody(),
+        FindFace(),
         OrientPeople(),
         FitBody(),
         PlaceCamera(),
         CropHeadshot(config.size),
         MaskPerson(),
-        FindFace(),
+        StoreFace(),
         ScorePerson(),
         EncodeSample(config.crop.jpeg_quality),
     ]

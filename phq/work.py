@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from phq.face.centerface import Face
     from phq.keypoints.blazepose import Landmarks
     from phq.pose.belief import Belief
     from phq.pose.closed_form import TorsoFit
@@ -44,6 +45,8 @@ class Person:
     """How torso and head are turned and where they are in the photo, in closed form from the landmarks."""
     fit: TorsoFit | None = None
     """The same, fitted to all evidence."""
+    face: Face | None = None
+    """The most face-like place where the head should be, photo pixels; its score may be low."""
     belief: Belief | None = None
     """How torso and head are believed to be turned before the fit, and how surely."""
     crop: Image | None = None

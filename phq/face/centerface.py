@@ -1,29 +1,35 @@
-"""CenterFace (Xu et al. 2019) on the stored crop."""
+"""CenterFace (Xu et al. 2019) on a square round the head."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
+from phq.keypoints.region import apply_affine
 from phq.weights import open_session
 from phq.work import Floats, Image
 
 SIDE = 320
-"""The crop is shown to the network at this side: a head of about 200 px, where it is at its best."""
+"""The square is shown to the network at this side: a head of about 200 px, where it is at its best."""
 STRIDE = 4
+FACE_FOUND = 0.5
+"""Score from which a face counts as found."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """Best face of a crop, in fractions of the crop's side."""
+    """Best face of a picture, in its pixels; from `CenterFace` itself in fractions of its side."""
 
     score: float
     box: Floats
     """(4,) x0, y0, x1, y1."""
     points: Floats
     """(5, 2) subject's right eye, left eye, nose, right and left mouth corner, as the network orders them."""
+
+    def moved(self, affine: Floats) -> Face:
+        """The same face through a 2×3 affine that does not turn."""
+        return Face(self.score, apply_affine(affine, self.box.reshape(2, 2)).ravel(), apply_affine(affine, self.points))
 
 
 def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Face:
@@ -39,15 +45,14 @@ def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Fa
 
 
 class CenterFace:
-    """`detect(crop)` → the most face-like place of a square RGB crop."""
+    """`detect(square)` → the most face-like place of a square RGB picture."""
 
     name = "centerface"
 
     def __init__(self) -> None:
         self.session = open_session("centerface")
 
-    def detect(self, crop: Image) -> Face:
-        """Best face of an N × N × 3 RGB crop; its score may be low."""
-        small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        bgr = np.ascontiguousarray(small[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
+    def detect(self, square: Image) -> Face:
+        """Best face of a `SIDE` × `SIDE` × 3 RGB picture; its score may be low."""
+        bgr = np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
         return decode(*self.session.run(["537", "538", "539", "540"], {"input.1": bgr}))

@@ -1,23 +1,25 @@
-"""Stage: is there a face where the fitted head is? Evidence only; nobody is rejected for having none."""
+"""Stages: is there a face where the head should be? Evidence only; nobody is rejected for having none."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from phq.camera.convention import project
-from phq.face.centerface import CenterFace, Face
+from phq.align.stage import crop_box
+from phq.camera.convention import camera_from_torso, project
+from phq.face.centerface import FACE_FOUND, SIDE, CenterFace, Face
+from phq.keypoints.region import Region, invert_affine, sample
+from phq.keypoints.stage import pixels_of
 from phq.pose import template
+from phq.pose.closed_form import TorsoFit
 from phq.pose.rotations import rotvec_to_rotmat
 from phq.work import Floats, Person, Photo, living
 
-FOUND = 0.5
-"""Score from which a face counts as found."""
 NEAR_HEAD = 0.25
 """A face whose centre is farther from the head's (fraction of the crop's side) is somebody else's."""
 
 
 class FindFace:
-    """CenterFace on the crop."""
+    """CenterFace on the headshot that the closed-form fit would cut."""
 
     name = "face"
 
@@ -26,10 +28,34 @@ class FindFace:
         self.network = CenterFace()
 
     def process(self, photos: list[Photo]) -> None:
+        """Every person that has a start."""
+        for person in living(photos):
+            if person.start is not None:
+                region = face_region(person.start)
+                found = self.network.detect(sample(pixels_of(person), region, SIDE))
+                person.face = found.moved(region.to_photo(1))
+
+
+class StoreFace:
+    """The face in the stored picture, if it is that of the fitted head."""
+
+    name = "store_face"
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def process(self, photos: list[Photo]) -> None:
         """Every person that has a crop."""
         for person in living(photos):
-            if person.crop is not None:
-                person.fields |= face_fields(self.network.detect(person.crop), person)
+            if person.face is not None and "crop_to_source" in person.fields:
+                to_crop = invert_affine(person.fields["crop_to_source"])
+                person.fields |= face_fields(person.face.moved(to_crop), person)
+
+
+def face_region(start: TorsoFit) -> Region:
+    """Square of the photo that the start's own headshot would be."""
+    box = crop_box(start, camera_from_torso(start.torso_to_cam))
+    return Region(box.x0 + box.side / 2, box.y0 + box.side / 2, box.side)
 
 
 def head_centre(person: Person) -> Floats:
@@ -42,13 +68,14 @@ def head_centre(person: Person) -> Floats:
 
 
 def face_fields(face: Face, person: Person) -> dict[str, object]:
-    """Record fields; zeros where no face was found at the head."""
+    """Record fields of a face in crop pixels; zeros where none was found at the head."""
     size = person.fields["image_size"]
     centre = (face.box[:2] + face.box[2:]) / 2
-    found = face.score > FOUND and float(np.linalg.norm(centre - head_centre(person))) < NEAR_HEAD
+    off = float(np.linalg.norm(centre / size - head_centre(person)))
+    found = face.score > FACE_FOUND and off < NEAR_HEAD
     return {
         "face_found": bool(found),
         "face_score": face.score if found else 0.0,
-        "face_box": face.box * size if found else np.zeros(4),
-        "face_points": face.points.ravel() * size if found else np.zeros(10),
+        "face_box": face.box if found else np.zeros(4),
+        "face_points": face.points.ravel() if found else np.zeros(10),
     }

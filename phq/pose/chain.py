@@ -1,19 +1,20 @@
 """The upper body as a chain rooted at the chest, batched over parameter vectors; what the fit optimises.
 
 Rooting at the chest makes the torso's rotation, which is the label, a parameter of its own; hips hang on the bend of
-the spine. Joints and shape directions are those of the embedded body, landmark offsets those of `landmark_table`.
+the spine. Joints and shape directions are those of the embedded body; what networks mark on it is in `phq.pose.marks`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phq.pose.body import load_body
-from phq.pose.closed_form import landmark_table
 from phq.pose.rotations import rotvec_to_rotmat
-from phq.schema import LANDMARKS, SMPL_JOINTS
+from phq.schema import SMPL_JOINTS
 from phq.work import Floats
 
 TURN = slice(0, 3)
@@ -28,43 +29,71 @@ SIZE = 31
 """Parameters: turn of the torso from its start (axis-angle, body side), neck position (x/z, y/z, log z), axis-angle of
 neck, head, both collars, both shoulders and of the spine from chest to pelvis, four shape numbers."""
 
-POINTS = (*range(15), 23, 24)
-"""Landmarks (numbers of `phq.schema.LANDMARKS`) that the chain predicts: face, shoulders, elbows, hips."""
-_NODE = np.array([2] * 11 + [3, 4, 5, 6, 7, 7])
-"""Node of each point: 0 chest, 1 neck, 2 head, 3 and 4 collars, 5 and 6 shoulders, 7 spine."""
+
+@dataclass(frozen=True)
+class Marks:
+    """Points that hang on the chain: what a network marks on a body."""
+
+    landmarks: NDArray[np.int_]
+    """(N,) numbers of `phq.schema.LANDMARKS`; a landmark may be there several times, from several networks."""
+    node: NDArray[np.int_]
+    """(N,) 0 chest, 1 neck, 2 head, 3 and 4 collars, 5 and 6 shoulders, 7 spine."""
+    rest: Floats
+    """(B, N, 3) on the body at rest, neck at the origin, metres."""
+    shapes: Floats
+    """(N, 3, 4) how they move with the shape numbers."""
+    sigmas: Floats
+    """(N,) standard deviations, metres."""
+
+    def picked(self, which: NDArray[np.int_]) -> Marks:
+        """Those with such numbers in this list."""
+        rows = (part[which] for part in (self.shapes, self.sigmas))
+        return Marks(self.landmarks[which], self.node[which], self.rest[:, which], *rows)
+
+    def joined(self, other: Marks) -> Marks:
+        """These, then the others, of the same bodies."""
+        rest = np.concatenate([self.rest, other.rest], 1)
+        names = ("landmarks", "node", "shapes", "sigmas")
+        ends = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
+        return Marks(rest=rest, **ends)
+
+    def body(self, number: int) -> Marks:
+        """Those of one body."""
+        return Marks(self.landmarks, self.node, self.rest[number : number + 1], self.shapes, self.sigmas)
+
+    def repeated(self, times: int) -> Marks:
+        """Each body so many times in a row."""
+        return Marks(self.landmarks, self.node, np.repeat(self.rest, times, 0), self.shapes, self.sigmas)
 
 
 @cache
-def _rest() -> tuple[Floats, Floats, Floats, Floats]:
-    """Pivots (8, 3) and their shape directions (8, 3, 4); points (17, 3) and theirs (17, 3, 4); neck at the origin."""
-    body, table = load_body(), landmark_table()
+def _pivots() -> tuple[Floats, Floats]:
+    """(8, 3) where the nodes turn, neck at the origin, and their shape directions (8, 3, 4)."""
+    body = load_body()
     names = ("neck", "neck", "head", "left_collar", "right_collar", "left_shoulder", "right_shoulder", "spine3")
-    rows = [SMPL_JOINTS.index(n) for n in names]
-    shapes = body.joint_shapedirs[..., :4] - body.joint_shapedirs[SMPL_JOINTS.index("neck"), :, :4]
-    pivots = body.joints_template[rows] - body.joints_template[SMPL_JOINTS.index("neck")]
-    limbs = [SMPL_JOINTS.index(n) for n in ("left_elbow", "right_elbow", "left_hip", "right_hip")]
-    neck = body.joints_template[SMPL_JOINTS.index("neck")]
-    points = np.concatenate([table.placed[:11] + pivots[2], table.placed[11:], body.joints_template[limbs] - neck])
-    face = [body.shapedirs[body.face_points.get(name, body.face_points["nose"]), :, :4] for name in LANDMARKS[:11]]
-    neck_shape = body.joint_shapedirs[SMPL_JOINTS.index("neck"), :, :4]
-    shoulder_rows = [SMPL_JOINTS.index(n) for n in ("left_shoulder", "right_shoulder")]
-    point_shapes = np.concatenate([np.array(face) - neck_shape, shapes[shoulder_rows], shapes[limbs]])
-    return pivots, shapes[rows], points, point_shapes
+    rows, neck = [SMPL_JOINTS.index(n) for n in names], SMPL_JOINTS.index("neck")
+    shapes = body.joint_shapedirs[rows, :, :4] - body.joint_shapedirs[neck, :, :4]
+    return body.joints_template[rows] - body.joints_template[neck], shapes
 
 
-def predict(parameters: Floats, start: Floats) -> tuple[Floats, Floats, Floats]:
-    """Landmarks and rotations of bodies.
+def head_pivot() -> Floats:
+    """(3,) head joint at rest, neck at the origin, metres."""
+    return np.asarray(_pivots()[0][2])
+
+
+def predict(parameters: Floats, start: Floats, marks: Marks) -> tuple[Floats, Floats, Floats]:
+    """Marks and rotations of bodies.
 
     Args:
-        parameters: (B, 31). start: (B, 3, 3) rotation of the torso where its turn is zero.
+        parameters: (B, 31). start: (B, 3, 3) rotation of the torso where its turn is zero. marks: N of B bodies.
 
     Returns:
-        points (B, 17, 3) and rotations of torso (B, 3, 3) and head (B, 3, 3), camera axes, metres.
+        marks (B, N, 3) and rotations of torso (B, 3, 3) and head (B, 3, 3), camera axes, metres.
     """
-    pivots, pivot_shapes, points, point_shapes = _rest()
+    pivots, pivot_shapes = _pivots()
     betas = parameters[:, SHAPE]
     pivot = pivots + np.einsum("jdk,bk->bjd", pivot_shapes, betas)
-    point = points + np.einsum("jdk,bk->bjd", point_shapes, betas)
+    point = marks.rest + np.einsum("jdk,bk->bjd", marks.shapes, betas)
     turns = rotvec_to_rotmat(parameters[:, :SHAPE.start].reshape(-1, 9, 3))
     torso = start @ turns[:, 0]
     depth = np.exp(parameters[:, 5])
@@ -83,6 +112,6 @@ def predict(parameters: Floats, start: Floats) -> tuple[Floats, Floats, Floats]:
     hang(3, 5, turns[:, 6])  # shoulders
     hang(4, 6, turns[:, 7])
     hang(0, 7, turns[:, 8])  # spine
-    rotation, place = np.stack(rotations, 1)[:, _NODE], np.stack(places, 1)[:, _NODE]
-    local = (point - pivot[:, _NODE])[..., None]
+    rotation, place = np.stack(rotations, 1)[:, marks.node], np.stack(places, 1)[:, marks.node]
+    local = (point - pivot[:, marks.node])[..., None]
     return place + (rotation @ local)[..., 0], torso, rotations[2]

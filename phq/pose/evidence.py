@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from phq.camera.convention import level_view
+from phq.face.centerface import FACE_FOUND
 from phq.keypoints.blazepose import LEFT_RIGHT
 from phq.keypoints.stage import BORDER, visible_landmarks
 from phq.pose import chain
 from phq.pose.belief import Belief
-from phq.pose.closed_form import HEAD_SIZE, TorsoFit, landmark_table, split_neck_head
+from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, TorsoFit, split_neck_head
+from phq.pose.marks import marks_of
 from phq.pose.optimise import Hypothesis, Observation
 from phq.work import Floats, Person
 
-COCO = {0: 0, 1: 2, 2: 5, 3: 7, 4: 8, 5: 11, 6: 12, 7: 13, 8: 14, 11: 23, 12: 24}
-"""COCO keypoint (MoveNet) → landmark."""
+Indices = NDArray[np.int_]
+COCO = {0: 0, 2: 1, 5: 2, 7: 3, 8: 4, 11: 5, 12: 6, 13: 7, 14: 8, 23: 11, 24: 12}
+"""Landmark → COCO keypoint (MoveNet)."""
 SURE_KEYPOINT = 0.3
-MEDIAN_TO_SIGMA = 1 / 1.1774
-"""Of the length of a two-dimensional Gaussian error."""
-FAR_SIGMA = {13: 0.05, 14: 0.05, 23: 0.09, 24: 0.09}
-"""Metres: elbows swing, hips are often guessed."""
-MOVENET_SIGMA = 0.04
-FACE = 11
-"""Points below this number are on the face."""
-AWAY = 3.0
-"""Face landmarks on the back of a head are guesses: so many times less sure."""
+FACE_POINTS = (5, 2, 0, 10, 9)
+"""CenterFace's points as landmarks: the subject's right eye, left eye, nose, mouth corners."""
 CLEARLY = 0.75
-MIRRORED = np.array([chain.POINTS.index(LEFT_RIGHT[i]) for i in chain.POINTS])
-"""Place in `chain.POINTS` of each point's left-right counterpart."""
+WHOLE_RUNS = (1, 2)
+"""Runs of the landmark network whose 3D counts: on the region it chose itself, and on the mirror image."""
 CUT_UPRIGHT_DEG, WHOLE_UPRIGHT_DEG = 20.0, 90.0
 """Lean of torsos: where nobody sees the hips, people in portraits sit upright."""
 
@@ -58,25 +53,28 @@ def _rays(K: Floats, view: Floats, pixels: Floats) -> Floats:
     return np.asarray(rays[:, :2] / np.maximum(rays[:, 2:], 1e-3))
 
 
-def _landmark_sigmas() -> Floats:
-    spread = landmark_table().spread * MEDIAN_TO_SIGMA
-    return np.array([*spread, *(FAR_SIGMA[i] for i in (13, 14, 23, 24))])
+def _seen_landmarks(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
+    """Which of BlazePose's marks count, and where they are, pixels; limbs only where they are visible."""
+    pixels = person.fields["keypoints_2d"].reshape(33, 2)[landmarks]
+    use = np.flatnonzero((landmarks < 13) | visible_landmarks(person)[landmarks])
+    return use, pixels[use]
 
 
-def _seen_landmarks(person: Person) -> tuple[Floats, Floats, Floats]:
-    """Numbers into `chain.POINTS`, pixels and sigmas of BlazePose's landmarks; limbs only where they are visible."""
-    pixels = person.fields["keypoints_2d"].reshape(33, 2)[list(chain.POINTS)]
-    visible = visible_landmarks(person)[list(chain.POINTS)]
-    use: Any = np.flatnonzero((np.arange(len(pixels)) < 13) | visible)
-    return use, pixels[use], _landmark_sigmas()[use]
+def _seen_keypoints(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
+    """The same of MoveNet."""
+    keypoints = np.asarray(person.fields["movenet_keypoints"]).reshape(17, 3)[[COCO[i] for i in landmarks]]
+    use = np.flatnonzero(keypoints[:, 2] > SURE_KEYPOINT)
+    return use, keypoints[use, :2]
 
 
-def _seen_keypoints(person: Person) -> tuple[Floats, Floats, Floats]:
-    """The same of MoveNet's keypoints."""
-    keypoints = np.asarray(person.fields["movenet_keypoints"]).reshape(17, 3)
-    use = [(chain.POINTS.index(mark), coco) for coco, mark in COCO.items() if keypoints[coco, 2] > SURE_KEYPOINT]
-    numbers, rows = (np.array([pair[i] for pair in use], int) for i in (0, 1))  # empty lists need the type
-    return numbers, keypoints[rows, :2], np.full(len(use), MOVENET_SIGMA)
+def _seen_face(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
+    """The same of CenterFace, where it found a face."""
+    if person.face is None or person.face.score < FACE_FOUND:
+        return np.zeros(0, int), np.zeros((0, 2))
+    return np.arange(len(landmarks)), person.face.points[[FACE_POINTS.index(i) for i in landmarks]]
+
+
+SOURCES = {"blazepose": _seen_landmarks, "movenet": _seen_keypoints, "centerface": _seen_face}
 
 
 def observe(person: Person) -> tuple[Observation, Floats]:
@@ -86,39 +84,51 @@ def observe(person: Person) -> tuple[Observation, Floats]:
     assert belief is not None
     K = photo_intrinsics(person)
     view, depth = sight(K, start.neck_px), K[0, 0] / start.px_per_metre
-    expected = _expected_rays(belief, depth)
+    yaws = [_yaws(rotation) for rotation in (belief.torso, belief.head)]
     parts = []
-    for numbers, pixels, sigmas in (_seen_landmarks(person), _seen_keypoints(person)):
+    for network, seen_by in SOURCES.items():
+        marks = marks_of(network, *yaws)
+        use, pixels = seen_by(person, marks.landmarks)
         rays = _rays(K, view, pixels)
-        blurred = np.where(numbers < FACE, sigmas * (1 + AWAY * _away(belief.head)), sigmas)
-        parts.append((_named_as_believed(numbers, rays, expected), rays, blurred))
-    numbers, rays, sigmas = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    upright = np.radians(CUT_UPRIGHT_DEG if is_cut(person) else WHOLE_UPRIGHT_DEG)
-    return Observation(numbers.astype(int), rays, sigmas, belief, upright, depth), view
+        parts.append((_named_as_believed(marks, use, rays, belief, depth), rays))
+    marks, rays = parts[0]
+    for more, others in parts[1:]:
+        marks, rays = marks.joined(more), np.concatenate([rays, others])
+    cut = is_cut(person)
+    upright = np.radians(CUT_UPRIGHT_DEG if cut else WHOLE_UPRIGHT_DEG)
+    return Observation(marks, rays, _worlds(person, cut), belief, upright, depth), view
 
 
-def _away(head_to_cam: Floats) -> float:
-    """0 for a face that looks at the camera, 1 for the back of a head."""
-    return float((1 + head_to_cam[2, 2]) / 2)
+def _worlds(person: Person, cut: bool) -> Floats:
+    rows = [*TORSO, *FACE]
+    return np.stack([person.runs[i].world[rows] for i in WHOLE_RUNS]) if not cut else np.zeros((0, len(rows), 3))
 
 
-def _expected_rays(belief: Belief, depth: float) -> Floats:
-    """(17, 2) where the points of `chain.POINTS` are by belief alone, the neck straight ahead."""
-    parameters = np.zeros((1, chain.SIZE))
-    parameters[0, 5] = np.log(depth)
-    parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
-    points, _, _ = chain.predict(parameters, belief.torso[None])
-    return np.asarray(points[0, :, :2] / points[0, :, 2:])
+def _yaws(part_to_cam: Floats) -> Floats:
+    """(2,) yaw of a part straight ahead, radians: as it is, and turned round."""
+    yaw = np.arctan2(-part_to_cam[2, 0], -part_to_cam[2, 2])
+    return np.array([yaw, yaw + np.pi])
 
 
-def _named_as_believed(numbers: Floats, rays: Floats, expected: Floats) -> Floats:
-    """Point numbers, left and right exchanged if the belief fits that clearly better.
+def _named_as_believed(marks: chain.Marks, use: Indices, rays: Floats, belief: Belief, depth: float) -> chain.Marks:
+    """The marks in use, left and right exchanged if the belief fits that clearly better.
 
     A network that takes a back for a front calls the left shoulder the right one, and would pull the body round.
     """
-    swapped = MIRRORED[numbers.astype(int)]
-    as_named, exchanged = (np.abs(rays - expected[n.astype(int)]).sum() for n in (numbers, swapped))
-    return swapped if exchanged < CLEARLY * as_named else numbers
+    numbers = marks.landmarks.tolist()
+    mirrored = np.array([numbers.index(LEFT_RIGHT[i]) for i in numbers])
+    named, swapped = marks.picked(use), marks.picked(mirrored[use])
+    as_named, exchanged = (np.abs(rays - _expected_rays(m, belief, depth)).sum() for m in (named, swapped))
+    return swapped if exchanged < CLEARLY * as_named else named
+
+
+def _expected_rays(marks: chain.Marks, belief: Belief, depth: float) -> Floats:
+    """(N, 2) where the marks are by belief alone, the neck straight ahead."""
+    parameters = np.zeros((1, chain.SIZE))
+    parameters[0, 5] = np.log(depth)
+    parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
+    points, _, _ = chain.predict(parameters, belief.torso[None], marks)
+    return np.asarray(points[0, :, :2] / points[0, :, 2:])
 
 
 def to_fit(best: Hypothesis, person: Person, view: Floats, seen: Observation) -> TorsoFit:
@@ -137,7 +147,6 @@ def to_fit(best: Hypothesis, person: Person, view: Floats, seen: Observation) ->
 
 def _residual(best: Hypothesis, seen: Observation) -> float:
     """Mean distance of what was seen from the fit, fraction of the head's size."""
-    points, _, _ = chain.predict(best.parameters[None], best.start[None])
-    picked = points[0][seen.points]
-    off = np.linalg.norm(picked[:, :2] / picked[:, 2:] - seen.rays, axis=1) * seen.depth
-    return float(np.average(off, weights=1 / seen.sigmas**2) / HEAD_SIZE)
+    points, _, _ = chain.predict(best.parameters[None], best.start[None], best.marks)
+    off = np.linalg.norm(points[0, :, :2] / points[0, :, 2:] - seen.rays, axis=1) * seen.depth
+    return float(np.average(off, weights=1 / best.marks.sigmas**2) / HEAD_SIZE)

@@ -7,12 +7,13 @@ batched chain in float64 (checked against automatic differentiation in the tests
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from phq.pose import chain
 from phq.pose.belief import Belief
-from phq.pose.closed_form import split_neck_head
+from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
 from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.work import Floats
 
@@ -27,6 +28,10 @@ PRIOR_DEG = {"neck": 25.0, "head": 25.0, "collars": 12.0, "shoulders": 60.0, "sp
 """Standard deviations of the joints' angles about their start (arms) or rest (the others)."""
 HANGING_DEG = 65.0
 """Upper arms at rest are stretched out; a hanging one is turned down by this much."""
+TORSO_SIGMAS = np.array([0.035, 0.035, 0.018, 0.018])
+FACE_SIGMAS = np.full(len(FACE), 0.03)
+"""Metres, of each coordinate of a landmark in 3D: shoulders and hips, face. On video of a real man the network turns
+the shoulders too far and the hips too little; with these weights the errors nearly cancel (docs/log.md)."""
 DEPTH_SIGMA = 0.1
 """Of log depth about the closed-form start: the size of heads, unknown to the picture, varies by about that."""
 
@@ -38,12 +43,13 @@ class Observation:
     Rays are (x/z, y/z) in camera axes whose z goes through the start's neck, level with the photo.
     """
 
-    points: Floats
-    """(N,) numbers into `chain.POINTS`."""
+    marks: chain.Marks
+    """What was seen in the picture, on two bodies (the view moves marks): as believed, and turned round."""
     rays: Floats
-    """(N, 2)."""
-    sigmas: Floats
-    """(N,) standard deviations, metres at the neck's depth."""
+    """(N, 2) where it was seen."""
+    worlds: Floats
+    """(R, 15, 3) torso and face landmarks (`TORSO`, `FACE`) in 3D from R runs of the landmark network, metres, camera
+    axes; only for who is seen whole: cut off, they are within the belief."""
     belief: Belief
     """Rotations believed before the fit."""
     upright_sigma: float
@@ -60,6 +66,8 @@ class Hypothesis:
     """(31,) of `phq.pose.chain`."""
     start: Floats
     """3×3 torso rotation where the turn is zero."""
+    marks: chain.Marks
+    """The marks of this body alone."""
     torso: Floats
     """3×3 body to camera; head the same."""
     head: Floats
@@ -91,9 +99,13 @@ class _Start:
     """(B, 3, 3), where the torso's turn is zero; also what the hypothesis holds for observed. Head the same."""
     head: Floats
 
+    marks: chain.Marks
+    """N marks on B bodies."""
+
     def repeated(self, times: int) -> _Start:
         """Each of them so many times in a row."""
-        return _Start(*(np.repeat(part, times, 0) for part in (self.parameters, self.torso, self.head)))
+        parameters, torso, head = (np.repeat(part, times, 0) for part in (self.parameters, self.torso, self.head))
+        return _Start(parameters, torso, head, self.marks.repeated(times))
 
 
 def starts(observation: Observation) -> _Start:
@@ -109,26 +121,45 @@ def starts(observation: Observation) -> _Start:
     parameters[:, chain.SHOULDERS[0]] = [0, 0, -np.radians(HANGING_DEG)]
     parameters[:, chain.SHOULDERS[1]] = [0, 0, np.radians(HANGING_DEG)]
     head = np.stack([observation.belief.head, torso[1] @ rotvec_to_rotmat(parameters[1, chain.NECK] * 2)])
-    return _Start(parameters, torso, head)
+    return _Start(parameters, torso, head, observation.marks)
 
 
 def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Floats, Floats]:
     """Whitened residuals (B, M) of parameters (B, 31), and the robust group (M,) of each: −1 for priors."""
-    points, torso, head = chain.predict(parameters, start.torso)
-    picked = points[:, seen.points]
-    ray = picked[..., :2] / np.maximum(picked[..., 2:], 1e-3)
-    image = (ray - seen.rays) * (seen.depth / seen.sigmas)[:, None]
+    points, torso, head = chain.predict(parameters, start.torso, start.marks)
+    ray = points[..., :2] / np.maximum(points[..., 2:], 1e-3)
+    image = (ray - seen.rays) * (seen.depth / start.marks.sigmas)[:, None]
     turned = rotmat_to_rotvec(start.torso.swapaxes(1, 2) @ torso) / seen.belief.torso_sigma
     nodded = rotmat_to_rotvec(start.head.swapaxes(1, 2) @ head) / seen.belief.head_sigma
     lean = torso[:, [0, 2], 1] / seen.upright_sigma
     moved = parameters - start.parameters
     prior = moved[:, chain.NECK.start : chain.SHAPE.start] / _prior_sigmas()
     extra = np.concatenate([moved[:, 5:6] / DEPTH_SIGMA, parameters[:, chain.SHAPE]], 1)
-    observed = [image.reshape(len(points), -1), turned, nodded, lean]
-    out = np.concatenate([*observed, prior, extra], 1)
-    n, rest = len(seen.points), prior.shape[1] + extra.shape[1]
-    groups = np.concatenate([np.repeat(np.arange(n), 2), [n] * 3, [n + 1] * 3, [n + 2] * 2, [-1] * rest])
-    return out, groups
+    solid = _solid_residuals(torso, head, seen.worlds)
+    flat = [part.reshape(len(points), -1) for part in (image, turned, nodded, lean, solid, prior, extra)]
+    return np.concatenate(flat, 1), _groups(len(seen.rays), len(seen.worlds), prior.shape[1] + extra.shape[1])
+
+
+def _solid_residuals(torso: Floats, head: Floats, worlds: Floats) -> Floats:
+    """(B, R, 15, 3) of the landmarks in 3D: torso and face, each about its own middle, against the rotated table."""
+    table, n = landmark_table(), len(TORSO)
+    parts = [(table.torso, torso, worlds[:, :n]), (table.face, head, worlds[:, n:])]
+    out = []
+    for (rest, rotation, seen), sigma in zip(parts, (TORSO_SIGMAS, FACE_SIGMAS), strict=True):
+        weight = sigma**-2 / (sigma**-2).sum()
+        centred = seen - (weight[:, None] * seen).sum(1, keepdims=True)
+        turned = np.einsum("bij,nj->bni", rotation, rest - weight @ rest)
+        out.append((turned[:, None] - centred) / sigma[:, None])
+    return np.concatenate(out, 2)
+
+
+@cache
+def _groups(marks: int, runs: int, rest: int) -> Floats:
+    """(M,) robust group of each residual: a mark, the belief of torso, head and lean, torso and face of each run."""
+    run = [n for r in range(runs) for n in [2 * r] * 3 * len(TORSO) + [2 * r + 1] * 3 * len(FACE)]
+    parts = [np.repeat(np.arange(marks), 2), marks + np.repeat([0, 1, 2], [3, 3, 2])]
+    parts += [marks + 3 + np.array(run, int), np.full(rest, -1)]
+    return np.concatenate(parts)
 
 
 def _prior_sigmas() -> Floats:
@@ -187,7 +218,8 @@ def optimise(seen: Observation) -> list[Hypothesis]:
         values = np.where(better[:, None], tried, values)
         cost = cost_of(values, groups)
         damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-6, 1e6)
-    _, torso, head = chain.predict(parameters, start.torso)
+    _, torso, head = chain.predict(parameters, start.torso, start.marks)
     cost = cost + [0.0, TURN_COST]
-    found = [Hypothesis(*parts) for parts in zip(parameters, start.torso, torso, head, cost.tolist(), strict=True)]
+    marks = [start.marks.body(i) for i in range(len(cost))]
+    found = [Hypothesis(*p) for p in zip(parameters, start.torso, marks, torso, head, cost.tolist(), strict=True)]
     return sorted(found, key=lambda h: h.cost)
