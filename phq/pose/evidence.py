@@ -25,15 +25,23 @@ FACE_POINTS = (5, 2, 0, 10, 9)
 CLEARLY = 0.75
 WHOLE_RUNS = (1, 2)
 """Runs of the landmark network whose 3D counts: on the region it chose itself, and on the mirror image."""
+TO_HIPS = 0.85
+"""Metres from the crown to the hips."""
 CUT_UPRIGHT_DEG, WHOLE_UPRIGHT_DEG = 20.0, 90.0
 """Lean of torsos: where nobody sees the hips, people in portraits sit upright."""
 
 
 def is_cut(person: Person) -> bool:
-    """The lower body is out of sight: beyond the photo's border, or behind a desk (the knees lie below the box)."""
+    """The lower body is out of sight: beyond the photo's border, or behind a desk (the knees lie below the box).
+
+    The landmark network may squeeze a whole body into a headshot; a box that is too short to hold the hips as well is
+    cut, wherever it puts the knees.
+    """
     knees = person.fields["keypoints_2d"].reshape(33, 2)[[25, 26], 1].mean()
     bottom = min(person.fields["box_y1"], BORDER * person.photo.fields["image_height"])
-    return bool(knees > bottom)
+    height = person.fields["box_y1"] - person.fields["box_y0"]
+    short = person.start is not None and height < TO_HIPS * person.start.px_per_metre
+    return bool(knees > bottom or short)
 
 
 def photo_intrinsics(person: Person) -> Floats:
