@@ -3,7 +3,8 @@
     phq build TRUTH_DIR OUT --preset everything
     python tools/calibrate_uncertainty.py OUT TRUTH_DIR [OUT TRUTH_DIR ...]
 
-How often a face is found by the head's true yaw (logistic), and the standard deviation of the torso's yaw where front
+How often a face is found by the head's true yaw and how often MoveNet puts the shoulders in a front's order by the
+torso's (logistic), and the standard deviation of the torso's yaw where front
 and back are not confused (log-linear). Of a folder named ``set`` every third image (number divisible by 3) is left out:
 that third is where the tables are judged. No image may be one that the orientation network was trained on.
 """
@@ -28,15 +29,17 @@ QUALITY = Path(flip.__file__).parent
 Pair = tuple[Truth, dict[str, Any]]
 
 
-def fit_face_rate(head_yaws: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """(bias, slope) of the logistic rate of found faces."""
-    features = np.stack([np.ones(len(found)), [flip.away(yaw) for yaw in head_yaws]], 1)
+def fit_rate(yaws: list[float], seen: list[bool]) -> dict[str, float]:
+    """Bias and slope of the logistic rate of a sign by true yaw."""
+    found = np.array(seen, float)
+    features = np.stack([np.ones(len(found)), [flip.away(yaw) for yaw in yaws]], 1)
 
     def loss(weights: np.ndarray) -> float:
         logits = features @ weights
         return float(np.mean(np.logaddexp(0, logits) - found * logits) + RIDGE / len(found) * weights @ weights)
 
-    return np.asarray(minimize(loss, np.zeros(2)).x)
+    bias, slope = minimize(loss, np.zeros(2)).x
+    return {"bias": round(float(bias), 4), "slope": round(float(slope), 4)}
 
 
 def fit_sigma(features: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -74,10 +77,11 @@ def write(name: str, table: dict[str, Any]) -> None:
 def main(folders: list[Path]) -> None:
     """Fit and write both."""
     pairs = [pair for i in range(0, len(folders), 2) for pair in pairs_of(folders[i], folders[i + 1])]
-    yaws = np.array([t.angles("head")[0] for t, _ in pairs])
-    bias, slope = fit_face_rate(yaws, np.array([row["face_found"] for _, row in pairs], float))
     made_by = f"tools/calibrate_uncertainty.py, {len(pairs)} rendered people"
-    write("flip_table.json", {"made_by": made_by, "bias": round(float(bias), 4), "slope": round(float(slope), 4)})
+    face = fit_rate([t.angles("head")[0] for t, _ in pairs], [row["face_found"] for _, row in pairs])
+    named = [(t, order) for t, row in pairs if (order := flip.shoulder_order(row)) is not None]
+    order = fit_rate([t.angles("torso")[0] for t, _ in named], [sign for _, sign in named])
+    write("flip_table.json", {"made_by": made_by, "face": face, "order": order})
     errors = np.abs([person_errors(t, row)["torso_yaw"] for t, row in pairs])
     facing = errors <= FLIP_DEG
     features = np.stack([sigma.sigma_features(row) for _, row in pairs])[facing]

@@ -1,7 +1,8 @@
-"""Probability that front and back are confused: the fused orientation's own doubt, and what the face says about it.
+"""Probability that front and back are confused: the orientation's own doubt, and what other networks say of it.
 
-By Bayes' rule: `orientation_p_flip` is the prior; a face detector fires on nearly every front and hardly any back, so a
-face that is there or missing is evidence. ``flip_table.json`` has how often it fires by the head's yaw, measured by
+By Bayes' rule: `orientation_p_flip` is the prior. Two signs are evidence: a face detector fires on nearly every front
+and hardly any back, and MoveNet, which names left and right by itself, puts the left shoulder to the right of the
+right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
 ``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
@@ -21,11 +22,16 @@ SMALLEST = 0.002
 """Nothing that the orientation network says rules a flip out."""
 
 
+LEFT_SHOULDER, RIGHT_SHOULDER = 5, 6
+"""COCO keypoints."""
+SURE_KEYPOINT = 0.3
+
+
 @cache
-def face_weights() -> tuple[float, float]:
-    """(bias, slope) of the logistic rate of found faces against `away`."""
+def rates() -> dict[str, tuple[float, float]]:
+    """(bias, slope) of the logistic rate of ``face`` and ``order`` against `away`."""
     table = json.loads((Path(__file__).parent / "flip_table.json").read_text(encoding="utf-8"))
-    return float(table["bias"]), float(table["slope"])
+    return {name: (float(table[name]["bias"]), float(table[name]["slope"])) for name in ("face", "order")}
 
 
 def away(yaw_deg: float) -> float:
@@ -33,16 +39,26 @@ def away(yaw_deg: float) -> float:
     return float((1 - np.cos(np.radians(yaw_deg))) / 2)
 
 
-def face_rate(yaw_deg: float) -> float:
-    """How often a face is found on a head that is turned so."""
-    bias, slope = face_weights()
-    rate = 1 / (1 + np.exp(-(bias + slope * away(yaw_deg))))
-    return float(np.clip(rate, SELDOM, 1 - SELDOM))
+def rate(sign: str, yaw_deg: float) -> float:
+    """How often a sign of the front is seen on a head (``face``) or torso (``order``) that is turned so."""
+    bias, slope = rates()[sign]
+    return float(np.clip(1 / (1 + np.exp(-(bias + slope * away(yaw_deg)))), SELDOM, 1 - SELDOM))
+
+
+def shoulder_order(fields: Mapping[str, Any]) -> bool | None:
+    """Whether MoveNet's left shoulder is right of its right one, as on a front; None if it did not see both."""
+    keypoints = np.asarray(fields["movenet_keypoints"]).reshape(17, 3)
+    left, right = keypoints[LEFT_SHOULDER], keypoints[RIGHT_SHOULDER]
+    return bool(left[0] > right[0]) if min(left[2], right[2]) > SURE_KEYPOINT else None
 
 
 def p_flip(fields: Mapping[str, Any]) -> float:
     """Probability in 0..1 that the torso's yaw is wrong by more than 90°."""
     prior = max(float(fields["orientation_p_flip"]), SMALLEST)
-    rates = np.array([face_rate(fields["head_yaw_deg"]), face_rate(fields["head_yaw_deg"] + 180)])
-    as_is, turned = rates if fields["face_found"] else 1 - rates
-    return float(prior * turned / (prior * turned + (1 - prior) * as_is))
+    odds = prior / max(1 - prior, SMALLEST)
+    seen = {"face": (fields["face_found"], "head_yaw_deg"), "order": (shoulder_order(fields), "camera_yaw_deg")}
+    for sign, (there, yaw) in seen.items():
+        if there is not None:
+            as_is, turned = (rate(sign, fields[yaw] + turn) for turn in (0, 180))
+            odds *= turned / as_is if there else (1 - turned) / (1 - as_is)
+    return float(odds / (1 + odds))
