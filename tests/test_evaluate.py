@@ -11,7 +11,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import camera_angles
-from phq.camera.convention import BODY_TO_CV, VISIBLE_HEIGHT, camera_from_torso, project
+from phq.camera.convention import BODY_TO_CV, VISIBLE_HEIGHT, camera_from_torso, intrinsics, project, world2cam
 from phq.errors import InputError
 from phq.evaluate.pose import (
     UPPER_JOINTS,
@@ -64,6 +64,10 @@ def perfect_row(path: Path) -> dict:
     angles = camera_angles(camera)
     origin = (truth.K @ np.array([0, 0, 6.0]))[:2] / 6  # the body's own neck, the origin of labels
     corner = origin - side * project(np.zeros(3), camera)
+    to_cam = world2cam(camera)
+    pose = np.zeros((24, 3))
+    pose[0] = Rotation.from_matrix(to_cam[:3, :3]).as_rotvec()
+    transl = load_body().transl_for_neck(pose, to_cam[:3, 3])
     return {
         "source_path": "some/00000.jpg",
         "box_x0": 100.0, "box_y0": 100.0, "box_x1": 600.0, "box_y1": 700.0,
@@ -72,7 +76,8 @@ def perfect_row(path: Path) -> dict:
         "head_yaw_deg": head[0], "head_pitch_deg": head[1], "head_roll_deg": head[2],
         "crop_side_px": side,
         "crop_to_source": [side / 256, 0, corner[0], 0, side / 256, corner[1]],
-        "body_model": load_body().name, "smpl_pose": [0.0] * 72, "smpl_betas": [0.0] * 10, "smpl_transl": [0.0] * 3,
+        "body_model": load_body().name, "smpl_pose": pose.ravel().tolist(), "smpl_betas": [0.0] * 10,
+        "smpl_transl": transl.tolist(), "intrinsics": intrinsics().ravel().tolist(),
     }  # fmt: skip
 
 
@@ -88,6 +93,19 @@ def test_a_perfect_label_has_no_error(tmp_path: Path, view):
     assert max(errors["neck_px"], errors["shoulder_px"]) < 9  # the neck's bone is 3 cm off it; 6 metres against 2.7
     assert errors["head_size"] == pytest.approx(1, abs=0.02)
     assert errors["joint_mm"] == pytest.approx(0, abs=1e-6)
+    assert max(errors["drawn_neck_px"], errors["drawn_shoulder_px"], errors["drawn_head_px"]) < 9  # 6 metres, 2.7
+
+
+def test_a_body_drawn_off_its_place_is_found_by_as_much(tmp_path: Path):
+    path = write_person(tmp_path, 30, 0, 0)
+    truth, row = read_truth(path), perfect_row(path)
+    here = person_errors(truth, row)
+    fx = row["intrinsics"][0]
+    moved = np.array(row["smpl_transl"]) + [0.1, 0, 0]
+    there = person_errors(truth, row | {"smpl_transl": moved.tolist()})
+    expected = 512 * fx * 0.1 / 2.7
+    assert there["drawn_neck_px"] - here["drawn_neck_px"] == pytest.approx(expected, abs=9)
+    assert there["neck_px"] == here["neck_px"]
 
 
 def test_planted_errors_are_found(tmp_path: Path):

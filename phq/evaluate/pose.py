@@ -23,8 +23,10 @@ from phq.work import Floats
 
 FLIP_DEG = 90.0
 BIN_DEG = 45
+DRAWN = ("drawn_neck_px_median", "drawn_shoulder_px_median", "drawn_head_px_median")
 WITHIN = ("within_1_sigma", "within_2_sigma")
 CROP_JOINTS = ("neck", "left_shoulder", "right_shoulder")
+DRAWN_JOINTS = (*CROP_JOINTS, "head")
 UPPER_JOINTS = ("spine3", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder")
 """Joints that, with the face points, are compared in 3D: those that are in every headshot."""
 
@@ -34,7 +36,7 @@ def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
 
     Angles in degrees; `neck_px` and `shoulder_px` are distances in a 512² crop between the true joint and where the
     embedded body at rest has that joint for the true camera; `head_size` is the ratio of the crop's head size to the
-    true one; `joint_mm` see there; `yaw_sigma` as the record states it, None if it does not.
+    true one; `joint_mm` and the three `drawn_px` see there; `yaw_sigma` as the record states it, None if it does not.
     """
     torso, head, camera = truth.angles("torso"), truth.angles("head"), camera_angles(truth.camera())
     to_crop = invert_affine(np.array(row["crop_to_source"], float).reshape(2, 3))
@@ -59,8 +61,27 @@ def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
         "shoulder_px": float(off[1:].mean()),
         "head_size": row["crop_side_px"] / VISIBLE_HEIGHT / truth.head_pixels(),
         "joint_mm": joint_mm(truth, row),
+        **drawn_px(truth, row),
         "yaw_sigma": row.get("yaw_sigma_deg"),
     }
+
+
+def drawn_px(truth: Truth, row: dict[str, Any]) -> dict[str, float | None]:
+    """Distances in a 512² crop between true joints and the fitted body's, drawn by the record's own camera.
+
+    Keys ``drawn_neck_px``, ``drawn_shoulder_px`` (mean of both), ``drawn_head_px``; None if the body is another one.
+    """
+    names = ("drawn_neck_px", "drawn_shoulder_px", "drawn_head_px")
+    body = load_body()
+    if row["body_model"] != body.name:
+        return dict.fromkeys(names)
+    joints, _ = body.truth_joints(row["smpl_pose"], row["smpl_betas"], row["smpl_transl"])
+    intrinsics = np.array(row["intrinsics"], float).reshape(3, 3)
+    rays = joints[[SMPL_JOINTS.index(name) for name in DRAWN_JOINTS]] @ intrinsics.T
+    to_crop = invert_affine(np.array(row["crop_to_source"], float).reshape(2, 3)) / row["image_size"]
+    true = apply_affine(to_crop, np.array([truth.pixel(name) for name in DRAWN_JOINTS]))
+    neck, left, right, head = 512 * np.linalg.norm(rays[:, :2] / rays[:, 2:] - true, axis=1)
+    return dict(zip(names, (float(neck), float(left + right) / 2, float(head)), strict=True))
 
 
 def joint_mm(truth: Truth, row: dict[str, Any]) -> float | None:
@@ -105,9 +126,10 @@ def summary(errors: list[dict[str, Any]]) -> dict[str, float]:
         out[f"{name}_median"] = float(np.median(np.abs(of(name))))
     out["head_size_median"] = float(np.median(np.abs(np.log(of("head_size")))))
     out["kept"] = float(of("kept").mean())
-    joints = [e["joint_mm"] for e in errors if e["joint_mm"] is not None]
-    if joints:
-        out["joint_mm_median"] = float(np.median(joints))
+    for name in ("joint_mm", "drawn_neck_px", "drawn_shoulder_px", "drawn_head_px"):
+        known = [e[name] for e in errors if e[name] is not None]
+        if known:
+            out[f"{name}_median"] = float(np.median(known))
     return out | sigma_coverage(errors)
 
 
@@ -174,15 +196,17 @@ def table(report: dict[str, Any]) -> str:
         f"annotated {report['annotated']} of {report['images']}",
         "",
         "| group | n | torso yaw, median / p90 / flips | head yaw, median / p90 / flips | pitch, roll of torso; head "
-        "| neck, shoulders px | head size | joints mm | within σ, 2σ | kept |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| crop off at neck, shoulders px | drawn neck, shoulders, head px | head size | joints mm | within σ, 2σ "
+        "| kept |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, s in report["groups"].items():
         parts = [f"{s[p + '_median']:.1f} / {s[p + '_p90']:.0f} / {s[p + '_flips']:.1%}" for p in ("torso", "head")]
         lines.append(
             f"| {name} | {s['n']:.0f} | {parts[0]} | {parts[1]} | {s['torso_pitch_median']:.1f}, "
             f"{s['torso_roll_median']:.1f}; {s['head_pitch_median']:.1f}, {s['head_roll_median']:.1f} "
-            f"| {s['neck_px_median']:.0f}, {s['shoulder_px_median']:.0f} | {s['head_size_median']:.1%} "
+            f"| {s['neck_px_median']:.0f}, {s['shoulder_px_median']:.0f} | {_stated(s, '{:.0f}', *DRAWN)} "
+            f"| {s['head_size_median']:.1%} "
             f"| {_stated(s, '{:.0f}', 'joint_mm_median')} | {_stated(s, '{:.0%}', *WITHIN)} | {s['kept']:.0%} |"
         )
     bins = [f"{r['stated']:.2f} → {r['found']:.2f} (n {r['n']})" for r in report["flip_calibration"]]
