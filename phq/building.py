@@ -19,6 +19,7 @@ from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, models_used, stages
 from phq.plan import Plan, close_work_folder, open_work_folder
 from phq.pose.body import load_body
+from phq.provenance.sidecar import Coverage, Sidecar, coverage, photos_of, read_sidecar, sidecar_record
 from phq.running import check_free, run_plan
 from phq.shards.card import Card, Model
 from phq.shards.owner import SHEET
@@ -43,6 +44,8 @@ class BuildResult:
     rejects: list[dict[str, Any]]
     models: tuple[Model, ...]
     """Everything that touched the dataset, with its licence."""
+    coverage: Coverage | None = None
+    """How photos and rows of the sidecar met; None without one."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Time inside each stage, summed over workers, and ``wall``; only of what this call computed."""
 
@@ -58,6 +61,7 @@ def build(  # noqa: PLR0913 - the options of the command
     seed: int | None = None,
     config: Path | None = None,
     sets: Sequence[str] = (),
+    sidecar: str | Path | None = None,
     quiet: bool = True,
 ) -> BuildResult:
     """Build a dataset of annotated one-quarter headshots.
@@ -69,6 +73,8 @@ def build(  # noqa: PLR0913 - the options of the command
         workers: processes, by default one a core; the result does not depend on it. With more than one, a script
             that calls this needs ``if __name__ == "__main__":``, as always with `multiprocessing`.
         fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
+        sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
+            `phq.provenance.statements.parse_statements`. Photos of one identity stay on one side of the split.
         quiet: no progress bar.
 
     Raises:
@@ -76,7 +82,8 @@ def build(  # noqa: PLR0913 - the options of the command
     """
     settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed)
     folder = Path(out)
-    plan = Plan(_inputs(photos, folder), settings)
+    stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
+    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=stated.sha256 if stated else "")
     if workers is not None and workers < 1:
         raise ConfigError(f"workers = {workers}: at least one is needed")
     check_free(folder)
@@ -84,33 +91,37 @@ def build(  # noqa: PLR0913 - the options of the command
         checked_path(name)
     work = open_work_folder(folder, plan)
     started = time.perf_counter()
-    seconds = run_plan(partial(_make_pipeline, settings), plan, work, workers or available_cores(), quiet)
+    seconds = run_plan(partial(_make_pipeline, settings, stated), plan, work, workers or available_cores(), quiet)
     rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
     kept, rejects = conclude(rows, settings)
     seconds["wall"] = time.perf_counter() - started
-    result = BuildResult(folder, len(plan.inputs), kept, rejects, models_of(settings), seconds)
+    met = coverage(stated, photos_of(rows)) if stated else None
+    result = BuildResult(folder, len(plan.inputs), kept, rejects, models_of(settings), met, seconds)
     write_contact_sheet(folder / SHEET, kept, partial(fetch_members, work))
     write_dataset(folder, kept, rejects, partial(fetch_members, work), run_record(result, plan), _card(result))
     close_work_folder(work)
     return replace(result, kept=[without_storage(row) for row in kept])
 
 
-def _inputs(photos: str | Path, out: Path) -> list[Found]:
-    """Inputs, without anything that lies in the output folder."""
-    inside = out.resolve()
-
-    def outside(found: Found) -> bool:
-        folder = found.path.parent.resolve()  # of the folder, not the file: that may be a link to itself
-        return inside != folder and inside not in folder.parents
-
-    inputs = [found for found in discover(photos) if outside(found)]
+def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[Found]:
+    """Inputs, without the sidecar and anything that lies in the output folder."""
+    inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
+    found = [found for found in discover(photos) if _place(found.path) != beside]
+    if not found:
+        raise InputError(f"there is nothing but the sidecar in {photos}")
+    inputs = [found for found in found if inside not in _place(found.path).parents]
     if not inputs:
         raise InputError(f"every photo lies in the output folder {out}; choose another folder for the dataset")
     return inputs
 
 
-def _make_pipeline(config: Config) -> Pipeline:
-    return Pipeline(stages(config))
+def _place(path: Path) -> Path:
+    """Absolute, with the links of the folder resolved, not of the file: that may be a link to itself."""
+    return path.parent.resolve() / path.name
+
+
+def _make_pipeline(config: Config, sidecar: Sidecar | None) -> Pipeline:
+    return Pipeline(stages(config, sidecar))
 
 
 def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
@@ -121,6 +132,7 @@ def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "plan": plan.id,
         "config": plan.config.model_dump(mode="json"),
+        "sidecar": sidecar_record(plan.sidecar, result.coverage),
         "weights": [vars(registry()[name]) for name in models_used(plan.config)],
         "body": {"name": load_body().name, "sha256": load_body().sha256},
         "counts": {

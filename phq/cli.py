@@ -57,13 +57,14 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     seed: Annotated[int | None, typer.Option(help="Seed of the split.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file over the preset.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. blur.min=0.3 (repeatable).")] = None,
+    sidecar: Annotated[Path | None, typer.Option(help="CSV or JSON: path, licence, author, source, identity.")] = None,
 ) -> None:
     """Build a dataset from a folder of photos."""
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.summary import summary
 
     options = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config, "sets": set_ or ()}
-    result = run(photos, out, workers=workers, quiet=False, **options)  # type: ignore[arg-type]
+    result = run(photos, out, workers=workers, sidecar=sidecar, quiet=False, **options)  # type: ignore[arg-type]
     typer.echo("\n" + summary(result))
 
 

@@ -53,6 +53,14 @@ class Crop(_Section):
     jpeg_quality: int = Field(default=95, ge=1, le=100, description="quality of the stored JPEG")
 
 
+class Provenance(_Section):
+    """What holds for every photo that a sidecar says nothing else about."""
+
+    licence: str = Field(default="", description="licence of the photos")
+    author: str = Field(default="", description="who made them")
+    source: str = Field(default="", description="where they came from")
+
+
 class Duplicates(_Section):
     """What counts as a perceptual duplicate, and what becomes of it."""
 
@@ -76,6 +84,7 @@ class Config(_Section):
     read: Read = Read()
     detect: Detect = Detect()
     crop: Crop = Crop()
+    provenance: Provenance = Provenance()
     duplicates: Duplicates = Duplicates()
     split: Split = Split()
     thresholds: dict[str, float] = Field(default={}, description="by address; absent = off")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phq.config import Config
+from phq.provenance.groups import split_groups
 from phq.quality.decide import decide, scores_of
 from phq.quality.duplicates import COLUMNS, find_duplicates
 from phq.schema import rounded
@@ -34,14 +35,15 @@ def conclude(rows: list[Fields], config: Config) -> tuple[list[Fields], list[Fie
     decided = [_decided(row, config) for row in rows]
     _mark_duplicates([row for row in decided if row["decision"] == "kept"], config)
     kept = sorted((r for r in decided if r["decision"] == "kept"), key=lambda r: str(r["key"]))
+    groups = split_groups(decided)  # of the rejects too: another threshold moves nobody to the other side
     for row in kept:
-        row["split"] = split_of(row["source_sha256"], config)
+        row["split"] = split_of(groups[row["source_sha256"]], config)
     return kept, [without_storage(row) for row in decided if row["decision"] == "rejected"]
 
 
-def split_of(source_sha256: str, config: Config) -> str:
-    """train or val, by a hash of the photo and the seed: all people of one photo are on the same side."""
-    digest = hashlib.sha256(f"{config.seed}:{source_sha256}".encode()).digest()
+def split_of(group: str, config: Config) -> str:
+    """train or val, by a hash of the group (see `split_groups`) and the seed: what must not be separated is not."""
+    digest = hashlib.sha256(f"{config.seed}:{group}".encode()).digest()
     return "val" if int.from_bytes(digest[:8], "big") < config.split.val_fraction * 2**64 else "train"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from phq import __version__
@@ -25,11 +25,14 @@ class Plan:
 
     inputs: list[Found]
     config: Config
+    sidecar: str = field(default="", kw_only=True)
+    """sha256 of the sidecar file, '' without one."""
 
     @property
     def id(self) -> str:
-        """Hash of the configuration and the photos' names; the same on every machine."""
-        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), [f.name for f in self.inputs]])
+        """Hash of the configuration, the sidecar and the photos' names; the same on every machine."""
+        names = [found.name for found in self.inputs]
+        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), self.sidecar, names])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def fingerprint(self) -> str:
@@ -71,7 +74,7 @@ def open_work_folder(out: Path, plan: Plan) -> Path:
         found = json.loads(note.read_text())["id"] if note.exists() else None
         if found not in (None, fingerprint):
             raise OutputError(
-                f"{out} holds an unfinished build of other photos or another configuration; "
+                f"{out} holds an unfinished build of other photos or another configuration or sidecar; "
                 f"finish it, choose another folder, or remove {work}"
             )
         for stale in sorted(work.glob("*.tmp")):

@@ -34,6 +34,9 @@ LANDMARKS = (
     "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
 
+PROVENANCE = ("licence", "author", "source", "identity")
+"""Fields that nobody can see in a photo; a sidecar states them (`phq.provenance`)."""
+
 
 def _floats(n: int, text: str) -> Any:
     return Field(min_length=n, max_length=n, description=text)
@@ -55,6 +58,10 @@ class Sample(BaseModel):
     image_height: int = Field(description="height of the upright photo, photo pixels")
     has_focal: bool = Field(description="the photo's EXIF states a focal length")
     focal_px: float = Field(description="focal length used for the photo, photo pixels")
+    licence: str = Field(description="licence of the photo, as stated by whoever built the dataset; '' unknown")
+    author: str = Field(description="who made the photo, as stated; '' unknown")
+    source: str = Field(description="where the photo came from, such as a URL, as stated; '' unknown")
+    identity: str = Field(description="who is in the photo, as stated; several joined by ';'; '' unknown")
     # detection
     box_x0: float = Field(description="left edge of the person's box, photo pixels")
     box_y0: float = Field(description="upper edge of the person's box, photo pixels")

@@ -12,6 +12,7 @@ from phq.shards.owner import SHEET
 
 if TYPE_CHECKING:
     from phq.building import BuildResult
+    from phq.provenance.sidecar import Coverage
 
 BAR = 30
 
@@ -26,6 +27,7 @@ def _lines(result: BuildResult) -> Iterator[str]:
     yield f"photos {result.photos}   people {people}   kept {len(result.kept)}   rejected {len(result.rejects)}"
     yield from _reasons(Counter(row["reason"] for row in result.rejects))
     yield from _yaws([row["camera_yaw_deg"] for row in result.kept])
+    yield from _sidecar(result.coverage)
     yield "\nmodels that touched this dataset"
     for model in result.models:
         yield f"  {model.name:<16} {model.licence:<28} {model.purpose}"
@@ -40,6 +42,12 @@ def _reasons(counts: Counter[str]) -> Iterator[str]:
     yield "\nrejects by reason"
     for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         yield f"  {count:6d}  {reason:<18} {texts[reason]}"
+
+
+def _sidecar(met: Coverage | None) -> Iterator[str]:
+    if met:
+        yield ""
+        yield from met.sentences()
 
 
 def _yaws(yaws: list[float]) -> Iterator[str]:

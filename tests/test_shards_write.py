@@ -33,7 +33,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_what_is_written(good: dict[str, bytes]) -> None:
     train = [f"train/phq-train-{n:06d}.tar" for n in range(8)]
     val = [f"val/phq-val-{n:06d}.tar" for n in range(2)]
-    other = ["README.md", "manifest.parquet", "rejects.parquet", "run.json", "schema.json"]
+    other = ["README.md", "croissant.json", "manifest.parquet", "rejects.parquet", "run.json", "schema.json"]
     assert sorted(good) == sorted([*train, *val, *other, "train/index.json", "val/index.json"])
     assert json.loads(good["run.json"])["seed"] == 1
 

@@ -58,11 +58,16 @@ def import_command(
     masks: Annotated[Path | None, typer.Option(help="Zip or folder with a mask for each picture.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the split.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one a core]")] = None,
+    sidecar: Annotated[
+        Path | None, typer.Option(help="CSV or JSON: path, licence, author, source, identity of each picture.")
+    ] = None,
 ) -> None:
     """Make a dataset of a labelled image set of 3DPortraitGAN (360PHQ), EG3D, PanoHead or SphereHead."""
     from phq.labels.importing import import_labels  # numpy and Arrow: not for --help
 
-    done = import_labels(source, out, format.value, masks, seed=seed, workers=workers, quiet=False)
+    done = import_labels(source, out, format.value, masks, seed=seed, workers=workers, sidecar=sidecar, quiet=False)
     typer.echo(f"kept {len(done.kept)}   rejected {len(done.rejects)}   {done.out}")
     for reason, count in sorted(Counter(row["reason"] for row in done.rejects).items()):
         typer.echo(f"  {count:6d}  {reason}")
+    for line in done.coverage.sentences() if done.coverage else ():
+        typer.echo(line)

@@ -19,6 +19,8 @@ from phq.labels.reading import ReadLabelled, labels_of
 from phq.photos.discover import Found
 from phq.pipeline import Pipeline
 from phq.plan import Plan, close_work_folder, open_work_folder
+from phq.provenance.sidecar import Coverage, Sidecar, coverage, photos_of, read_sidecar, sidecar_record
+from phq.provenance.stage import StateProvenance
 from phq.running import check_free, run_plan
 from phq.shards.card import Card
 from phq.shards.stage import EncodeSample
@@ -35,6 +37,8 @@ class Imported:
     kept: list[dict[str, Any]]
     """Rows of the manifest, without storage columns."""
     rejects: list[dict[str, Any]]
+    coverage: Coverage | None
+    """How pictures and rows of the sidecar met; None without one."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,13 @@ class _ImportPlan(Plan):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def import_labels(
+def import_labels(  # noqa: PLR0913 - the options of the command
     source: str | Path,
     out: str | Path,
     format: str,
     masks: str | Path | None = None,
     *,
+    sidecar: str | Path | None = None,
     seed: int | None = None,
     workers: int | None = None,
     quiet: bool = True,
@@ -80,6 +85,8 @@ def import_labels(
         out: folder of the dataset; made if needed.
         format: a name of `phq.labels.formats.FORMATS`.
         masks: zip or folder with a mask for each picture, of the same name but for the suffix.
+        sidecar: licence, author, source and identity of the pictures, as for `phq.building.build`; paths are names in
+            the set.
         seed: of the split. workers: processes, by default one a core; the result does not depend on it.
         quiet: no progress bar.
 
@@ -89,17 +96,20 @@ def import_labels(
         OutputError: the folder holds a dataset or something else, or cannot be written.
     """
     folder, origin = Path(out), _Source(Path(source), format, Path(masks) if masks else None)
-    plan = _ImportPlan(_checked_names(origin), load_config("everything", seed=seed), origin)
+    stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
+    config = load_config("everything", seed=seed)
+    plan = _ImportPlan(_checked_names(origin), config, origin, sidecar=stated.sha256 if stated else "")
     check_free(folder)
     work = open_work_folder(folder, plan)
-    run_plan(partial(_pipeline, plan.source, plan.config), plan, work, workers or available_cores(), quiet)
+    run_plan(partial(_pipeline, plan.source, plan.config, stated), plan, work, workers or available_cores(), quiet)
     rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
     kept, rejects = conclude(rows, plan.config)
-    record = _run_record(plan, len(kept), len(rejects))
+    met = coverage(stated, photos_of(rows)) if stated else None
+    record = _run_record(plan, len(kept), len(rejects), met)
     card = Card(f"Headshots with the labels of {format}", __version__, ())
     write_dataset(folder, kept, rejects, partial(fetch_members, work), record, card)
     close_work_folder(work)
-    return Imported(folder, kept, rejects)
+    return Imported(folder, kept, rejects, met)
 
 
 def _checked_names(source: _Source) -> list[Found]:
@@ -122,11 +132,12 @@ def _refuse(what: str, names: list[str]) -> None:
         raise InputError(f"{len(names)} pictures have {what}, the first is {names[0]}")
 
 
-def _pipeline(source: _Source, config: Config) -> Pipeline:
-    return Pipeline([ReadLabelled(source.path, source.format, source.masks), EncodeSample(config.crop.jpeg_quality)])
+def _pipeline(source: _Source, config: Config, sidecar: Sidecar | None) -> Pipeline:
+    read = ReadLabelled(source.path, source.format, source.masks)
+    return Pipeline([read, StateProvenance(config.provenance, sidecar), EncodeSample(config.crop.jpeg_quality)])
 
 
-def _run_record(plan: _ImportPlan, kept: int, rejected: int) -> dict[str, Any]:
+def _run_record(plan: _ImportPlan, kept: int, rejected: int, met: Coverage | None) -> dict[str, Any]:
     """Content of ``run.json``."""
     masks = plan.source.masks
     return {
@@ -139,6 +150,7 @@ def _run_record(plan: _ImportPlan, kept: int, rejected: int) -> dict[str, Any]:
             "format": plan.source.format,
             "masks": masks.name if masks else "",
         },
+        "sidecar": sidecar_record(plan.sidecar, met),
         "config": plan.config.model_dump(mode="json"),
         "counts": {"photos": len(plan.inputs), "kept": kept, "rejected": rejected},
     }

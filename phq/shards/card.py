@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from phq.schema import SCHEMA_VERSION, Sample, column_kind
+from phq.provenance.credits import MOST, counted, licence_lines
+from phq.provenance.groups import names_of
+from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
 
 SPLITS = ("train", "val")
 _DTYPES = {str: "string", int: "int64", float: "float64", bool: "bool"}
@@ -42,8 +44,23 @@ class Card:
     version: str
     """Version of phq."""
     models: tuple[Model, ...]
-    licence: str = "unknown"
-    """Identifier of the Hugging Face hub; the photos' own licence, which phq cannot know."""
+
+    def record(self) -> dict[str, Any]:
+        """As ``run.json`` keeps it, under "card"."""
+        return asdict(self)
+
+
+def stored_card(run: Mapping[str, Any]) -> Card:
+    """The card of a dataset that stands, so that it can be written again.
+
+    Args:
+        run: content of its ``run.json``.
+
+    Raises:
+        KeyError: it has no "card".
+    """
+    card = run["card"]
+    return Card(card["title"], card["version"], tuple(Model(**model) for model in card["models"]))
 
 
 def _feature(name: str) -> list[str]:
@@ -60,8 +77,8 @@ def _features() -> Iterator[str]:
         yield from (f"  - name: {name}", f"    dtype: {dtype}")
 
 
-def _front_matter(card: Card, splits: Mapping[str, int]) -> Iterator[str]:
-    yield from ("---", f"license: {json.dumps(card.licence)}", f"pretty_name: {json.dumps(card.title)}")
+def _front_matter(card: Card, splits: Mapping[str, int], kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from ("---", *licence_lines(kept), f"pretty_name: {json.dumps(card.title)}")
     yield from ("tags:", "- webdataset", "- portrait", "- head-pose", "- phq", "configs:")
     yield from ("- config_name: default", "  data_files:")
     for split in splits:
@@ -73,7 +90,14 @@ def _front_matter(card: Card, splits: Mapping[str, int]) -> Iterator[str]:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
     for row in (head, ["---"] * len(head), *rows):
-        yield "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |"
+        yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
+
+
+def _cell(value: object) -> str:
+    """One line of at most 200 characters in which nothing is markup of a table or of HTML."""
+    text = " ".join(str(value).split())
+    short = text if len(text) <= 200 else f"{text[:199]}…"
+    return short.replace("|", "\\|").replace("<", "&lt;")
 
 
 def yaw_histogram(yaws: Sequence[float]) -> list[int]:
@@ -116,6 +140,15 @@ A sample is `KEY.jpg`, `KEY.json` and `KEY.mask.png`; KEY is the first 16 hex di
 for everything thrown out, with the reason; `run.json` has the version, the configuration and the seed.
 """
 
+_CREDITS = """\
+As stated by whoever built the dataset. `licence`, `author` and `source` of each sample stand in its json and in the
+manifest, from which DuckDB makes the attribution that a licence may ask for:
+
+```sql
+SELECT DISTINCT source_path, author, licence, source FROM 'DATASET/manifest.parquet' ORDER BY source_path
+```
+"""
+
 
 def _body(
     card: Card,
@@ -134,10 +167,31 @@ def _body(
     yield from ("## Directions", "", *_yaw_table(kept), "")
     yield from ("0° is in front of the torso; + is the subject's own left.", "", "## How to load", "")
     yield from (_LOADING.replace("SPLIT", next(iter(splits))), "## Licences", "")
-    yield f"Photos: {card.licence}, as stated by whoever built the dataset. Models that annotated them:"
-    yield ""
+    yield from (*_credits(kept), "Models that annotated the photos:", "")
     models = [(m.name, m.purpose, m.licence, m.source) for m in card.models]
     yield from _table(("model", "purpose", "licence", "source"), models)
+
+
+def _credits(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Who made the photos and under which licence, as far as that was stated."""
+    if not any(row.get(name) for row in kept for name in PROVENANCE):
+        yield from ("Nothing was stated about licences, authors and sources of the photos.", "")
+        return
+    yield from (_CREDITS, "")
+    for name in ("licence", "author", "source"):
+        counts = counted(kept, name)
+        if any(value for value, _ in counts):
+            yield from (*_table((name, "samples"), [(value or "not stated", n) for value, n in counts[:MOST]]), "")
+        if len(counts) > MOST:
+            rest = sum(n for _, n in counts[MOST:])
+            yield from (f"… and {len(counts) - MOST} more, of {rest} samples.", "")
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in kept:
+        for person in names_of(row.get("identity") or ""):
+            splits[person].add(row["split"])
+    if splits:
+        both = sum(len(found) > 1 for found in splits.values())
+        yield from (f"`identity` tells {len(splits)} people apart; {both or 'none'} of them are in two splits.", "")
 
 
 def dataset_card(
@@ -154,8 +208,8 @@ def dataset_card(
     Args:
         card: what the rows do not say.
         splits: number of samples of every split that exists, in order; at least one.
-        kept: rows of the manifest, of which `camera_yaw_deg` is read.
+        kept: rows of the manifest, of which `camera_yaw_deg` and the fields of `PROVENANCE` are read.
         rejects: rows of the rejects, of which `reason` is read.
     """
-    lines = [*_front_matter(card, splits), "", *_body(card, splits, kept, rejects)]
+    lines = [*_front_matter(card, splits, kept), "", *_body(card, splits, kept, rejects)]
     return "\n".join(lines) + "\n"

@@ -11,13 +11,15 @@ import pyarrow.parquet as pq
 
 from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
+from phq.shards import croissant
 from phq.shards.atomic import output_errors, tmp_path
 from phq.shards.card import SPLITS
 
 MANIFEST = "manifest.parquet"
 _TABLES = (MANIFEST, "rejects.parquet")
 SHEET = "contact-sheet.png"
-_TEXTS = ("README.md", "schema.json", "run.json", *(f"{split}/index.json" for split in SPLITS))
+CROISSANT = croissant.CROISSANT
+_TEXTS = ("README.md", CROISSANT, "schema.json", "run.json", *(f"{split}/index.json" for split in SPLITS))
 _SHARD = re.compile(r"phq-(train|val)-\d{6}\.tar(\.tmp)?")
 
 

@@ -7,7 +7,7 @@ import io
 
 from PIL import Image as Pil
 
-from phq.schema import SCHEMA_VERSION, make_sample, sample_to_json
+from phq.schema import PROVENANCE, SCHEMA_VERSION, make_sample, sample_to_json
 from phq.work import Person, Photo, living
 
 
@@ -50,5 +50,5 @@ def encode_person(person: Person, jpeg_quality: int) -> None:
 
 
 def photo_fields(photo: Photo) -> dict[str, object]:
-    """Record fields that belong to the photo."""
-    return {"source_path": photo.name, **photo.fields}
+    """Record fields that belong to the photo; what nobody stated about it is ''."""
+    return {"source_path": photo.name, **dict.fromkeys(PROVENANCE, ""), **photo.fields}

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,11 +87,14 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, complete: bool
         ValueError: a field is missing, unknown, of the wrong type or length; the message names it.
         OutputError: see `phq.shards.atomic.output_errors`.
     """
+    with atomic_write(path) as stream:
+        write_rows(stream, rows, complete=complete)
+
+
+def write_rows(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
+    """`write_table` into an open file, which is whole when this returns; for its `rows`, `complete` and errors."""
     schema = arrow_schema()
-    with (
-        atomic_write(path) as stream,
-        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
-    ):
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for table in _tables(rows, schema, complete):
             writer.write_table(table)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from phq.schema import SCHEMA_VERSION, json_schema
-from phq.shards.atomic import write_bytes
+from phq.shards.atomic import atomic_write, tmp_path, write_bytes
 from phq.shards.card import SPLITS, Card, dataset_card
+from phq.shards.croissant import croissant, stored_file
 from phq.shards.layout import plan_shards, sample_bytes, shard_name
-from phq.shards.owner import MANIFEST, check_folder, clear_dataset
-from phq.shards.tables import write_table
+from phq.shards.owner import CROISSANT, MANIFEST, check_folder, clear_dataset
+from phq.shards.tables import write_rows, write_table
 from phq.shards.tar import MEMBERS, ShardWriter
 from phq.shards.wids_index import wids_index
 
@@ -90,7 +91,7 @@ def write_dataset(
         rejects: fields of `Row`, as many as were computed; what is missing becomes null.
         fetch: the three members of a kept row; called when they are needed and never for all at once.
         run: content of ``run.json``.
-        card: what the rows do not say about the dataset.
+        card: what the rows do not say about the dataset; kept in ``run.json`` under "card".
 
     Raises:
         OutputError: the folder has files of somebody else in the way, or cannot be written (full disk…).
@@ -104,8 +105,18 @@ def write_dataset(
     for split, rows in splits.items():
         places |= _write_split(out, split, rows, fetch)
     write_bytes(out / "schema.json", _json(json_schema()))
-    write_bytes(out / "run.json", _json({"schema_version": SCHEMA_VERSION, **run}))
+    write_bytes(out / "run.json", _json({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
     write_table(out / "rejects.parquet", ({"shard": "", **row} for row in rejects), complete=False)
     counts = {split: len(rows) for split, rows in splits.items()}
     write_bytes(out / "README.md", dataset_card(card, counts, kept, rejects).encode())
-    write_table(out / MANIFEST, ({**row, **places[row["key"]]} for row in kept), complete=True)
+    with atomic_write(out / MANIFEST) as stream:
+        write_rows(stream, ({**row, **places[row["key"]]} for row in kept), complete=True)
+        stream.flush()
+        write_bytes(out / CROISSANT, _croissant(out, card, kept, list(splits)))
+
+
+def _croissant(out: Path, card: Card, kept: list[Fields], splits: list[str]) -> bytes:
+    """``croissant.json`` with the checksums of the shards, and of the manifest, which has not got its name yet."""
+    names = [path.relative_to(out).as_posix() for split in splits for path in sorted((out / split).glob("*.tar"))]
+    manifest = stored_file(out, MANIFEST, tmp_path(out / MANIFEST))
+    return croissant(card, kept, manifest, [stored_file(out, name) for name in names])

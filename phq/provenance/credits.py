@@ -1,0 +1,71 @@
+"""What the rows say about licences, authors and sources, summed up for the dataset card and ``croissant.json``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+MOST = 50
+"""Lines of one table; the manifest has every sample."""
+_HUB = frozenset((
+    "apache-2.0", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0",
+    "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cdla-permissive-1.0", "cdla-permissive-2.0",
+    "cdla-sharing-1.0", "gfdl", "mit", "odbl", "odc-by", "pddl", "unlicense", "wtfpl",
+))  # fmt: skip
+"""Those identifiers of https://huggingface.co/docs/hub/repositories-licenses that photographs come under."""
+_DEED = re.compile(r"https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/.*)?")
+
+
+def counted(rows: Iterable[Mapping[str, Any]], name: str) -> list[tuple[str, int]]:
+    """(value, samples) of a field, most frequent first; '' where nothing was stated.
+
+    Sources that are URLs count by their host: one a photo would be no summary.
+    """
+    values = (row.get(name) or "" for row in rows)
+    counts = Counter(_host(value) if name == "source" else value for value in values)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _host(source: str) -> str:
+    try:
+        parts = urlsplit(source)
+    except ValueError:  # as in http://[x
+        return source
+    return parts.netloc if parts.scheme in ("http", "https") and parts.netloc else source
+
+
+def hub_licence(licence: str) -> str:
+    """Identifier of the Hugging Face hub of a licence, by its usual name or the URL of its deed; '' if it has none."""
+    text = licence.strip().lower()
+    deed = _DEED.fullmatch(text)
+    if deed:
+        kind = "cc0" if deed[2] == "zero" else f"cc-{deed[2]}"
+        text = f"{kind}-{deed[3]}"
+    slug = _slug(text)
+    return slug if slug in _HUB else ""
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+
+
+def licence_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Front matter of the card: the one licence if all samples agree, ``unknown`` if none is stated, else ``other``."""
+    stated = {row.get("licence") or "" for row in rows} or {""}
+    known = {hub_licence(text) for text in stated}
+    if stated == {""}:
+        yield 'license: "unknown"'
+    elif len(known) == 1 and "" not in known:
+        yield f'license: "{known.pop()}"'
+    else:
+        name = _slug(next(iter(stated))) if len(stated) == 1 else "per-sample"
+        yield from ('license: "other"', f'license_name: "{name[:64] or "see-card"}"')
+
+
+def licences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every licence stated, most frequent first, at most `MOST`; [] if none is."""
+    return [licence for licence, _ in counted(rows, "licence") if licence][:MOST]
