@@ -163,7 +163,7 @@ VARIANTS: dict[str, Variant] = {
 
 
 HEADINGS = ("evidence", "torso yaw, full", "half", "headshot", "all", "head yaw, all", "pitch of torso, head",
-            "neck, shoulders px", "head size")  # fmt: skip
+            "crop off at neck, shoulders px", "drawn neck, shoulders, head px", "head size")  # fmt: skip
 
 
 def errors(pairs: list[Pair], variant: Variant) -> list[dict[str, Any]]:
@@ -194,6 +194,7 @@ def cells(found: list[dict[str, Any]]) -> Iterator[str]:
     yield f"{s['head_median']:.1f} / {s['head_p90']:.0f} / {s['head_flips']:.1%}"
     yield f"{s['torso_pitch_median']:.1f}, {s['head_pitch_median']:.1f}"
     yield f"{s['neck_px_median']:.0f}, {s['shoulder_px_median']:.0f}"
+    yield ", ".join(f"{s[f'drawn_{part}_px_median']:.0f}" for part in ("neck", "shoulder", "head"))
     yield f"{s['head_size_median']:.1%}"
 
 
