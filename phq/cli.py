@@ -13,6 +13,7 @@ import typer
 from phq import __version__
 from phq.errors import PhqError
 from phq.labels.commands import export_app, import_command
+from phq.reannotate.commands import annotate_command, bake_command, diff_command
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",
@@ -100,6 +101,9 @@ def evaluate_multiview(
 
 app.add_typer(export_app, name="export")
 app.command("import")(_told_when_stopped()(import_command))
+app.command("annotate")(_told_when_stopped()(annotate_command))
+app.command("diff")(diff_command)
+app.command("bake")(_told_when_stopped()(bake_command))
 
 
 def main() -> None:

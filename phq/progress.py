@@ -1,4 +1,4 @@
-"""The progress bar of a build: photos done, kept and rejected people, time left."""
+"""The progress bar of a plan: photos done, kept and rejected people, time left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Progress:
     def __init__(self, photos: int, done: int, quiet: bool) -> None:
         self.kept, self.reasons = 0, Counter[str]()
         # mininterval 0: a unit takes seconds, and the last one must show
-        self.bar = tqdm(total=photos, initial=done, unit="photo", disable=quiet, mininterval=0, desc="build")
+        self.bar = tqdm(total=photos, initial=done, unit="photo", disable=quiet, mininterval=0)
 
     def __enter__(self) -> Progress:
         return self

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from phq.errors import OutputError, PhqError
 from phq.executor import run_units
-from phq.photos.discover import Found
 from phq.pipeline import Pipeline
 from phq.plan import WORK, Plan, close_work_folder
 from phq.progress import Progress
@@ -31,28 +31,37 @@ def check_free(folder: Path) -> None:
         raise OutputError(f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten)")
 
 
+RunUnit = Callable[[Pipeline, list[Any], Path, int], UnitResult]
+"""Carries a unit's inputs through the pipeline into the work folder, see `phq.unit.run_unit`."""
+
+
 @dataclass(frozen=True)
 class _Job:
     number: int
-    inputs: list[Found]
+    inputs: list[Any]
     work: Path
+    run: RunUnit
 
 
 def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
     with single_threaded():
-        return run_unit(pipeline, job.inputs, job.work, job.number)
+        return job.run(pipeline, job.inputs, job.work, job.number)
 
 
-def run_plan(setup: Callable[[], Pipeline], plan: Plan, work: Path, workers: int, quiet: bool) -> dict[str, float]:
+def run_plan(
+    setup: Callable[[], Pipeline], plan: Plan, work: Path, workers: int, quiet: bool, run: RunUnit | None = None
+) -> dict[str, float]:
     """Run what is missing of a plan; seconds inside each stage, summed over workers.
 
     Args:
         setup: makes the pipeline, once a worker; must be picklable. work: the plan's open work folder.
+        run: what is done with each unit, picklable too; `phq.unit.run_unit` by default.
 
     Raises:
         PhqError: a worker process died; or whatever a unit raised. Finished units stay.
     """
-    missing = [_Job(i, unit, work) for i, unit in enumerate(plan.units) if not table_path(work, i).exists()]
+    todo = run or run_unit
+    missing = [_Job(i, unit, work, todo) for i, unit in enumerate(plan.units) if not table_path(work, i).exists()]
     done = len(plan.inputs) - sum(len(job.inputs) for job in missing)
     seconds: defaultdict[str, float] = defaultdict(float)
     with Progress(len(plan.inputs), done, quiet) as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from phq.detect.fuse import Detection, fuse
 from phq.detect.movenet import MoveNet
 from phq.detect.nanodet import NanoDet
+from phq.schema import plain
 from phq.work import Image, Person, Photo
 
 
@@ -39,8 +40,8 @@ class DetectPeople:
 
 
 def fields_of(person: Detection) -> dict[str, object]:
-    """Record fields of a detection."""
-    edges = dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), person.box.tolist(), strict=True))
+    """Record fields of a detection; the box as it is stored, so that annotating again starts from the very same."""
+    edges = plain(dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), person.box.tolist(), strict=True)))
     return {
         **edges,
         "detectors": person.detectors,

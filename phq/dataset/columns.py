@@ -1,0 +1,126 @@
+"""The columns of a dataset as its overlays leave them, each read when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from phq.dataset.overlays import TABLES, laid_over, open_overlay, positions
+from phq.dataset.parquet import ParquetTable
+from phq.dataset.root import Root
+
+
+class Columns:
+    """Rows of the manifest, after them those of the rejects if asked for; numbered from 0.
+
+    Where an image was stored and thrown out again (an exact copy), an overlay speaks of the stored one.
+
+    Args:
+        root: the dataset.
+        overlays: names of the overlays to apply, bottom to top.
+        rejects: append the rows of ``rejects.parquet``.
+
+    Raises:
+        InputError: a table cannot be used.
+    """
+
+    def __init__(self, root: Root, overlays: Sequence[str], rejects: bool) -> None:
+        self._tables = [ParquetTable(root, name) for name in TABLES[: 1 + rejects]]
+        self._overlays = [open_overlay(root, name) for name in overlays]
+        self._loaded: dict[str, pa.ChunkedArray] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_tables": self._tables, "_overlays": self._overlays, "_loaded": {}}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tables))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all columns: those of the manifest, then those that only overlays have."""
+        every = [name for table in (*self._tables[:1], *self._overlays) for name in table.names]
+        return list(dict.fromkeys(every))
+
+    @property
+    def extra(self) -> list[str]:
+        """Names of the columns that only overlays have."""
+        return self.names[len(self._tables[0].names) :]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of all columns."""
+        fields = [table.schema.field(name) for table in (*self._overlays, *self._tables[:1]) for name in table.names]
+        types = {field.name: field for field in fields}
+        return pa.schema([types[name] for name in self.names])
+
+    def table(self, names: Iterable[str]) -> pa.Table:
+        """Columns by name, read now where they have not been read before.
+
+        Raises:
+            KeyError: no such column.
+            InputError: a table cannot be read.
+        """
+        wanted = list(names)
+        self._load([name for name in dict.fromkeys(wanted) if name not in self._loaded])
+        return pa.table({name: self._loaded[name] for name in wanted})
+
+    def values(self, row: int, names: Iterable[str]) -> dict[str, Any]:
+        """One row of columns that are then kept in memory as a whole."""
+        wanted = list(names)
+        self._load([name for name in wanted if name not in self._loaded])
+        return {name: self._loaded[name][row].as_py() for name in wanted}
+
+    def stored_row(self, row: int) -> dict[str, Any]:
+        """One row as it stands in the manifest or the rejects, without any overlay; null is None."""
+        for table in self._tables:
+            if row < len(table):
+                return table.row(row)
+            row -= len(table)
+        raise IndexError(row)
+
+    def changes(self, row: int) -> dict[str, Any]:
+        """What the overlays say of one row; the later overlay wins."""
+        changed: dict[str, Any] = {}
+        for overlay, places in zip(self._overlays, self._places, strict=True):
+            if (place := places.item(row)) >= 0:
+                changed |= overlay.row(place)
+        changed.pop("key", None)
+        return changed
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Free the memory of columns; they are read again when asked for."""
+        for name in names:
+            self._loaded.pop(name, None)
+
+    @cached_property
+    def _places(self) -> list[NDArray[np.int32]]:
+        """For each overlay the number of its row for each row, −1 where it says nothing."""
+        return [places.fill_null(-1).to_numpy() for places in self._matches]
+
+    @cached_property
+    def _matches(self) -> list[pa.ChunkedArray]:
+        manifest, *others = [table.read(["key"])["key"] for table in self._tables]
+        chunks = [*manifest.chunks]
+        for keys in others:
+            chunks += pc.if_else(pc.is_in(keys, value_set=manifest), pa.scalar(None, keys.type), keys).chunks
+        keys = pa.chunked_array(chunks, manifest.type)
+        return [positions(keys, overlay.read(["key"])["key"]) for overlay in self._overlays]
+
+    def _load(self, names: list[str]) -> None:
+        """Read columns; two threads may both do so, and either result is right."""
+        if unknown := [name for name in names if name not in self.names]:
+            raise KeyError(f"the dataset has no column {', '.join(unknown)}")
+        stored = [name for name in names if name in self._tables[0].names]
+        parts = [table.read(stored) for table in self._tables if stored]
+        columns = {name: pa.chunked_array([c for part in parts for c in part[name].chunks]) for name in stored}
+        for number, overlay in enumerate(self._overlays):
+            said = [name for name in names if name in overlay.names and name != "key"]
+            for name, values in zip(said, overlay.read(said).columns if said else [], strict=True):
+                columns[name] = laid_over(columns.get(name), values, self._matches[number])
+        self._loaded |= columns

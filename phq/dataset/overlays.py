@@ -1,0 +1,260 @@
+"""Overlays: re-annotations that lie beside the shards, and change what is read without changing a shard.
+
+``overlays/NAME.parquet`` has a row a sample it speaks of, sorted by key, and any of the columns of `phq.schema.Row`
+that do not say where bytes are, and perhaps plain columns of its own (a weight, a reviewer). ``run.json`` lists the
+overlays in force under ``overlays``, from the bottom of the stack to its top. A state of the dataset is called
+``none`` (as built), by the name of an overlay (the stack up to and including it), or ``latest`` (the whole stack).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from phq.dataset.journal import stage
+from phq.dataset.parquet import ParquetTable
+from phq.dataset.root import Root
+from phq.dataset.run import RUN, read_run, run_bytes
+from phq.errors import InputError
+from phq.schema import SCHEMA_VERSION, Row, plain
+from phq.shards.atomic import atomic_write
+from phq.shards.owner import MANIFEST
+from phq.shards.tables import ROWS_PER_GROUP, _column, arrow_schema
+from phq.shards.tar import MEMBERS
+
+STORAGE = ("shard", *(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size")))
+"""Columns that say where a sample's bytes are; no overlay can change them."""
+REJECTS = "rejects.parquet"
+TABLES = (MANIFEST, REJECTS)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_EXTRA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_PLAIN = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+NONE, LATEST = "none", "latest"
+
+
+def overlay_file(name: str) -> str:
+    """Path of an overlay inside the dataset."""
+    return f"overlays/{name}.parquet"
+
+
+def check_name(name: str) -> None:
+    """Let a name pass that an overlay can have.
+
+    Raises:
+        InputError: it cannot be called that.
+    """
+    if name in (NONE, LATEST) or not _NAME.fullmatch(name):
+        raise InputError(
+            f"an overlay cannot be called {name!r}: up to 64 letters, digits, '.', '_' and '-', a letter or digit "
+            f"first, and not '{NONE}' or '{LATEST}'"
+        )
+
+
+def stack_names(run: Mapping[str, Any]) -> list[str]:
+    """Names of the overlays in force, bottom to top, from the content of ``run.json``.
+
+    Raises:
+        InputError: the list is not one of names.
+    """
+    names = run.get("overlays", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"'overlays' in run.json is {names!r}, not a list of names")
+    for name in names:
+        check_name(name)
+    return list(names)
+
+
+def names_up_to(run: Mapping[str, Any], overlay: str | None) -> list[str]:
+    """The overlays that a state of the dataset consists of, bottom to top.
+
+    Args:
+        run: content of ``run.json``.
+        overlay: name of the state: None or ``none``, the name of an overlay, or ``latest``.
+
+    Raises:
+        InputError: no such overlay; the message lists those there are.
+    """
+    names = stack_names(run)
+    if overlay is None or overlay == NONE:
+        return []
+    if overlay == LATEST:
+        return names
+    if overlay not in names:
+        known = ", ".join([NONE, *names, LATEST])
+        raise InputError(f"the dataset has no overlay {overlay!r}; it has: {known}")
+    return names[: names.index(overlay) + 1]
+
+
+def open_overlay(root: Root, name: str) -> ParquetTable:
+    """An overlay whose columns are read when they are needed.
+
+    Raises:
+        InputError: the file is missing, is no overlay, or is of another version of the format.
+    """
+    table = ParquetTable(root, overlay_file(name))
+    if table.notes.get("kind") != "overlay" or "key" not in table.names:
+        raise InputError(f"{overlay_file(name)} of {root.where} is not an overlay of phq")
+    return table
+
+
+def read_overlay(root: Root, name: str) -> pa.Table:
+    """A whole overlay, sorted by key; what made it is JSON under ``about`` in the metadata of its schema.
+
+    Raises:
+        InputError: see `open_overlay`.
+    """
+    return open_overlay(root, name).read()
+
+
+def positions(keys: pa.ChunkedArray, overlay_keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where the overlay speaks of each row: number of its row, null where it does not."""
+    return pc.index_in(keys, value_set=overlay_keys)
+
+
+def laid_over(column: pa.ChunkedArray | None, values: pa.ChunkedArray, places: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column with an overlay's values where it speaks of the row; null elsewhere if there was no such column."""
+    found = values.take(places)
+    return found if column is None else pc.if_else(pc.is_valid(places), found, column.cast(found.type))
+
+
+def apply_overlays(table: pa.Table, overlays: Sequence[pa.Table]) -> pa.Table:
+    """The table as the overlays leave it: rows in their order, columns of an overlay's own appended.
+
+    Args:
+        table: any columns, ``key`` among them; a key that is null or in no overlay keeps its row as it is.
+        overlays: bottom to top, so the later wins; each with a unique ``key``.
+    """
+    for overlay in overlays:
+        places = positions(table["key"], overlay["key"])
+        for name in overlay.column_names:
+            if name == "key":
+                continue
+            index = table.schema.get_field_index(name)
+            column = laid_over(None if index < 0 else table.column(index), overlay[name], places)
+            field = overlay.schema.field(name)
+            table = table.append_column(field, column) if index < 0 else table.set_column(index, field, column)
+    return table
+
+
+def write_overlay(
+    folder: Path, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
+) -> None:
+    """Write an overlay and put it on top of the stack, in one change of the dataset (`phq.dataset.journal`).
+
+    The same rows, in any order, give the same bytes.
+
+    Args:
+        folder: the dataset.
+        name: what the overlay is called; see `check_name`.
+        rows: ``key`` and a value for each of `columns`; arrays are flattened and floats rounded as in the json.
+        columns: fields of `phq.schema.Row` that do not say where bytes are, and plain columns of any other name, whose
+            type is that of the first value.
+        about: what made it, as JSON has it: command, stages, version, config, weights.
+
+    Raises:
+        InputError: the name cannot be used or is taken, or a row speaks of a key that the dataset does not have.
+        ValueError: a column cannot be in an overlay, or a row lacks a value or has one of the wrong type.
+        OutputError: see `phq.shards.atomic.output_errors`.
+    """
+    check_name(name)
+    table = _sorted(_overlay_table(rows, columns))
+    notes = {"schema_version": SCHEMA_VERSION, "kind": "overlay", "name": name, "about": _json(about)}
+    with stage(folder) as change:
+        root = Root(folder)
+        run = read_run(root)
+        names = stack_names(run)
+        _check_free(root, name, names)
+        _check_keys(root, table["key"])
+        _write(change.path(overlay_file(name)), table.replace_schema_metadata(notes))
+        change.write(RUN, run_bytes(run | {"overlays": [*names, name]}))
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    if not columns or len(set(columns)) < len(columns):
+        raise ValueError(f"the columns of an overlay are {list(columns)}: at least one, each once")
+    for name in columns:
+        if name in ("key", *STORAGE):
+            raise ValueError(f"an overlay cannot change {name}: the stored bytes stay what and where they are")
+        if name not in Row.model_fields and not _EXTRA.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a column: letters, digits and '_', no digit first")
+
+
+def _fields(columns: Sequence[str], first: Mapping[str, Any]) -> list[pa.Field]:
+    known = arrow_schema()
+    fields = [known.field("key")]
+    for name in columns:
+        if name in Row.model_fields:
+            fields.append(known.field(name))
+            continue
+        kind = type(first.get(name, ""))
+        if kind not in _PLAIN:
+            raise ValueError(f"column {name} holds {first.get(name)!r}, expected a string, a number or a boolean")
+        fields.append(pa.field(name, _PLAIN[kind]))
+    return fields
+
+
+def _extra_column(field: pa.Field, values: list[Any]) -> pa.Array:
+    for value in values:
+        if _PLAIN.get(type(value)) != field.type:
+            raise ValueError(f"column {field.name} holds {value!r}, expected {field.type}")
+    return pa.array(values, field.type)
+
+
+def _overlay_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pa.Table:
+    _check_columns(columns)
+    rest = (plain(dict(row)) for row in rows)
+    tables: list[pa.Table] = []
+    fields: list[pa.Field] = []
+    while batch := list(islice(rest, ROWS_PER_GROUP)):
+        fields = fields or _fields(columns, batch[0])
+        for row in batch:
+            if row.keys() != {"key", *columns} or None in row.values():
+                raise ValueError(f"row {row.get('key', '?')} must have a value for each of key, {', '.join(columns)}")
+        arrays = [
+            (_column if field.name in Row.model_fields else _extra_column)(field, [row[field.name] for row in batch])
+            for field in fields
+        ]
+        tables.append(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
+    return pa.concat_tables(tables) if tables else pa.schema(_fields(columns, {})).empty_table()
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    counts = pc.value_counts(table["key"])
+    for entry in counts.filter(pc.greater(counts.field("counts"), 1))[:1]:
+        raise ValueError(f"an overlay has one row a key; {entry['values']} has {entry['counts']}")
+    return table.take(pc.sort_indices(table["key"]))
+
+
+def _check_free(root: Root, name: str, names: list[str]) -> None:
+    if name in names:
+        why = "choose another name (nothing is ever overwritten)"
+        raise InputError(f"{root.where} already has an overlay {name}; {why}")
+    if root.exists(overlay_file(name)):  # one that no run.json lists may be replaced, any other file may not
+        open_overlay(root, name)
+
+
+def _check_keys(root: Root, keys: pa.ChunkedArray) -> None:
+    known = pa.chunked_array([c for name in TABLES for c in ParquetTable(root, name).read(["key"])["key"].chunks])
+    unknown = keys.filter(pc.invert(pc.is_in(keys, value_set=known)))
+    if len(unknown):
+        raise InputError(
+            f"{root.where} has no sample {unknown[0]}, of which the overlay speaks ({len(unknown)} such keys)"
+        )
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with atomic_write(path) as stream, pq.ParquetWriter(stream, table.schema, compression="zstd") as writer:
+        for start in range(0, len(table), ROWS_PER_GROUP):  # so that the bytes do not depend on the rows' batches
+            writer.write_table(table.slice(start, ROWS_PER_GROUP).combine_chunks())

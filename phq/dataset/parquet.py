@@ -1,0 +1,111 @@
+"""A parquet file of the dataset, of which columns and groups of rows are read as they are needed."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phq.dataset.root import Root
+from phq.errors import InputError
+from phq.schema import SCHEMA_VERSION
+
+_GROUPS_KEPT = 64
+"""Row groups of 4,096 rows kept for reading single rows: at most about 1 GB, where an overlay has every column."""
+
+
+class ParquetTable:
+    """One of the dataset's tables, closed between two reads: safe after a fork, and picklable.
+
+    Raises:
+        InputError: the file is missing or damaged, was not written by phq, or is of another version of the format.
+    """
+
+    def __init__(self, root: Root, name: str) -> None:
+        self.root = root
+        self.name = name
+        self._check()
+        self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"root": self.root, "name": self.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
+
+    @cached_property
+    def _metadata(self) -> pq.FileMetaData:
+        try:
+            with self.root.open(self.name) as stream:
+                return pq.read_metadata(stream)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{self.name} of {self.root.where} is damaged: {error}") from error
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Names, types and descriptions of the columns."""
+        return self._metadata.schema.to_arrow_schema()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(self.schema.names)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Metadata of the table as a whole."""
+        return {key.decode(): value.decode() for key, value in (self.schema.metadata or {}).items()}
+
+    def __len__(self) -> int:
+        return int(self._metadata.num_rows)
+
+    def _check(self) -> None:
+        version = self.notes.get("schema_version", "")
+        if not version:
+            raise InputError(f"{self.name} of {self.root.where} was not written by phq")
+        if version != SCHEMA_VERSION:
+            raise InputError(
+                f"{self.name} of {self.root.where} has the format {version!r}, and this phq reads {SCHEMA_VERSION!r}: "
+                "install the version of phq that it was made with, or a newer one"
+            )
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The columns asked for, all if none are named; nothing else is read from the disk or the net.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return self._read(list(columns) if columns is not None else self.names, None)
+
+    def row(self, number: int) -> dict[str, Any]:
+        """One row; the row group it lies in is kept for the next one."""
+        group = bisect_right(self._ends, number)
+        start = self._ends[group - 1] if group else 0
+        row: dict[str, Any] = self._group(group).slice(number - start, 1).to_pylist()[0]
+        return row
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        groups = range(self._metadata.num_row_groups)
+        return list(accumulate(self._metadata.row_group(i).num_rows for i in groups))
+
+    def _read_group(self, group: int) -> pa.Table:
+        return self._read(self.names, group)
+
+    def _read(self, columns: list[str], group: int | None) -> pa.Table:
+        footer = self._metadata.serialized_size
+        try:
+            with self.root.open_columns(self.name, columns, group, footer) as stream:
+                # A thread of Arrow's that lets go of a Python stream while the interpreter ends aborts the process
+                # (apache/arrow issue 34314): so no thread but this one reads.
+                file = pq.ParquetFile(stream, metadata=self._metadata, pre_buffer=False)
+                groups = range(file.num_row_groups) if group is None else [group]
+                return file.read_row_groups(groups, columns, use_threads=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{self.name} of {self.root.where} is damaged: {error}") from error

@@ -1,0 +1,218 @@
+"""Where a dataset lies: a folder, or any URL fsspec knows; read by file name, offset and size."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from phq.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_CAN_PREAD = hasattr(os, "pread")  # not on Windows
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+
+
+class _Descriptor:
+    """An open file, closed once nobody reads from it: neither the cache nor a thread that still holds it."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._lock = threading.Lock()
+
+    def read(self, size: int, offset: int) -> bytes:
+        if _CAN_PREAD:  # has no position, so threads and forked processes do not disturb each other
+            return os.pread(self.fd, size, offset)
+        with self._lock:
+            os.lseek(self.fd, offset, os.SEEK_SET)
+            return os.read(self.fd, size)
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+def _descriptor(path: str) -> _Descriptor:
+    return _Descriptor(os.open(path, _FLAGS))
+
+
+def _most_open_files() -> int:
+    """A quarter of what the process may open, at most 1,024: at 1,024 open files allowed, 256 shards."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 256
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1024 if allowed == resource.RLIM_INFINITY else max(8, min(1024, allowed // 4))
+
+
+class Root:
+    """A dataset's folder, local or not.
+
+    Safe to use from several threads, after a fork, and pickled (it opens its files again). At most a quarter of
+    the files a process may open are kept open.
+
+    Args:
+        where: a folder, or a URL of any file system fsspec knows (``https://…``, ``s3://…``, ``hf://…``).
+
+    Raises:
+        InputError: fsspec has no such file system, or needs another package for it.
+        MissingExtraError: the path is a URL and fsspec is not installed.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        self.where = str(where)
+        is_url = isinstance(where, str) and ("://" in where or "::" in where)
+        local = Path(where).absolute() if not is_url else _local_folder(self.where)
+        self.local: Path | None = local
+        """The folder, None if it is not on this machine's file system."""
+        self._prefix = f"{local}{os.sep}"
+        self._reset()
+
+    def _reset(self) -> None:
+        self._descriptors: Callable[[str], _Descriptor] = lru_cache(_most_open_files())(_descriptor)
+        self._remote: tuple[int, AbstractFileSystem, str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"where": self.where, "local": self.local, "_prefix": self._prefix}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    def __repr__(self) -> str:
+        return f"Root({self.where!r})"
+
+    def _file_system(self) -> tuple[AbstractFileSystem, str]:
+        """fsspec's file system of this process (its event loop does not survive a fork), and the folder in it."""
+        if self._remote is None or self._remote[0] != os.getpid():
+            self._remote = (os.getpid(), *_open_url(self.where))
+        return self._remote[1:]
+
+    def read(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
+        """Bytes of a file, or of a part of it; nothing else of the file is read or downloaded.
+
+        Args:
+            name: path inside the dataset, with forward slashes.
+            offset: first byte.
+            size: number of bytes, None for all to the end; fewer come back where the file ends before.
+
+        Raises:
+            InputError: there is no such file, or it cannot be read.
+        """
+        if self.local is None:
+            return self._read_remote(name, offset, size)
+        if size is None:
+            with self.open(name) as stream, self._errors(name):
+                stream.seek(offset)
+                return stream.read()
+        try:
+            return self._descriptors(self._prefix + name).read(size, offset)
+        except OSError as error:
+            raise self._failure(name, error) from error
+
+    def _read_remote(self, name: str, offset: int, size: int | None) -> bytes:
+        fs, folder = self._file_system()
+        if size == 0:
+            return b""
+        end = None if size is None else offset + size
+        with self._errors(name):
+            content: bytes = fs.cat_file(f"{folder}/{name}", start=offset or None, end=end)
+        if size is not None and len(content) > size:
+            raise InputError(f"the server of {self.where} sends whole files where a part is asked for (no HTTP ranges)")
+        return content
+
+    def open(self, name: str) -> BinaryIO:
+        """A seekable stream that reads, or downloads, only what is asked of it.
+
+        Raises:
+            InputError: there is no such file, or it cannot be read.
+        """
+        if self.local is not None:
+            with self._errors(name):
+                return Path(self._prefix + name).open("rb")
+        fs, folder = self._file_system()
+        with self._errors(name):
+            stream: BinaryIO = fs.open(f"{folder}/{name}", "rb", cache_type="none")
+            return stream
+
+    def open_columns(self, name: str, columns: list[str], group: int | None, footer: int) -> BinaryIO:
+        """A stream for reading some columns of a parquet file; a remote file's ranges are fetched concurrently.
+
+        Args:
+            name: path inside the dataset.
+            columns: the columns that will be read.
+            group: the row group that will be read, None for all.
+            footer: bytes of the file's metadata.
+
+        Raises:
+            InputError: there is no such file, or it cannot be read.
+        """
+        if self.local is not None:
+            return self.open(name)
+        from fsspec.parquet import open_parquet_file
+
+        fs, folder = self._file_system()
+        groups = None if group is None else [group]
+        with self._errors(name):
+            stream: BinaryIO = open_parquet_file(
+                f"{folder}/{name}", fs=fs, columns=columns, row_groups=groups, engine="pyarrow",
+                footer_sample_size=footer + 8,
+            )  # fmt: skip
+            return stream
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        if self.local is not None:
+            return (self.local / name).exists()
+        fs, folder = self._file_system()
+        with self._errors(name):
+            return bool(fs.exists(f"{folder}/{name}"))
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files and folders in a folder, sorted; none if there is no such folder."""
+        if self.local is not None:
+            path = self.local / folder
+            return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+        fs, base = self._file_system()
+        try:
+            found = fs.ls(f"{base}/{folder}", detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
+            raise self._failure(name, error) from error
+
+    def _failure(self, name: str, error: Exception) -> InputError:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return InputError(f"{self.where} has no file {name}")
+        return InputError(f"cannot read {name} of {self.where}: {getattr(error, 'strerror', None) or error}")
+
+
+def _open_url(url: str) -> tuple[AbstractFileSystem, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        raise MissingExtraError("fsspec", "remote", f"reading {url}") from None
+    try:
+        fs, folder = url_to_fs(url)
+    except (ImportError, ValueError) as error:  # their sentences say which package, or that there is no such kind
+        raise InputError(f"cannot read {url}: {error}") from error
+    return fs, str(folder).rstrip("/")
+
+
+def _local_folder(url: str) -> Path | None:
+    """The folder a ``file://`` URL means, None for every other URL."""
+    if not url.startswith(("file://", "local://")):
+        return None
+    return Path(_open_url(url)[1]).absolute()

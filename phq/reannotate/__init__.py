@@ -1,0 +1,1 @@
+"""Labels made again beside the shards, compared, and folded into new shards."""

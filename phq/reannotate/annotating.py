@@ -1,0 +1,215 @@
+"""`annotate`: labels made again beside the shards, as an overlay. What ``phq annotate`` does is this one call."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq import __version__
+from phq.building import models_of
+from phq.config import Config
+from phq.dataset.overlays import check_name, stack_names
+from phq.dataset.reader import Dataset
+from phq.errors import ConfigError, InputError, OutputError
+from phq.photos.discover import Found
+from phq.pipeline import models_used
+from phq.plan import WORK, open_work_folder
+from phq.pose.body import load_body
+from phq.reannotate.chain import make_pipeline
+from phq.reannotate.groups import Selection, select
+from phq.reannotate.raw_photos import find_photos
+from phq.reannotate.settings import settings_for
+from phq.reannotate.stating import Statement, state
+from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, read_units
+from phq.running import run_plan
+from phq.shards.card import Model
+from phq.shards.owner import MANIFEST
+from phq.threads import available_cores
+from phq.weights import checked_path, registry
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What an annotation yielded."""
+
+    name: str
+    """Of the overlay."""
+    stages: list[str]
+    samples: int
+    kinds: dict[str, int]
+    """Samples by what was looked at: ``raw`` photo, stored ``crop``, or the ``record`` alone."""
+    statement: Statement
+    models: tuple[Model, ...]
+    """What touched the labels, with its licence."""
+
+
+def annotate(  # noqa: PLR0913 - the options of the command
+    dataset: str | Path,
+    name: str,
+    *,
+    stages: Sequence[str] | None = None,
+    raw: str | Path | None = None,
+    where: str | None = None,
+    preset: str | None = None,
+    config: Path | None = None,
+    sets: Sequence[str] = (),
+    workers: int | None = None,
+    quiet: bool = True,
+    say: Callable[[str], object] = lambda _: None,
+) -> Annotated:
+    """Run some stages again over a dataset as its overlays leave it, and put the result on top as overlay `name`.
+
+    No shard is touched. The person is the stored box; the picture is the stored one, so a camera that would have cut
+    it differently is stated by ``intrinsics``. A person whom a stage throws out is rejected in the overlay, with the
+    labels from before. Samples in ``rejects.parquet`` have no stored picture and stay what they are. An interrupted
+    annotation is continued by the same call.
+
+    Args:
+        dataset: a folder. name: see `phq.dataset.overlays.check_name`.
+        stages: names of `phq.reannotate.groups.GROUPS`; all by default. What they need comes along.
+        raw: folder, list or glob of the photos, found again by their sha256; where one is not found or cannot be
+            decoded, and where `raw` is None, the stored crop stands in.
+        where: only samples for which this condition holds, see `phq.dataset.filters.matching`.
+        preset, config, sets: as for a build; by default what the dataset was built with.
+        workers: processes, by default one a core; the result does not depend on it.
+        quiet: no progress bar. say: is given a sentence where something is done that was not asked for.
+
+    Raises:
+        ConfigError, InputError, OutputError, WeightError: with a sentence for the user; what was finished stays.
+    """
+    selection = select(stages)
+    samples = _samples(dataset, name, where)
+    folder = samples.root.local
+    assert folder is not None
+    settings = settings_for(samples.run, preset, config, sets)
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers = {workers}: at least one is needed")
+    for line in selection.lines:
+        say(line)
+    labels, work = None, folder / f"{WORK}-annotate-{name}"
+    plan = _plan(samples, raw, settings, selection, say)
+    _check_resumed(work, plan)
+    if selection.stages:
+        labels = _run(samples, plan, selection, work, workers or available_cores(), quiet)
+    about = _about(samples, settings, selection, where, labels)
+    statement = state(samples, name, labels, selection, settings, about)
+    shutil.rmtree(work, ignore_errors=True)
+    kinds = about["samples"]
+    return Annotated(name, selection.names, len(samples), kinds, statement, _models(settings, selection))
+
+
+def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
+    """Every sample to annotate, kept or not, that has a stored picture."""
+    check_name(name)
+    opened = Dataset(dataset, where=where, rejects=True)
+    if opened.root.local is None:
+        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    if name in stack_names(opened.run):
+        raise InputError(f"{dataset} already has an overlay {name}; choose another name (nothing is ever overwritten)")
+    stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
+    if not len(stored):
+        raise InputError(f"{dataset} has no stored sample" + (f" with {where}" if where else ""))
+    return stored
+
+
+def _plan(
+    samples: Dataset, raw: str | Path | None, config: Config, selection: Selection, say: Callable[[str], object]
+) -> AnnotatePlan:
+    assert samples.root.local is not None
+    names = ("source_sha256", "source_path", "pose_presence")
+    digests, recorded, presence = (samples.columns([name])[name].to_pylist() for name in names)
+    wanted = dict(zip(digests, recorded, strict=True))
+    paths = _found_again(raw, wanted, selection, say)
+    keeping = sum(seen > 0 and digest not in paths for digest, seen in zip(digests, presence, strict=True))
+    if selection.photo_pixels and keeping:
+        _say_who_keeps_landmarks(keeping, len(samples), selection, say)
+    inputs: dict[str, StoredInput] = {}
+    for number, (digest, name, key) in enumerate(zip(digests, recorded, samples.keys, strict=True)):
+        found = paths.get(digest)
+        together = digest if found else key  # people of one photo share its pixels
+        before = inputs[together].samples if together in inputs else ()
+        path = found or samples.root.local / MANIFEST
+        inputs[together] = StoredInput(path, name, (*before, number), found is not None)
+    return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, paths))
+
+
+def _found_again(
+    raw: str | Path | None, wanted: Mapping[str, str], selection: Selection, say: Callable[[str], object]
+) -> dict[str, Path]:
+    if raw is None:
+        return {}
+    if not selection.pixels:
+        say(f"no stage that was chosen looks at a picture: {raw} is not read")
+        return {}
+    paths = find_photos(raw, wanted)
+    if len(paths) < len(wanted):
+        say(f"{len(wanted) - len(paths)} photos were not found in {raw}: their samples are seen in the stored crops")
+    return paths
+
+
+def _say_who_keeps_landmarks(keeping: int, samples: int, selection: Selection, say: Callable[[str], object]) -> None:
+    if keeping == samples and selection.names == ["keypoints"]:
+        raise ConfigError("keypoints are found in the photo, a stored crop shows too little of it; give --raw PHOTOS")
+    say(f"{keeping} samples are seen in their stored crops: they keep their landmarks, found in the whole photo")
+
+
+def _task(samples: Dataset, selection: Selection, paths: Mapping[str, Path]) -> str:
+    """What an annotation depends on beside configuration and the photos' names."""
+    return json.dumps([samples.overlays, selection.names, samples.keys, sorted(paths)])
+
+
+def _run(
+    samples: Dataset, plan: AnnotatePlan, selection: Selection, work: Path, workers: int, quiet: bool
+) -> pa.Table:
+    """What the stages say of every sample, see `phq.reannotate.units.unit_schema`."""
+    for network in models_used(plan.config):
+        if selection.uses(network):
+            checked_path(network)
+    inner = open_work_folder(work, plan)
+    setup = partial(make_pipeline, samples, plan.config, selection)
+    run_plan(setup, plan, inner, workers, quiet, partial(annotate_unit, columns=selection.columns))
+    return read_units(inner, len(plan.units), selection.columns)
+
+
+def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
+    note = work / WORK / "plan.json"
+    if note.exists() and json.loads(note.read_bytes()).get("id") != plan.fingerprint():
+        raise OutputError(
+            f"{work} holds an unfinished annotation of that name, of other samples or photos or with other options; "
+            "finish it with the same command, choose another name, or remove that folder"
+        )
+
+
+def _about(
+    samples: Dataset, config: Config, selection: Selection, where: str | None, labels: pa.Table | None
+) -> dict[str, Any]:
+    """What the overlay says of how it was made."""
+    kinds = labels["kind"] if labels is not None else pa.chunked_array([["record"] * len(samples)])
+    counts = sorted(pc.value_counts(kinds).to_pylist(), key=lambda entry: str(entry["values"]))
+    body = load_body()
+    return {
+        "command": "annotate",
+        "version": __version__,
+        "stages": selection.names,
+        "below": samples.overlays,
+        "where": where or "",
+        "samples": {entry["values"]: entry["counts"] for entry in counts},
+        "config": config.model_dump(mode="json"),
+        "weights": [vars(registry()[name]) for name in models_used(config) if selection.uses(name)],
+        "body": {"name": body.name, "sha256": body.sha256} if selection.body else {},
+        "models": [vars(model) for model in _models(config, selection)],
+    }
+
+
+def _models(config: Config, selection: Selection) -> tuple[Model, ...]:
+    body = load_body().name if selection.body else ""
+    return tuple(model for model in models_of(config) if model.name == body or selection.uses(model.name))

@@ -1,0 +1,42 @@
+"""The stages of an annotation: those chosen of the pipeline, between reading a record and stating it again."""
+
+from __future__ import annotations
+
+from phq.config import Config
+from phq.dataset.reader import Dataset
+from phq.pipeline import Pipeline, stages
+from phq.reannotate.groups import UNCERTAINTY, Selection
+from phq.reannotate.reading import ReadStored
+from phq.reannotate.stages_again import (
+    FindLandmarksAgain,
+    FitBodyAgain,
+    StateForStored,
+    StateUncertainty,
+    StoreFaceInStored,
+)
+from phq.work import Stage
+
+
+def make_pipeline(dataset: Dataset, config: Config, selection: Selection) -> Pipeline:
+    """Set-up stages for samples of a dataset."""
+    return Pipeline(chain(dataset, config, selection))
+
+
+def chain(dataset: Dataset, config: Config, selection: Selection) -> list[Stage]:
+    """From a record to what the chosen stages say instead, in the order of `phq.pipeline.stages`."""
+    chosen: list[Stage] = [ReadStored(dataset, config.read, selection)]
+    for stage in stages(config):
+        if stage.name in selection.stages:
+            chosen += again(stage, config)
+    return [*chosen, StateUncertainty()] if set(UNCERTAINTY) & set(selection.columns) else chosen
+
+
+def again(stage: Stage, config: Config) -> list[Stage]:
+    """The stage as it is, or the one that does its work where only the stored picture can be labelled."""
+    stand_ins: dict[str, list[Stage]] = {
+        "keypoints": [FindLandmarksAgain(config.fast)],
+        "fit": [FitBodyAgain()],
+        "camera": [stage, StateForStored()],
+        "store_face": [StoreFaceInStored()],
+    }
+    return stand_ins.get(stage.name, [stage])

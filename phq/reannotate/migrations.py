@@ -1,0 +1,70 @@
+"""From records of an older schema or camera convention to today's; `phq bake` applies them.
+
+Add one here with every change of `phq.schema.SCHEMA_VERSION`, of the fields of `phq.schema.Sample`, or of the id of a
+camera convention. They run in this order, each over what the one before has left, on rows of the manifest and on
+rejects, of which a field that was never computed is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from phq.camera.convention import CONVENTION
+from phq.errors import InputError
+from phq.finalise import Fields
+from phq.labels.reading import WINDOW_CONVENTION
+from phq.schema import PROVENANCE, SCHEMA_VERSION, Row
+
+CONVENTIONS = ("", CONVENTION, WINDOW_CONVENTION)
+"""Camera conventions that this version reads; '' is a reject that never got a camera."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step."""
+
+    name: str
+    applies: Callable[[Fields], bool]
+    """Whether a record is from before this step."""
+    change: Callable[[Fields], Fields]
+    """The record after it, as a new dict."""
+
+
+MIGRATIONS = (
+    Migration(
+        "provenance",
+        lambda record: not record.keys() >= set(PROVENANCE),
+        lambda record: dict.fromkeys(PROVENANCE, "") | record,
+    ),
+)
+"""Every step there is; ``provenance``: records from before licence, author, source and identity say '' for unknown."""
+
+
+def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:
+    """The record as today's schema has it, and the names of the steps that led there.
+
+    Raises:
+        InputError: no step leads from its schema version, its camera convention or one of its fields to today's.
+    """
+    steps = []
+    for migration in migrations:
+        if migration.applies(record):
+            record = migration.change(record)
+            steps.append(migration.name)
+    _check_current(record)
+    return record, steps
+
+
+def _check_current(record: Fields) -> None:
+    unknown = sorted(record.keys() - Row.model_fields.keys())
+    if record.get("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        what = f"schema version {record['schema_version']!r}"
+    elif record.get("camera_convention", "") not in CONVENTIONS:
+        what = f"camera convention {record['camera_convention']!r}"
+    elif unknown:
+        what = f"field {unknown[0]!r}"
+    else:
+        return
+    where = f"sample {record.get('key', '?')}"
+    raise InputError(f"{where} has the {what}, which this version of phq cannot bring up to date; use a newer one")

@@ -1,0 +1,75 @@
+"""The first stage of an annotation: a record and the picture it speaks of."""
+
+from __future__ import annotations
+
+from phq.config import Read
+from phq.dataset.item import Item
+from phq.dataset.reader import Dataset
+from phq.photos.decode import Decoded, PhotoRejectError, decode
+from phq.reannotate.groups import Selection
+from phq.reannotate.restored import restored_face, restored_fit
+from phq.reannotate.views import (
+    CROP,
+    RAW,
+    RECORD,
+    Fields,
+    StoredPerson,
+    StoredPhoto,
+    View,
+    crop_view,
+    cut_again,
+    person_in,
+    raw_view,
+    view_of,
+)
+from phq.work import Photo
+
+
+class ReadStored:
+    """Gives every stored person a view, and the fields of the record."""
+
+    name = "read"
+
+    def __init__(self, dataset: Dataset, read: Read, selection: Selection) -> None:
+        self.dataset = dataset
+        self.read = read
+        self.selection = selection
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every `StoredPhoto`; where its file cannot be decoded the stored crops stand in."""
+        for photo in photos:
+            assert isinstance(photo, StoredPhoto)
+            decoded = self._decoded(photo)
+            photo.people = [self._person(self.dataset[number], decoded) for number in photo.samples]
+
+    def _decoded(self, photo: StoredPhoto) -> Decoded | None:
+        if not photo.found:
+            return None
+        try:
+            return decode(photo.path, self.read.max_pixels, self.read.background)
+        except PhotoRejectError:
+            return None
+
+    def _person(self, item: Item, decoded: Decoded | None) -> StoredPerson:
+        row = item.row
+        view = self._view(item, row, decoded)
+        person = person_in(row, view)
+        if self.selection.crop_pixels:
+            person.crop = cut_again(row, view.pixels) if view.kind == RAW and view.pixels is not None else item.image
+            person.crop_mask = item.mask
+        if "pose" not in self.selection.names:
+            person.fit = person.start = restored_fit(person)
+        if "face" not in self.selection.names:
+            person.face = restored_face(person)
+        return person
+
+    def _view(self, item: Item, row: Fields, decoded: Decoded | None) -> View:
+        raw = raw_view(row, decoded) if decoded else None
+        if raw is not None:
+            return raw
+        if self.selection.photo_pixels:
+            return crop_view(row, item.image)
+        return view_of(row, CROP if self.selection.crop_pixels else RECORD)
