@@ -1,0 +1,72 @@
+"""What lies in a dataset's folder beside the dataset itself, and may still show or name a sample.
+
+`DERIVED` is the list: pictures and pages that phq draws from samples and signs. They are dropped when a sample is
+redacted, for what a picture shows cannot be searched; phq can draw all of them again. Files that somebody else put
+there stay.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from phq.dataset.journal import JOURNAL
+from phq.health.folder import is_ours
+from phq.schema import SCHEMA_VERSION
+
+DERIVED = {
+    ".png": b"Software\0" + SCHEMA_VERSION.encode(),
+    ".html": b'<meta name="generator" content="phq'
+}
+"""By suffix, the signature of a picture (PNG text chunk) or page that phq drew of samples."""
+_WORK_PREFIX = ".phq-"
+_HEAD = 1 << 16
+"""Bytes in which a signature stands."""
+
+
+def is_drawn(path: Path) -> bool:
+    """Whether phq drew this picture or page."""
+    signature = DERIVED.get(path.suffix)
+    if signature is None:
+        return False
+    with path.open("rb") as stream:
+        return signature in stream.read(_HEAD)
+
+
+def work_left(folder: Path) -> list[str]:
+    """Files of builds and annotations that were interrupted, half-written ones among them; sorted."""
+    return [name for name in files_in(folder) if name.startswith(_WORK_PREFIX) or _is_half_written(name)]
+
+
+def _is_half_written(name: str) -> bool:
+    return name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))
+
+
+def drawings(folder: Path) -> list[str]:
+    """Pictures and pages that phq drew, sorted."""
+    return [name for name in files_in(folder) if not name.startswith(_WORK_PREFIX) and is_drawn(folder / name)]
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Every file below the folder, but for the journal; sorted."""
+    found = []
+    for root, folders, files in os.walk(folder):
+        if Path(root) == folder and JOURNAL in folders:
+            folders.remove(JOURNAL)
+        found += [(Path(root) / name).relative_to(folder).as_posix() for name in files]
+    yield from sorted(found)
+
+
+def mentioning(folder: Path, files: Collection[str], names: Collection[str]) -> list[str]:
+    """Those of `files` in whose bytes one of `names` stands."""
+    wanted = sorted(name.encode() for name in names)
+    return [file for file in files if _mentions(folder / file, wanted)]
+
+
+def _mentions(path: Path, names: list[bytes]) -> bool:
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(name) >= 0 for name in names)

@@ -1,0 +1,131 @@
+"""What describes a dataset, made to fit again after some of its samples are gone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq import __version__
+from phq.curate.scrub import Scrubber
+from phq.dataset.journal import Change
+from phq.health.card import Rows, mended_card, right_card, stated_checksums
+from phq.schema import PROVENANCE
+from phq.shards.card import SPLITS, Card, stored_card
+from phq.shards.croissant import StoredFile, croissant, stored_file
+from phq.shards.owner import CROISSANT, MANIFEST
+from phq.shards.wids_index import wids_index
+
+DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
+"""Columns that the descriptions are made of."""
+README = "README.md"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """`DESCRIBED` of the rows of the dataset."""
+
+    manifest: pa.Table
+    rejects: pa.Table
+
+    def photos(self) -> int:
+        """Number of different photos."""
+        paths = [chunk for table in (self.manifest, self.rejects) for chunk in table["source_path"].chunks]
+        return int(pc.count_distinct(pa.chunked_array(paths, pa.string())).as_py())
+
+    def people(self) -> int:
+        """Number of rows about a person, not about a photo as a whole."""
+        return sum(len(table) - int(table["person_index"].null_count) for table in (self.manifest, self.rejects))
+
+
+class Descriptions:
+    """Stages the descriptions of the dataset as it will be.
+
+    Args:
+        change: has the files that will be new, shards and tables among them.
+        scrubber: takes out the names of what is gone. before, after: the rows.
+        shards: split → samples of each of its shards, in order, afterwards.
+    """
+
+    def __init__(
+        self, change: Change, scrubber: Scrubber, before: Tables, after: Tables, shards: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        self.change = change
+        self.scrubber = scrubber
+        self.before = before
+        self.after = after
+        self.shards = shards
+        self._staged = set(change.staged())
+
+    def stage(self, run: Mapping[str, Any]) -> None:
+        """Indexes, ``run.json``, card, and ``croissant.json`` if there was one.
+
+        Args:
+            run: content of ``run.json`` so far.
+        """
+        for split in SPLITS:
+            if any(name in self._staged for name in self.shards[split]):
+                self.change.write(f"{split}/index.json", self._index(split))
+            elif not self.shards[split]:
+                self.change.delete(f"{split}/index.json")
+        new = self.scrubber.json({**run, "counts": self._counts(run.get("counts", {}))})
+        self.change.write("run.json", (json.dumps(new, indent=2, sort_keys=True) + "\n").encode())
+        card = card_of(new)
+        self.change.write(README, self._card(card).encode())
+        if (self.change.folder / CROISSANT).exists():
+            manifest = stored_file(self.change.folder, MANIFEST, self._path(MANIFEST))
+            content = croissant(card, Rows(self.after.manifest), manifest, self._checksums())
+            self.change.write(CROISSANT, content)
+
+    def _index(self, split: str) -> bytes:
+        shards = self.shards[split].items()
+        return wids_index(split, [(Path(name).name, n, self._path(name).stat().st_size) for name, n in shards])
+
+    def _counts(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        reasons = self.after.rejects["reason"].to_pylist()
+        in_words = isinstance(old.get("rejected"), dict)
+        new: dict[str, Any] = {
+            "kept": len(self.after.manifest),
+            "rejected": dict(sorted(Counter(reasons).items())) if in_words else len(reasons),
+            "photos": old.get("photos", 0) - self.before.photos() + self.after.photos(),
+            "people": old.get("people", 0) - self.before.people() + self.after.people(),
+        }
+        return {**old, **{name: value for name, value in new.items() if name in old}}
+
+    def _card(self, card: Card) -> str:
+        """As phq writes it; in one that a person has changed, only what follows from the rows becomes new."""
+        path = self.change.folder / README
+        there = path.read_bytes() if path.exists() else None
+        old, new = (right_card(card, tables.manifest, tables.rejects) for tables in (self.before, self.after))
+        if there is None or there == old.encode():
+            return new
+        return self.scrubber.text(mended_card(there, new))
+
+    def _path(self, name: str) -> Path:
+        """Where the new content of a file lies by now."""
+        return self.change.path(name) if name in self._staged else self.change.folder / name
+
+    def _checksums(self) -> list[StoredFile]:
+        known = stated_checksums((self.change.folder / CROISSANT).read_bytes())
+        names = [name for split in SPLITS for name in self.shards[split]]
+        return [self._checksum(name, known.get(name)) for name in names]
+
+    def _checksum(self, name: str, known: str | None) -> StoredFile:
+        # shards that nothing happens to are not read: there may be terabytes of them
+        if known and name not in self._staged:
+            return StoredFile(name, (self.change.folder / name).stat().st_size, known)
+        return stored_file(self.change.folder, name, self._path(name))
+
+
+def card_of(run: Mapping[str, Any]) -> Card:
+    """What the card of a dataset says beyond its rows; a plain one where ``run.json`` has kept nothing."""
+    try:
+        return stored_card(run)
+    except (KeyError, TypeError):
+        return Card("One-quarter headshots over 360°", str(run.get("version", __version__)), ())

@@ -1,0 +1,162 @@
+"""`merge`: samples of several datasets in one. What ``phq merge`` does is this one call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from phq import __version__
+from phq.config import Config, load_config
+from phq.curate.combine import Rows
+from phq.curate.tombstones import TOMBSTONES, read_tombstones, unite_tombstones, write_tombstones
+from phq.curate.united import Source, open_sources
+from phq.dataset.overlays import LATEST
+from phq.errors import ConfigError, OutputError
+from phq.finalise import Fields
+from phq.reannotate.baking import _card as card_of_state
+from phq.running import check_free
+from phq.shards.card import Card
+from phq.shards.owner import SHEET
+from phq.shards.write import write_dataset
+from phq.sheet import write_contact_sheet
+
+_SAID = ("version", "plan", "config", "counts", "body", "merged", "baked")
+"""What is kept of each dataset's own ``run.json``."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge yielded, and where."""
+
+    out: Path
+    kept: int
+    rejected: int
+    same: int
+    """Rows that several datasets had, and that are there once."""
+    duplicates: int
+    """Samples thrown out since one of another dataset, or of their own, shows the same."""
+    redacted: int
+    """Rows left out since one of the datasets has a tombstone for them."""
+    moved: int
+    """Samples that went to train, since a linked one was there."""
+
+
+def merge(
+    datasets: Sequence[str | Path],
+    out: str | Path,
+    *,
+    overlay: str | None = LATEST,
+    bits: int | None = None,
+    keep_duplicates: bool = False,
+    quiet: bool = True,
+) -> Merged:
+    """Write a new dataset with the samples of several, each as its overlays leave it.
+
+    * A stored picture is there once. Duplicates are found and treated as in a build, over all samples together.
+    * Rejects come along. A path that means different photos gets the name of its dataset's folder before it.
+    * A sample keeps its split, unless it is linked to one of the other split (see `phq.curate.components`): then all
+      of them go to train, so that nothing that was trained on is ever tested on.
+    * What one dataset has redacted is left out, whichever dataset has it, and all tombstones come along.
+
+    The order of `datasets` decides two things only: whose record stays where several have the same person of the same
+    photo in the same picture, and which of two folders of the same name gets a number. Everything else, and all bytes
+    otherwise, are the same in any order. Pictures pass through one at a time; records are in memory, as in a build.
+
+    Args:
+        datasets: two or more folders or URLs. out: a new folder; an interrupted merge is started again by the call.
+        overlay: the state of each dataset, see `phq.dataset.overlays.names_up_to`.
+        bits: most bits between the perceptual hashes of duplicates, by default that of a build.
+        keep_duplicates: only record perceptual duplicates in ``duplicate_of``.
+        quiet: no progress bar.
+
+    Raises:
+        ConfigError: fewer than two datasets, or `bits` out of range.
+        InputError: no dataset, or datasets that do not fit together (size, convention, version), with a sentence.
+        OutputError: the folder holds a dataset or something else, lies in one of them, or cannot be written.
+    """
+    if len(datasets) < 2:
+        raise ConfigError("a merge needs at least two datasets and the folder of the new one")
+    settings = _settings(bits, keep_duplicates)
+    folder = _free(Path(out), datasets)
+    sources = open_sources(datasets, overlay)
+    rows = Rows(sources)
+    stones = unite_tombstones(stone for source in sources for stone in read_tombstones(source.root))
+    redacted = rows.obey(stones)
+    same = rows.once()
+    duplicates = rows.settle_duplicates(settings)
+    moved = rows.join_splits()
+    kept, rejects = rows.sorted()
+    if stones:
+        write_tombstones(folder / TOMBSTONES, stones)
+    if all(source.root.exists(SHEET) for source in sources):
+        write_contact_sheet(folder / SHEET, kept, rows.members)
+    record = _run_record(sources, settings, kept, rejects)
+    with tqdm(total=len(kept), unit="sample", desc="merge", disable=quiet) as bar:
+
+        def fetch(row: Fields) -> dict[str, bytes]:
+            bar.update()
+            return rows.members(row)
+
+        write_dataset(folder, kept, rejects, fetch, record, _card(sources))
+    return Merged(folder, len(kept), len(rejects), same, duplicates, redacted, moved)
+
+
+def _settings(bits: int | None, keep_duplicates: bool) -> Config:
+    sets = [] if bits is None else [f"duplicates.bits={bits}"]
+    return load_config("everything", None, [*sets, f"duplicates.reject={str(not keep_duplicates).lower()}"])
+
+
+def _free(out: Path, datasets: Iterable[str | Path]) -> Path:
+    for dataset in datasets:
+        if Path(dataset).resolve() in (out.resolve(), *out.resolve().parents):
+            raise OutputError(f"{out} lies in {dataset}; choose another folder")
+    check_free(out)
+    return out
+
+
+def _card(sources: Sequence[Source]) -> Card:
+    cards = [card_of_state(source.folded) for source in sources]
+    titles = sorted({card.title for card in cards})
+    models = {model: None for card in cards for model in card.models}
+    return Card(" + ".join(titles), __version__, tuple(sorted(models, key=lambda m: (m.name, m.purpose, m.source))))
+
+
+def _run_record(
+    sources: Sequence[Source], settings: Config, kept: Sequence[Fields], rejects: Sequence[Fields]
+) -> dict[str, Any]:
+    """Content of ``run.json``: the merge, and what each dataset said of itself."""
+    weights = [w for source in sources for made in _made(source) for w in made.get("weights", [])]
+    configs = {json.dumps(source.folded.run.get("config"), sort_keys=True) for source in sources}
+    shared = json.loads(configs.pop()) if len(configs) == 1 else None
+    return {
+        "tool": "phq",
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "merged": sorted((_said(source) for source in sources), key=lambda said: json.dumps(said, sort_keys=True)),
+        "duplicates": settings.duplicates.model_dump(mode="json"),
+        "weights": sorted({json.dumps(w, sort_keys=True): w for w in weights}.values(), key=json.dumps),
+        **({"config": shared} if shared else {}),
+        "counts": {
+            "photos": len({row["source_path"] for row in (*kept, *rejects)}),
+            "people": len(kept) + sum("person_index" in row for row in rejects),
+            "kept": len(kept),
+            "rejected": dict(sorted(Counter(str(row["reason"]) for row in rejects).items())),
+        },
+    }
+
+
+def _made(source: Source) -> Iterator[dict[str, Any]]:
+    yield source.folded.run
+    yield from source.folded.abouts()
+
+
+def _said(source: Source) -> dict[str, Any]:
+    run = source.folded.run
+    return {"name": source.name, "overlays": source.folded.names} | {name: run[name] for name in _SAID if name in run}

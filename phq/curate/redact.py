@@ -1,0 +1,137 @@
+"""`redact`: samples leave a dataset, and nothing of them stays. What ``phq redact`` does is this one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from phq.curate.derived import drawings, files_in, mentioning, work_left
+from phq.curate.staging import Removal, State
+from phq.curate.target import Target, target_of_keys, target_of_photo
+from phq.curate.tombstones import TOMBSTONES, Tombstone, read_tombstones, text_sha256, write_tombstones
+from phq.dataset.journal import Change, recover, stage
+from phq.errors import InputError, OutputError
+from phq.health.folder import is_ours
+from phq.shards.owner import MANIFEST
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """What a redaction did."""
+
+    keys: tuple[str, ...] = ()
+    """Of the samples that are gone from the shards, sorted."""
+    records: int = 0
+    """Rows that are gone from manifest and rejects."""
+    shards: tuple[str, ...] = ()
+    """Shards that were written anew, or are gone."""
+    dropped: tuple[str, ...] = ()
+    """Drawings and leftovers of interrupted work that are gone: phq had made them, and can make them again."""
+    lookalikes: tuple[str, ...] = ()
+    """Rejects that stay, thrown out as duplicates of what is gone: they may show the same."""
+    mentions: tuple[str, ...] = ()
+    """Files that phq did not write, still name what is gone, and were left alone."""
+    linked: tuple[str, ...] = ()
+    """Files stored under a second name elsewhere (hard links), where the old content stays."""
+
+
+def redact(
+    dataset: str | Path,
+    keys: Iterable[str] = (),
+    *,
+    source: str | None = None,
+    reason: str = "",
+    day: str | None = None,
+) -> Redacted:
+    """Take samples out of a dataset: shards, tables, overlays, descriptions, pictures, texts that name them.
+
+    Only shards that hold such a sample are written anew, byte for byte what they were without it; all others stay as
+    they are. A shard that would be empty shares the samples of its neighbour, see `phq.curate.recut.recut`. What
+    remains is a tombstone for each key, and for the photo if `source` is given. Interrupted, the dataset is the old
+    one or the new one; repeated, nothing is done twice.
+
+    What is outside the folder is not reached: the photos, exports, merged datasets, copies on a hub.
+
+    Args:
+        dataset: a folder.
+        keys: whole keys of samples, kept or rejected.
+        source: a photo, as recorded in ``source_path`` or as a file with the same bytes; all its people go.
+        reason: for the tombstone. day: ISO day for it, by default today.
+
+    Raises:
+        InputError: no dataset, no such sample or photo, or nothing named.
+        OutputError: the folder cannot be written, is being changed by another process, or a file that must be written
+            anew is a link.
+    """
+    folder, wanted = Path(dataset), list(keys)
+    if bool(wanted) == (source is not None):
+        raise InputError("name the keys of samples, or a photo, one of the two")
+    recover(folder)
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{dataset} is not a folder with a dataset: it has no {MANIFEST}")
+    with stage(folder) as change:
+        state = State(folder)
+        if source is None:
+            target = target_of_keys(state.table, wanted, folder)
+        else:
+            target = target_of_photo(state.table, source, folder)
+        if not target.rows.any():
+            return Redacted()
+        names = target.keys if source is None else target.keys | target.hashes
+        stones = [Tombstone(text_sha256(name), day or date.today().isoformat(), reason) for name in names]
+        write_tombstones(change.path(TOMBSTONES), [*read_tombstones(folder), *stones])
+        return _stage(change, state, target)
+
+
+def _stage(change: Change, state: State, target: Target) -> Redacted:
+    folder = state.folder
+    removal = Removal(change, state, target)
+    removal.stage()
+    dropped = [*work_left(folder), *drawings(folder)]
+    for name in dropped:
+        change.delete(name)
+    written = change.staged()
+    changed = sorted({*written, *removal.touched, *dropped})
+    _refuse_links(folder, changed)
+    others = [name for name in files_in(folder) if not is_ours(name) and name not in dropped]
+    return Redacted(
+        keys=tuple(sorted(state.samples.select(target.rows & state.stored).keys)),
+        records=int(target.rows.sum()),
+        shards=tuple(removal.touched),
+        dropped=tuple(name for name in dropped if name not in written),
+        lookalikes=target.lookalikes,
+        mentions=tuple(mentioning(folder, others, target.names)),
+        linked=tuple(name for name in changed if _has_second_name(folder / name)),
+    )
+
+
+def _refuse_links(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if (folder / name).is_symlink():
+            raise OutputError(
+                f"{folder / name} is a link: what it leads to would keep the sample; redact a copy of the dataset "
+                "without links, and remove this one"
+            )
+
+
+def _has_second_name(path: Path) -> bool:
+    return path.is_file() and path.stat().st_nlink > 1
+
+
+def lines(result: Redacted) -> Iterator[str]:
+    """What a person is told."""
+    if not result.records:
+        yield "nothing to do: all of it was redacted before"
+        return
+    yield f"redacted {len(result.keys)} samples, {result.records} records"
+    for names, text in (
+        (result.shards, "shards written anew"),
+        (result.dropped, "made by phq, and dropped"),
+        (result.lookalikes, "rejects that stay: they were duplicates of what is gone, and may show the same"),
+        (result.mentions, "not written by phq and left alone, but still naming what is gone"),
+        (result.linked, "stored under a second name elsewhere (a hard link), where the old content stays"),
+    ):
+        if names:
+            yield f"{text}: {', '.join(names)}"

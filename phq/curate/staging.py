@@ -1,0 +1,144 @@
+"""Everything that becomes different in a dataset's folder when some of its rows go."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from phq.curate.derived import drawings
+from phq.curate.describe import DESCRIBED, Descriptions, Tables
+from phq.curate.recut import recut
+from phq.curate.rewrite import Places, changes_table, moved, rewrite_table, write_shard
+from phq.curate.scrub import Scrubber
+from phq.curate.target import COLUMNS, Target
+from phq.dataset.journal import Change
+from phq.dataset.reader import Dataset
+from phq.shards.card import SPLITS
+from phq.shards.layout import shard_name
+from phq.shards.owner import MANIFEST, SHEET
+from phq.sheet import choose, write_contact_sheet
+
+REJECTS = "rejects.parquet"
+OVERLAYS = "overlays"
+
+
+class State:
+    """A dataset as it is: rows of the manifest, after them those of the rejects."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.samples = Dataset(folder, overlay=None, rejects=True)
+        self.table = self.samples.columns(list(dict.fromkeys((*COLUMNS, *DESCRIBED, "shard", "jpg_offset"))))
+        shard = self.table["shard"].combine_chunks()
+        self.stored: NDArray[np.bool_] = np.asarray(pc.fill_null(pc.not_equal(shard, ""), False))
+        names: list[str] = pc.unique(shard).to_pylist()
+        self.shards = {split: sorted(n for n in names if n and n.startswith(f"{split}/")) for split in SPLITS}
+
+    def rows_of(self, shard: str) -> NDArray[np.int64]:
+        """Numbers of the samples of a shard, in its order."""
+        rows = np.flatnonzero(np.asarray(pc.fill_null(pc.equal(self.table["shard"], shard), False)))
+        order = np.argsort(np.asarray(self.table["jpg_offset"].take(rows)), kind="stable")
+        return np.asarray(rows[order])
+
+
+class Removal:
+    """Stages the dataset without the rows of a target.
+
+    Args:
+        change: collects the new files. state: the dataset as it is. target: what goes; at least one row.
+    """
+
+    def __init__(self, change: Change, state: State, target: Target) -> None:
+        self.change = change
+        self.state = state
+        self.target = target
+        self.scrubber = Scrubber(target.keys, target.names)
+        self.shards: dict[str, dict[str, int]] = {}
+        """Split → samples of each of its shards afterwards."""
+        self.touched: list[str] = []
+        """Shards that are written anew or go."""
+        self._places: Places = {}
+
+    def stage(self) -> None:
+        """Shards, tables, overlays, contact sheet, and what describes them."""
+        for split in SPLITS:
+            self._stage_split(split)
+        if not any(self.shards.values()):
+            self._stage_no_samples()
+        self._stage_tables()
+        for path in sorted((self.state.folder / OVERLAYS).glob("*.parquet")):
+            self._stage_overlay(path)
+        if SHEET in drawings(self.state.folder):
+            self._stage_sheet()
+        before, after = self._tables(np.ones_like(self.target.rows)), self._tables(~self.target.rows)
+        Descriptions(self.change, self.scrubber, before, after, self.shards).stage(self.state.samples.run)
+
+    def _stage_split(self, split: str) -> None:
+        names = self.state.shards[split]
+        before = [self.state.rows_of(name) for name in names]
+        left = [rows[~self.target.rows[rows]] for rows in before]
+        sizes = recut([len(rows) for rows in left])
+        after = np.split(np.concatenate([np.empty(0, np.int64), *left]), np.cumsum(sizes)[:-1]) if sizes else []
+        self.shards[split] = dict(zip(names, sizes, strict=False))  # fewer shards than before drop off at the end
+        for name, old, new in zip(names, before, [*after, *[None] * (len(names) - len(after))], strict=True):
+            if new is None:
+                self.change.delete(name)
+            elif not np.array_equal(old, new):
+                self._places |= write_shard(self.change.path(name), name, self.state.samples.select(new))
+            else:
+                continue
+            self.touched.append(name)
+
+    def _stage_no_samples(self) -> None:
+        """One empty shard, as `phq.shards.write.write_dataset` gives a dataset that kept nothing."""
+        name = shard_name("train", 0)
+        self.shards["train"] = {name: 0}
+        write_shard(self.change.path(name), name, self.state.samples.select([]))
+
+    def _stage_tables(self) -> None:
+        for name, first in ((MANIFEST, 0), (REJECTS, int(self.state.stored.sum()))):
+            edit = partial(self._without_rows, first)
+            if changes_table(self.state.folder / name, edit):
+                rewrite_table(self.state.folder / name, self.change.path(name), edit)
+
+    def _without_rows(self, first: int, table: pa.Table, start: int) -> pa.Table:
+        gone = self.target.rows[first + start : first + start + len(table)]
+        return moved(self.scrubber.table(table.filter(pa.array(~gone))), self._places)
+
+    def _stage_overlay(self, path: Path) -> None:
+        with path.open("rb") as stream:
+            metadata = pq.read_schema(stream).metadata or {}
+        notes = {name.decode(): text.decode() for name, text in metadata.items()}
+        scrubbed = {name: self._scrubbed_note(text) for name, text in notes.items()}
+        if scrubbed != notes or changes_table(path, self._without_keys):
+            rewrite_table(path, self.change.path(f"{OVERLAYS}/{path.name}"), self._without_keys, scrubbed)
+
+    def _without_keys(self, table: pa.Table, _: int) -> pa.Table:
+        keys = pa.array(sorted(self.target.keys), pa.string())
+        return self.scrubber.table(table.filter(pc.invert(pc.is_in(table["key"], value_set=keys))))
+
+    def _scrubbed_note(self, text: str) -> str:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return self.scrubber.text(text)
+        scrubbed = self.scrubber.json(value)
+        return text if scrubbed == value else json.dumps(scrubbed, sort_keys=True, ensure_ascii=False)
+
+    def _stage_sheet(self) -> None:
+        samples = self.state.samples.select(~self.target.rows & self.state.stored)
+        chosen = choose(samples.columns(["key", "camera_yaw_deg"]).to_pylist())
+        rows = [samples[row["key"]].row for row in chosen]
+        pictures = {row["key"]: {name: samples[row["key"]].read(name) for name in ("jpg", "mask.png")} for row in rows}
+        write_contact_sheet(self.change.path(SHEET), rows, lambda row: pictures[row["key"]])
+
+    def _tables(self, rows: NDArray[np.bool_]) -> Tables:
+        table, stored = self.state.table.select(DESCRIBED), self.state.stored
+        return Tables(table.filter(pa.array(rows & stored)), table.filter(pa.array(rows & ~stored)))

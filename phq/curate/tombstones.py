@@ -1,0 +1,91 @@
+"""``tombstones.parquet``: what was redacted and must not come back, told by hashes that give nothing away.
+
+A tombstone holds the sha256 of a text that names what is gone: the key of a sample, or the ``source_sha256`` of a whole
+photo. Whoever has that very picture can recognise it; nobody can read it out of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phq.dataset.root import Root
+from phq.errors import InputError
+from phq.schema import SCHEMA_VERSION
+from phq.shards.atomic import atomic_write
+
+TOMBSTONES = "tombstones.parquet"
+_COLUMNS = ("key_sha256", "date", "reason")
+_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in _COLUMNS],
+    metadata={"schema_version": SCHEMA_VERSION, "kind": "tombstones"},
+)
+
+
+@dataclass(frozen=True, order=True)
+class Tombstone:
+    """One redacted sample or photo."""
+
+    key_sha256: str
+    """sha256, in hex, of the key's text, or of the text of a photo's ``source_sha256``."""
+    date: str
+    """ISO day of the redaction."""
+    reason: str
+    """As the user stated it; '' if nothing was stated."""
+
+
+def text_sha256(text: str) -> str:
+    """sha256 of a key or of a photo's sha256, as a tombstone has it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_tombstones(folder: str | Path | Root) -> list[Tombstone]:
+    """All tombstones of a dataset, by hash; none where it has no such file.
+
+    Raises:
+        InputError: the file is damaged, or has not the columns of a tombstone.
+    """
+    root = folder if isinstance(folder, Root) else Root(folder)
+    if not root.exists(TOMBSTONES):
+        return []
+    try:
+        rows = pq.read_table(io.BytesIO(root.read(TOMBSTONES)), columns=list(_COLUMNS)).to_pylist()
+        return sorted(Tombstone(**{name: str(row[name]) for name in _COLUMNS}) for row in rows)
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise InputError(f"{TOMBSTONES} of {root.where} is damaged: {error}") from error
+
+
+def unite_tombstones(stones: Iterable[Tombstone]) -> list[Tombstone]:
+    """Each hash once, with its earliest date, by hash."""
+    first: dict[str, Tombstone] = {}
+    for stone in sorted(stones):
+        first.setdefault(stone.key_sha256, stone)
+    return list(first.values())
+
+
+def write_tombstones(path: Path, stones: Iterable[Tombstone]) -> None:
+    """Write the file anew; the same tombstones in any order give the same bytes.
+
+    Raises:
+        OutputError: see `phq.shards.atomic.output_errors`.
+    """
+    rows = [vars(stone) for stone in unite_tombstones(stones)]
+    with atomic_write(path) as stream:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), stream, compression="zstd")
+
+
+def tombstoned(folder: str | Path | Root, names: Iterable[str]) -> set[str]:
+    """Those of `names` that were redacted from the dataset in `folder`.
+
+    Args:
+        folder: folder or URL of a dataset; one without tombstones is fine.
+        names: keys of samples, or ``source_sha256`` of photos.
+    """
+    gone = {stone.key_sha256 for stone in read_tombstones(folder)}
+    return {name for name in names if text_sha256(name) in gone} if gone else set()

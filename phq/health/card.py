@@ -1,0 +1,139 @@
+"""The card and croissant.json: the parts that follow from the rows, against the rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq.shards.card import SPLITS, Card, dataset_card, stored_card
+from phq.shards.croissant import StoredFile, croissant
+
+SECTIONS = ("Counts", "Directions", "Licences")
+_LOADER = "what datasets loads (configs, dataset_info)"
+_HEAD = "\n## "
+
+
+class Rows(Sequence[Mapping[str, Any]]):
+    """A table as a sequence of dictionaries, made as they are asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.table.slice(index, 1).to_pylist()[0]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for batch in self.table.to_batches(max_chunksize=4096):
+            yield from batch.to_pylist()
+
+
+def card_of(run: Mapping[str, Any] | None) -> Card | None:
+    """What ``run.json`` keeps of the card; None if it does not."""
+    try:
+        return stored_card(run or {})
+    except (KeyError, TypeError):
+        return None
+
+
+def split_sizes(manifest: pa.Table) -> dict[str, int]:
+    """Samples of each split that exists, in the order of the card; an empty dataset has an empty train split."""
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(manifest["split"]).to_pylist()}
+    return {split: counts[split] for split in SPLITS if split in counts} or {"train": 0}
+
+
+def right_card(card: Card, manifest: pa.Table, rejects: pa.Table) -> str:
+    """The card as it is written for these rows; a yaw that is no number counts as 0."""
+    yaw = pc.fill_null(manifest["camera_yaw_deg"], 0.0)
+    index = manifest.column_names.index("camera_yaw_deg")
+    manifest = manifest.set_column(index, "camera_yaw_deg", pc.if_else(pc.is_finite(yaw), yaw, 0.0))
+    return dataset_card(card, split_sizes(manifest), Rows(manifest), Rows(rejects))
+
+
+def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIONS) -> Iterator[tuple[str, str]]:
+    """Kind and detail of what is wrong with a README.md; a person may add to it, and change the prose.
+
+    Args:
+        text: its bytes, None if there is none. right: see `right_card`. sections: those that are compared.
+    """
+    if text is None:
+        yield "card_missing", ""
+        return
+    try:
+        parts = _parts(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        yield "card_wrong", f"no UTF-8 text: {error.reason} at byte {error.start}"
+        return
+    for name, content in _parts(right).items():
+        if name in (_LOADER, *sections) and parts.get(name) != content:
+            yield "card_wrong", name
+
+
+def mended_card(text: bytes | None, right: str) -> str:
+    """The card with the parts that were wrong as they should be, and everything a person wrote."""
+    if text is None:
+        return right
+    mended = text.decode("utf-8", errors="replace")
+    wanted, there = _parts(right), _parts(mended)
+    for name, content in wanted.items():
+        if name in there:
+            mended = mended.replace(there[name], content, 1)
+        elif name == _LOADER:
+            mended = right[: right.index("\n---\n", 4) + 5] + mended
+        else:
+            mended = mended.rstrip("\n") + "\n" + content
+    return mended
+
+
+def _parts(text: str) -> dict[str, str]:
+    """Parts that are compared, by name: the end of the front matter, and sections with their headings."""
+    found = {}
+    start, end = text.find("\nconfigs:"), text.find("\n---\n", 4)
+    if text.startswith("---\n") and 0 < start < end:
+        found[_LOADER] = text[start:end]
+    for chunk in text.split(_HEAD)[1:]:
+        name = chunk.partition("\n")[0]
+        if name in SECTIONS:
+            found.setdefault(name, _HEAD + chunk.rstrip("\n") + "\n")
+    return found
+
+
+def stated_files(content: bytes | None) -> dict[str, StoredFile]:
+    """What a ``croissant.json`` says of each file, by its path; nothing if it cannot be read."""
+    try:
+        files = [file for file in json.loads(content or b"")["distribution"] if "sha256" in file]
+        return {f["@id"]: StoredFile(f["@id"], int(f["contentSize"].split()[0]), f["sha256"]) for f in files}
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return {}
+
+
+def stated_checksums(content: bytes | None) -> dict[str, str]:
+    """File → sha256 in a ``croissant.json``; none if it cannot be read."""
+    return {name: file.sha256 for name, file in stated_files(content).items()}
+
+
+def croissant_faults(
+    content: bytes | None, card: Card, manifest: pa.Table, files: Sequence[StoredFile]
+) -> Iterator[tuple[str, str, str]]:
+    """Kind, file and detail of what is wrong with ``croissant.json``.
+
+    Args:
+        files: the manifest, then every shard in order, as they are.
+    """
+    name = "croissant.json"
+    if content is None:
+        yield "croissant_missing", name, ""
+        return
+    as_stated = [stated_files(content).get(file.name, file) for file in files]
+    for file, said in zip(files, as_stated, strict=True):
+        if said != file:
+            stated = f"stated: {said.size} bytes, {said.sha256[:16]}…"
+            yield "checksum_differs", file.name, f"{file.size} bytes, sha256 {file.sha256[:16]}…; {stated}"
+    if content != croissant(card, Rows(manifest), as_stated[0], as_stated[1:]):
+        yield "croissant_wrong", name, ""

@@ -1,0 +1,235 @@
+"""`phq verify`: a sound dataset is clean, whatever is broken is named, and what can be put right is."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import damaged_beside
+import damaged_shards
+import damaged_tables
+import pytest
+import typer
+from health_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
+from health_samples import sound_samples, write_sound
+from photographs import FOLDER
+from typer.testing import CliRunner
+
+from phq.building import build
+from phq.curate.tombstones import Tombstone, text_sha256, write_tombstones
+from phq.errors import InputError
+from phq.health.commands import verify_command
+from phq.health.kinds import KINDS, with_table
+from phq.health.repair import ROUNDS, repair
+from phq.health.report import Report
+from phq.health.verify import verify
+
+DAMAGES = [*damaged_shards.DAMAGES, *damaged_tables.DAMAGES, *damaged_beside.DAMAGES]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Shards and manifest."""
+    return {name: content for name, content in files(folder).items() if name.endswith((".tar", "manifest.parquet"))}
+
+
+def named(report: Report) -> list[tuple[str, str, str]]:
+    return [(found.kind, found.file, found.key) for found in report.violations]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sound")
+    write_sound(out, SAMPLES)
+    return out
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sound, tmp_path / "dataset"))
+
+
+def test_a_new_dataset_is_clean_and_verify_changes_nothing(sound: Path) -> None:
+    before = files(sound)
+    for quick in (False, True):
+        report = verify(sound, quick=quick, workers=1)
+        assert (report.violations, report.notes) == ([], [])
+        assert (report.samples, report.shards) == (12, 10)
+    assert files(sound) == before
+
+
+def test_a_dataset_built_from_photos_is_clean(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("astronaut", "cam3_f000"):
+        (source,) = FOLDER.glob(f"*{name}.*")
+        shutil.copy(source, photos)
+    assert build(photos, tmp_path / "out", preset="everything", size=128, workers=1).kept
+    report = verify(tmp_path / "out", workers=1)
+    assert (report.violations, report.notes) == ([], [])
+
+
+@pytest.mark.parametrize("rejects", [None, []])
+def test_a_dataset_without_samples_is_clean(tmp_path: Path, rejects: list[dict[str, object]] | None) -> None:
+    write_sound(tmp_path, [], rejects)
+    assert verify(tmp_path, workers=1).violations == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
+def test_every_damage_is_named_and_mended_if_it_can_be(folder: Path, damage: Damage) -> None:
+    original = stored(folder)
+    file, key = damage.run(folder)
+    if damage.mended:
+        assert (damage.kind, file, key) in named(verify(folder, workers=1))
+    mended = repair(folder, workers=1)
+    if damage.mended:
+        assert mended.clean
+        assert mended.repaired
+        assert stored(folder) == original
+    else:
+        assert (damage.kind, file, key) in named(mended)
+
+
+def test_any_flipped_byte_of_a_shard_is_found(folder: Path) -> None:
+    rng = random.Random(0)
+    shards = sorted(folder.glob("*/*.tar"))
+    for _ in range(40):
+        path = rng.choice(shards)
+        before = path.read_bytes()
+        at = rng.randrange(len(before))
+        with edited_bytes(path) as content:
+            content[at] ^= 1 << rng.randrange(8)
+        (folder / "croissant.json").rename(folder.parent / "croissant.json")  # not by the checksum of the whole
+        found = {violation.file for violation in verify(folder, workers=1).violations}
+        (folder.parent / "croissant.json").rename(folder / "croissant.json")
+        assert path.relative_to(folder).as_posix() in found, at
+        path.write_bytes(before)
+
+
+def test_damages_do_not_hide_each_other(folder: Path) -> None:
+    names = ("header_byte", "byte_of_an_image", "padding", "index_removed", "count_edited")
+    expected = [(damage.kind, *damage.run(folder)) for damage in DAMAGES if damage.name in names]
+    (folder / "val" / "phq-val-000000.tar").write_bytes(b"not a tar")
+    found = named(verify(folder, workers=1))
+    assert [one for one in expected if one not in found] == []
+    assert ("sample_missing", "val/phq-val-000000.tar") in [(kind, file) for kind, file, _ in found]
+
+
+def test_the_report_does_not_depend_on_the_workers(folder: Path) -> None:
+    for damage in DAMAGES:
+        if damage.name in ("header_byte", "null", "samples_in_the_index"):
+            damage.run(folder)
+    alone, together = (verify(folder, workers=workers).violations for workers in (1, 2))
+    assert alone == together != []
+
+
+def test_quick_finds_what_is_not_in_the_pictures(folder: Path) -> None:
+    start, _ = place(folder, FIRST, "jpg")
+    with edited_bytes(folder / PAIR) as content:
+        content[start + 700] ^= 1
+        content[place(folder, SECOND, "json")[0]] ^= 1
+    assert {v.kind for v in verify(folder, quick=True, workers=1).violations} == {"json_damaged"}
+
+
+def test_the_users_own_files_are_noted_and_kept_by_repair(folder: Path) -> None:
+    mine = dict.fromkeys(("notes.txt", "train/a.txt", "notes.tmp", "overlays/mine.csv", "papers/a.pdf"), b"mine")
+    for name, content in mine.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    text = (folder / "README.md").read_text("utf-8").replace("| train | 10 |", "| train | 9 |")
+    (folder / "README.md").write_text(text + "\n## How we use it\n\nOften.\n", "utf-8")
+    report = repair(folder, workers=1)
+    assert report.clean
+    assert len(report.notes) == len(mine)
+    assert {name: files(folder)[name] for name in mine} == mine
+    assert "Often." in (folder / "README.md").read_text("utf-8")
+
+
+def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(folder: Path) -> None:
+    stated = (folder / "croissant.json").read_bytes()
+    with edited_bytes(folder / PAIR) as content:
+        content[place(folder, FIRST, "jpg")[0] + 700] ^= 1
+        content[-1] = 1
+    report = repair(folder, workers=1)
+    assert {v.kind for v in report.violations} == {"key_wrong", "checksum_differs"}
+    assert (folder / "croissant.json").read_bytes() == stated
+
+
+@pytest.mark.parametrize("name", ["shard_removed", "shard_cut_off", "sample_removed", "folder_in_the_place_of_a_shard"])
+def test_what_says_that_something_is_missing_stays(folder: Path, name: str) -> None:
+    next(damage for damage in DAMAGES if damage.name == name).run(folder)
+    before = files(folder)
+    assert not repair(folder, workers=1).clean
+    assert files(folder) == before
+
+
+def test_a_manifest_is_not_rebuilt_without_a_shard(folder: Path) -> None:
+    (folder / PAIR).unlink()
+    (folder / "manifest.parquet").unlink()
+    assert "manifest_missing" in {v.kind for v in repair(folder, workers=1).violations}
+    assert not (folder / "manifest.parquet").exists()
+
+
+def test_a_redacted_sample_does_not_come_back(folder: Path) -> None:
+    write_rows(folder, [row for row in rows_of(folder) if row["key"] != SECOND])
+    write_tombstones(folder / "tombstones.parquet", [Tombstone(text_sha256(SECOND), "2024-01-01", "")])
+    report = repair(folder, workers=1)
+    assert {"tombstone_alive", "sample_unlisted"} <= {v.kind for v in report.violations}
+    assert SECOND not in [row["key"] for row in rows_of(folder)]
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty"])
+def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    for look in (verify, repair):
+        with pytest.raises(InputError, match=name):
+            look(tmp_path / name)
+
+
+def test_several_row_groups_and_samples_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phq.shards.tables.ROWS_PER_GROUP", 5)
+    write_sound(tmp_path, sound_samples(18, 4))
+    assert verify(tmp_path, workers=1).violations == []
+
+
+def test_every_kind_has_either_a_repair_or_advice_and_a_damage_of_its_own() -> None:
+    mended = {"journal_left"}.union(*(step.kinds for steps in ROUNDS for step in steps))
+    assert mended == {kind.name for kind in KINDS if kind.repair}
+    assert all(bool(kind.repair) != bool(kind.advice) for kind in KINDS)
+    assert {kind.name for kind in KINDS} - {damage.kind for damage in DAMAGES} == {"shard_too_large"}
+
+
+def test_too_many_samples_or_bytes_in_a_shard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phq.health.shard.SAMPLES_PER_SHARD", 1)
+    assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(folder, workers=1).violations}
+    monkeypatch.undo()
+    monkeypatch.setattr("phq.health.shard.BYTES_PER_SHARD", 10_000)
+    assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(folder, workers=1).violations}
+
+
+def test_the_document_has_the_table_of_the_code() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "health.md").read_text("utf-8")
+    assert page == with_table(page), "run: python -m phq.health.kinds docs/health.md"
+
+
+def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(verify_command)
+    arguments = [str(folder), "--workers", "1", "--json", str(tmp_path / "report.json")]
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, "clean" in done.output) == (0, True)
+    with edited_bytes(folder / PAIR) as content:
+        content[-1] = 1
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert f"end_damaged  {PAIR}  " in done.output
+    report = json.loads((tmp_path / "report.json").read_bytes())
+    assert next((v["kind"], v["file"], v["key"]) for v in report["violations"]) == ("end_damaged", PAIR, "")
+    assert not report["clean"]
+    assert CliRunner().invoke(app, [*arguments, "--repair"]).exit_code == 0
+    assert json.loads((tmp_path / "report.json").read_bytes())["repaired"] == [f"{PAIR} written again"]
