@@ -12,6 +12,7 @@ import typer
 
 from phq import __version__
 from phq.errors import PhqError
+from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
 from phq.reannotate.commands import annotate_command, bake_command, diff_command
 
@@ -104,6 +105,7 @@ app.command("import")(_told_when_stopped()(import_command))
 app.command("annotate")(_told_when_stopped()(annotate_command))
 app.command("diff")(diff_command)
 app.command("bake")(_told_when_stopped()(bake_command))
+app.command("verify")(verify_command)
 
 
 def main() -> None:
