@@ -13,6 +13,7 @@ from typing import Any
 
 from phq import __version__
 from phq.config import Config, load_config
+from phq.curate.tombstones import without_tombstoned
 from phq.errors import ConfigError, InputError
 from phq.finalise import conclude, fetch_members, read_rows, without_storage
 from phq.photos.discover import Found, discover
@@ -92,7 +93,7 @@ def build(  # noqa: PLR0913 - the options of the command
     work = open_work_folder(folder, plan)
     started = time.perf_counter()
     seconds = run_plan(partial(_make_pipeline, settings, stated), plan, work, workers or available_cores(), quiet)
-    rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
+    rows = without_tombstoned(folder, read_rows(table_path(work, i) for i in range(len(plan.units))))
     kept, rejects = conclude(rows, settings)
     seconds["wall"] = time.perf_counter() - started
     met = coverage(stated, photos_of(rows)) if stated else None

@@ -11,6 +11,14 @@ from typing import Annotated
 import typer
 
 from phq import __version__
+from phq.curate.commands import (
+    fiftyone_command,
+    merge_command,
+    redact_command,
+    show_command,
+    split_command,
+    stats_command,
+)
 from phq.errors import PhqError
 from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
@@ -106,6 +114,15 @@ app.command("annotate")(_told_when_stopped()(annotate_command))
 app.command("diff")(diff_command)
 app.command("bake")(_told_when_stopped()(bake_command))
 app.command("verify")(verify_command)
+for _name, _command in (
+    ("redact", redact_command),
+    ("merge", merge_command),
+    ("split", split_command),
+    ("stats", stats_command),
+    ("show", show_command),
+):
+    app.command(_name)(_command)
+export_app.command("fiftyone")(fiftyone_command)
 
 
 def main() -> None:

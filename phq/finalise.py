@@ -33,7 +33,7 @@ def conclude(rows: list[Fields], config: Config) -> tuple[list[Fields], list[Fie
     The order is that of the keys, which are hashes: an even shuffle that does not change when photos are added.
     """
     decided = [_decided(row, config) for row in rows]
-    _mark_duplicates([row for row in decided if row["decision"] == "kept"], config)
+    mark_duplicates([row for row in decided if row["decision"] == "kept"], config)
     kept = sorted((r for r in decided if r["decision"] == "kept"), key=lambda r: str(r["key"]))
     groups = split_groups(decided)  # of the rejects too: another threshold moves nobody to the other side
     for row in kept:
@@ -56,7 +56,7 @@ def _decided(row: Fields, config: Config) -> Fields:
     return {**row, **outcome, **numbers, "split": "", "duplicate_of": ""}
 
 
-def _mark_duplicates(rows: list[Fields], config: Config) -> None:
+def mark_duplicates(rows: list[Fields], config: Config) -> None:
     """Record what each row repeats; reject it if the configuration says so.
 
     The very same image again is always rejected: a key can be stored only once.

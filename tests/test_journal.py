@@ -134,6 +134,25 @@ def test_everything_is_on_the_disk_before_the_commit(tmp_path: Path, monkeypatch
     assert files(tmp_path) == NEW
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
+def test_a_committed_change_that_meets_an_error_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    lay(tmp_path)
+    rename = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if target == tmp_path / "deep" / "b.txt":
+            raise error
+        return rename(self, target)
+
+    with monkeypatch.context() as patched, pytest.raises((OutputError, KeyboardInterrupt)):
+        patched.setattr(Path, "replace", replace)
+        change(tmp_path)
+    recover(tmp_path)
+    assert files(tmp_path) == NEW
+
+
 def test_a_living_change_is_left_alone_and_a_second_one_refused(tmp_path: Path) -> None:
     lay(tmp_path)
     with stage(tmp_path) as new:

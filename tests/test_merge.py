@@ -159,13 +159,15 @@ def test_licences_models_and_counts_are_summed_up(tmp_path: Path) -> None:
     weights = [{"name": n, "sha256": n, "purpose": "p", "licence": "MIT", "source": "s"} for n in ("one", "two")]
     a = write(tmp_path / "a", [person(1, licence="CC0", author="Ann")], sheet=False, weights=weights[:1], plan="pa")
     b = write(tmp_path / "b", [person(2, licence="CC-BY-4.0")], sheet=False, weights=weights, plan="pb")
+    model = {"name": "later", "purpose": "p", "licence": "MIT", "source": "s"}
+    overlay(b, "v2", [{"key": person(2).row["key"], "blur": 1.0}], {"models": [model]})
     merge([b, a], tmp_path / "out")
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["merged"]]
     assert said == [("a", "pa", 1), ("b", "pb", 1)]
     assert run["weights"] == weights
     assert run["counts"] == {"photos": 2, "people": 2, "kept": 2, "rejected": {}}
-    assert [model["name"] for model in run["card"]["models"]] == ["nanodet", "one", "two"]
+    assert [model["name"] for model in run["card"]["models"]] == ["later", "nanodet"]
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert all(f"| {what} | 1 |" in card for what in ("CC0", "CC-BY-4.0", "Ann"))
 

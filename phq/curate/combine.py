@@ -14,7 +14,7 @@ from phq.curate.scrub import Scrubber
 from phq.curate.target import COLUMNS, target_of_names
 from phq.curate.tombstones import Tombstone, text_sha256
 from phq.curate.united import Source
-from phq.finalise import Fields, _mark_duplicates, without_storage
+from phq.finalise import Fields, mark_duplicates, without_storage
 from phq.reannotate.folding import encoded
 
 
@@ -55,7 +55,7 @@ class Rows:
 
     def settle_duplicates(self, settings: Config) -> int:
         """Throw out what shows the same as a better sample; rejects name the one that is kept."""
-        _mark_duplicates(self.kept, settings)
+        mark_duplicates(self.kept, settings)
         gone = [row for row in self.kept if row["decision"] != "kept"]
         self.kept = [row for row in self.kept if row["decision"] == "kept"]
         stands_for = {row["key"]: row["duplicate_of"] for row in gone if row["key"] != row["duplicate_of"]}

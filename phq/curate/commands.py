@@ -36,7 +36,7 @@ def redact_command(
 
 
 def merge_command(
-    folders: Annotated[list[str], typer.Argument(help="Two or more datasets, then the new folder.", metavar="A B… OUT")],
+    folders: Annotated[list[str], typer.Argument(help="Datasets, then the new folder.", metavar="A B… OUT")],
     overlay: State = "latest",
     bits: Annotated[int | None, typer.Option(help="Most bits between hashes of duplicates. [default: 6]")] = None,
     keep_duplicates: Annotated[bool, typer.Option("--keep-duplicates", help="Only record look-alikes.")] = False,

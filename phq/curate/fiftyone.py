@@ -154,8 +154,8 @@ class _CropWriter(_Writer):
             yield self._document(item.key, path, (size, size), [row["split"]]) | known | {
                 "person": labels.detections(labels.person(row, view)),
                 "face": labels.detections(*labels.face(row, view)),
-                "landmarks": labels.keypoints(labels.landmarks(row, view)),
-                "joints": labels.keypoints(labels.joints(row, view)),
+                "landmarks": labels.keypoints(*labels.landmarks(row, view)),
+                "joints": labels.keypoints(*labels.joints(row, view)),
                 "direction": labels.direction(row),
                 "mask": labels.segmentation(row, mask),
             }, 1
@@ -196,9 +196,9 @@ class _PhotoWriter(_Writer):
         return self._document(digest, path, size, splits) | facts | {
             "people": labels.detections(*(labels.person(row, views[id(row)], **_attributes(row)) for row in rows)),
             "headshots": labels.detections(*(labels.headshot(r, views[id(r)], masks[r["key"]]) for r in stored)),
-            "face": labels.detections(*(face for r in stored for face in labels.face(r, views[id(r)]))),
-            "landmarks": labels.keypoints(*(labels.landmarks(r, views[id(r)]) for r in stored)),
-            "joints": labels.keypoints(*(labels.joints(r, views[id(r)]) for r in stored)),
+            "face": labels.detections(*(found for r in stored for found in labels.face(r, views[id(r)]))),
+            "landmarks": labels.keypoints(*(found for r in stored for found in labels.landmarks(r, views[id(r)]))),
+            "joints": labels.keypoints(*(found for r in stored for found in labels.joints(r, views[id(r)]))),
         }
 
     def _mask(self, item: Item) -> str:

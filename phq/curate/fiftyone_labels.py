@@ -106,21 +106,24 @@ def face(row: Mapping[str, Any], view: View) -> list[Document]:
     return [_label("Detection", row["key"], "face", "face", bounding_box=box, confidence=row["face_score"])]
 
 
-def landmarks(row: Mapping[str, Any], view: View) -> Document:
-    """33 landmarks with their visibility."""
+def landmarks(row: Mapping[str, Any], view: View) -> list[Document]:
+    """33 landmarks with their visibility; nothing if no network has looked."""
+    if not any(row["keypoints_visibility"]):
+        return []
     points = _points(view.from_photo(row["keypoints_2d"]))
     confidence = _rounded(row["keypoints_visibility"])
-    return _label("Keypoint", row["key"], "landmarks", "person", points=points, confidence=confidence)
+    return [_label("Keypoint", row["key"], "landmarks", "person", points=points, confidence=confidence)]
 
 
-def joints(row: Mapping[str, Any], view: View) -> Document:
-    """24 joints of the fitted body; confidence 1 where a joint was seen, 0 where it is the prior."""
+def joints(row: Mapping[str, Any], view: View) -> list[Document]:
+    """24 joints of the fitted body, confidence 1 where one was seen, 0 where it is the prior; none without a body."""
+    if not row["body_model"]:
+        return []
     pose, betas, transl = (np.asarray(row[name], float) for name in ("smpl_pose", "smpl_betas", "smpl_transl"))
     in_camera = load_body().forward(pose, betas, transl)[1][: len(SMPL_JOINTS)]
     in_crop = project(in_camera, np.reshape(row["intrinsics"], (3, 3))) * row["image_size"]
-    confidence = [float(seen) for seen in row["pose_observed"]]
-    points = _points(view.from_crop(in_crop))
-    return _label("Keypoint", row["key"], "joints", row["body_model"], points=points, confidence=confidence)
+    points, confidence = _points(view.from_crop(in_crop)), [float(seen) for seen in row["pose_observed"]]
+    return [_label("Keypoint", row["key"], "joints", row["body_model"], points=points, confidence=confidence)]
 
 
 def direction(row: Mapping[str, Any]) -> Document:

@@ -15,14 +15,14 @@ from tqdm import tqdm
 from phq import __version__
 from phq.config import Config, load_config
 from phq.curate.combine import Rows
+from phq.curate.describe import card_of
 from phq.curate.tombstones import TOMBSTONES, read_tombstones, unite_tombstones, write_tombstones
 from phq.curate.united import Source, open_sources
 from phq.dataset.overlays import LATEST
 from phq.errors import ConfigError, OutputError
 from phq.finalise import Fields
-from phq.reannotate.baking import _card as card_of_state
 from phq.running import check_free
-from phq.shards.card import Card
+from phq.shards.card import Card, Model
 from phq.shards.owner import SHEET
 from phq.shards.write import write_dataset
 from phq.sheet import write_contact_sheet
@@ -122,10 +122,11 @@ def _free(out: Path, datasets: Iterable[str | Path]) -> Path:
 
 
 def _card(sources: Sequence[Source]) -> Card:
-    cards = [card_of_state(source.folded) for source in sources]
-    titles = sorted({card.title for card in cards})
-    models = {model: None for card in cards for model in card.models}
-    return Card(" + ".join(titles), __version__, tuple(sorted(models, key=lambda m: (m.name, m.purpose, m.source))))
+    cards = [card_of(source.folded.run) for source in sources]
+    said = [model for source in sources for about in source.folded.abouts() for model in about.get("models", [])]
+    models = {*(model for card in cards for model in card.models), *(Model(**model) for model in said)}
+    titles = " + ".join(sorted({card.title for card in cards}))
+    return Card(titles, __version__, tuple(sorted(models, key=lambda m: (m.name, m.purpose, m.licence, m.source))))
 
 
 def _run_record(

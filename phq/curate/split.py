@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from phq import __version__
 from phq.config import load_config
+from phq.curate.columns import columns
 from phq.curate.components import LINKS, components
 from phq.dataset.overlays import check_name, stack_names, write_overlay
 from phq.dataset.reader import Dataset
@@ -61,7 +62,7 @@ def split(dataset: str | Path, name: str, by: str, *, val: float = 0.05, seed: i
         raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
     if name in stack_names(samples.run):
         raise InputError(f"{dataset} already has an overlay {name}; choose another name (nothing is ever overwritten)")
-    rows = samples.columns([*LINKS, "split"]).to_pylist()
+    rows = columns(samples, (*LINKS, "split")).to_pylist()
     if not rows:
         raise InputError(f"{dataset} has no samples to divide")
     if by == "identity" and not any(row["identity"] for row in rows):

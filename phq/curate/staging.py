@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from phq.curate.columns import columns
 from phq.curate.derived import drawings
 from phq.curate.describe import DESCRIBED, Descriptions, Tables
 from phq.curate.recut import recut
@@ -20,6 +21,7 @@ from phq.curate.scrub import Scrubber
 from phq.curate.target import COLUMNS, Target
 from phq.dataset.journal import Change
 from phq.dataset.reader import Dataset
+from phq.errors import InputError
 from phq.shards.card import SPLITS
 from phq.shards.layout import shard_name
 from phq.shards.owner import MANIFEST, SHEET
@@ -35,7 +37,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.samples = Dataset(folder, overlay=None, rejects=True)
-        self.table = self.samples.columns(list(dict.fromkeys((*COLUMNS, *DESCRIBED, "shard", "jpg_offset"))))
+        self.table = columns(self.samples, (*COLUMNS, *DESCRIBED, "shard", "jpg_offset"))
         shard = self.table["shard"].combine_chunks()
         self.stored: NDArray[np.bool_] = np.asarray(pc.fill_null(pc.not_equal(shard, ""), False))
         names: list[str] = pc.unique(shard).to_pylist()
@@ -113,9 +115,7 @@ class Removal:
         return moved(self.scrubber.table(table.filter(pa.array(~gone))), self._places)
 
     def _stage_overlay(self, path: Path) -> None:
-        with path.open("rb") as stream:
-            metadata = pq.read_schema(stream).metadata or {}
-        notes = {name.decode(): text.decode() for name, text in metadata.items()}
+        notes = _notes(path)
         scrubbed = {name: self._scrubbed_note(text) for name, text in notes.items()}
         if scrubbed != notes or changes_table(path, self._without_keys):
             rewrite_table(path, self.change.path(f"{OVERLAYS}/{path.name}"), self._without_keys, scrubbed)
@@ -142,3 +142,19 @@ class Removal:
     def _tables(self, rows: NDArray[np.bool_]) -> Tables:
         table, stored = self.state.table.select(DESCRIBED), self.state.stored
         return Tables(table.filter(pa.array(rows & stored)), table.filter(pa.array(rows & ~stored)))
+
+
+def _notes(path: Path) -> dict[str, str]:
+    """Metadata of an overlay.
+
+    Raises:
+        InputError: it is none, so nobody knows how a sample would be named in it.
+    """
+    try:
+        with path.open("rb") as stream:
+            metadata = pq.read_schema(stream).metadata or {}
+    except pa.ArrowInvalid:
+        metadata = {}
+    if metadata.get(b"kind") != b"overlay":
+        raise InputError(f"{path} is no overlay of phq: what it says of the samples cannot be removed; move it away")
+    return {name.decode(): text.decode() for name, text in metadata.items()}

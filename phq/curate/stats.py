@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from phq.curate.columns import columns
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.provenance.credits import counted
@@ -46,7 +47,7 @@ def stats(dataset: str | Path, overlay: str | None = LATEST) -> Stats:
         InputError: no dataset, or no such state.
     """
     opened = Dataset(dataset, overlay=overlay, rejects=True)
-    table = opened.columns(_COLUMNS)
+    table = columns(opened, _COLUMNS)
     keeps = pc.and_(pc.equal(table["decision"], "kept"), pc.not_equal(table["shard"], ""))
     kept, rejects = table.filter(keeps), table.filter(pc.invert(pc.fill_null(keeps, False)))
     stated = kept.select(PROVENANCE).to_pylist()

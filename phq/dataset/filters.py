@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from phq.errors import InputError
 
+_TABLE = "samples"
 _NUMBER = "__row__"
 _WORD = re.compile(r"\w+")
 
@@ -38,7 +39,8 @@ def matching(table: pa.Table, where: str) -> NDArray[np.int64]:
     config = dict[str, Any](enable_external_access=False, threads=1)
     with duckdb.connect(config=config) as connection:
         try:
-            found = connection.from_arrow(numbered).set_alias("samples").filter(where).project(_NUMBER).fetchnumpy()[_NUMBER]
+            samples = connection.from_arrow(numbered).set_alias(_TABLE)
+            found = samples.filter(where).project(_NUMBER).fetchnumpy()[_NUMBER]
         except duckdb.Error as error:
             raise InputError(f"cannot filter by {where!r}: {_sentence(error)}") from error
     return np.sort(np.asarray(found, dtype=np.int64))
@@ -46,5 +48,6 @@ def matching(table: pa.Table, where: str) -> NDArray[np.int64]:
 
 def _sentence(error: Exception) -> str:
     """DuckDB's message without the excerpt of a query that the user never wrote."""
-    lines = str(error).split("\n\nLINE ")[0].replace(f', "{_NUMBER}"', "").replace(f'"{_NUMBER}", ', "").splitlines()
-    return "; ".join(line.strip() for line in lines if line.strip())
+    text = str(error).split("\n\nLINE ")[0].replace(f'"{_TABLE}.', '"')
+    text = text.replace(f', "{_NUMBER}"', "").replace(f'"{_NUMBER}", ', "")
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())

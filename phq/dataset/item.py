@@ -66,7 +66,7 @@ class Item:
         """
         if self._places.stored(self._row):
             own = self._places.fields(self._row) | self._columns.values(self._row, _OF_THE_DATASET)
-            record: dict[str, Any] = json.loads(self.read("json"))
+            record = self._stored_record()
         else:
             record, own = self._columns.stored_row(self._row), {}
         unsaid = dict.fromkeys(self._columns.extra)
@@ -83,10 +83,10 @@ class Item:
             if not self._places.stored(self._row):
                 row = self.row
                 return Sample.model_validate({name: row.get(name) for name in Sample.model_fields})
-            stored, changed = self.read("json"), self._sample_changes()
+            changed = self._sample_changes()
             if not changed:
-                return Sample.model_validate_json(stored)
-            return Sample.model_validate(json.loads(stored) | changed)
+                return Sample.model_validate_json(self.read("json"))
+            return Sample.model_validate(self._stored_record() | changed)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "json"
@@ -98,6 +98,13 @@ class Item:
         """The members with the overlays folded into the json; where no overlay speaks of it, the stored bytes."""
         members = {name: self.read(name) for name in MEMBERS}
         return members | {"json": sample_to_json(self.sample)} if self._sample_changes() else members
+
+    def _stored_record(self) -> dict[str, Any]:
+        try:
+            record: dict[str, Any] = json.loads(self.read("json"))
+        except ValueError as error:
+            raise InputError(f"the json of sample {self.key} is damaged: {error}") from error
+        return record
 
     def _sample_changes(self) -> dict[str, Any]:
         changes = self._columns.changes(self._row)

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from phq.dataset.locking import Lock, locked
 from phq.errors import InputError, OutputError
-from phq.shards.atomic import _sync_folder as sync_folder
+from phq.shards.atomic import sync_folder as sync_folder
 from phq.shards.atomic import output_errors, write_bytes
 
 JOURNAL = ".phq-journal"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from phq.dataset.ranges import Parts, column_ranges
 from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
@@ -40,12 +42,17 @@ class ParquetTable:
         self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
 
     @cached_property
-    def _metadata(self) -> pq.FileMetaData:
+    def _footer(self) -> tuple[pq.FileMetaData, int]:
+        """The file's metadata, and its size."""
         try:
             with self.root.open(self.name) as stream:
-                return pq.read_metadata(stream)
+                return pq.read_metadata(stream), stream.seek(0, os.SEEK_END)
         except pa.ArrowInvalid as error:
             raise InputError(f"{self.name} of {self.root.where} is damaged: {error}") from error
+
+    @property
+    def _metadata(self) -> pq.FileMetaData:
+        return self._footer[0]
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -99,13 +106,18 @@ class ParquetTable:
         return self._read(self.names, group)
 
     def _read(self, columns: list[str], group: int | None) -> pa.Table:
-        footer = self._metadata.serialized_size
+        groups = range(self._metadata.num_row_groups) if group is None else [group]
         try:
-            with self.root.open_columns(self.name, columns, group, footer) as stream:
+            with self._open(columns, groups) as stream:
                 # A thread of Arrow's that lets go of a Python stream while the interpreter ends aborts the process
                 # (apache/arrow issue 34314): so no thread but this one reads.
                 file = pq.ParquetFile(stream, metadata=self._metadata, pre_buffer=False)
-                groups = range(file.num_row_groups) if group is None else [group]
                 return file.read_row_groups(groups, columns, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{self.name} of {self.root.where} is damaged: {error}") from error
+
+    def _open(self, columns: list[str], groups: Sequence[int]) -> BinaryIO | Parts:
+        if self.root.local is not None:
+            return self.root.open(self.name)
+        ranges = column_ranges(self._metadata, columns, groups)
+        return Parts([start for start, _ in ranges], self.root.read_ranges(self.name, ranges), self._footer[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -141,30 +141,22 @@ class Root:
             stream: BinaryIO = fs.open(f"{folder}/{name}", "rb", cache_type="none")
             return stream
 
-    def open_columns(self, name: str, columns: list[str], group: int | None, footer: int) -> BinaryIO:
-        """A stream for reading some columns of a parquet file; a remote file's ranges are fetched concurrently.
-
-        Args:
-            name: path inside the dataset.
-            columns: the columns that will be read.
-            group: the row group that will be read, None for all.
-            footer: bytes of the file's metadata.
+    def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several parts of a file, given by first byte and end; a remote file's are fetched concurrently.
 
         Raises:
-            InputError: there is no such file, or it cannot be read.
+            InputError: there is no such file, it ends before, or it cannot be read.
         """
         if self.local is not None:
-            return self.open(name)
-        from fsspec.parquet import open_parquet_file
-
-        fs, folder = self._file_system()
-        groups = None if group is None else [group]
-        with self._errors(name):
-            stream: BinaryIO = open_parquet_file(
-                f"{folder}/{name}", fs=fs, columns=columns, row_groups=groups, engine="pyarrow",
-                footer_sample_size=footer + 8,
-            )  # fmt: skip
-            return stream
+            parts = [self.read(name, start, end - start) for start, end in ranges]
+        else:
+            fs, folder = self._file_system()
+            starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
+            with self._errors(name):
+                parts = fs.cat_ranges([f"{folder}/{name}"] * len(ranges), starts, ends, on_error="raise")
+        if any(len(part) != end - start for part, (start, end) in zip(parts, ranges, strict=True)):
+            raise InputError(f"{name} of {self.where} is cut off, or was replaced while it was read")
+        return parts
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""

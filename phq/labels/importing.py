@@ -11,6 +11,7 @@ from typing import Any
 
 from phq import __version__
 from phq.config import Config, load_config
+from phq.curate.tombstones import without_tombstoned
 from phq.errors import InputError
 from phq.finalise import conclude, fetch_members, read_rows
 from phq.labels.archive import INDEX, LabelledSet
@@ -102,7 +103,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
     check_free(folder)
     work = open_work_folder(folder, plan)
     run_plan(partial(_pipeline, plan.source, plan.config, stated), plan, work, workers or available_cores(), quiet)
-    rows = read_rows(table_path(work, i) for i in range(len(plan.units)))
+    rows = without_tombstoned(folder, read_rows(table_path(work, i) for i in range(len(plan.units))))
     kept, rejects = conclude(rows, plan.config)
     met = coverage(stated, photos_of(rows)) if stated else None
     record = _run_record(plan, len(kept), len(rejects), met)

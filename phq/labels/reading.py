@@ -112,8 +112,8 @@ class ReadLabelled:
             return
         person.crop_mask = np.where(soft > 0.5, 255, 0).astype(np.uint8)
         unknown = {name: value for name, value in unknown_fields().items() if name not in photo_fields(photo)}
-        person.fields = unknown | view_fields(view, size) | _crop_fields(size)
-        person.fields |= _mask_fields(soft, person.crop_mask, known=self.masks is not None)
+        person.fields = unknown | view_fields(view, size) | whole_picture_fields(size)
+        person.fields |= mask_fields(soft, person.crop_mask, known=self.masks is not None)
         person.fields |= image_scores(person)
         photo.people = [person]
 
@@ -171,7 +171,8 @@ def view_fields(view: View, size: int) -> dict[str, Any]:
     return fields | dict(zip(("head_yaw_deg", "head_pitch_deg", "head_roll_deg"), head_angles, strict=True))
 
 
-def _crop_fields(size: int) -> dict[str, Any]:
+def whole_picture_fields(size: int) -> dict[str, Any]:
+    """Where the crop lies in the photo, when the stored picture is the photo."""
     return {
         "image_size": size,
         "crop_to_source": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
@@ -181,7 +182,7 @@ def _crop_fields(size: int) -> dict[str, Any]:
     }
 
 
-def _mask_fields(soft: Floats, mask: Image, known: bool) -> dict[str, Any]:
+def mask_fields(soft: Floats, mask: Image, known: bool) -> dict[str, Any]:
     """Fraction, certainty, and the person's box in pixels; the whole picture where there is no mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     corners = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else (0, 0, 0, 0)

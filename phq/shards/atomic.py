@@ -50,7 +50,8 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {why}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk: a rename is not safe before."""
     if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders; its renames are journalled
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -82,7 +83,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             tmp.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

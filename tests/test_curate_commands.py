@@ -1,0 +1,73 @@
+"""The commands about a finished dataset, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from curated import person, write
+from typer.testing import CliRunner, Result
+
+from phq.curate import commands
+from phq.dataset.reader import Dataset
+from phq.errors import ConfigError, PhqError
+
+app = typer.Typer()
+for name in ("redact", "merge", "split", "stats", "show", "fiftyone"):
+    app.command(name)(getattr(commands, f"{name}_command"))
+
+
+def phq(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, PhqError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write(tmp_path / "set", [person(n, identity=f"p{n % 3}") for n in range(9)])
+
+
+def test_redact(folder: Path) -> None:
+    key, other = Dataset(folder).keys[:2]
+    said = phq("redact", folder, key, "--reason", "asked to").output
+    assert "redacted 1 samples, 1 records" in said
+    assert key not in Dataset(folder)
+    assert "nothing to do" in phq("redact", folder, key).output
+    phq("redact", folder, "--source", Dataset(folder)[other].row["source_path"])
+    assert len(Dataset(folder)) == 7
+
+
+def test_merge(folder: Path, tmp_path: Path) -> None:
+    more = write(tmp_path / "more", [person(8), person(9)], sheet=False)
+    said = phq("merge", folder, more, tmp_path / "out").output
+    assert "kept 10" in said
+    assert "1  records that several datasets had" in said
+    with pytest.raises(ConfigError, match="phq merge A B OUT"):
+        phq("merge", folder, tmp_path / "out2")
+
+
+def test_split(folder: Path) -> None:
+    said = phq("split", folder, "--by", "identity", "--name", "people", "--val", "0.4").output
+    assert "overlay people" in said
+    assert "3 groups stay together, the largest of 3 samples" in said
+    assert Dataset(folder).overlays == ["people"]
+
+
+def test_stats(folder: Path) -> None:
+    assert "samples 9" in phq("stats", folder).output
+    assert json.loads(phq("stats", folder, "--json").output)["samples"]["train"] == 9
+
+
+def test_show(folder: Path, tmp_path: Path) -> None:
+    key = Dataset(folder).keys[0]
+    assert key in phq("show", folder, key[:10], "--out", tmp_path / "x.png").output
+    assert (tmp_path / "x.png").stat().st_size
+
+
+def test_fiftyone(folder: Path, tmp_path: Path) -> None:
+    assert "9 pictures with 9 people" in phq("fiftyone", folder, tmp_path / "out").output

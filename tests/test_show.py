@@ -1,0 +1,88 @@
+"""One sample: found by the beginning of its key, told in words, drawn."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from curated import overlay, person, reject_of, write
+from PIL import Image
+
+from phq.building import BuildResult
+from phq.curate.picture import draw
+from phq.curate.show import show
+from phq.dataset.reader import Dataset
+from phq.errors import InputError
+from phq.pose.render import project
+from phq.sheet import posed_vertices
+
+SAMPLES = [person(n) for n in range(40)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = write(tmp_path_factory.mktemp("show"), SAMPLES, [reject_of(person(60), detail="looks like another")], False)
+    overlay(out, "v2", [{"key": SAMPLES[0].row["key"], "blur": 0.125, "weight": 3}])
+    return out
+
+
+def test_a_key_may_be_cut_short_where_one_sample_is_meant(folder: Path) -> None:
+    keys = sorted([*(sample.row["key"] for sample in SAMPLES), person(60).row["key"]])
+    assert show(folder, keys[7]).key == keys[7]
+    assert show(folder, keys[7][:12]).key == keys[7]
+    assert show(folder, person(60).row["key"][:12]).key == person(60).row["key"]
+    shared = next(a[0] for a, b in pairwise(keys) if a[0] == b[0])
+    with pytest.raises(InputError, match=f"samples start with '{shared}': "):
+        show(folder, shared)
+    for nothing in ("", "xyz"):
+        with pytest.raises(InputError, match="no sample"):
+            show(folder, nothing)
+
+
+def test_the_record_in_words(folder: Path) -> None:
+    row = SAMPLES[0].row
+    text = show(folder, row["key"]).text
+    lines = {line.split()[0]: line for line in text.splitlines() if line and not line.startswith(" ")}
+    assert lines["source_path"].split()[1] == row["source_path"]
+    assert "as built" not in lines["camera_yaw_deg"]
+    assert lines["blur"].split()[1] == "0.125"
+    assert f"[as built: {row['blur']:g}]" in lines["blur"]
+    assert lines["weight"].split()[1] == "3"
+    assert "0.125" not in show(folder, row["key"], overlay="none").text
+    at = text.splitlines().index(lines["cam2world"])
+    matrix = [[float(number) for number in line.split()] for line in text.splitlines()[at + 1 : at + 5]]
+    assert np.allclose(matrix, np.reshape(row["cam2world"], (4, 4)), atol=1e-3)
+
+
+def test_a_reject_has_a_record_but_no_picture(folder: Path, tmp_path: Path) -> None:
+    key = person(60).row["key"]
+    assert "looks like another" in show(folder, key).text
+    with pytest.raises(InputError, match="thrown out"):
+        show(folder, key, out=tmp_path / "x.png")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_the_picture(everything: BuildResult, tmp_path: Path) -> None:
+    """Crop, then mask outline and landmarks, then the body where the camera sees it; nothing is scaled."""
+    dataset = Dataset(everything.out)
+    item = max(dataset, key=lambda item: item.row["face_score"])
+    panels = np.split(draw(item), 3, axis=1)
+    size = item.row["image_size"]
+    assert [panel.shape for panel in panels] == [(size, size, 3)] * 3
+    assert np.array_equal(panels[0], item.image)
+    changed = (panels[1] != item.image).any(-1)
+    inside = np.pad(item.mask > 127, 1)
+    edge = inside[1:-1, 1:-1] & ~(inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:])
+    assert changed[edge].mean() > 0.99
+    assert changed.mean() < 0.2
+    K = np.diag([size, size, 1.0]) @ np.reshape(item.row["intrinsics"], (3, 3))
+    x, y = np.floor(project(posed_vertices(item.row), K)).astype(int).T
+    seen = (x >= 0) & (x < size) & (y >= 0) & (y < size)
+    drawn = (panels[2] != item.image).any(-1)
+    assert drawn[y[seen], x[seen]].mean() > 0.9
+    shown = show(everything.out, item.key, out=tmp_path / "deep" / "sample.png")
+    with Image.open(tmp_path / "deep" / "sample.png") as picture:
+        assert np.array_equal(np.asarray(picture), np.hstack(panels))
+    assert shown.picture == tmp_path / "deep" / "sample.png"
