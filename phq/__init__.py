@@ -1,7 +1,7 @@
 """phq: 360° portrait datasets, from raw photographs to annotated one-quarter headshots.
 
-``from phq import build, Annotator``: the first is what ``phq build`` does, the second annotates one person.
-Nothing heavy is imported until one of them is touched.
+``from phq import build, Annotator, Dataset``: the first is what ``phq build`` does, the second annotates one person, the
+third reads a dataset. Nothing heavy is imported until one of them is touched.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Annotator", "__version__", "build"]
+__all__ = ["Annotator", "Dataset", "__version__", "build"]
 
 if TYPE_CHECKING:
     from phq.annotator import Annotator
     from phq.building import build
+    from phq.dataset.reader import Dataset
 
-_LAZY = {"build": "phq.building", "Annotator": "phq.annotator"}
+_LAZY = {"build": "phq.building", "Annotator": "phq.annotator", "Dataset": "phq.dataset.reader"}
 
 
 def __getattr__(name: str) -> Any:
