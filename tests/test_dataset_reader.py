@@ -398,13 +398,27 @@ def test_a_dataset_that_is_open_reads_on_while_its_shards_are_replaced(copy: Pat
     assert _seen(dataset) == expected
 
 
+def _spoil(folder: Path, prefix: str) -> None:
+    """Zeros in the place of a member of the fifth sample."""
+    row = Dataset(folder)[4].row
+    with (folder / row["shard"]).open("rb+") as shard:
+        shard.seek(row[f"{prefix}_offset"])
+        shard.write(bytes(row[f"{prefix}_size"]))
+
+
 @pytest.mark.parametrize("member", ["jpg", "mask.png"])
 def test_a_picture_that_cannot_be_decoded_is_told(copy: Path, member: str) -> None:
     prefix = member.split(".", maxsplit=1)[0]
-    row = Dataset(copy)[4].row
-    with (copy / row["shard"]).open("rb+") as shard:
-        shard.seek(row[f"{prefix}_offset"])
-        shard.write(bytes(row[f"{prefix}_size"]))
+    _spoil(copy, prefix)
     item = Dataset(copy)[4]
     with pytest.raises(InputError, match=f"the {member} of sample {KEYS[4]} is not a picture"):
         _ = item.image if prefix == "jpg" else item.mask
+
+
+def test_a_json_that_cannot_be_read_is_told(copy: Path) -> None:
+    _spoil(copy, "json")
+    item = Dataset(copy)[4]
+    with pytest.raises(InputError, match=f"the json of sample {KEYS[4]} is damaged"):
+        _ = item.row
+    with pytest.raises(InputError, match=f"sample {KEYS[4]} has no complete record"):
+        _ = item.sample

@@ -91,7 +91,8 @@ class Item:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "json"
             raise InputError(
-                f"sample {self.key} has no complete record of this schema: {where}: {first['msg']}"
+                f"sample {self.key} has no complete record of this schema: {where}: {first['msg']}; "
+                "a dataset of an earlier version is brought up to date by `phq bake`"
             ) from error
 
     def encoded(self) -> dict[str, bytes]:

@@ -18,8 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from phq.dataset.locking import Lock, locked
 from phq.errors import InputError, OutputError
-from phq.shards.atomic import sync_folder as sync_folder
-from phq.shards.atomic import output_errors, write_bytes
+from phq.shards.atomic import output_errors, sync_folder, write_bytes
 
 JOURNAL = ".phq-journal"
 """Folder inside the dataset that exists only while a change is under way."""

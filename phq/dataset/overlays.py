@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, Row, plain
 from phq.shards.atomic import atomic_write
 from phq.shards.owner import MANIFEST
-from phq.shards.tables import ROWS_PER_GROUP, _column, arrow_schema
+from phq.shards.tables import ROWS_PER_GROUP, arrow_schema, checked_column
 from phq.shards.tar import MEMBERS
 
 STORAGE = ("shard", *(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size")))
@@ -205,6 +205,10 @@ def _fields(columns: Sequence[str], first: Mapping[str, Any]) -> list[pa.Field]:
     return fields
 
 
+def _checked(name: str) -> Callable[[pa.Field, list[Any]], pa.Array]:
+    return checked_column if name in Row.model_fields else _extra_column
+
+
 def _extra_column(field: pa.Field, values: list[Any]) -> pa.Array:
     for value in values:
         if _PLAIN.get(type(value)) != field.type:
@@ -223,7 +227,7 @@ def _overlay_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) ->
             if row.keys() != {"key", *columns} or None in row.values():
                 raise ValueError(f"row {row.get('key', '?')} must have a value for each of key, {', '.join(columns)}")
         arrays = [
-            (_column if field.name in Row.model_fields else _extra_column)(field, [row[field.name] for row in batch])
+            _checked(field.name)(field, [row[field.name] for row in batch])
             for field in fields
         ]
         tables.append(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))

@@ -56,7 +56,12 @@ def _fits(value: Any, kind: type, length: int) -> bool:
     return isinstance(value, list) and len(value) == length and set(map(type, value)) <= _ACCEPTED[kind]
 
 
-def _column(field: pa.Field, values: list[Any]) -> pa.Array:
+def checked_column(field: pa.Field, values: list[Any]) -> pa.Array:
+    """Column of a field of `Row`.
+
+    Raises:
+        ValueError: a value is of another type or length.
+    """
     kind, length = column_kind(field.name)
     for value in values:
         if not _fits(value, kind, length):
@@ -71,7 +76,7 @@ def _tables(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool
         for row in batch:
             _check_names(row, complete)
         plain_rows = [plain(dict(row)) for row in batch]
-        columns = [_column(field, [row.get(field.name) for row in plain_rows]) for field in schema]
+        columns = [checked_column(field, [row.get(field.name) for row in plain_rows]) for field in schema]
         yield pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -107,4 +112,5 @@ def read_table(path: Path) -> pa.Table:
         pyarrow.ArrowInvalid: not a parquet file.
     """
     with path.open("rb") as stream:  # by name, Arrow opens only what is UTF-8
-        return pq.read_table(stream)
+        # with threads a process may abort at its end (apache/arrow issue 34314)
+        return pq.read_table(stream, use_threads=False, pre_buffer=False)
