@@ -14,9 +14,9 @@ from phq.detect.stage import DetectPeople
 from phq.keypoints.region import Region
 from phq.keypoints.stage import FindLandmarks, box_of
 from phq.orient.angles import angles_of, rotation_of
-from phq.orient.crop import orientation_region
+from phq.orient.crop import OrientationRegion, orientation_region
 from phq.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of
-from phq.orient.fuse import evidence_of, fuse
+from phq.orient.fuse import evidence_of, familiarity, fuse
 from phq.orient.net import OrientationNet
 from phq.pose.closed_form import fit_torso
 from phq.work import Photo
@@ -69,15 +69,44 @@ def test_mirrored_outputs_mirror_the_answer():
         np.testing.assert_allclose(decode(other), decode(one) * [-1, 1, -1, 1, 1, 1, 1], atol=1e-6)
 
 
-def test_fusion_of_a_mirror_image_is_mirrored():
-    rng = np.random.default_rng(1)
-    turns = Rotation.random(8, random_state=1).as_matrix().reshape(4, 2, 3, 3)
-    rest = rng.uniform(0, 1, 71)
-    raw = rng.normal(0, 2, (1, 2 * (BINS + 4)))
+def outputs(seed, sharpness=6.0):
+    """(2, 3, 56) of a network that is rather sure, and its mirror image's."""
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(0, 1, (2, 3, 2, BINS + 4))
+    raw[..., :BINS] += sharpness * np.cos(CENTRES - rng.uniform(-np.pi, np.pi, (1, 1, 2, 1)))
+    raw = raw.reshape(2, 3, -1)
+    return raw, mirror_outputs(raw.reshape(6, -1)).reshape(raw.shape)[::-1]
+
+
+def landmarks(seed):
+    """(143,) evidence, and that of the mirror image: second pass and mirror run change places."""
+    turns = Rotation.random(8, random_state=seed).as_matrix().reshape(4, 2, 3, 3)
+    rest = np.random.default_rng(seed).uniform(0, 1, 71)
     swapped = (MIRROR @ turns @ MIRROR)[[0, 1, 3, 2]]
-    there = fuse(raw[0], np.concatenate([turns.ravel(), rest]))
-    mirrored = fuse(mirror_outputs(raw)[0], np.concatenate([swapped.ravel(), rest]))
-    np.testing.assert_allclose(mirrored, there * [-1, 1, -1, 1, 1, 1, 1], atol=1e-6)
+    return np.concatenate([turns.ravel(), rest]), np.concatenate([swapped.ravel(), rest])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fusion_of_a_mirror_image_is_mirrored(seed):
+    (raw, raw_mirrored), (seen, seen_mirrored) = outputs(seed), landmarks(seed)
+    mirrored = fuse(raw_mirrored, seen_mirrored)
+    np.testing.assert_allclose(mirrored, fuse(raw, seen) * [-1, 1, -1, 1, 1, 1, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_in_doubt_leaves_pitch_and_roll_to_the_landmarks(seed):
+    (raw, _), (seen, _) = outputs(seed), landmarks(seed)
+    unsure = raw.reshape(2, 3, 2, BINS + 4).copy()
+    unsure[..., :BINS] = 0
+    found = fuse(unsure.reshape(raw.shape), seen)
+    closed = np.array([angles_of(turn) for turn in seen[:18].reshape(2, 3, 3)])
+    np.testing.assert_allclose(found[:, 1:3], closed[:, 1:], atol=1e-9)
+    assert (np.abs(apart(found[:, 0], closed[:, 0])) < 1).all()
+
+
+def test_familiarity_falls_from_one_to_nothing():
+    limits = np.array([1.0, 2.0])
+    assert [familiarity(doubt, limits) for doubt in (0.2, 1.0, 1.25, 2.0, 3.0)] == [1, 1, 0.75, 0, 0]
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +116,26 @@ def network():
 
 def test_network_on_a_mirror_image(network):
     photo = pixels("scikit-image-0.26.0__astronaut.png")
-    region = Region(220.0, 190.0, 300.0)
-    there = Region(photo.shape[1] - region.cx, region.cy, region.side)
-    raw = network.run([(photo, region), (np.ascontiguousarray(photo[:, ::-1]), there)])
-    one, other = decode(raw[0]), decode(raw[1])
+    width = photo.shape[1]
+    there = OrientationRegion(Region(220.0, 190.0, 300.0), Region(220.0, 110.0, 150.0))
+    back = OrientationRegion(*(Region(width - r.cx, r.cy, r.side) for r in (there.body, there.head)))
+    raw = network.run([(photo, there), (np.ascontiguousarray(photo[:, ::-1]), back)])
+    one, other = (decode(r[:, 0].mean(0)) for r in raw)
     assert (apart(other[:, 0], -one[:, 0]) < 1).all()
     np.testing.assert_allclose(other[:, 1:3], one[:, 1:3] * [1, -1], atol=1)
 
 
 def test_nobody_gives_no_rows(network):
-    assert network.run([]).shape == (0, 2 * (BINS + 4))
+    assert network.run([]).shape == (0, 2, 3, 2 * (BINS + 4))
+
+
+def test_answers_do_not_depend_on_company(network):
+    photo = pixels("scikit-image-0.26.0__astronaut.png")
+    jobs = [
+        (photo, OrientationRegion(Region(200.0 + 9 * i, 190.0, 300.0), Region(220.0, 110.0, 150.0))) for i in range(9)
+    ]
+    together = network.run(jobs)
+    np.testing.assert_allclose(together[8], network.run(jobs[8:])[0], atol=1e-4)
 
 
 @pytest.fixture(scope="module")

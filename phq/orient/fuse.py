@@ -1,31 +1,38 @@
-"""The network's distribution over yaw and BlazePose's closed-form angles, made one.
+"""The network's distributions over yaw and BlazePose's closed-form angles, made one.
 
-    log p(yaw) = a · log p_net(yaw) + k · cos(yaw − blazepose) + m · cos 2(yaw − blazepose) + constant
+    log p(yaw) = s · Σ a_v · log p_v(yaw) + k · cos(yaw − blazepose) + m · cos 2(yaw − blazepose) + constant
 
-A small perceptron reads from the evidence how far each can be trusted: a, k and m (the last says "this or its
-opposite"), the share of each in pitch and roll, and their spread. Nothing of it depends on left and right, so a mirror
-image gives the mirrored answer. ``fusion_table.json`` is made by ``training/orientation/fusion.py``.
+over the network's three views v of a person: both crops, body alone, head alone. A small perceptron reads from the
+evidence how far each can be trusted: a_v, k and m (the last says "this or its opposite"), the shares in pitch and roll,
+and their spread. s falls from 1 to 0 where the network is in more doubt than on nearly all rendered people that it was
+not trained on: pictures of a kind it does not know are left to the landmarks, which have seen real people. Nothing
+depends on left and right, so a mirror image gives the mirrored answer. ``fusion_table.json`` is made by
+``training/orientation/fusion.py``.
 """
 
 from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from phq.keypoints.stage import BORDER, box_of
 from phq.orient.angles import angles_of
-from phq.orient.decode import BINS, CENTRES, decode, softmax, yaw_of
+from phq.orient.decode import BINS, CENTRES, softmax, yaw_of
 from phq.pose.closed_form import TorsoFit, head_rotation, torso_rotation
 from phq.work import Floats, Person
 
 HIPS, SHOULDERS, FACE = [23, 24], [11, 12], [0, 7, 8]
-GATES = 8
-"""a, k, m, shares of pitch and roll, their log spreads, and the weight of the second pass and its mirror run."""
+VIEWS = 3
+GATES = VIEWS + 2 + (VIEWS + 1) + 2
+"""a of every view, k, m, shares of views and landmarks in the tilts, the log spreads of pitch and roll."""
 FLOOR = 1e-4
 """Nothing that the network says rules a direction out."""
+PULL = 3.0
+"""Of k: a perceptron's 0 is a pull of 2 towards the landmarks."""
 
 
 def evidence_of(person: Person, fit: TorsoFit) -> Floats:
@@ -57,43 +64,77 @@ def blazepose_angles(evidence: Floats) -> Floats:
     return np.array([[angles_of(r) for r in pair] for pair in rotations])
 
 
+def parts_of(raw: Floats) -> Floats:
+    """(2, VIEWS, 2, 28) numbers of picture and mirror image, view, torso and head."""
+    return np.asarray(raw, np.float64).reshape(2, VIEWS, 2, BINS + 4)
+
+
+def _mean_directions(logits: Floats) -> Floats:
+    """Complex means over the yaw bins of the last axis."""
+    return np.asarray(softmax(logits) @ np.exp(1j * CENTRES))
+
+
+def _toward(directions: Floats) -> Floats:
+    return np.asarray(directions / np.maximum(np.abs(directions), 1e-4))
+
+
+def _cosine(one: Floats, other: Floats) -> Floats:
+    return np.asarray((one * other.conj()).real)
+
+
 def gate_features(raw: Floats, evidence: Floats) -> Floats:
-    """(2, 24) what the perceptron reads, for torso and head; unchanged in a mirror image."""
-    seen, angles = decode(raw), np.radians(blazepose_angles(evidence))
-    logits = np.asarray(raw, np.float64).reshape(2, BINS + 4)
-    inside, visibility, rest = evidence[72:105], evidence[105:138], evidence[138:]
-    common = [
-        *(rest * [1, 0.3, 1, 1, 5]),
-        inside[HIPS].mean(),
-        visibility[HIPS].mean(),
-        inside[SHOULDERS].mean(),
-        visibility[FACE].mean(),
-        np.cos(angles[0, 0, 0] - angles[0, 1, 0]),
-        np.cos(np.radians(seen[0, 0] - seen[1, 0])),
+    """(2, F) what the perceptron reads, for torso and head; unchanged in a mirror image."""
+    parts = parts_of(raw)
+    mean = parts.mean(0)
+    p = softmax(mean[..., :BINS])
+    directions = _mean_directions(mean[..., :BINS])
+    flip_run = _toward(_mean_directions(parts[..., :BINS]))
+    runs = np.exp(1j * np.radians(blazepose_angles(evidence)[..., 0]))
+    seen = np.concatenate([_toward(directions), runs[:1]])
+    own = [
+        *(-(p * np.log(p + 1e-9)).sum(-1)),
+        *np.abs(directions),
+        *_cosine(flip_run[0], flip_run[1]),
+        *(_cosine(seen[i], seen[j]) for i, j in combinations(range(VIEWS + 1), 2)),
+        _cosine(runs[1], runs[2]) + _cosine(runs[1], runs[3]),
+        _cosine(runs[2], runs[3]),
+        *(np.repeat(_cosine(seen[i, 0], seen[i, 1]), 2) for i in (0, VIEWS)),
+        seen[0].real,
+        seen[VIEWS].real,
+        (seen[VIEWS] ** 2).real,
+        *np.clip(mean[..., BINS + 2 :], -4, 1).transpose(0, 2, 1).reshape(2 * VIEWS, 2),
     ]
-    rows = []
-    for part in (0, 1):
-        yaw, net = angles[:, part, 0], np.radians(seen[part, 0])
-        p = softmax(logits[part, :BINS])
-        entropy = -float((p * np.log(p + 1e-9)).sum())
-        first = np.cos(yaw[1] - yaw[2]) + np.cos(yaw[1] - yaw[3])
-        own = [first, np.cos(yaw[2] - yaw[3]), np.cos(yaw[0]), np.cos(2 * yaw[0])]
-        own += [np.cos(net - yaw[0]), np.cos(net), p.max(), entropy, seen[part, 3] / 30, seen[part, 6]]
-        rows.append([*common, *own, *logits[part, BINS + 2 :], 1.0])
-    return np.array(rows)
+    return np.column_stack([np.array(own).T, np.tile(_common(evidence), (2, 1))])
+
+
+def _common(evidence: Floats) -> Floats:
+    inside, visibility, rest = evidence[72:105], evidence[105:138], evidence[138:]
+    shown = [inside[HIPS].mean(), visibility[HIPS].mean(), inside[SHOULDERS].mean(), visibility[FACE].mean()]
+    return np.array([*(rest * [1, 0.3, 1, 1, 5]), *shown])
+
+
+def doubt_of(raw: Floats) -> float:
+    """Mean entropy (nats) of the yaw of torso and head over all views; at most log 24 = 3.18."""
+    p = softmax(parts_of(raw).mean(0)[..., :BINS])
+    return float(-(p * np.log(p + 1e-9)).sum(-1).mean())
+
+
+def familiarity(doubt: float, limits: Floats) -> float:
+    """1 below the first limit, 0 above the second."""
+    return float(np.clip((limits[1] - doubt) / (limits[1] - limits[0]), 0, 1))
 
 
 @cache
 def fusion_table() -> dict[str, Floats]:
-    """Weights of the perceptron: `mean`, `std` (24,), and for torso and head `w1`, `b1`, `w2`, `b2`."""
+    """Of the perceptron `mean`, `std` (F,), and for torso and head `w1`, `b1`, `w2`, `b2`; the limits of `doubt`."""
     data = json.loads((Path(__file__).parent / "fusion_table.json").read_text(encoding="utf-8"))
     return {name: np.array(value) for name, value in data.items() if name != "made_by"}
 
 
 def gates_of(features: Floats) -> Floats:
-    """(2, 8) outputs of the perceptron for (2, 24) features."""
+    """(2, GATES) outputs of the perceptron for (2, F) features."""
     table = fusion_table()
-    x = (features - table["mean"]) / table["std"]
+    x = np.clip((features - table["mean"]) / table["std"], -5, 5)
     hidden = np.tanh(np.einsum("pi,pih->ph", x, table["w1"]) + table["b1"])
     return np.asarray(np.einsum("ph,pho->po", hidden, table["w2"]) + table["b2"])
 
@@ -102,21 +143,21 @@ def fuse(raw: Floats, evidence: Floats) -> Floats:
     """(2, 7) torso and head: yaw, pitch, roll, their sigmas (degrees), p_flip.
 
     Args:
-        raw: (56,) outputs of the network.
+        raw: (2, 3, 56) outputs of the network for one person, see `phq.orient.net.OrientationNet.run`.
         evidence: (143,) of `evidence_of`.
     """
-    gates, seen, angles = gates_of(gate_features(raw, evidence)), decode(raw), blazepose_angles(evidence)
-    logits = np.asarray(raw, np.float64).reshape(2, BINS + 4)[:, :BINS]
-    return np.stack([_one(gates[i], logits[i], seen[i], angles[:, i]) for i in (0, 1)])
+    gates, angles, mean = gates_of(gate_features(raw, evidence)), blazepose_angles(evidence)[0], parts_of(raw).mean(0)
+    known = familiarity(doubt_of(raw), fusion_table()["doubt"])
+    return np.stack([_one(gates[i], mean[:, i], angles[i], known) for i in (0, 1)])
 
 
-def _one(gate: Floats, logits: Floats, seen: Floats, angles: Floats) -> Floats:
-    a, k, m, again = (float(np.logaddexp(0, gate[i])) for i in (0, 1, 2, 7))
-    off = CENTRES - np.radians(angles[:, :1])
-    net = np.log(softmax(logits) + FLOOR)
-    total = a * net + k * np.cos(off[0]) + m * np.cos(2 * off[0]) + again * (np.cos(off[2]) + np.cos(off[3])) / 2
-    yaw, sigma, flip = yaw_of(softmax(total))
-    share = 1 / (1 + np.exp(-gate[3:5]))
-    tilt = share * seen[1:3] + (1 - share) * angles[0, 1:]
-    spread = np.degrees(np.sqrt(2) * np.exp(np.clip(gate[5:7], -4, 1)))
+def _one(gate: Floats, views: Floats, angles: Floats, known: float) -> Floats:
+    trust, off = np.logaddexp(0, gate[: VIEWS + 2]), CENTRES - np.radians(angles[0])
+    pictures = known * trust[:VIEWS] @ np.log(softmax(views[:, :BINS]) + FLOOR)
+    yaw, sigma, flip = yaw_of(
+        softmax(pictures + PULL * trust[VIEWS] * np.cos(off) + trust[VIEWS + 1] * np.cos(2 * off))
+    )
+    tilts = np.concatenate([np.degrees(views[:, BINS : BINS + 2]), angles[None, 1:]])
+    tilt = known * (softmax(gate[VIEWS + 2 : -2]) @ tilts) + (1 - known) * angles[1:]
+    spread = np.degrees(np.sqrt(2) * np.exp(np.clip(gate[-2:], -4, 1)))
     return np.array([yaw, *tilt, sigma, *spread, flip])

@@ -1,4 +1,4 @@
-"""From a stored crop to a training picture: geometry with its truth, background, borders, and a bad camera."""
+"""From stored crops to training pictures: geometry with its truth, background, borders, and a bad camera."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-STORED_MARGIN = 1.6
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 cv2.setNumThreads(1)
 Rng = np.random.Generator
@@ -39,15 +38,14 @@ def random_texture(rng: Rng, size: int, textures: list[Image]) -> Image:
     return np.clip(cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
 
 
-def placement(rng: Rng, stored: int, size: int, magnify: float) -> tuple[np.ndarray, float]:
-    """2×3 affine from the stored crop to the training picture, and how far (radians) it turns the picture."""
+def placement(rng: Rng, stored: int, size: int, magnify: float, turn: float) -> np.ndarray:
+    """2×3 affine from the stored crop to the training picture, turned by so many radians."""
     wild = rng.random() < 0.15
-    turn = np.radians(rng.uniform(-70, 70) if rng.random() < 0.1 else rng.normal(0, 8))
     zoom = np.exp(rng.normal(0, 0.3 if wild else 0.1)) * size / stored * magnify
     shift = rng.normal(0, 0.14 if wild else 0.04, 2) * size
     linear = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     centre = np.array([stored / 2, stored / 2]) - 0.5
-    return np.column_stack([linear, size / 2 - 0.5 + shift - linear @ centre]), float(turn)
+    return np.column_stack([linear, size / 2 - 0.5 + shift - linear @ centre])
 
 
 def turned(rotations: np.ndarray, turn: float) -> np.ndarray:
@@ -58,7 +56,7 @@ def turned(rotations: np.ndarray, turn: float) -> np.ndarray:
 
 def photo_rectangle(image: Image) -> Image:
     """Mask (0 or 255) of the part that lies in the photo: beyond it the stored crop is black."""
-    lit = image.max(2) > 8
+    lit = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) > 5
     rows, columns = lit.any(1), lit.any(0)
     return (np.outer(rows, columns) * 255).astype(np.uint8)
 
@@ -86,24 +84,24 @@ def occlude(rng: Rng, image: Image, textures: list[Image]) -> None:
     image[y0 : y + height, x0 : x + width] = texture[y0 : y + height, x0 : x + width]
 
 
-def pixelate(rng: Rng, image: Image) -> None:
-    """A face made unrecognisable, as in published recordings; the head is above the middle of the picture."""
+def pixelate(rng: Rng, image: Image, face: tuple[float, float] = (0.5, 0.33), zoom: float = 1.0) -> None:
+    """A face made unrecognisable, as in published recordings; `face` is its place in the picture."""
     size = len(image)
-    side, block = int(size * rng.uniform(0.12, 0.3)), int(rng.integers(4, 13))
-    x, y = (int(c * size - side / 2 + rng.normal(0, 0.06) * size) for c in (0.5, 0.33))
+    side, block = int(size * zoom * rng.uniform(0.12, 0.3)), int(zoom * rng.integers(3, 10))
+    x, y = (int(c * size - side / 2 + rng.normal(0, 0.06) * size) for c in face)
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
     if min(part.shape[:2]) > block:
         few = cv2.resize(part, (part.shape[1] // block, part.shape[0] // block), interpolation=cv2.INTER_AREA)
         part[:] = cv2.resize(few, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def redress(rng: Rng, picture: Image, soft: Image) -> Image:
+def redress(rng: Rng, picture: Image, soft: Image, neck: float = 0.5) -> Image:
     """The clothes below the neck in another colour, often that of skin: not everybody wears a shirt."""
     size = len(picture)
     skin = np.array([224, 172, 138]) * rng.uniform(0.35, 1.1) + rng.normal(0, 10, 3)
     wanted = skin if rng.random() < 0.6 else rng.uniform(20, 235, 3)
     light = picture.mean(2, keepdims=True)
-    below = np.clip((np.arange(size) / size - 0.5) * 12, 0, 1)[:, None, None] * soft
+    below = np.clip((np.arange(size) / size - neck) * 12, 0, 1)[:, None, None] * soft
     lit = light / max(float(light[below[..., 0] > 0.5].mean()) if (below > 0.5).any() else 128.0, 20.0)
     return np.clip(picture * (1 - below) + np.sqrt(lit) * wanted * below, 0, 255).astype(np.uint8)
 
@@ -113,7 +111,7 @@ def colour(rng: Rng, image: Image) -> Image:
     x = image.astype(np.float32) / 255
     x = x ** float(np.exp(rng.normal(0, 0.25))) * rng.normal(1, 0.08, 3).astype(np.float32)
     x = (x - 0.5) * float(np.exp(rng.normal(0, 0.2))) + 0.5 + float(rng.normal(0, 0.08))
-    grey = x.mean(2, keepdims=True)
+    grey = cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)[..., None]
     saturation = 0.0 if rng.random() < 0.12 else float(rng.uniform(0.3, 1.4))
     return np.clip((grey + (x - grey) * saturation) * 255, 0, 255).astype(np.uint8)
 
@@ -145,54 +143,75 @@ def bad_camera(rng: Rng, image: Image) -> Image:
     return image
 
 
-def spoil(rng: Rng, image: Image, mask: Image, textures: list[Image]) -> Image:
-    """A stored crop that misleads a network of renders: other clothes, background, face, light, things in the way."""
-    size, inside = len(image), photo_rectangle(image)
-    soft = (mask.astype(np.float32) / 255)[..., None]
-    picture = redress(rng, image, soft) if rng.random() < 0.6 else image
-    if rng.random() < 0.6:
-        picture = (picture * soft + random_texture(rng, size, textures) * (1 - soft)).astype(np.uint8)
-    picture = np.ascontiguousarray(picture)
-    for _ in range(int(rng.integers(0, 4))):
-        occlude(rng, picture, textures)
-    if rng.random() < 0.6:
-        pixelate(rng, picture)
-    picture = np.ascontiguousarray(bad_camera(rng, colour(rng, picture)))
-    picture[inside < 128] = 0
-    return picture
+def shaded(rng: Rng, image: Image) -> Image:
+    """Uneven light."""
+    grid = rng.uniform(0.45, 1.4, (3, 3, 1)) * rng.uniform(0.85, 1.15, (1, 1, 3))
+    light = cv2.resize(grid.astype(np.float32), image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    return np.clip(image * light, 0, 255).astype(np.uint8)
 
 
-def augment(
-    rng: Rng,
-    image: Image,
-    mask: Image,
-    rotations: np.ndarray,
-    size: int,
-    textures: list[Image],
-    magnify: float = STORED_MARGIN,
-) -> tuple[Image, np.ndarray]:
-    """One training picture (size × size × 3) and its rotations (2, 3, 3); without mask the background stays."""
-    affine, turn = placement(rng, len(image), size, magnify)
-    inside = photo_rectangle(image)
-    if rng.random() < 0.5:
-        image, mask, inside = image[:, ::-1], mask[:, ::-1], inside[:, ::-1]
-        rotations = MIRROR @ rotations @ MIRROR
+def warped_crop(image: Image, mask: Image, affine: np.ndarray, size: int) -> tuple[Image, np.ndarray, Image]:
+    """Crop, soft mask 0..1, and where the photo is."""
     warped = cv2.warpAffine(np.dstack([image, mask]), affine, (size, size))
-    border = cv2.warpAffine(np.ascontiguousarray(inside), affine, (size, size))
-    picture, soft = warped[..., :3], warped[..., 3:].astype(np.float32) / 255
-    if mask.any() and rng.random() < 0.2:
-        picture = redress(rng, picture, soft)
-    if mask.any() and rng.random() < 0.4:
+    border = cv2.warpAffine(photo_rectangle(image), affine, (size, size))
+    return warped[..., :3], warped[..., 3:].astype(np.float32) / 255, border
+
+
+def worsened(
+    rng: Rng, picture: Image, soft: np.ndarray, textures: list[Image], face: tuple[float, float], near: bool
+) -> Image:
+    """Another background, dress, light, camera, and things in the way."""
+    size, masked = len(picture), bool((soft > 0.5).any())
+    if rng.random() < 0.25 and masked:
+        picture = redress(rng, picture, soft, 0.92 if near else 0.5)
+    if rng.random() < 0.4 and masked:
         soft = cv2.GaussianBlur(soft, (0, 0), float(rng.uniform(0.4, 1.2)))[..., None]
         picture = (picture * soft + random_texture(rng, size, textures) * (1 - soft)).astype(np.uint8)
-        picture[border < 128] = 0
     picture = np.ascontiguousarray(picture)
     if rng.random() < 0.15:
         occlude(rng, picture, textures)
     if rng.random() < 0.12:
-        pixelate(rng, picture)
+        pixelate(rng, picture, face, 2.0 if near else 1.0)
+    picture = shaded(rng, picture) if rng.random() < 0.3 else picture
     picture = colour(rng, picture) if rng.random() < 0.7 else picture
-    picture = np.ascontiguousarray(bad_camera(rng, picture) if rng.random() < 0.6 else picture)
-    cut(rng, picture)
-    picture[border < 128] = 0
-    return picture, turned(rotations, turn)
+    return np.ascontiguousarray(bad_camera(rng, picture) if rng.random() < 0.55 else picture)
+
+
+def augment(
+    rng: Rng,
+    crops: list[tuple[Image, Image, int, float]],
+    rotations: np.ndarray,
+    textures: list[Image],
+) -> tuple[list[Image], np.ndarray]:
+    """Training pictures of (stored crop, mask, size, margin) of neck and head, and the rotations (2, 3, 3)."""
+    turn = np.radians(rng.uniform(-70, 70) if rng.random() < 0.08 else rng.normal(0, 8))
+    mirror, shared, pictures = rng.random() < 0.5, int(rng.integers(1 << 31)), []
+    for near, (image, mask, size, margin) in enumerate(crops):
+        affine = placement(rng, len(image), size, margin, float(turn))
+        way = -1 if mirror else 1
+        picture, soft, border = warped_crop(np.ascontiguousarray(image[:, ::way]), mask[:, ::way], affine, size)
+        face, same = (0.5, 0.5 if near else 0.33), np.random.default_rng(shared)
+        picture = worsened(same, picture, soft, textures, face, bool(near))
+        if not near:
+            cut(rng, picture)
+        picture[border < 128] = 0
+        pictures.append(picture)
+    if rng.random() < 0.06:
+        pictures[int(rng.random() < 0.5)][:] = 0
+    return pictures, turned(MIRROR @ rotations @ MIRROR if mirror else rotations, float(turn))
+
+
+def worsened_crops(
+    seed: int, body: Image, head: Image, body_masks: Image, head_masks: Image, textures: list[Image]
+) -> tuple[Image, Image]:
+    """Crops (N, S, S, 3) of both kinds as `worsened` makes them, where they are."""
+    kinds = []
+    for near, (crops, masks) in enumerate(((body, body_masks), (head, head_masks))):
+        found = []
+        for i, (crop, mask) in enumerate(zip(crops, masks, strict=True)):
+            soft, rng = mask[..., None].astype(np.float32) / 255, np.random.default_rng([seed, i])
+            picture = worsened(rng, crop, soft, textures, (0.5, 0.5 if near else 0.33), bool(near))
+            picture[photo_rectangle(crop) < 128] = 0
+            found.append(picture)
+        kinds.append(np.stack(found))
+    return kinds[0], kinds[1]

@@ -14,17 +14,18 @@ import numpy as np
 import onnxruntime
 
 from phq.orient.angles import angles_of
-from phq.orient.decode import decode, mirror_outputs
+from phq.orient.decode import decode
 from phq.orient.fuse import fuse
+from phq.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
 
-STORED_MARGIN = 1.6
-SIDE = 160
+BODY_MARGIN, HEAD_MARGIN = 1.6, 1.4
+"""Stored crops are so much wider than the run-time regions."""
 
 
-def centre_crops(images: np.ndarray, size: int) -> np.ndarray:
+def centre_crops(images: np.ndarray, size: int, margin: float) -> np.ndarray:
     """(N, size, size, 3) uint8: the run-time region of stored crops."""
     stored = images.shape[1]
-    zoom = size / stored * STORED_MARGIN
+    zoom = size / stored * margin
     shift = size / 2 - 0.5 - zoom * (stored / 2 - 0.5)
     affine = np.array([[zoom, 0, shift], [0, zoom, shift]])
     return np.stack([cv2.warpAffine(image, affine, (size, size)) for image in images])
@@ -47,23 +48,26 @@ def true_yaw(rotations: np.ndarray) -> np.ndarray:
     return np.array([[angles_of(r)[0] for r in pair] for pair in rotations])
 
 
-def outputs(path: Path, images: np.ndarray) -> np.ndarray:
-    """(N, 56) mean outputs of stored crops and their mirror images."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    crops = centre_crops(images, SIDE).astype(np.float32)
-    parts = np.array_split(crops, len(crops) // 16 + 1)
-    plain, mirrored = (
-        np.concatenate([session.run(None, {"image": np.ascontiguousarray(p[:, :, ::way])})[0] for p in parts])
-        for way in (1, -1)
+def open_network(path: Path) -> onnxruntime.InferenceSession:
+    """Session on the CPU."""
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def outputs(path: Path, data: dict[str, np.ndarray]) -> np.ndarray:
+    """(N, 2, 3, 56) outputs for the crops of an npz, see `phq.orient.net.OrientationNet.run`."""
+    body, head = (
+        centre_crops(data[kind], side, margin)
+        for kind, side, margin in (("images", BODY_SIDE, BODY_MARGIN), ("heads", HEAD_SIDE, HEAD_MARGIN))
     )
-    return (plain + mirror_outputs(mirrored)) / 2
+    network, pieces = open_network(path), np.array_split(np.arange(len(body)), len(body) // 16 + 1)
+    return np.concatenate([both_ways(network, body[piece], head[piece]) for piece in pieces])
 
 
 def answers(raw: np.ndarray, evidence: np.ndarray) -> dict[str, np.ndarray]:
     """(N, 2, 7) of every method; the closed form has angles only."""
     closed = np.array([[angles_of(r) for r in pair] for pair in evidence[:, :18].reshape(-1, 2, 3, 3)])
     fused = np.array([fuse(r, e) for r, e in zip(raw, evidence, strict=True)])
-    return {"closed form": closed, "net": np.array([decode(r) for r in raw]), "fused": fused}
+    return {"closed form": closed, "net": np.array([decode(r[:, 0].mean(0)) for r in raw]), "fused": fused}
 
 
 def bench_report(data: dict[str, np.ndarray], methods: dict[str, np.ndarray]) -> None:
@@ -128,17 +132,17 @@ def main() -> None:
     options = parser.parse_args()
     if options.bench:
         data = dict(np.load(options.bench))
-        bench_report(data, answers(outputs(options.network, data["images"]), data["evidence"]))
+        bench_report(data, answers(outputs(options.network, data), data["evidence"]))
     if options.multiview:
         from triangulate import torso_truth  # imports prepare, which needs the detectors
 
         data = dict(np.load(options.multiview))
         true = torso_truth(data, options.calibration)
-        multiview_report(data, answers(outputs(options.network, data["images"]), data["evidence"]), true)
+        multiview_report(data, answers(outputs(options.network, data), data["evidence"]), true)
         if options.cut:
             place = {name: i for i, name in enumerate(data["names"])}
             data = dict(np.load(options.cut))
-            methods = answers(outputs(options.network, data["images"]), data["evidence"])
+            methods = answers(outputs(options.network, data), data["evidence"])
             print("photos cut below the neck")
             multiview_report(data, methods, true[[place[name] for name in data["names"]]])
 

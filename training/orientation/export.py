@@ -1,9 +1,9 @@
 """A checkpoint to ONNX with half-precision storage.
 
-    python export.py RUN/last.pt OUT.onnx
+    python export.py RUN/stepN.pt OUT.onnx
 
-Input `image` (N, 160, 160, 3) RGB in 0..255, output `orientation` (N, 56), see model.OUTPUTS. Weights are stored as
-float16 and cast back when the file is opened; arithmetic is float32. Prints the largest difference to the checkpoint.
+Inputs and output are those of `phq.orient.net`. Weights are stored as float16 and cast back when the file is opened;
+arithmetic is float32. Prints the largest difference to the checkpoint.
 """
 
 from __future__ import annotations
@@ -19,21 +19,29 @@ from model import Orientation
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-SIZE = 160
+from phq.orient.net import BODY_SIDE, HEAD_SIDE
+
 SMALL = 256
 """Tensors of fewer numbers stay float32."""
 
 
-class Picture(nn.Module):
-    """Channels last at the door."""
+class Views(nn.Module):
+    """Channels last at the door; both crops, and each beside a black other one."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Orientation) -> None:
         super().__init__()
         self.model = model
+        with torch.no_grad():
+            black = [model.features_of(torch.zeros(1, 3, side, side)) for side in (BODY_SIDE, HEAD_SIDE)]
+        self.register_buffer("no_body", black[0])
+        self.register_buffer("no_head", black[1])
 
-    def forward(self, image: Tensor) -> Tensor:
-        """(N, S, S, 3) to (N, 56)."""
-        return self.model(image.permute(0, 3, 1, 2))
+    def forward(self, body: Tensor, head: Tensor) -> Tensor:
+        """(N, S, S, 3) twice to (N, 3, 56)."""
+        b, h = (self.model.features_of(x.permute(0, 3, 1, 2)) for x in (body, head))
+        no_body, no_head = self.no_body.expand_as(b), self.no_head.expand_as(h)
+        pairs = ((b, h), (b, no_head), (no_body, h))
+        return torch.stack([self.model.head(torch.cat(pair, 1)) for pair in pairs], 1)
 
 
 def halve(model: onnx.ModelProto) -> None:
@@ -54,22 +62,22 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    network = Orientation()
+    network = Orientation().eval()
     network.load_state_dict(torch.load(options.checkpoint))
-    picture = Picture(network).eval()
-    example = torch.rand(2, SIZE, SIZE, 3) * 255
+    views = Views(network).eval()
+    example = tuple(torch.rand(2, side, side, 3) * 255 for side in (BODY_SIDE, HEAD_SIDE))
     torch.onnx.export(
-        picture, (example,), str(options.out), input_names=["image"], output_names=["orientation"],
-        dynamic_axes={"image": {0: "n"}, "orientation": {0: "n"}}, opset_version=17, dynamo=False,
+        views, example, str(options.out), input_names=["body", "head"], output_names=["orientation"],
+        dynamic_axes={name: {0: "n"} for name in ("body", "head", "orientation")}, opset_version=17, dynamo=False,
     )  # fmt: skip
     model = onnx.load(str(options.out))
     halve(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(options.out))
     session = onnxruntime.InferenceSession(str(options.out), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"image": example.numpy()})
+    (found,) = session.run(None, {"body": example[0].numpy(), "head": example[1].numpy()})
     with torch.no_grad():
-        wanted = picture(example).numpy()
+        wanted = views(*example).numpy()
     print(f"{options.out}: {options.out.stat().st_size} bytes, differs by {np.abs(found - wanted).max():.4f}")
 
 

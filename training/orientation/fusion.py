@@ -1,11 +1,10 @@
 """Train the gates of the fusion on people that the network has not seen; writes ``phq/orient/fusion_table.json``.
 
-    python fusion.py ORIENTATION.onnx TRAIN.npz HELD_BAD.npz --textures FOLDER [--bench BENCH.npz]
+    python fusion.py ORIENTATION.onnx --photos TRAIN.npz ... --spoilt SPOILT.npz ... --textures FOLDER
 
-Of TRAIN.npz the held-back people are used, of HELD_BAD.npz everybody (the same people in bad photos), of the bench the
-images whose number is no multiple of three. Of the first two the network also sees spoilt crops while BlazePose saw the
-photo, so that its doubt is met with all degrees of error. Some samples get the outputs of somebody else or front and
-back confused, so that nothing learns to trust the network blindly.
+Of every file the held-back people are used, of the photos once as they are and once with worsened crops, while
+BlazePose saw the photo. In every copy of a sample some outputs of the network are somebody else's, turned front
+to back, or somebody else's and faint: the gates learn that a network can be wrong, and that a faint one mostly is.
 """
 
 from __future__ import annotations
@@ -16,26 +15,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from augment import load_textures, spoil
-from evaluate import outputs
+from augment import load_textures, worsened_crops
+from evaluate import BODY_MARGIN, HEAD_MARGIN, centre_crops, open_network
 from model import BINS
-from prepare import HELD_BACK
 from torch import Tensor, nn
-from train import target_of
+from train import held_back, target_of
 
 from phq.orient import fuse
-from phq.orient.decode import CENTRES, mirror_outputs
+from phq.orient.decode import CENTRES
+from phq.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
 
-MIRROR = np.diag([-1.0, 1.0, 1.0])
-HIDDEN = 16
-NONSENSE, CONFUSED = 0.06, 0.1
-"""Shares of samples whose outputs are somebody else's, or mirrored front to back."""
-
-
-def mirrored_evidence(evidence: np.ndarray) -> np.ndarray:
-    """(N, 143) of the mirror images; second pass and mirror run change places."""
-    turned = (MIRROR @ evidence[:, :72].reshape(-1, 4, 2, 3, 3) @ MIRROR)[:, [0, 1, 3, 2]]
-    return np.concatenate([turned.reshape(len(evidence), -1), evidence[:, 72:]], 1)
+HIDDEN, RATE, BATCH = 16, 5e-3, 192
+NONSENSE, CONFUSED, FAINT = 0.01, 0.01, 0.15
+"""Shares of samples whose outputs are somebody else's, turned front to back, somebody else's and faint."""
+COPIES = 4
+DOUBT = (80, 95)
+"""Percentiles of the doubt on held-back photos between which the network's word fades."""
+Samples = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Gates(nn.Module):
@@ -47,100 +43,126 @@ class Gates(nn.Module):
         self.w1 = nn.Parameter(torch.randn(2, len(mean), HIDDEN) * 0.1)
         self.b1 = nn.Parameter(torch.zeros(2, HIDDEN))
         self.w2 = nn.Parameter(torch.randn(2, HIDDEN, fuse.GATES) * 0.05)
-        start = [0.5, 1.0, -2.0, 0.0, 0.0, -2.0, -2.0, 0.0]
+        start = [-1.0] * fuse.VIEWS + [0.0, -3.0] + [0.0] * (fuse.VIEWS + 1) + [-2.0, -2.0]
         self.b2 = nn.Parameter(torch.tensor([start, start]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 2, 24) to (N, 2, 8)."""
-        hidden = torch.tanh(torch.einsum("npi,pih->nph", (x - self.mean) / self.std, self.w1) + self.b1)
+        """(N, 2, F) to (N, 2, GATES)."""
+        standard = ((x - self.mean) / self.std).clamp(-5, 5)
+        hidden = torch.tanh(torch.einsum("npi,pih->nph", standard, self.w1) + self.b1)
         return torch.einsum("nph,pho->npo", hidden, self.w2) + self.b2
 
 
-def loss_of(gates: Tensor, raw: Tensor, angles: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy and gross error of the fused yaw, Laplace likelihood of pitch and roll."""
-    centres = torch.from_numpy(CENTRES.astype(np.float32))
-    a, k, m, again = (nn.functional.softplus(gates[..., i : i + 1]) for i in (0, 1, 2, 7))
-    off = centres - angles[..., :1]
-    net = (raw[..., :BINS].softmax(-1) + fuse.FLOOR).log()
-    total = a * net + k * off[:, 0].cos() + m * (2 * off[:, 0]).cos()
-    log_p = (total + again * (off[:, 2].cos() + off[:, 3].cos()) / 2).log_softmax(-1)
+def loss_of(gates: Tensor, views: Tensor, known: Tensor, angles: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy and gross error of the fused yaw, Laplace likelihood of pitch and roll.
+
+    Args:
+        gates: (N, 2, GATES).
+        views: (N, VIEWS, 2, 28) outputs of the network.
+        known: (N,) of `phq.orient.fuse.familiarity`.
+        angles: (N, 2, 3) closed form, radians.
+        target: (N, 2, 28) of `train.target_of`.
+    """
+    v, centres = fuse.VIEWS, torch.from_numpy(CENTRES.astype(np.float32))
+    trust, off = nn.functional.softplus(gates[..., : v + 2]), centres - angles[..., :1]
+    net = (views[..., :BINS].softmax(-1) + fuse.FLOOR).log()
+    known = known[:, None, None]
+    total = known * torch.einsum("npv,nvpb->npb", trust[..., :v], net)
+    total = total + fuse.PULL * trust[..., v : v + 1] * off.cos() + trust[..., v + 1 :] * (2 * off).cos()
+    log_p = total.log_softmax(-1)
     entropy = -(target[..., :BINS] * log_p).sum(-1)
     p = log_p.exp()
     mean = torch.stack([(p * centres.cos()).sum(-1), (p * centres.sin()).sum(-1)], -1)
     gross = 1 - (mean * target[..., BINS + 2 :]).sum(-1)
-    share = gates[..., 3:5].sigmoid()
-    tilt = share * raw[..., BINS : BINS + 2] + (1 - share) * angles[:, 0, :, 1:]
-    log_b = gates[..., 5:7].clamp(-4, 1)
+    tilts = torch.cat([views[..., BINS : BINS + 2], angles[:, None, :, 1:]], 1)
+    tilt = torch.einsum("npv,nvpt->npt", gates[..., v + 2 : -2].softmax(-1), tilts)
+    tilt = known * tilt + (1 - known) * angles[..., 1:]
+    log_b = gates[..., -2:].clamp(-4, 1)
     spread = ((tilt - target[..., BINS : BINS + 2]).abs() * (-log_b).exp() + log_b).sum(-1)
     return (entropy + gross + 0.5 * spread).mean()
 
 
-def people(options: argparse.Namespace) -> tuple[np.ndarray, ...]:
-    """Network outputs, evidence and rotations of everybody the fusion may learn from."""
-    found = []
-    textures = load_textures(options.textures)
-    for path in [options.train, options.bad, *([options.bench] if options.bench else [])]:
-        data = np.load(path)
-        number = np.array([int(name.split("/")[1]) for name in data["names"]])
-        keep = {options.train: np.arange(len(number)) % HELD_BACK == 0, options.bench: number % 3 != 0}
-        chosen = keep.get(path, np.ones(len(number), bool))
-        images, masks = data["images"][chosen], data["masks"][chosen]
-        draws = [images]
-        if path != options.bench:
-            rng = np.random.default_rng(options.seed)
-            draws += [np.stack([spoil(rng, i, m, textures) for i, m in zip(images, masks, strict=True)]) for _ in "ab"]
-        for draw in draws:
-            found.append((outputs(options.network, draw), data["evidence"][chosen], data["rotations"][chosen]))
+def people(options: argparse.Namespace) -> tuple[Samples, np.ndarray]:
+    """Network outputs (N, 2, 3, 56), evidence (N, 143) and rotations (N, 2, 3, 3) of all who were held back; limits of
+    the network's doubt on their photos."""
+    network, textures, found, doubts = open_network(options.network), load_textures(options.textures), [], []
+    for path in [*options.photos, *options.spoilt]:
+        data = dict(np.load(path))
+        data = {name: values[held_back(data["names"])] for name, values in data.items()}
+        crops = crops_of(data)
+        draws = [crops, worsened_crops(options.seed, *crops, *masks_of(data), textures)]
+        for body, head in draws if path in options.photos else draws[:1]:
+            found.append((both_ways(network, body, head), data["evidence"], data["rotations"]))
+        if path in options.photos:
+            doubts += [fuse.doubt_of(raw) for raw in found[-2][0]]
     raw, evidence, rotations = (np.concatenate(part) for part in zip(*found, strict=True))
-    return raw, evidence, rotations
+    return (raw, evidence, rotations), np.percentile(doubts, DOUBT)
 
 
-def samples(options: argparse.Namespace, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """The same with mirror images; some outputs are somebody else's."""
-    raw, evidence, rotations = people(options)
-    raw = np.concatenate([raw, mirror_outputs(raw)])
-    evidence = np.concatenate([evidence, mirrored_evidence(evidence)])
-    rotations = np.concatenate([rotations, MIRROR @ rotations @ MIRROR])
-    doubt = rng.random(len(raw))
-    raw[doubt < NONSENSE] = raw[rng.permutation(len(raw))[doubt < NONSENSE]]
-    confused = (doubt >= NONSENSE) & (doubt < NONSENSE + CONFUSED)
-    parts = raw.reshape(-1, 2, BINS + 4)
-    parts[confused, :, :BINS] = parts[confused][..., (BINS // 2 - np.arange(BINS)) % BINS]
-    return raw, evidence, rotations
+def crops_of(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Body and head crops as the network sees them at run time."""
+    body = centre_crops(data["images"], BODY_SIDE, BODY_MARGIN)
+    return body, centre_crops(data["heads"], HEAD_SIDE, HEAD_MARGIN)
+
+
+def masks_of(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Their masks."""
+    body = centre_crops(data["masks"], BODY_SIDE, BODY_MARGIN)
+    return body, centre_crops(data["head_masks"], HEAD_SIDE, HEAD_MARGIN)
+
+
+def with_lies(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A copy with some wrong outputs, see the constants."""
+    parts = raw.reshape(len(raw), 2, fuse.VIEWS, 2, BINS + 4).copy()
+    other, doubt = parts[rng.permutation(len(raw))], rng.random(len(raw))
+    first, second, third = np.cumsum([NONSENSE, CONFUSED, FAINT])
+    parts[doubt < first] = other[doubt < first]
+    confused = (doubt >= first) & (doubt < second)
+    parts[confused, ..., :BINS] = parts[confused][..., (BINS // 2 - np.arange(BINS)) % BINS]
+    faint = (doubt >= second) & (doubt < third)
+    other[..., :BINS] *= rng.uniform(0.1, 0.6, (len(raw), 2, fuse.VIEWS, 2, 1))
+    parts[faint] = other[faint]
+    return np.asarray(parts.reshape(raw.shape))
+
+
+def samples(options: argparse.Namespace, rng: np.random.Generator) -> tuple[tuple[Tensor, ...], np.ndarray]:
+    """Features, mean outputs, familiarity, closed-form angles and targets of all copies; limits of the doubt."""
+    (raw, evidence, rotations), limits = people(options)
+    copies = [with_lies(raw, rng) for _ in range(COPIES)]
+    features = np.array([[fuse.gate_features(r, e) for r, e in zip(c, evidence, strict=True)] for c in copies])
+    views = np.array(copies).mean(2).reshape(-1, fuse.VIEWS, 2, BINS + 4)
+    known = np.array([fuse.familiarity(fuse.doubt_of(r), limits) for c in copies for r in c])
+    angles = np.tile(np.radians([fuse.blazepose_angles(e)[0] for e in evidence]), (COPIES, 1, 1))
+    targets = np.tile([target_of(r) for r in rotations], (COPIES, 1, 1))
+    parts = (features.reshape(-1, *features.shape[2:]), views, known, angles, targets)
+    return tuple(torch.from_numpy(np.asarray(part, np.float32)) for part in parts), limits
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", type=Path)
-    parser.add_argument("train", type=Path)
-    parser.add_argument("bad", type=Path)
+    parser.add_argument("--photos", type=Path, nargs="+", required=True)
+    parser.add_argument("--spoilt", type=Path, nargs="*", default=[])
     parser.add_argument("--textures", type=Path, required=True)
-    parser.add_argument("--bench", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
+    torch.set_num_threads(1)
     rng = np.random.default_rng(options.seed)
-    raw, evidence, rotations = samples(options, rng)
-    features = np.array([fuse.gate_features(r, e) for r, e in zip(raw, evidence, strict=True)])
-    angles = np.radians([fuse.blazepose_angles(e) for e in evidence])
-    targets = np.array([target_of(r) for r in rotations])
-    x, parts, angle, target = (
-        torch.from_numpy(np.asarray(v, np.float32)) for v in (features, raw.reshape(-1, 2, BINS + 4), angles, targets)
-    )
-    gates = Gates(x.mean((0, 1)), x.std((0, 1)) + 1e-2)
-    optimiser = torch.optim.AdamW(gates.parameters(), lr=5e-3, weight_decay=0.05)
+    (x, *rest), limits = samples(options, rng)
+    gates = Gates(x.mean((0, 1)), x.std((0, 1)) + 2e-2)
+    optimiser = torch.optim.AdamW(gates.parameters(), lr=RATE, weight_decay=0.05)
     for step in range(options.steps):
-        optimiser.param_groups[0]["lr"] = 5e-3 * (0.5 + 0.5 * np.cos(np.pi * step / options.steps))
-        pick = torch.from_numpy(rng.integers(0, len(x), 256))
-        loss = loss_of(gates(x[pick]), parts[pick], angle[pick], target[pick])
+        optimiser.param_groups[0]["lr"] = RATE * (0.5 + 0.5 * np.cos(np.pi * step / options.steps))
+        pick = torch.from_numpy(rng.integers(0, len(x), BATCH))
+        loss = loss_of(gates(x[pick]), *(part[pick] for part in rest))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if step % 250 == 0:
-            print(step, loss.item(), flush=True)
     values = {name: getattr(gates, name).detach().numpy() for name in ("mean", "std", "w1", "b1", "w2", "b2")}
+    values["doubt"] = limits
     table = {"made_by": f"training/orientation/fusion.py, {len(x)} samples"}
     table |= {name: np.round(v.astype(float), 5).tolist() for name, v in values.items()}
     Path(fuse.__file__).with_name("fusion_table.json").write_text(json.dumps(table) + "\n", encoding="utf-8")

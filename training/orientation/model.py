@@ -56,28 +56,32 @@ class MobileNetV2(nn.Module):
     def load_onnx(self, path: Path) -> None:
         """Weights in the order of the file's convolutions."""
         graph = onnx.load(str(path)).graph
-        values = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+        values = {t.name.removesuffix("_half"): onnx.numpy_helper.to_array(t) for t in graph.initializer}
         nodes = [n for n in graph.node if n.op_type == "Conv"]
         layers = [m for m in self.modules() if isinstance(m, nn.Conv2d)]
         for layer, node in zip(layers, nodes, strict=True):
-            layer.weight.data.copy_(torch.from_numpy(np.array(values[node.input[1]])))
+            layer.weight.data.copy_(torch.from_numpy(np.array(values[node.input[1]], np.float32)))
             assert layer.bias is not None
-            layer.bias.data.copy_(torch.from_numpy(np.array(values[node.input[2]])))
+            layer.bias.data.copy_(torch.from_numpy(np.array(values[node.input[2]], np.float32)))
 
 
 class Orientation(nn.Module):
-    """uint8-valued RGB (N, 3, S, S) in 0..255 to (N, 56), see `OUTPUTS`."""
+    """Crops round neck and head, RGB (N, 3, S, S) in 0..255, to (N, 56), see `OUTPUTS`; one trunk sees both."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trunk = MobileNetV2()
-        self.drop = nn.Dropout(0.2)
-        self.head = nn.Linear(1280, OUTPUTS)
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(2560, OUTPUTS)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def features_of(self, crops: Tensor) -> Tensor:
+        """(N, 1280) of either crop."""
+        return self.trunk((crops - self.mean) / self.std)
+
+    def forward(self, body: Tensor, head: Tensor) -> Tensor:
         """Raw outputs."""
-        return self.head(self.drop(self.trunk((x - self.mean) / self.std)))
+        return self.head(self.drop(torch.cat([self.features_of(body), self.features_of(head)], 1)))

@@ -1,16 +1,16 @@
-"""Photos or renders to one npz: a crop of every person, its truth, and what BlazePose sees there.
+"""Photos or renders to one npz: crops of every person, the truth, and BlazePose's evidence.
 
-    python prepare.py renders OUT.npz DIR [DIR ...] [--detect] [--like TRAIN.npz] [--degrade SEED]
+    python prepare.py renders OUT.npz DIR [DIR ...] [--detect] [--below N] [--spoil SEED --textures FOLDER]
     python prepare.py multiview OUT.npz FOLDER [--cut METRES]
     python prepare.py pseudo OUT.npz VIDEO [VIDEO ...]
 
-`renders` reads NNNNN.jpg with NNNNN.json and masks/NNNNN.png; boxes are the true ones, shaken as a detector shakes
-them, or with ``--detect`` the detectors' own; ``--degrade`` first makes small, blurred, noisy photos of them.
-`multiview` reads cam*.mp4 and Calib.qca.txt, and keeps the largest person; ``--cut`` ends the photo so far below the
-neck. `pseudo` reads every third frame of videos.
-Arrays: images (N, 256, 256, 3) uint8, the run-time region times 1.6; masks (N, 256, 256); rotations (N, 2, 3, 3) of
-torso and head (left, up, front) into a camera that looks straight at the part, level with the image (of `multiview`:
-of the world into that camera); evidence, see `phq.orient.fuse.evidence_of`; scale (N,) photo pixels a template metre;
+`renders` reads NNNNN.jpg with NNNNN.json and masks/NNNNN.png, numbers below N; boxes are the true ones, shaken as a
+detector shakes them, or with ``--detect`` the detectors' own; ``--spoil`` first makes bad photos of them. `multiview`
+reads cam*.mp4 and Calib.qca.txt, and keeps the largest person; ``--cut`` ends the photo so far below the neck. `pseudo`
+reads every third frame of videos.
+Arrays: images (N, 256, 256, 3) uint8 and heads (N, 184, 184, 3), the run-time regions times 1.6 and 1.4; masks and
+head_masks; rotations (N, 2, 3, 3) of torso and head (left, up, front) into a camera that looks straight at the part,
+level with the image (of `multiview`: of the world into that camera); evidence, see `phq.orient.fuse.evidence_of`;
 centre (N, 2) the neck in the photo; points (N, 33, 2) landmarks there; names; framing.
 """
 
@@ -24,7 +24,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from augment import colour
+from augment import load_textures
+from evaluate import BODY_MARGIN, HEAD_MARGIN
+from spoil import spoilt_photo
 
 from phq.camera.convention import level_view
 from phq.detect.boxes import iou
@@ -38,38 +40,15 @@ from phq.photos.decode import decode
 from phq.pose.closed_form import fit_torso
 from phq.work import Person, Photo
 
-SIZE = 256
-MARGIN = 1.6
-HELD_BACK = 5
-"""Every fifth person never trains the network; the fusion learns from them."""
+SIZE, HEAD_SIZE = 256, 184
 DROPPED_MASK = 100
 """Fewer visible pixels than this is nobody."""
-
-
-def truth_rotations(main: dict[str, Any]) -> np.ndarray:
-    """(2, 3, 3) torso and head as their lines of sight see them."""
-    joints = dict(zip(main["joints_names"], np.array(main["joints3d_cam"]), strict=True))
-    return np.stack([level_view(joints[j]) @ np.array(main[p]["R_cam"]) @ PART_AXES for p, j in JOINT_OF.items()])
 
 
 def shaken(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A box as a detector gives it: every edge off by a few percent."""
     reach = np.tile(box[2:] - box[:2], 2)
     return box + rng.normal(0, 0.03, 4) * reach
-
-
-def degraded(pixels: np.ndarray, truth: dict[str, Any], seed: int) -> tuple[np.ndarray, float]:
-    """The photo as a bad, distant camera takes it (heads of 20 to 120 px), and how much smaller it became."""
-    rng = np.random.default_rng([seed, *truth["seed"]])
-    main = truth["people"][0]
-    chin_to_crown = np.array(main["face_points"]["crown"]["uv"]) - main["joints2d"][main["joints_names"].index("neck")]
-    head = max(float(np.linalg.norm(chin_to_crown)), 20.0)
-    shrink = min(1.0, float(np.exp(rng.uniform(np.log(20), np.log(120)))) / head)
-    small = cv2.resize(colour(rng, pixels), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), float(rng.uniform(0.1, 1.2)))
-    noisy = np.clip(small + rng.normal(0, rng.uniform(0, 14), small.shape), 0, 255).astype(np.uint8)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 95))]
-    return cv2.imdecode(cv2.imencode(".jpg", noisy, quality)[1], cv2.IMREAD_COLOR), shrink
 
 
 def photo_of(path: Path, pixels: np.ndarray) -> Photo:
@@ -83,21 +62,35 @@ def add_person(photo: Photo, box: np.ndarray) -> None:
     photo.people = [Person(photo, 0, fields)]
 
 
+def widened(region: Region, margin: float) -> Region:
+    """The same square with room round it for augmentation."""
+    return Region(region.cx, region.cy, region.side * margin)
+
+
 def record(person: Person, mask: np.ndarray | None = None) -> dict[str, Any]:
     """Crop and evidence of a person that has landmarks."""
     fit = fit_torso(person.runs, box_of(person))
-    region = orientation_region(fit)
-    wide = Region(region.cx, region.cy, region.side * MARGIN)
+    regions = orientation_region(fit)
+    wide, near = widened(regions.body, BODY_MARGIN), widened(regions.head, HEAD_MARGIN)
     assert person.photo.pixels is not None
     grey = np.zeros(person.photo.pixels.shape[:2], np.uint8) if mask is None else mask
     return {
+        "heads": sample(person.photo.pixels, near, HEAD_SIZE),
+        "head_masks": sample(np.repeat(grey[..., None], 3, 2), near, HEAD_SIZE)[..., 0],
         "images": sample(person.photo.pixels, wide, SIZE),
         "masks": sample(np.repeat(grey[..., None], 3, 2), wide, SIZE)[..., 0],
         "evidence": evidence_of(person, fit),
-        "scale": fit.px_per_metre,
         "centre": fit.neck_px,
         "points": np.median([run.points for run in person.runs], axis=0),
     }
+
+
+def truth_rotations(main: dict[str, Any], turn: np.ndarray) -> np.ndarray:
+    """(2, 3, 3) torso and head as their lines of sight see them, the camera turned about its axis."""
+    joints = dict(zip(main["joints_names"], np.array(main["joints3d_cam"]) @ turn.T, strict=True))
+    return np.stack(
+        [level_view(joints[j]) @ turn @ np.array(main[p]["R_cam"]) @ PART_AXES for p, j in JOINT_OF.items()]
+    )
 
 
 def renders(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -106,20 +99,27 @@ def renders(options: argparse.Namespace) -> list[dict[str, Any]]:
     landmarks.setup()
     if options.detect:
         detect.setup()
+    textures = load_textures(options.textures) if options.textures else []
     rows = []
-    wanted = set(np.load(options.like)["names"][::HELD_BACK]) if options.like else None
     for path in sorted(p for folder in options.folders for p in folder.glob("*.json")):
-        if wanted is not None and f"{path.parent.name}/{path.stem}" not in wanted:
+        if not path.with_suffix(".jpg").exists() or int(path.stem) >= options.below:
             continue
         truth = json.loads(path.read_text())
         main = truth["people"][0]
         if main["mask_pixels"] < DROPPED_MASK:
             continue
-        pixels, shrink = decode(path.with_suffix(".jpg")).pixels, 1.0
-        if options.degrade is not None:
-            pixels, shrink = degraded(pixels, truth, options.degrade)
+        pixels, turn = decode(path.with_suffix(".jpg")).pixels, np.eye(3)
+        seen = cv2.imread(str(path.parent / truth["mask"]), cv2.IMREAD_GRAYSCALE)
+        mask = cv2.resize(np.where(seen == main["mask_value"], 255, 0).astype(np.uint8), pixels.shape[1::-1])
+        box = np.array(main["bbox_visible_xyxy"], float)
+        if options.spoil is not None:
+            rng = np.random.default_rng([options.spoil, *truth["seed"]])
+            pixels, mask, turn = spoilt_photo(pixels, mask, truth, rng, textures)
+            ys, xs = np.nonzero(mask > 127)
+            if len(ys) < DROPPED_MASK:
+                continue
+            box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float)
         photo = photo_of(path, pixels)
-        box = np.array(main["bbox_visible_xyxy"], float) * shrink
         if options.detect:
             detect.process([photo])
             overlaps = [float(iou(box[None], box_of(p)[None])[0, 0]) for p in photo.people]
@@ -133,11 +133,9 @@ def renders(options: argparse.Namespace) -> list[dict[str, Any]]:
         person = photo.people[0]
         if person.rejected is not None:
             continue
-        seen = cv2.imread(str(path.parent / truth["mask"]), cv2.IMREAD_GRAYSCALE)
-        mask = np.where(seen == main["mask_value"], 255, 0).astype(np.uint8)
-        row = record(person, cv2.resize(mask, pixels.shape[1::-1]))
+        row = record(person, mask)
         name = f"{path.parent.name}/{path.stem}"
-        rows.append({**row, "rotations": truth_rotations(main), "names": name, "framing": truth["framing"]})
+        rows.append({**row, "rotations": truth_rotations(main, turn), "names": name, "framing": truth["framing"]})
         if len(rows) % 100 == 0:
             print(len(rows), flush=True)
     return rows
@@ -229,8 +227,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--detect", action="store_true")
-    parser.add_argument("--like", type=Path, help="only the people that training on this npz holds back")
-    parser.add_argument("--degrade", type=int)
+    parser.add_argument("--spoil", type=int)
+    parser.add_argument("--textures", type=Path)
+    parser.add_argument("--below", type=int, default=10**9)
     parser.add_argument("--cut", type=float)
     options = parser.parse_args()
     rows = {"renders": renders, "multiview": multiview, "pseudo": pseudo}[options.kind](options)
