@@ -104,6 +104,21 @@ class Body:
         rows = self._point_rows
         return joints, _skin(linear, shift, self.weights[rows], self._rest(turns, b, rows))
 
+    def carry(
+        self, points: Doubles, directions: Doubles, weights: Doubles, pose: ArrayLike,
+        betas: ArrayLike | None = None, transl: ArrayLike | None = None,
+    ) -> Doubles:  # fmt: skip
+        """Places (…, N, 3) of other points that hang on posed bodies: hair, clothes, markers.
+
+        Args:
+            points: (N, 3) at rest on the mean shape, in the frame of `v_template`. directions: (N, 3, 10) their
+                movement with the shape. weights: (N, 24) skinning weights; rows sum to one.
+            pose, betas, transl: as for `forward`. Pose blend shapes do not reach these points.
+        """
+        p, b, t = equal_batches(pose, betas, transl)
+        linear, shift, _ = self._transforms(rotvec_to_rotmat(p), b, t)
+        return _skin(linear, shift, weights, _shaped(points, directions, b))
+
     def rest_in_neck_frame(self, betas: ArrayLike | None = None) -> tuple[Doubles, Doubles, Doubles]:
         """Vertices, joints and named points at rest, moved so that the neck joint is the origin exactly."""
         vertices, joints, points = self.forward(np.zeros((24, 3)), betas)

@@ -58,7 +58,7 @@ def draw_body(
     corners = corners[(np.isfinite(corners) & (corners[..., 2:] > NEAR)).all((1, 2))]
     shade, front = _shading(corners)
     corners, shade = corners[front], shade[front]
-    pixel, face = _rasterise(project(corners, K), corners[..., 2], width, height)
+    pixel, face = rasterise(project(corners, K), corners[..., 2], width, height)
     out = image.reshape(-1, 3).astype(np.float64)
     lit = np.asarray(colour, dtype=np.float64) * shade[face, None]
     out[pixel] = (1 - opacity) * out[pixel] + opacity * lit
@@ -74,11 +74,15 @@ def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
     return 0.35 + 0.65 * np.clip(normal @ lamp, 0, 1), front
 
 
-def _rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tuple[Ints, Ints]:
+def rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tuple[Ints, Ints]:
     """Flat pixel numbers that are covered, each once, and the nearest face there.
 
     Every face is asked at every pixel centre of its bounding box. 1/depth is linear in the picture; of several
     hits the last written remains, and hits are written from far to near.
+
+    Args:
+        corners: (F, 3, 2) pixels, see `project`. depth: (F, 3) of the corners, at least NEAR.
+        width, height: of the picture.
     """
     low, span = _boxes(corners, width, height)
     nearest = np.full(width * height, -1, dtype=np.int64)
@@ -86,7 +90,7 @@ def _rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tup
     rounds = np.cumsum(span[:, 0] * span[:, 1]) // MAX_CANDIDATES
     for faces in np.split(np.arange(len(corners)), np.flatnonzero(np.diff(rounds)) + 1):
         face, x, y = _candidates(faces, low, span)
-        wa, wb, wc = _barycentric(corners[face], np.stack([x, y], 1).astype(np.float64) + 0.5)
+        wa, wb, wc = barycentric(corners[face], np.stack([x, y], 1).astype(np.float64) + 0.5)
         inverse = (np.stack([wa, wb, wc], 1) / depth[face]).sum(1)
         pixel = y * width + x
         hit = np.flatnonzero((wa >= 0) & (wb >= 0) & (wc >= 0) & (inverse > closeness[pixel]))
@@ -113,8 +117,8 @@ def _candidates(faces: Ints, low: Ints, span: Ints) -> tuple[Ints, Ints, Ints]:
     return face, low[face, 0] + step % span[face, 0], low[face, 1] + step // span[face, 0]
 
 
-def _barycentric(corners: Doubles, points: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """Weights of the three corners (N, 3, 2) at points (N, 2)."""
+def barycentric(corners: Doubles, points: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Weights (N,) of the three corners (N, 3, 2) at points (N, 2), in the picture's plane."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     area = _cross(b - a, c - a)
     wb, wc = _cross(points - a, c - a) / area, _cross(b - a, points - a) / area

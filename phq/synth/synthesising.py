@@ -1,0 +1,148 @@
+"""`synthesise`: a dataset of made-up people. What the command ``phq synth`` does is this one call."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from phq import __version__
+from phq.building import BODY_LICENCE, BODY_SOURCE
+from phq.config import Config, load_config
+from phq.dataset.overlays import write_overlay
+from phq.dataset.reader import Dataset
+from phq.errors import ConfigError
+from phq.finalise import conclude, fetch_members, read_rows, without_storage
+from phq.photos.discover import Found
+from phq.pipeline import Pipeline
+from phq.plan import WORK, Plan, close_work_folder, open_work_folder
+from phq.pose.body import load_body
+from phq.running import check_free, run_plan
+from phq.shards.card import Card, Model
+from phq.shards.owner import MANIFEST, SHEET
+from phq.shards.stage import EncodeSample
+from phq.shards.write import write_dataset
+from phq.sheet import write_contact_sheet
+from phq.synth.portrait import coarse, draw_portrait
+from phq.synth.record import label_fields
+from phq.synth.stage import DrawPortraits, sample_index, sample_name
+from phq.synth.views import Spread
+from phq.threads import available_cores
+from phq.unit import table_path
+
+COARSE = "coarse"
+"""Overlay with perturbed poses; without it (``overlay="none"``) a dataset has the exact ones."""
+COARSE_COLUMNS = ("neck_head_pose", "smpl_pose", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """What was drawn, and where."""
+
+    out: Path
+    kept: list[dict[str, Any]]
+    """Rows of the manifest, without storage columns."""
+    overlays: list[str]
+    """Names of the overlays in force."""
+
+
+@dataclass(frozen=True)
+class _SynthPlan(Plan):
+    spread: Spread
+
+    @property
+    def id(self) -> str:
+        """As that of a build, with the distributions."""
+        return hashlib.sha256(f"{super().id} {self.spread.model_dump_json()}".encode()).hexdigest()[:16]
+
+
+def synthesise(  # noqa: PLR0913 - the options of the command
+    out: str | Path,
+    count: int,
+    *,
+    size: int = 256,
+    seed: int = 0,
+    val: float = 0.05,
+    spread: Spread | None = None,
+    workers: int | None = None,
+    quiet: bool = True,
+) -> Synthesised:
+    """Draw a dataset whose cameras, poses and masks are exact.
+
+    Sample i depends on seed, i, size and spread alone, so a larger set holds the smaller one's samples, byte for byte.
+
+    Args:
+        out: folder of the dataset; made if needed. An interrupted call is continued.
+        count: samples. size: side of the pictures, pixels, 64 to 2048. seed: of everything random.
+        val: fraction in the split val.
+        spread: distributions of cameras and head poses. With `pose_noise`, the overlay `COARSE` states perturbed
+            poses of neck and head, and is what is read by default; ``Dataset(out, overlay="none")`` has the exact ones.
+        workers: processes, by default one a core; the result does not depend on it.
+        quiet: no progress bar.
+
+    Raises:
+        ConfigError: a size, seed, fraction or count that cannot be.
+        OutputError: the folder holds a dataset or something else, or cannot be written.
+    """
+    if count < 1 or (workers is not None and workers < 1):
+        raise ConfigError(f"count = {count}, workers = {workers}: at least one is needed")
+    settings = f"split.val_fraction={float(val)}", "duplicates.bits=0"  # people who look alike are no duplicates here
+    config = load_config("everything", sets=settings, size=size, seed=seed)
+    names = [sample_name(seed, index) for index in range(count)]
+    plan = _SynthPlan([Found(Path(name), name) for name in names], config, spread or Spread())
+    folder = Path(out)
+    if not _left_unfinished(folder, plan):
+        check_free(folder)
+    work = open_work_folder(folder, plan)
+    run_plan(partial(_pipeline, config, plan.spread), plan, work, workers or available_cores(), quiet)
+    kept, rejects = conclude(read_rows(table_path(work, i) for i in range(len(plan.units))), config)
+    if not (folder / MANIFEST).exists():
+        fetch = partial(fetch_members, work)
+        write_contact_sheet(folder / SHEET, kept, fetch)
+        write_dataset(folder, kept, rejects, fetch, _run_record(plan, len(kept), len(rejects)), _card())
+    if plan.spread.pose_noise and COARSE not in Dataset(folder).overlays:
+        about = {"command": "synth", "version": __version__, "pose_noise_deg": plan.spread.pose_noise}
+        write_overlay(folder, COARSE, _coarse_rows(kept, config, plan.spread), COARSE_COLUMNS, about)
+    close_work_folder(work)
+    return Synthesised(folder, [without_storage(row) for row in kept], Dataset(folder).overlays)
+
+
+def _left_unfinished(folder: Path, plan: _SynthPlan) -> bool:
+    """A kill has left this very plan unfinished there, even if its dataset stands and only the overlay is missing."""
+    note = folder / WORK / "plan.json"
+    return note.exists() and json.loads(note.read_text())["id"] == plan.fingerprint()
+
+
+def _pipeline(config: Config, spread: Spread) -> Pipeline:
+    return Pipeline([DrawPortraits(config.seed, config.size, spread), EncodeSample(config.crop.jpeg_quality)])
+
+
+def _coarse_rows(kept: list[dict[str, Any]], config: Config, spread: Spread) -> Iterator[dict[str, Any]]:
+    for row in kept:
+        portrait = draw_portrait(config.seed, sample_index(row["source_path"]), spread)
+        fields = label_fields(portrait, coarse(portrait, spread.pose_noise), config.size)
+        yield {"key": row["key"], **{name: fields[name] for name in COARSE_COLUMNS}}
+
+
+def _card() -> Card:
+    body = Model(load_body().name, "body model the people are drawn from", BODY_LICENCE, BODY_SOURCE)
+    return Card("Made-up people over 360°", __version__, (body,))
+
+
+def _run_record(plan: _SynthPlan, kept: int, rejected: int) -> dict[str, Any]:
+    """Content of ``run.json``."""
+    return {
+        "tool": "phq",
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "plan": plan.id,
+        "synth": plan.spread.model_dump(mode="json"),
+        "config": plan.config.model_dump(mode="json"),
+        "body": {"name": load_body().name, "sha256": load_body().sha256},
+        "counts": {"photos": len(plan.inputs), "kept": kept, "rejected": rejected},
+    }
