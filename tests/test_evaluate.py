@@ -24,6 +24,7 @@ from phq.evaluate.pose import (
 )
 from phq.evaluate.truth import PART_AXES, Truth, matched, read_truth, rest_points
 from phq.pose.body import TRUTH_FACE, load_body
+from phq.pose.closed_form import FACE, TORSO, landmark_table
 from phq.schema import SMPL_JOINTS
 
 NAMES = UPPER_JOINTS
@@ -106,6 +107,20 @@ def test_a_body_drawn_off_its_place_is_found_by_as_much(tmp_path: Path):
     expected = 512 * fx * 0.1 / 2.7
     assert there["drawn_neck_px"] - here["drawn_neck_px"] == pytest.approx(expected, abs=9)
     assert there["neck_px"] == here["neck_px"]
+
+
+@pytest.mark.parametrize("view", [(0, 0, 0), (100, 0, 0), (-140, 0, 0)])
+def test_raw_angles_of_exact_landmarks_have_no_error(tmp_path: Path, view):
+    path = write_person(tmp_path, *view)
+    truth, row = read_truth(path), perfect_row(path)
+    table = landmark_table()
+    torso, head = truth.rotation("torso"), truth.rotation("head")
+    world = np.zeros((33, 3))
+    world[list(TORSO)] = table.torso @ torso.T
+    world[list(FACE)] = table.face @ head.T
+    errors = person_errors(truth, row | {"keypoints_3d": world.ravel().tolist()})
+    assert errors["raw_torso_yaw"] == pytest.approx(0, abs=0.01)
+    assert errors["raw_head_yaw"] == pytest.approx(0, abs=1)  # the line of sight goes to the head joint
 
 
 def test_planted_errors_are_found(tmp_path: Path):

@@ -17,7 +17,7 @@ from phq.finalise import read_rows
 from phq.keypoints.region import apply_affine, invert_affine
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.pose.rotations import kabsch
-from phq.schema import SMPL_JOINTS
+from phq.schema import LANDMARKS, SMPL_JOINTS
 from phq.shards.atomic import write_bytes
 from phq.work import Floats
 
@@ -62,8 +62,24 @@ def person_errors(truth: Truth, row: dict[str, Any]) -> dict[str, Any]:
         "head_size": row["crop_side_px"] / VISIBLE_HEIGHT / truth.head_pixels(),
         "joint_mm": joint_mm(truth, row),
         **drawn_px(truth, row),
+        **raw_errors(row, torso[0], head[0]),
         "yaw_sigma": row.get("yaw_sigma_deg"),
     }
+
+
+def raw_errors(row: dict[str, Any], torso_yaw: float, head_yaw: float) -> dict[str, float | None]:
+    """Errors of the angles that the stored 3D landmarks state by themselves, as published labels take them.
+
+    Torso: shoulders and hips, left − right; head: nose against the middle of the ears. Keys ``raw_torso_yaw`` and
+    ``raw_head_yaw``; None if the record has no landmarks.
+    """
+    if row.get("keypoints_3d") is None:
+        return {"raw_torso_yaw": None, "raw_head_yaw": None}
+    world = dict(zip(LANDMARKS, np.array(row["keypoints_3d"], float).reshape(33, 3), strict=True))
+    left = sum(world[f"left_{part}"] - world[f"right_{part}"] for part in ("shoulder", "hip"))
+    front = world["nose"] - (world["left_ear"] + world["right_ear"]) / 2
+    yaws = np.degrees([np.arctan2(-left[2], left[0]), np.arctan2(-front[0], -front[2])])
+    return {"raw_torso_yaw": wrap_deg(yaws[0] - torso_yaw), "raw_head_yaw": wrap_deg(yaws[1] - head_yaw)}
 
 
 def drawn_px(truth: Truth, row: dict[str, Any]) -> dict[str, float | None]:
@@ -126,6 +142,11 @@ def summary(errors: list[dict[str, Any]]) -> dict[str, float]:
         out[f"{name}_median"] = float(np.median(np.abs(of(name))))
     out["head_size_median"] = float(np.median(np.abs(np.log(of("head_size")))))
     out["kept"] = float(of("kept").mean())
+    for part in ("raw_torso", "raw_head"):
+        raw = np.abs([e[f"{part}_yaw"] for e in errors if e[f"{part}_yaw"] is not None])
+        if len(raw):
+            out |= {f"{part}_median": float(np.median(raw)), f"{part}_p90": float(np.percentile(raw, 90))}
+            out[f"{part}_flips"] = float((raw > FLIP_DEG).mean())
     for name in ("joint_mm", "drawn_neck_px", "drawn_shoulder_px", "drawn_head_px"):
         known = [e[name] for e in errors if e[name] is not None]
         if known:
@@ -195,15 +216,16 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         f"annotated {report['annotated']} of {report['images']}",
         "",
-        "| group | n | torso yaw, median / p90 / flips | head yaw, median / p90 / flips | pitch, roll of torso; head "
+        "| group | n | torso yaw, median / p90 / flips | head yaw, median / p90 / flips | raw BlazePose torso yaw "
+        "| raw head yaw | pitch, roll of torso; head "
         "| crop off at neck, shoulders px | drawn neck, shoulders, head px | head size | joints mm | within σ, 2σ "
         "| kept |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|" + "---|" * 13,
     ]
     for name, s in report["groups"].items():
-        parts = [f"{s[p + '_median']:.1f} / {s[p + '_p90']:.0f} / {s[p + '_flips']:.1%}" for p in ("torso", "head")]
+        parts = [_yaw_cell(s, part) for part in ("torso", "head", "raw_torso", "raw_head")]
         lines.append(
-            f"| {name} | {s['n']:.0f} | {parts[0]} | {parts[1]} | {s['torso_pitch_median']:.1f}, "
+            f"| {name} | {s['n']:.0f} | {' | '.join(parts)} | {s['torso_pitch_median']:.1f}, "
             f"{s['torso_roll_median']:.1f}; {s['head_pitch_median']:.1f}, {s['head_roll_median']:.1f} "
             f"| {s['neck_px_median']:.0f}, {s['shoulder_px_median']:.0f} | {_stated(s, '{:.0f}', *DRAWN)} "
             f"| {s['head_size_median']:.1%} "
@@ -211,6 +233,13 @@ def table(report: dict[str, Any]) -> str:
         )
     bins = [f"{r['stated']:.2f} → {r['found']:.2f} (n {r['n']})" for r in report["flip_calibration"]]
     return "\n".join([*lines, "", "p_flip, stated → found: " + "; ".join(bins)])
+
+
+def _yaw_cell(statistics: dict[str, float], part: str) -> str:
+    if f"{part}_median" not in statistics:
+        return "–"
+    median, p90, flips = (statistics[f"{part}_{name}"] for name in ("median", "p90", "flips"))
+    return f"{median:.1f} / {p90:.0f} / {flips:.1%}"
 
 
 def _stated(statistics: dict[str, float], form: str, *names: str) -> str:

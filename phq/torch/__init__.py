@@ -7,6 +7,6 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    raise MissingExtraError("torch", "torch", "phq.torch") from error
+    raise MissingExtraError("torch", "train", "phq.torch") from error
 
 __all__ = ["Loader"]

@@ -7,7 +7,6 @@ and names one with each batch it orders. A buffer is free again when the last te
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from dataclasses import dataclass
 
 import torch
@@ -46,11 +45,11 @@ class Buffers:
         if shared:
             memory.share_memory_()  # type: ignore[no-untyped-call]
         self._memory = memory
-        self._free = deque(range(number))
+        self._free = list(range(number))
 
     def take(self) -> int:
         """Number of a free buffer, `NO_BUFFER` if there is none: somebody keeps many batches."""
-        return self._free.popleft() if self._free else NO_BUFFER
+        return self._free.pop() if self._free else NO_BUFFER  # the last one may still be in a cache
 
     def __getitem__(self, number: int) -> Tensor:
         """A buffer, to be written to by whoever was given its number."""

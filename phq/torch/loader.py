@@ -22,7 +22,8 @@ from phq.torch.order import Deal
 from phq.torch.pictures import Order, Pictures
 
 Batch = dict[str, Any]
-Running = tuple[Iterable[tuple[Order, Tensor | None]], Buffers]
+Done = tuple[Order, Tensor | InputError | None]
+Running = tuple[Iterable[Done], Buffers]
 PICTURES = ("image", "mask")
 FIELDS = (*PICTURES, "camera", "pose")
 _KEPT = 3
@@ -137,13 +138,16 @@ class Loader:
         over = False
         try:
             for order, own in loader:
+                if isinstance(own, InputError):
+                    raise own
                 self._course.position = order.stop
                 yield self._batch(order, buffers.lend(order.buffer) if own is None else own)
             self._course.next_epoch()
             over = True
         finally:
-            if not over:  # workers are ahead: what they have made must not turn up again
+            if not over:  # the workers are ahead: what they have made must not turn up again
                 self._running = None
+                del loader  # a traceback may keep this frame, and waiting workers with it
 
     def _start(self) -> Running:
         ahead = self._workers * self._prefetch
@@ -187,7 +191,7 @@ class _Orders:
             yield Order(entries // self.copies, entries % self.copies == 1, stop, self.buffers.take())
 
 
-def _as_it_is(done: tuple[Order, Tensor | None]) -> tuple[Order, Tensor | None]:
+def _as_it_is(done: Done) -> Done:
     return done
 
 

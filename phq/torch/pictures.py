@@ -45,22 +45,25 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, order: Order) -> tuple[Order, Tensor | None]:
+    def __getitems__(self, order: Order) -> tuple[Order, Tensor | InputError | None]:
         """The order carried out, and its memory if that is not one of the buffers.
 
-        Raises:
-            InputError: a shard cannot be read, or a picture not be decoded; the message names it.
+        What cannot be read is given back as an error: torch would wrap one that is raised into a report of its own.
         """
-        count = len(order.samples)
-        own = empty(self.layout.size(count), dtype=uint8) if order.buffer == NO_BUFFER else None
-        memory = self.buffers[order.buffer] if own is None else own
-        images, masks = (part.numpy() for part in self.layout.split(memory, count))
+        own = empty(self.layout.size(len(order.samples)), dtype=uint8) if order.buffer == NO_BUFFER else None
+        try:
+            self._fill(self.buffers[order.buffer] if own is None else own, order)
+        except InputError as error:
+            return order, error
+        return order, own
+
+    def _fill(self, memory: Tensor, order: Order) -> None:
+        images, masks = (part.numpy() for part in self.layout.split(memory, len(order.samples)))
         samples = list(zip(order.samples.tolist(), order.mirrored.tolist(), strict=True))
         for (number, mirrored), out in zip(samples, images, strict=False):
             _place_image(self._decoded(number, "jpg", cv2.IMREAD_COLOR), mirrored, out)
         for (number, mirrored), out in zip(samples, masks, strict=False):
             _place_mask(self._decoded(number, "mask.png", cv2.IMREAD_GRAYSCALE), mirrored, out)
-        return order, own
 
     def _decoded(self, number: int, member: str, flags: int) -> Image:
         """Pixels of a picture at the right size, colours in OpenCV's order."""
