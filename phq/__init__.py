@@ -1,7 +1,7 @@
 """phq: 360° portrait datasets, from raw photographs to annotated one-quarter headshots.
 
-``from phq import build, Annotator, Dataset``: the first is what ``phq build`` does, the second annotates one person, the
-third reads a dataset. Nothing heavy is imported until one of them is touched.
+``from phq import build, Annotator, Dataset``: the first is what ``phq build`` does, the second annotates one person,
+the third reads a dataset. Nothing heavy is imported until one of them is touched.
 """
 
 from __future__ import annotations
