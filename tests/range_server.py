@@ -47,6 +47,7 @@ def serving(folder: Path, ranges: bool = True) -> Iterator[Served]:
             if ranges:
                 self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(len(content)))
+            self.send_header("Connection", "close")  # it is, and a client that used it again would meet its end
             self.end_headers()
             if body:
                 served.sent[self.path.lstrip("/")] += len(content)

@@ -221,9 +221,12 @@ def test_a_folder_with_other_photos_is_an_error(everything: BuildResult, tmp_pat
 def test_a_name_that_is_taken_is_refused(dataset: Path):
     annotate(dataset, "v2", stages=["decisions"])
     before = (dataset / "overlays/v2.parquet").read_bytes()
+    left = dataset / ".phq-work-annotate-v2/.phq-work"  # by a kill after the overlay was written
+    left.mkdir(parents=True)
     with pytest.raises(InputError, match="already has an overlay v2"):
         annotate(dataset, "v2", stages=["decisions"], sets=["blur.min=0.9"])
     assert (dataset / "overlays/v2.parquet").read_bytes() == before
+    assert not left.parent.exists()
 
 
 def test_an_overlay_that_appeared_meanwhile_is_not_buried(dataset: Path, monkeypatch):
@@ -237,6 +240,23 @@ def test_an_overlay_that_appeared_meanwhile_is_not_buried(dataset: Path, monkeyp
     with pytest.raises(OutputError, match="meanwhile"):
         annotate(dataset, "v2", stages=["camera"], workers=1)
     assert json.loads((dataset / "run.json").read_text())["overlays"] == ["quick"]
+    monkeypatch.undo()
+    annotate(dataset, "v2", stages=["camera"], workers=1)  # as the message says: no work of the old state is in the way
+    assert json.loads((dataset / "run.json").read_text())["overlays"] == ["quick", "v2"]
+
+
+def test_the_same_annotation_twice_at_once_is_refused_and_harms_nothing(dataset: Path, monkeypatch):
+    real = annotating.run_plan
+
+    def and_the_same_again(*arguments, **options):
+        with pytest.raises(OutputError, match="another phq process"):
+            annotate(dataset, "v2", stages=["camera"], workers=1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(annotating, "run_plan", and_the_same_again)
+    annotate(dataset, "v2", stages=["camera"], workers=1)
+    assert Dataset(dataset).overlays == ["v2"]
+    assert not list(dataset.glob(".phq*"))
 
 
 def test_a_shard_that_is_gone_stops_the_annotation_with_its_name(dataset: Path):

@@ -109,6 +109,20 @@ def test_look_alikes_are_judged_among_all_samples(tmp_path: Path):
     assert Dataset(tmp_path / "ds").keys == [better]
 
 
+def test_what_was_thrown_out_and_is_not_decided_again_repeats_nothing(tmp_path: Path):
+    same = {"phash": "00ff" * 4, "phash_mirror": "ff00" * 4, "source_px_per_px": 2.0}
+    samples = [labelled_sample(n, **same, blur=0.3 + n / 10) for n in (1, 2)]
+    write_tiny(tmp_path / "ds", samples)
+    worse, better = (sample.row["key"] for sample in samples)
+    dark = [{"key": better, "decision": "rejected", "reason": "underexposed"}]
+    write_overlay(tmp_path / "ds", "dark", dark, ["decision", "reason"], {})
+    options = {"stages": ["decisions"], "preset": "everything", "sets": ["duplicates.reject=true"]}
+    annotate(tmp_path / "ds", "worse", where="blur < 0.45", **options)
+    assert Dataset(tmp_path / "ds").keys == [worse]
+    annotate(tmp_path / "ds", "both", **options)
+    assert Dataset(tmp_path / "ds").keys == [better]
+
+
 def test_the_configuration_is_the_datasets_own_unless_one_is_named():
     built = load_config("default", sets=["blur.min=0.7", "detect.tiles=false"], fast=True)
     run = {"config": built.model_dump(mode="json")}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from killing import count_changes, kill_at
 from labelled_samples import labelled_sample, labels
 from shard_samples import CARD, TinySample, write_tiny
 
@@ -246,6 +248,24 @@ def test_an_interrupted_bake_is_started_again_and_gives_the_same_bytes(dataset: 
     assert not (tmp_path / "cut/manifest.parquet").exists()
     bake(dataset, tmp_path / "cut")
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+def test_columns_of_an_overlays_own_are_there_as_soon_as_the_dataset_is(
+    dataset: Path, tmp_path: Path, samples: list[TinySample]
+):
+    rows = [{"key": sample.row["key"], "weight": n / 2} for n, sample in enumerate(samples)]
+    write_overlay(dataset, "mine", rows, ["weight"], {})
+    bake(dataset, tmp_path / "whole")
+    folder, states = tmp_path / "cut", set()
+    for number in range(count_changes(tmp_path / "counted", lambda: bake(dataset, tmp_path / "counted"))):
+        assert not kill_at(number, folder, lambda: bake(dataset, folder))
+        if (folder / "manifest.parquet").exists():
+            states.add(tuple(Dataset(folder).overlays))
+            shutil.rmtree(folder)
+    assert states <= {("mine",)}
+    shutil.rmtree(folder, ignore_errors=True)
+    bake(dataset, folder)
+    assert files(folder) == files(tmp_path / "whole")
 
 
 def test_a_damaged_shard_is_named(dataset: Path, tmp_path: Path):

@@ -328,9 +328,21 @@ def test_a_key_the_dataset_does_not_have_is_refused(folder: Path) -> None:
 def test_a_name_is_used_once(folder: Path) -> None:
     _put(folder, "v2", KEYS[:1], blur=1.0)
     before = _contents(folder)
-    with pytest.raises(InputError, match="already has an overlay v2"):
-        _put(folder, "v2", KEYS[:1], blur=2.0)
+    for same in ("v2", "V2"):  # one file, where a disk does not tell capitals apart
+        with pytest.raises(InputError, match="already has an overlay v2"):
+            _put(folder, same, KEYS[:1], blur=2.0)
     assert _contents(folder) == before
+
+
+def test_an_overlay_is_put_on_the_stack_that_it_was_made_for_or_not_at_all(folder: Path) -> None:
+    rows = [{"key": KEYS[0], "blur": 1.0}]
+    write_overlay(folder, "first", rows, ["blur"], {}, below=[])
+    before = _contents(folder)
+    with pytest.raises(OutputError, match="meanwhile"):
+        write_overlay(folder, "second", rows, ["blur"], {}, below=[])
+    assert _contents(folder) == before
+    write_overlay(folder, "second", rows, ["blur"], {}, below=["first"])
+    assert Dataset(folder).overlays == ["first", "second"]
 
 
 def test_an_overlay_out_of_force_is_replaced_but_no_file_of_somebody_elses(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pickle
 import shutil
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def test_a_number_out_of_range_is_an_index_error(folder: Path, number: int) -> N
         Dataset(folder)[number]
 
 
-@pytest.mark.parametrize("key", ["", "0" * 16, "f" * 16, KEYS[0][:15], KEYS[0] + "0", "é"])
+@pytest.mark.parametrize("key", ["", "0" * 16, "f" * 16, KEYS[0][:15], KEYS[0] + "0", "é", "\udce9"])
 def test_an_unknown_key_is_a_key_error_in_a_plain_sentence(folder: Path, key: str) -> None:
     dataset = Dataset(folder, rejects=key == "")  # one reject has no key
     with pytest.raises(KeyError) as caught:
@@ -300,11 +300,12 @@ def test_a_pickled_dataset_is_the_same_view(where: str) -> None:
 )
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_other_processes_read_the_same(folder: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)  # nothing of pytest is spawned
+    if method == "spawn":  # nothing of pytest is spawned
+        monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)
     dataset = Dataset(folder)
     expected = _seen(dataset)
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        found = pool.map(dataset.read, range(len(dataset)), chunksize=3)
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        found = list(pool.map(dataset.read, range(len(dataset)), chunksize=3))
     assert found == expected == _seen(dataset)
 
 

@@ -72,13 +72,6 @@ def test_a_missing_file_is_named(root: Root, size: int | None) -> None:
     assert root.exists("train/b.tar")
 
 
-def test_names_are_sorted_and_of_a_missing_folder_none(root: Root) -> None:
-    if "http" not in root.where:  # whose servers need not list
-        assert root.names("train") == ["a.tar", "b.tar"]
-        assert root.names("") == ["empty", "train"]
-        assert root.names("val") == []
-
-
 def test_a_stream_can_be_read_anywhere(root: Root) -> None:
     with root.open("train/b.tar") as stream:
         stream.seek(-5, os.SEEK_END)

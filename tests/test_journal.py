@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from killing import count_changes, kill_at
@@ -222,6 +225,46 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, record: dict[str, list[
     finally:
         tmp_path.chmod(0o700)
         (tmp_path / JOURNAL).chmod(0o700)
+
+
+def fill_disk(patch: pytest.MonkeyPatch, folder: Path, room: int) -> None:
+    """No more than `room` new files and folders fit on the disk."""
+    made: list[Path] = []
+
+    def while_there_is_room(real: Callable[..., Any]) -> Callable[..., Any]:
+        def method(self: Path, *args: Any, **options: Any) -> Any:
+            if folder in self.parents and not self.exists() and args[:1] != ("rb",):
+                made.append(self)
+                if len(made) > room:
+                    raise OSError(errno.ENOSPC, "No space left on device", str(self))
+            return real(self, *args, **options)
+
+        return method
+
+    for name in ("mkdir", "open"):
+        patch.setattr(Path, name, while_there_is_room(getattr(Path, name)))
+
+
+def test_a_full_disk_is_a_sentence_wherever_it_is_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(folder: Path) -> None:
+        with stage(folder) as new:
+            for name, content in NEW.items():
+                new.write(name, content)
+
+    for room in range(99):
+        folder = lay(tmp_path / str(room))
+        with monkeypatch.context() as patch:
+            fill_disk(patch, folder, room)
+            try:
+                write(folder)
+            except OutputError as error:
+                assert "disk is full" in str(error) or "No space left" in str(error)
+            else:
+                break
+        recover(folder)
+        assert files(folder) in (OLD, OLD | NEW)
+    assert room > 5
+    assert files(folder) == OLD | NEW
 
 
 def test_the_killer_kills(tmp_path: Path) -> None:

@@ -125,6 +125,29 @@ def test_a_loop_that_was_left_goes_on_where_it_was(heads: Dataset, workers: int)
     assert first + global_order([loader]) == wanted
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loop_that_another_has_overtaken_gives_nothing_twice(heads: Dataset, workers: int) -> None:
+    wanted = global_order(ranks(heads, 1, 3, fields=()))
+    loader = Loader(heads, 3, workers=workers, fields=("image",))
+    first = iter(loader)
+    seen = entries(next(first))
+    second = iter(loader)
+    seen += entries(next(second))
+    with pytest.raises(RuntimeError, match="another was begun"):
+        next(first)
+    assert seen + [entry for batch in second for entry in entries(batch)] == wanted
+
+
+def test_a_state_that_is_loaded_inside_a_loop_ends_it(heads: Dataset) -> None:
+    loader = Loader(heads, 3, fields=())
+    state, running = loader.state_dict(), iter(loader)
+    next(running)
+    loader.load_state_dict(state)
+    with pytest.raises(RuntimeError, match="a state loaded"):
+        next(running)
+    assert global_order([loader]) == global_order(ranks(heads, 1, 3, fields=()))
+
+
 def test_a_balanced_order_is_resumed_too(heads: Dataset) -> None:
     wanted = global_order(ranks(heads, 1, 4, balance="yaw", mirror=True, fields=()))
     loader = Loader(heads, 4, balance="yaw", mirror=True, fields=())
@@ -259,10 +282,12 @@ def test_a_picture_that_cannot_be_decoded_is_named(heads: Dataset, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"batch_size": 0}, "batch_size=0: expected at least 1"),
-        ({"workers": -1}, "workers=-1: expected at least 0"),
-        ({"size": 0}, "size=0: expected at least 1"),
+        ({"batch_size": 0}, "batch_size=0: expected a whole number, at least 1"),
+        ({"batch_size": 4.5}, "batch_size=4.5: expected a whole number"),
+        ({"workers": -1}, "workers=-1: expected a whole number, at least 0"),
+        ({"size": 0}, "size=0: expected a whole number, at least 1"),
         ({"seed": -1}, "seed=-1"),
+        ({"rank": 0, "world_size": 0}, "world_size=0: expected a whole number, at least 1"),
         ({"rank": 2, "world_size": 2}, "rank=2: expected 0 to 1"),
         ({"fields": ("image", "depth")}, "no field depth; there are: image, mask, camera, pose, smpl_pose"),
         ({"batch_size": N + 1, "drop_last": True}, "drop_last leaves nothing of an epoch of 26"),

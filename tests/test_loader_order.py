@@ -76,6 +76,8 @@ def test_ranks_share_the_order_without_gap_or_repeat(
     if drop_last:
         assert set(sizes) <= {batch_size}
     assert len(batches[0]) == max(map(len, batches))
+    deals = [Deal(batch_size, rank, ranks, drop_last) for rank in range(ranks)]
+    assert [deal.count(position, length) for deal in deals] == [len(own) for own in batches]
     if drop_last or (rest >= ranks and batch_size > 1):
         assert len(batches[-1]) == len(batches[0])
 
@@ -121,3 +123,9 @@ def test_what_is_no_state_is_refused(damage: dict[str, int]) -> None:
         course().restore(course().state() | damage)
     with pytest.raises(InputError, match="no state"):
         course().restore({})
+
+
+@pytest.mark.parametrize("damage", [{"epoch": -1}, {"position": -4}, {"position": 51}, {"seed": 2**63}])
+def test_a_place_that_no_epoch_has_is_no_state(damage: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=f"no state of a Loader: its {next(iter(damage))} is"):
+        course().restore(course().state() | damage)

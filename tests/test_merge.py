@@ -208,7 +208,8 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
         merge([a, b], write(tmp_path / "c", [person(3)], sheet=False))
     with pytest.raises(InputError, match="none"):
         merge([a, tmp_path / "none"], tmp_path / "out")
-    with pytest.raises(InputError, match="no overlay 'v9'"):
+    overlay(a, "v9", [{"key": person(0).row["key"], "blur": 0.5}])
+    with pytest.raises(InputError, match=r"/b: .*no overlay 'v9'"):
         merge([a, b], tmp_path / "out", overlay="v9")
 
 

@@ -117,11 +117,13 @@ def test_leftovers_and_drawings_go_and_what_others_wrote_stays(made: tuple[Path,
     key, jpg = samples[6].row["key"], samples[6].members["jpg"]
     page = f'<meta name="generator" content="phq/1"><img alt="{key}">'.encode()
     ours = {".phq-work/000000.bin": jpg, ".phq-work-annotate-x/000000.parquet": jpg, "deeper/page.html": page,
-            "manifest.parquet.tmp": key.encode(), "train/phq-train-000002.tar.tmp": jpg}  # fmt: skip
+            "shown": b"\x89PNG Software\0phq/1", "manifest.parquet.tmp": key.encode(),
+            "train/phq-train-000002.tar.tmp": jpg}  # fmt: skip
     theirs = {"notes.txt": b"nothing", "my/list.csv": f"1,{key}".encode(), "page.html": key.encode(), "x.tmp": b""}
     for name, content in (ours | theirs).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+    (folder / "nowhere.png").symlink_to("none.png")
     done = redact(folder, [key])
     assert set(done.dropped) == set(ours)
     assert done.mentions == ("my/list.csv", "page.html")
@@ -202,6 +204,15 @@ def test_tombstones(made: tuple[Path, list[TinySample]]) -> None:
     assert tombstoned(folder, [first, sixth, SHA, samples[2].row["key"]]) == {first, sixth, SHA}
     assert read_table(folder / "tombstones.parquet").column_names == ["key_sha256", "date", "reason"]
     assert tombstoned(folder.parent, [first]) == set()
+
+
+def test_no_reason_names_what_is_gone(made: tuple[Path, list[TinySample]]) -> None:
+    folder, samples = made
+    redact(folder, [samples[1].row["key"]], reason="like photos/0006.jpg", day=DAY)
+    redact(folder, source="photos/0006.jpg", reason=f"{samples[6].row['key']}: asked to", day=DAY)
+    assert traces(folder, needles(samples[6])) == []
+    reasons = {stone.reason for stone in read_tombstones(folder)}
+    assert reasons == {"like (redacted)", "(redacted): asked to"}
 
 
 def test_again_does_nothing(made: tuple[Path, list[TinySample]]) -> None:
@@ -306,6 +317,15 @@ def test_much_of_a_dataset_goes(made: tuple[Path, list[TinySample]], gone: str) 
     assert (folder / "val").exists() == (gone == "a shard")
     assert (folder / "train" / "index.json").exists()
     assert (folder / shard).exists() == (gone in ("val", "a shard"))
+
+
+def test_the_last_shards_go_one_by_one(tmp_path: Path) -> None:
+    """Where each shard has one sample, taking the last one changes no other shard, and yet the index."""
+    folder = write(tmp_path / "set", [person(n) for n in range(4)], sheet=False)
+    for key in sorted(Dataset(folder).keys, reverse=True):
+        redact(folder, [key])
+        assert verify(folder, workers=1).violations == []
+    assert len(Dataset(folder)) == 0
 
 
 def test_a_card_that_a_person_has_changed_keeps_their_words(made: tuple[Path, list[TinySample]]) -> None:

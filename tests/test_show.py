@@ -14,7 +14,7 @@ from phq.building import BuildResult
 from phq.curate.picture import draw
 from phq.curate.show import show
 from phq.dataset.reader import Dataset
-from phq.errors import InputError
+from phq.errors import InputError, OutputError
 from phq.pose.render import project
 from phq.sheet import posed_vertices
 
@@ -62,6 +62,22 @@ def test_a_reject_has_a_record_but_no_picture(folder: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="thrown out"):
         show(folder, key, out=tmp_path / "x.png")
     assert not (tmp_path / "x.png").exists()
+
+
+def test_only_a_picture_that_phq_drew_is_written_over(folder: Path, tmp_path: Path) -> None:
+    key, mine, drawn = SAMPLES[0].row["key"], tmp_path / "mine.png", tmp_path / "drawn.png"
+    mine.write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"mine\.png already exists"):
+        show(folder, key, out=mine)
+    assert mine.read_bytes() == b"mine"
+    for name in ("x.jpg", "x", "manifest.parquet"):  # a redaction would not find it under such a name
+        with pytest.raises(OutputError, match=r"ends in \.png"):
+            show(folder, key, out=tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.png"]
+    show(folder, key, out=drawn)
+    first = drawn.read_bytes()
+    show(folder, SAMPLES[1].row["key"], out=drawn)
+    assert drawn.read_bytes() != first
 
 
 def test_the_picture(everything: BuildResult, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def table(delimiter: str, names: str = "path,licence,author,source,identity", en
         ("x.csv", table("\t", end="\r\n").encode("utf-16")),
         ("x.csv", ("\n" + table(",", "Path,License,Photographer,URL,identity") + "\n").encode()),
         ("x.csv", table(",").replace("Zoë,", "  Zoe\u0308, ").encode()),
+        ("x.csv", (table(",") + " , ,,,\n,,\n").encode()),
         ("x.json", json.dumps([{**ROWS[0], "identity": 12, "title": None}, ROWS[1]]).encode()),
         ("x.jsonl", "\n\n".join(json.dumps(row) for row in ROWS).encode()),
     ],

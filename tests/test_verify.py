@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from phq.building import build
 from phq.curate.tombstones import Tombstone, text_sha256, write_tombstones
-from phq.errors import InputError
+from phq.errors import InputError, OutputError
 from phq.health.commands import verify_command
 from phq.health.kinds import KINDS, with_table
 from phq.health.repair import ROUNDS, repair
@@ -150,6 +150,13 @@ def test_the_users_own_files_are_noted_and_kept_by_repair(folder: Path) -> None:
     assert "Often." in (folder / "README.md").read_text("utf-8")
 
 
+def test_a_card_of_which_nothing_is_left_is_written_in_full(folder: Path) -> None:
+    whole = (folder / "README.md").read_bytes()
+    (folder / "README.md").write_bytes(b"\n")
+    assert repair(folder, workers=1).clean
+    assert (folder / "README.md").read_bytes() == whole
+
+
 def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(folder: Path) -> None:
     stated = (folder / "croissant.json").read_bytes()
     with edited_bytes(folder / PAIR) as content:
@@ -233,3 +240,12 @@ def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path:
     assert not report["clean"]
     assert CliRunner().invoke(app, [*arguments, "--repair"]).exit_code == 0
     assert json.loads((tmp_path / "report.json").read_bytes())["repaired"] == [f"{PAIR} written again"]
+
+
+def test_a_file_that_is_no_report_is_not_written_over(folder: Path) -> None:
+    app = typer.Typer()
+    app.command()(verify_command)
+    before = files(folder)
+    done = CliRunner().invoke(app, [str(folder), "--workers", "1", "--json", str(folder / "run.json")])
+    assert isinstance(done.exception, OutputError)
+    assert files(folder) == before

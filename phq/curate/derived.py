@@ -15,24 +15,25 @@ from pathlib import Path
 from phq.dataset.journal import JOURNAL
 from phq.health.folder import is_ours
 from phq.schema import SCHEMA_VERSION
+from phq.shards.owner import SHEET
 
 DERIVED = {
-    ".png": b"Software\0" + SCHEMA_VERSION.encode(),
-    ".html": b'<meta name="generator" content="phq'
+    b"\x89PNG": b"Software\0" + SCHEMA_VERSION.encode(),
+    b"<": b'<meta name="generator" content="phq',
 }
-"""By suffix, the signature of a picture (PNG text chunk) or page that phq drew of samples."""
+"""By how a file begins, the signature of a picture (PNG text chunk) or page that phq drew of samples."""
 _WORK_PREFIX = ".phq-"
 _HEAD = 1 << 16
 """Bytes in which a signature stands."""
 
 
 def is_drawn(path: Path) -> bool:
-    """Whether phq drew this picture or page."""
-    signature = DERIVED.get(path.suffix)
-    if signature is None:
+    """Whether phq drew this picture or page, whatever it is called."""
+    if not path.is_file():  # a link that leads nowhere
         return False
     with path.open("rb") as stream:
-        return signature in stream.read(_HEAD)
+        head = stream.read(_HEAD)
+    return any(head.startswith(start) and signature in head for start, signature in DERIVED.items())
 
 
 def work_left(folder: Path) -> list[str]:
@@ -46,7 +47,8 @@ def _is_half_written(name: str) -> bool:
 
 def drawings(folder: Path) -> list[str]:
     """Pictures and pages that phq drew, sorted."""
-    return [name for name in files_in(folder) if not name.startswith(_WORK_PREFIX) and is_drawn(folder / name)]
+    names = (name for name in files_in(folder) if name == SHEET or not (name.startswith(_WORK_PREFIX) or is_ours(name)))
+    return [name for name in names if is_drawn(folder / name)]
 
 
 def files_in(folder: Path) -> Iterator[str]:

@@ -70,10 +70,7 @@ class Descriptions:
             run: content of ``run.json`` so far.
         """
         for split in SPLITS:
-            if any(name in self._staged for name in self.shards[split]):
-                self.change.write(f"{split}/index.json", self._index(split))
-            elif not self.shards[split]:
-                self.change.delete(f"{split}/index.json")
+            self._stage_index(split)
         new = self.scrubber.json({**run, "counts": self._counts(run.get("counts", {}))})
         self.change.write("run.json", (json.dumps(new, indent=2, sort_keys=True) + "\n").encode())
         card = card_of(new)
@@ -83,9 +80,15 @@ class Descriptions:
             content = croissant(card, Rows(self.after.manifest), manifest, self._checksums())
             self.change.write(CROISSANT, content)
 
-    def _index(self, split: str) -> bytes:
-        shards = self.shards[split].items()
-        return wids_index(split, [(Path(name).name, n, self._path(name).stat().st_size) for name, n in shards])
+    def _stage_index(self, split: str) -> None:
+        name, shards = f"{split}/index.json", self.shards[split].items()
+        if not shards:
+            self.change.delete(name)
+            return
+        new = wids_index(split, [(Path(shard).name, n, self._path(shard).stat().st_size) for shard, n in shards])
+        there = self.change.folder / name
+        if not there.exists() or there.read_bytes() != new:  # also where nothing but the last shard is gone
+            self.change.write(name, new)
 
     def _counts(self, old: Mapping[str, Any]) -> dict[str, Any]:
         reasons = self.after.rejects["reason"].to_pylist()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from phq.curate.derived import drawings, files_in, mentioning, work_left
+from phq.curate.scrub import Scrubber
 from phq.curate.staging import Removal, State
 from phq.curate.target import Target, target_of_keys, target_of_photo
 from phq.curate.tombstones import TOMBSTONES, Tombstone, read_tombstones, text_sha256, write_tombstones
@@ -58,7 +59,7 @@ def redact(
         dataset: a folder.
         keys: whole keys of samples, kept or rejected.
         source: a photo, as recorded in ``source_path`` or as a file with the same bytes; all its people go.
-        reason: for the tombstone. day: ISO day for it, by default today.
+        reason: for the tombstone, in which what is gone is not named either. day: ISO day for it, by default today.
 
     Raises:
         InputError: no dataset, no such sample or photo, or nothing named.
@@ -81,7 +82,9 @@ def redact(
             return Redacted()
         names = target.keys if source is None else target.keys | target.hashes
         stones = [Tombstone(text_sha256(name), day or date.today().isoformat(), reason) for name in names]
-        write_tombstones(change.path(TOMBSTONES), [*read_tombstones(folder), *stones])
+        scrub = Scrubber(target.keys, target.names).text
+        stones = [replace(stone, reason=scrub(stone.reason)) for stone in (*read_tombstones(folder), *stones)]
+        write_tombstones(change.path(TOMBSTONES), stones)
         return _stage(change, state, target)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
+from phq.curate.derived import is_drawn
 from phq.curate.picture import draw
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
-from phq.errors import InputError
+from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.shards.atomic import write_bytes
 from phq.work import Image
@@ -41,17 +42,18 @@ def show(dataset: str | Path, key: str, *, overlay: str | None = LATEST, out: st
     Args:
         dataset: folder or URL. key: whole, or the beginning of one key alone.
         overlay: the state, see `phq.dataset.overlays.names_up_to`; what an overlay has changed is marked.
-        out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side.
+        out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of what is
+            there already, only a picture that phq drew is written over.
 
     Raises:
         InputError: no dataset or state, no such key or several, or a picture of a reject, of which none is stored.
-        OutputError: the PNG cannot be written, or something is in the way.
+        OutputError: the PNG cannot be written, is called otherwise, or something is in the way.
     """
+    picture = _place(Path(out)) if out is not None else None
     opened = Dataset(dataset, overlay=overlay, rejects=True)
     found = whole_key(opened, key)
     item = opened[found]
     row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
-    picture = Path(out) if out is not None else None
     if picture is not None:
         write_bytes(picture, _png(draw(item)))
     return Shown(found, "\n".join(_lines(row, before)), picture)
@@ -72,6 +74,14 @@ def whole_key(dataset: Dataset, start: str) -> str:
         listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise InputError(f"{len(found)} samples start with {start!r}: {listed}")
     return found[0]
+
+
+def _place(out: Path) -> Path:
+    if out.suffix.lower() != ".png":  # a redaction looks for drawings by their suffix, see phq.curate.derived
+        raise OutputError(f"{out} is to be a PNG picture; choose a name that ends in .png")
+    if out.is_file() and not is_drawn(out):
+        raise OutputError(f"{out} already exists; choose another name (nothing is ever overwritten)")
+    return out
 
 
 def _png(picture: Image) -> bytes:

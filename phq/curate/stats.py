@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from phq.curate.columns import columns
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
+from phq.errors import InputError
 from phq.provenance.credits import counted
 from phq.provenance.groups import names_of
 from phq.quality.reasons import RULES
@@ -44,7 +45,7 @@ def stats(dataset: str | Path, overlay: str | None = LATEST) -> Stats:
         dataset: folder or URL. overlay: the state, see `phq.dataset.overlays.names_up_to`.
 
     Raises:
-        InputError: no dataset, or no such state.
+        InputError: no dataset, no such state, or a damaged index.json.
     """
     opened = Dataset(dataset, overlay=overlay, rejects=True)
     table = columns(opened, _COLUMNS)
@@ -98,8 +99,14 @@ def _bytes(opened: Dataset, kept: pa.Table) -> dict[str, int]:
     members = {prefix: int(pc.sum(kept[f"{prefix}_size"]).as_py() or 0) for prefix in MEMBERS.values()}
     shards = [name for name in pc.unique(opened.columns(["shard"])["shard"]).to_pylist() if name]
     splits = sorted({name.partition("/")[0] for name in shards})
-    indexes = [json.loads(opened.root.read(f"{split}/index.json")) for split in splits]
-    return members | {"shards": sum(int(shard["filesize"]) for index in indexes for shard in index["shardlist"])}
+    return members | {"shards": sum(_shard_bytes(opened, f"{split}/index.json") for split in splits)}
+
+
+def _shard_bytes(opened: Dataset, index: str) -> int:
+    try:
+        return sum(int(shard["filesize"]) for shard in json.loads(opened.root.read(index))["shardlist"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{index} of {opened.root.where} is damaged; phq verify --repair makes it anew") from error
 
 
 def text(found: Stats) -> str:

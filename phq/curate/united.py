@@ -38,13 +38,20 @@ class Source:
             recover(self.root.local)
         self.name = Path(self.root.where.rstrip("/")).resolve().name or "dataset"
         """Of the folder."""
-        self.folded = Folded(self.root, overlay, MIGRATIONS)
+        self.folded = _folded(self.root, overlay)
         self.kept, self.rejects = self.folded.rows()
 
     @property
     def rows(self) -> list[Fields]:
         """All rows, kept ones first."""
         return [*self.kept, *self.rejects]
+
+
+def _folded(root: Root, overlay: str | None) -> Folded:
+    try:
+        return Folded(root, overlay, MIGRATIONS)
+    except InputError as error:  # among several datasets "no overlay" says too little
+        raise error if root.where in str(error) else InputError(f"{root.where}: {error}") from error
 
 
 def open_sources(paths: Sequence[str | Path], overlay: str | None) -> list[Source]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from phq.dataset.locking import Lock, locked
+from phq.dataset.locking import LOCK, Lock, alone_in, locked
 from phq.errors import InputError, OutputError
 from phq.shards.atomic import output_errors, sync_folder, write_bytes
 
@@ -24,7 +24,6 @@ JOURNAL = ".phq-journal"
 """Folder inside the dataset that exists only while a change is under way."""
 _NEW = "new"
 _RECORD = "journal.json"
-_LOCK = "lock"
 
 
 class Change:
@@ -45,11 +44,12 @@ class Change:
         Raises:
             ValueError: the name leads out of the dataset.
             OutputError: a folder of that name is in the way, or its place is on another disk than the dataset's
-                folder, so that no rename leads there.
+                folder, so that no rename leads there; or the disk is full.
         """
         self._check_place(name)
         staged = self._new / name
-        staged.parent.mkdir(parents=True, exist_ok=True)
+        with output_errors(staged):
+            staged.parent.mkdir(parents=True, exist_ok=True)
         return staged
 
     def write(self, name: str, content: bytes) -> None:
@@ -101,19 +101,16 @@ def stage(folder: Path) -> Iterator[Change]:
     """
     journal = folder / JOURNAL
     recover(folder)
-    with output_errors(journal):
-        journal.mkdir(exist_ok=True)
-    with locked(journal / _LOCK) as lock:
-        if lock is Lock.BUSY:
-            raise OutputError(f"another phq process is changing {folder}; wait until it has finished")
+    with alone_in(journal, f"another phq process is changing {folder}; wait until it has finished"):
         try:
             shutil.rmtree(journal / _NEW, ignore_errors=True)
-            with output_errors(journal):
+            with output_errors(journal / _NEW):
                 (journal / _NEW).mkdir()
             change = Change(folder)
             yield change
             with output_errors(journal):
                 change.commit()
+            with _told_unfinished(folder):
                 _carry_out(folder)
         finally:
             _drop(journal)
@@ -133,15 +130,20 @@ def recover(folder: Path) -> None:
     if not journal.is_dir():
         return
     committed = (journal / _RECORD).exists()
+    # an uncommitted change does no harm where nothing can be removed
+    with _told_unfinished(folder) if committed else suppress(OSError), locked(journal / LOCK, wait=committed) as lock:
+        if lock is Lock.HELD or (lock is Lock.NONE and committed):
+            _carry_out(folder)
+            _drop(journal)
+
+
+@contextmanager
+def _told_unfinished(folder: Path) -> Iterator[None]:
     try:
-        with locked(journal / _LOCK, wait=committed) as lock:
-            if lock is Lock.HELD or (lock is Lock.NONE and committed):
-                _carry_out(folder)
-                _drop(journal)
+        yield
     except OSError as error:
-        if committed:  # an uncommitted change does no harm where nothing can be removed
-            why = f"an interrupted change of {folder} must be finished before it can be read, and cannot be"
-            raise OutputError(f"{why}: {error.strerror or error}") from error
+        why = f"an interrupted change of {folder} must be finished before it can be read, and cannot be"
+        raise OutputError(f"{why}: {error.strerror or error}") from error
 
 
 def _carry_out(folder: Path) -> None:

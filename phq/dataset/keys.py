@@ -19,7 +19,7 @@ class KeyIndex:
 
     def find(self, key: str) -> int:
         """Number of the first that equals `key`, −1 if none does."""
-        wanted = key.encode()
+        wanted = key.encode(errors="replace")  # a shell passes on bytes of any kind
         found = int(np.searchsorted(self._keys, wanted))
         if not wanted or found == len(self._keys) or self._keys[found] != wanted:
             return -1

@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import IO
+
+from phq.errors import OutputError
+from phq.shards.atomic import output_errors
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+LOCK = "lock"
+"""Name of the lock's file in a folder that one process works in."""
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
@@ -50,6 +55,22 @@ def locked(path: Path, wait: bool = False) -> Iterator[Lock]:
         return
     with stream:
         yield _take(stream, path, wait)
+
+
+@contextmanager
+def alone_in(folder: Path, busy: str) -> Iterator[None]:
+    """Make a folder, and hold the lock in it until the end of the block.
+
+    Raises:
+        OutputError: another process has it, in the words of `busy`; or the folder cannot be made or written.
+    """
+    with ExitStack() as stack:
+        with output_errors(folder / LOCK):
+            folder.mkdir(exist_ok=True)
+            lock = stack.enter_context(locked(folder / LOCK))
+        if lock is Lock.BUSY:
+            raise OutputError(busy)
+        yield
 
 
 def _take(stream: IO[bytes], path: Path, wait: bool) -> Lock:

@@ -23,7 +23,7 @@ from phq.dataset.journal import stage
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
 from phq.dataset.run import RUN, read_run, run_bytes
-from phq.errors import InputError
+from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, Row, plain
 from phq.shards.atomic import atomic_write
 from phq.shards.owner import MANIFEST
@@ -145,7 +145,13 @@ def apply_overlays(table: pa.Table, overlays: Sequence[pa.Table]) -> pa.Table:
 
 
 def write_overlay(
-    folder: Path, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
+    folder: Path,
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    about: Mapping[str, Any],
+    *,
+    below: Sequence[str] | None = None,
 ) -> None:
     """Write an overlay and put it on top of the stack, in one change of the dataset (`phq.dataset.journal`).
 
@@ -158,23 +164,45 @@ def write_overlay(
         columns: fields of `phq.schema.Row` that do not say where bytes are, and plain columns of any other name, whose
             type is that of the first value.
         about: what made it, as JSON has it: command, stages, version, config, weights.
+        below: the stack that it was made for, None for any.
 
     Raises:
         InputError: the name cannot be used or is taken, or a row speaks of a key that the dataset does not have.
         ValueError: a column cannot be in an overlay, or a row lacks a value or has one of the wrong type.
-        OutputError: see `phq.shards.atomic.output_errors`.
+        OutputError: the stack is not `below`; see `phq.shards.atomic.output_errors` for others.
     """
     check_name(name)
-    table = _sorted(_overlay_table(rows, columns))
-    notes = {"schema_version": SCHEMA_VERSION, "kind": "overlay", "name": name, "about": _json(about)}
+    table = _overlay(name, rows, columns, about)
     with stage(folder) as change:
         root = Root(folder)
         run = read_run(root)
         names = stack_names(run)
-        _check_free(root, name, names)
+        check_taken(root, name, names)
+        if below is not None and names != list(below):
+            raise OutputError(f"another overlay was put on {folder} meanwhile; annotate again, on top of it")
+        _check_replaceable(root, name)
         _check_keys(root, table["key"])
-        _write(change.path(overlay_file(name)), table.replace_schema_metadata(notes))
+        _write(change.path(overlay_file(name)), table)
         change.write(RUN, run_bytes(run | {"overlays": [*names, name]}))
+
+
+def write_overlay_file(
+    folder: Path, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
+) -> None:
+    """Write an overlay into a folder that is yet to become a dataset, whose ``run.json`` will list it.
+
+    Arguments and errors as `write_overlay`, but nothing is there yet to hold the keys against.
+    """
+    check_name(name)
+    _check_replaceable(Root(folder), name)
+    _write(folder / overlay_file(name), _overlay(name, rows, columns, about))
+
+
+def _overlay(
+    name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
+) -> pa.Table:
+    notes = {"schema_version": SCHEMA_VERSION, "kind": "overlay", "name": name, "about": _json(about)}
+    return _sorted(_overlay_table(rows, columns)).replace_schema_metadata(notes)
 
 
 def _json(value: Mapping[str, Any]) -> str:
@@ -241,10 +269,19 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table["key"]))
 
 
-def _check_free(root: Root, name: str, names: list[str]) -> None:
-    if name in names:
-        why = "choose another name (nothing is ever overwritten)"
-        raise InputError(f"{root.where} already has an overlay {name}; {why}")
+def check_taken(root: Root, name: str, names: Sequence[str]) -> None:
+    """Let a name pass that none of the overlays in force has.
+
+    Raises:
+        InputError: one has, perhaps in capitals: where a disk does not tell these apart, its file would be replaced.
+    """
+    for taken in names:
+        if taken.lower() == name.lower():
+            why = "choose another name (nothing is ever overwritten)"
+            raise InputError(f"{root.where} already has an overlay {taken}; {why}")
+
+
+def _check_replaceable(root: Root, name: str) -> None:
     if root.exists(overlay_file(name)):  # one that no run.json lists may be replaced, any other file may not
         open_overlay(root, name)
 

@@ -166,18 +166,6 @@ class Root:
         with self._errors(name):
             return bool(fs.exists(f"{folder}/{name}"))
 
-    def names(self, folder: str) -> list[str]:
-        """Names of the files and folders in a folder, sorted; none if there is no such folder."""
-        if self.local is not None:
-            path = self.local / folder
-            return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
-        fs, base = self._file_system()
-        try:
-            found = fs.ls(f"{base}/{folder}", detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
-
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
         try:

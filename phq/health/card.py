@@ -77,7 +77,7 @@ def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIO
 
 def mended_card(text: bytes | None, right: str) -> str:
     """The card with the parts that were wrong as they should be, and everything a person wrote."""
-    if text is None:
+    if text is None or not text.strip():  # a file that was lost as it was written is often empty
         return right
     mended = text.decode("utf-8", errors="replace")
     wanted, there = _parts(right), _parts(mended)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from phq.errors import OutputError
+
 
 def verify_command(
     dataset: Annotated[Path, typer.Argument(help="Folder of a phq dataset.")],
@@ -20,6 +22,8 @@ def verify_command(
     from phq.health.verify import verify
     from phq.shards.atomic import write_bytes
 
+    if json and json.exists() and not _is_report(json):
+        raise OutputError(f"{json} is no report of phq and would be replaced; choose another name")
     report = (mend if repair else verify)(dataset, quick=quick, workers=workers, quiet=False)
     for line in report.lines():
         typer.echo(line)
@@ -27,3 +31,8 @@ def verify_command(
         write_bytes(json, report.to_json())
     if not report.clean:
         raise typer.Exit(1)
+
+
+def _is_report(path: Path) -> bool:
+    """Whether an earlier call wrote it."""
+    return path.is_file() and path.read_bytes().startswith(b'{\n  "dataset": ')

@@ -96,8 +96,9 @@ def _csv_rows(text: str) -> Iterator[tuple[str, _Cells]]:
     names: list[str] = []
     last = 0
     try:
-        for cells in reader:
+        for row in reader:
             where, last = f"line {last + 1}", reader.line_num
+            cells = row if any(map(str.strip, row)) else []  # spreadsheets write empty rows as ,,,
             if cells and not names:
                 names = cells
                 _check_columns(f"{where}: ", names)

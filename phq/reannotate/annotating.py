@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,10 @@ import pyarrow.compute as pc
 from phq import __version__
 from phq.building import models_of
 from phq.config import Config
-from phq.dataset.overlays import check_name, stack_names
+from phq.dataset.locking import alone_in
+from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
+from phq.dataset.run import read_run
 from phq.errors import ConfigError, InputError, OutputError
 from phq.photos.discover import Found
 from phq.pipeline import models_used
@@ -95,14 +98,12 @@ def annotate(  # noqa: PLR0913 - the options of the command
         raise ConfigError(f"workers = {workers}: at least one is needed")
     for line in selection.lines:
         say(line)
-    labels, work = None, folder / f"{WORK}-annotate-{name}"
     plan = _plan(samples, raw, settings, selection, say)
-    _check_resumed(work, plan)
-    if selection.stages:
+    with _alone(_work_folder(folder, name), samples, plan) as work:
         labels = _run(samples, plan, selection, work, workers or available_cores(), quiet)
-    about = _about(samples, settings, selection, where, labels)
-    statement = state(samples, name, labels, selection, settings, about)
-    shutil.rmtree(work, ignore_errors=True)
+        about = _about(samples, settings, selection, where, labels)
+        statement = state(samples, name, labels, selection, settings, about)
+        shutil.rmtree(work, ignore_errors=True)
     kinds = about["samples"]
     return Annotated(name, selection.names, len(samples), kinds, statement, _models(settings, selection))
 
@@ -113,12 +114,17 @@ def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
     opened = Dataset(dataset, where=where, rejects=True)
     if opened.root.local is None:
         raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
-    if name in stack_names(opened.run):
-        raise InputError(f"{dataset} already has an overlay {name}; choose another name (nothing is ever overwritten)")
+    if name in stack_names(opened.run):  # what a kill after the last write may have left
+        shutil.rmtree(_work_folder(opened.root.local, name), ignore_errors=True)
+    check_taken(opened.root, name, stack_names(opened.run))
     stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
     if not len(stored):
         raise InputError(f"{dataset} has no stored sample" + (f" with {where}" if where else ""))
     return stored
+
+
+def _work_folder(folder: Path, name: str) -> Path:
+    return folder / f"{WORK}-annotate-{name}"
 
 
 def _plan(
@@ -169,8 +175,10 @@ def _task(samples: Dataset, selection: Selection, paths: Mapping[str, Path]) -> 
 
 def _run(
     samples: Dataset, plan: AnnotatePlan, selection: Selection, work: Path, workers: int, quiet: bool
-) -> pa.Table:
-    """What the stages say of every sample, see `phq.reannotate.units.unit_schema`."""
+) -> pa.Table | None:
+    """What the stages say of every sample, see `phq.reannotate.units.unit_schema`; None if there are none to run."""
+    if not selection.stages:
+        return None
     for network in models_used(plan.config):
         if selection.uses(network):
             checked_path(network)
@@ -180,12 +188,29 @@ def _run(
     return read_units(inner, len(plan.units), selection.columns)
 
 
+@contextmanager
+def _alone(work: Path, samples: Dataset, plan: AnnotatePlan) -> Iterator[Path]:
+    """The annotation's work folder, for this process alone; an error leaves it only if it can be continued.
+
+    Raises:
+        OutputError: another process has it, it holds the work of another plan, or it cannot be made.
+    """
+    with alone_in(work, f"another phq process is making the annotation in {work}; wait until it has finished"):
+        try:
+            _check_resumed(work, plan)
+            yield work
+        except BaseException:
+            if not (work / WORK).exists() or stack_names(read_run(samples.root)) != samples.overlays:
+                shutil.rmtree(work, ignore_errors=True)  # nothing could continue from it
+            raise
+
+
 def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
     note = work / WORK / "plan.json"
     if note.exists() and json.loads(note.read_bytes()).get("id") != plan.fingerprint():
         raise OutputError(
-            f"{work} holds an unfinished annotation of that name, of other samples or photos or with other options; "
-            "finish it with the same command, choose another name, or remove that folder"
+            f"{work} holds an unfinished annotation of that name which this one cannot continue: it is of other "
+            "samples, photos or overlays, or has other options; choose another name, or remove that folder"
         )
 
 

@@ -14,7 +14,7 @@ from phq import __version__
 from phq.building import BODY_LICENCE, BODY_SOURCE
 from phq.curate.tombstones import TOMBSTONES, read_tombstones, write_tombstones
 from phq.dataset.journal import recover
-from phq.dataset.overlays import LATEST, write_overlay
+from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
 from phq.errors import OutputError
 from phq.finalise import Fields
@@ -72,9 +72,9 @@ def bake(
     tombstones = read_tombstones(root)
     if tombstones:
         write_tombstones(folder / TOMBSTONES, tombstones)
-    run, card = _run_record(folded, kept, rejects), _card(folded)
-    write_dataset(folder, kept, rejects, folded.members, run, card)
     carried = _carry_extra(folded, folder, {row["key"] for row in kept})
+    run = _run_record(folded, kept, rejects) | ({"overlays": carried} if carried else {})
+    write_dataset(folder, kept, rejects, folded.members, run, _card(folded))  # with its manifest the folder is done
     return Baked(folder, folded.names, len(kept), len(rejects), dict(folded.steps), carried)
 
 
@@ -127,6 +127,6 @@ def _carry_extra(folded: Folded, folder: Path, kept: set[str]) -> list[str]:
         rows = folded.extra(overlay, kept)
         columns = rows.column_names[1:]
         if columns:
-            write_overlay(folder, name, rows.to_pylist(), columns, about)
+            write_overlay_file(folder, name, rows.to_pylist(), columns, about)
             carried.append(name)
     return carried

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -14,7 +14,7 @@ from phq.reannotate.groups import BY_NAME
 
 DECISION = BY_NAME["decisions"].columns
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
-SCORES = ("box_x0", "box_y0", "box_x1", "box_y1", *(rule.score for rule in RULES if rule.score != "box_px"))
+SCORES = (*BOX, *(rule.score for rule in RULES if rule.score != "box_px"))
 NEEDED = tuple(dict.fromkeys(["key", *DUPLICATE_COLUMNS, *SCORES, *DECISION]))
 """Columns that a decision is taken on, and those that it sets."""
 _BY_SCORE = {rule.reason for rule in RULES} | {"duplicate", "exact_duplicate"}
@@ -30,19 +30,28 @@ def revisable(groups: Sequence[str]) -> frozenset[str]:
 
 
 def decide_again(
-    table: pa.Table, thrown_out: Mapping[str, tuple[str, str]], may_fall: frozenset[str], config: Config
+    table: pa.Table,
+    asked_for: Collection[str],
+    thrown_out: Mapping[str, tuple[str, str]],
+    may_fall: frozenset[str],
+    config: Config,
 ) -> dict[str, Fields]:
     """The columns `DECISION` of every sample by key.
 
     Args:
         table: `NEEDED`, as the samples now stand.
+        asked_for: keys of the samples to decide on; another that is rejected stays so, and nothing repeats it.
         thrown_out: reason and detail of samples that a stage has thrown out just now.
         may_fall: see `revisable`; another reason for which a sample was rejected before stands.
         config: thresholds, and what counts as a duplicate.
     """
     rows = [row for row in table.to_pylist() if row["key"] not in thrown_out]
-    asked = [row | {"reason": "", "detail": ""} if row["reason"] in may_fall else row for row in rows]
-    decided = {row["key"]: {name: row[name] for name in DECISION} for part in conclude(asked, config) for row in part}
+    open_again = [
+        row | {"reason": "", "detail": ""} if row["reason"] in may_fall and row["key"] in asked_for else row
+        for row in rows
+    ]
+    concluded = (row for part in conclude(open_again, config) for row in part)
+    decided = {row["key"]: {name: row[name] for name in DECISION} for row in concluded}
     return decided | {key: thrown_out_row(*why) for key, why in thrown_out.items()}
 
 

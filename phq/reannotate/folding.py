@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.dataset.overlays import STORAGE, apply_overlays, names_up_to, overlay_file
+from phq.dataset.overlays import REJECTS, STORAGE, apply_overlays, names_up_to, overlay_file
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
@@ -22,8 +22,6 @@ from phq.reannotate.migrations import Migration, migrated
 from phq.schema import Row, Sample, make_sample, sample_to_json
 from phq.shards.owner import MANIFEST
 from phq.shards.tar import MEMBERS
-
-REJECTS = "rejects.parquet"
 
 
 class Folded:

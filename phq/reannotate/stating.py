@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from phq.config import Config
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
-from phq.errors import OutputError
 from phq.finalise import Fields
 from phq.reannotate.deciding import DECISION, NEEDED, decide_again, revisable, thrown_out_row
 from phq.reannotate.groups import Selection
@@ -64,15 +63,14 @@ def state(
     thrown_out = _thrown_out(labels)
     before = {row["key"]: row for row in samples.columns(["key", *DECISION]).to_pylist()}
     if "decisions" in selection.names:
-        now = decide_again(_as_they_stand(folder, labels), thrown_out, revisable(selection.names), config)
+        whole = _as_they_stand(folder, labels)
+        now = decide_again(whole, before.keys(), thrown_out, revisable(selection.names), config)
     else:
         now = {key: thrown_out_row(*why) for key, why in thrown_out.items()}
     after = {key: _settled(old, now.get(key, old)) for key, old in before.items()}
     columns = _changed(before, after, labels)
-    if Dataset(folder).overlays != samples.overlays:
-        raise OutputError(f"another overlay was put on {folder} meanwhile; annotate again, on top of it")
     written = columns or ["decision"]  # an overlay has at least one column; this one then says that nothing has changed
-    write_overlay(folder, name, _rows(labels, after, written), written, about)
+    write_overlay(folder, name, _rows(labels, after, written), written, about, below=samples.overlays)
     return Statement(columns, Counter(why[0] for why in thrown_out.values()), *_moves(before, after))
 
 

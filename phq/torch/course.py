@@ -37,7 +37,7 @@ class Course:
 
     def __len__(self) -> int:
         """Steps that this rank has left in the epoch."""
-        return sum(1 for _ in self.deal.steps(self.position, self.entries))
+        return self.deal.count(self.position, self.entries)
 
     def rest(self) -> Iterator[tuple[Longs, int]]:
         """For each step left in the epoch the entries of this rank, and the position after it."""
@@ -66,4 +66,7 @@ class Course:
                 f"this state is of an epoch of {state['entries']} other samples than these {self.entries}: open the "
                 "same samples (split, overlay, filter) in the same order, with the same mirror and balance"
             )
+        for name, most in (("seed", 2**63 - 1), ("epoch", 2**63 - 1), ("position", self.entries)):
+            if not 0 <= state[name] <= most:
+                raise InputError(f"this is no state of a Loader: its {name} is {state[name]}")
         self.seed, self.epoch, self.position = (int(state[name]) for name in ("seed", "epoch", "position"))

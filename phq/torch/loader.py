@@ -99,6 +99,7 @@ class Loader:
             raise ConfigError(f"drop_last leaves nothing of an epoch of {self._course.entries} entries")
         self._workers, self._prefetch, self._context = workers, prefetch, multiprocessing_context
         self._running: Running | None = None
+        self._loops = 0
 
     @property
     def epoch(self) -> int:
@@ -127,27 +128,29 @@ class Loader:
         """
         self._course.restore(state)
         self._running = None
+        self._loops += 1
 
     def __iter__(self) -> Iterator[Batch]:
-        """What is left of the epoch.
+        """What is left of the epoch; one loop at a time, as all share one place in the order.
 
         Raises:
+            RuntimeError: another loop has been begun since, or a state been loaded.
             InputError: a shard cannot be read, or a picture not be decoded; the message names it.
         """
-        loader, buffers = self._running = self._running or self._start()
-        over = False
+        self._loops += 1
+        loop, running, self._running = self._loops, self._running or self._start(), None
         try:
-            for order, own in loader:
+            for order, own in running[0]:
                 if isinstance(own, InputError):
                     raise own
                 self._course.position = order.stop
-                yield self._batch(order, buffers.lend(order.buffer) if own is None else own)
+                yield self._batch(order, running[1].lend(order.buffer) if own is None else own)
+                if loop != self._loops:
+                    raise RuntimeError("this loop over the Loader cannot go on: another was begun, or a state loaded")
             self._course.next_epoch()
-            over = True
+            self._running = running  # only now: workers of a loop that was left are ahead
         finally:
-            if not over:  # the workers are ahead: what they have made must not turn up again
-                self._running = None
-                del loader  # a traceback may keep this frame, and waiting workers with it
+            del running  # a traceback may keep this frame, and waiting workers with it
 
     def _start(self) -> Running:
         ahead = self._workers * self._prefetch
@@ -201,8 +204,8 @@ def _one_thread(_worker: int) -> None:
 
 def _check(least: int, **values: int) -> None:
     for name, value in values.items():
-        if not least <= value < 2**63:
-            raise ConfigError(f"{name}={value}: expected at least {least}, and less than 2**63")
+        if not isinstance(value, (int, np.integer)) or not least <= value < 2**63:
+            raise ConfigError(f"{name}={value!r}: expected a whole number, at least {least} and less than 2**63")
 
 
 def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
@@ -211,6 +214,7 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
         rank = distributed.get_rank() if running else 0
     if world_size is None:
         world_size = distributed.get_world_size() if running else 1
+    _check(1, world_size=world_size)
     if not 0 <= rank < world_size:
         raise ConfigError(f"rank={rank}: expected 0 to {world_size - 1}, world_size being {world_size}")
     return rank, world_size

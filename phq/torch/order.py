@@ -54,6 +54,16 @@ class Deal:
     world_size: int
     drop_last: bool
 
+    def count(self, position: int, length: int) -> int:
+        """Number of `steps`, without going through them."""
+        whole, last = divmod(length - position, self.batch_size * self.world_size)
+        if not last or self.drop_last:
+            return whole
+        given_up = whole > 0 and self.batch_size > 1  # the step before leaves one entry a rank, if need be
+        if last < self.world_size and not given_up:
+            return whole + (-last * self.rank // self.world_size > -last * (self.rank + 1) // self.world_size)
+        return whole + 1
+
     def steps(self, position: int, length: int) -> Iterator[tuple[slice, int]]:
         """For each step from `position` on the part of this rank, and the position after it.
 
