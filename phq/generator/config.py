@@ -1,0 +1,155 @@
+"""The model's part of a preset: every number that decides the networks' shapes and how they render."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from phq.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PRESETS = Path(__file__).parent / "presets"
+
+Count = Annotated[int, Field(ge=1)]
+Side = Literal[4, 8, 16, 32, 64, 128, 256, 512, 1024]
+Widths = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Planes(_Section):
+    """The feature planes and the network that draws them."""
+
+    kind: Literal["trigrid", "hybrid"] = Field(default="trigrid", description="three grids, or three planes and a map")
+    resolution: Side = Field(default=256, description="side of a plane")
+    channels: Count = Field(default=32, description="features of a point")
+    depth: Count = Field(default=3, description="layers of each grid; of trigrid alone")
+    channel_base: Count = Field(default=32768, description="channels of a layer: this over its side")
+    channel_max: Count = Field(default=512, description="but at most so many")
+
+
+class Render(_Section):
+    """How rays are marched through the volume."""
+
+    features: Count = Field(default=32, description="channels of the rendered feature image")
+    hidden: Count = Field(default=64, description="width of the decoder")
+    box: float = Field(default=1.0, gt=0, description="side of the cube that the planes span, metres")
+    margin: float = Field(default=0.1, ge=0, description="nothing is nearer than this to the cube's four upright sides")
+    near: float = Field(default=2.25, gt=0, description="where rays begin, metres from the camera")
+    far: float = Field(default=3.3, gt=0, description="where rays end")
+    resolution: Count = Field(default=64, description="side of the raw image")
+    coarse: Annotated[int, Field(ge=4)] = Field(default=48, description="samples of a ray in the first pass")
+    fine: Annotated[int, Field(ge=0)] = Field(default=48, description="samples in the second, where the first saw much")
+
+
+class Deformation(_Section):
+    """From posed to canonical space."""
+
+    enabled: bool = Field(default=True, description="render in posed space")
+    steps: Count = Field(default=3, description="Newton steps of the inverse of skinning")
+
+
+class Background(_Section):
+    """The network behind the person."""
+
+    enabled: bool = Field(default=True, description="draw a background")
+    channel_base: Count = Field(default=16384, description="as for the planes")
+    channel_max: Count = Field(default=512, description="as for the planes")
+
+
+class SuperResolution(_Section):
+    """From the raw image to the final one."""
+
+    input: Side = Field(default=128, description="side that the raw image is brought to first")
+    channels: tuple[Count, Count] = Field(default=(256, 128), strict=False, description="of its two blocks")
+
+
+class Discriminator(_Section):
+    """The other network."""
+
+    channel_base: Count = Field(default=32768, description="as for the planes")
+    channel_max: Count = Field(default=512, description="as for the planes")
+    mapping_layers: Count = Field(default=8, description="layers of the network that reads camera and pose")
+    group: Count = Field(default=4, description="samples whose spread is compared")
+    one_pass: bool = Field(default=False, description="judge the picture that the pose is read from: half the cost")
+
+
+class Pose(_Section):
+    """Hidden layers of the two pose predictors."""
+
+    generator: Widths = Field(default=(128, 32), description="from the latent and the camera")
+    discriminator: Widths = Field(default=(2048, 512, 128, 32), description="from the image's features and the camera")
+
+
+class ModelConfig(_Section):
+    """Everything that decides generator and discriminator; the defaults are 3DPortraitGAN's at 512²."""
+
+    resolution: Side = Field(default=512, description="side of the final image")
+    latent: Count = Field(default=512, description="numbers of a latent z")
+    style: Count = Field(default=512, description="numbers of a style w")
+    mapping_layers: Count = Field(default=2, description="layers from z to w")
+    conditioning: Literal["full", "swap", "none"] = Field(
+        default="swap", description="what z is mapped with: camera and pose, those of a neighbour at times, or nothing"
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="type of super-resolution and of the discriminator's four largest layers"
+    )
+    planes: Planes = Planes()
+    render: Render = Render()
+    deformation: Deformation = Deformation()
+    background: Background = Background()
+    superres: SuperResolution = SuperResolution()
+    discriminator: Discriminator = Discriminator()
+    pose: Pose = Pose()
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> ModelConfig:
+        if self.resolution // self.superres.input not in (2, 4):
+            raise ValueError(f"superres.input must be {self.resolution // 2} or {self.resolution // 4}")
+        if self.render.near >= self.render.far:
+            raise ValueError("render.near must be below render.far")
+        if 2 * self.render.margin >= self.render.box:
+            raise ValueError("render.margin leaves no room in the box")
+        return self
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with phq, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The tables of a preset as they stand in its file; ``model`` is the one of `ModelConfig`.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in preset_names():
+        raise ConfigError(f"unknown preset {name!r}; there are: {', '.join(preset_names())}")
+    return tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def model_config(table: dict[str, Any]) -> ModelConfig:
+    """The model that a table describes; what it leaves out has its default.
+
+    Raises:
+        ConfigError: an unknown setting, a value of the wrong type or out of range, or sizes that do not fit.
+    """
+    try:
+        return ModelConfig.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(e) for e in error.errors())) from error
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(("model", *map(str, error["loc"])))
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
