@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing
 from loader_samples import write_heads
 from shard_samples import tiny_samples, write_tiny
 from torch import distributed
@@ -252,16 +250,23 @@ def take_part(rank: int, heads: Dataset, meet: Path, log: Path) -> None:
     log.with_suffix(f".{rank}").write_text(json.dumps(steps))
 
 
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="the test itself is forked")
+TAKE_PART = """
+import sys
+from pathlib import Path
+from phq import Dataset
+from test_loader import take_part
+take_part(int(sys.argv[1]), Dataset(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
+"""
+
+
 def test_two_processes_of_torch_distributed_share_the_order(heads: Dataset, tmp_path: Path) -> None:
-    context = torch.multiprocessing.get_context("fork")
-    arguments = (heads, tmp_path / "meet", tmp_path / "log")
-    started = [context.Process(target=take_part, args=(rank, *arguments)) for rank in (0, 1)]
-    for process in started:
-        process.start()
-    for process in started:
-        process.join(120)
-        assert process.exitcode == 0
+    paths = [heads.root.where, str(tmp_path / "meet"), str(tmp_path / "log")]
+    here = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    started = [
+        subprocess.Popen([sys.executable, "-c", TAKE_PART, str(rank), *paths], env={**os.environ, "PYTHONPATH": here})
+        for rank in (0, 1)
+    ]
+    assert [process.wait(120) for process in started] == [0, 0]
     steps = [json.loads((tmp_path / f"log.{rank}").read_text()) for rank in (0, 1)]
     assert steps[0] == steps[1]
     keys = [key for both in steps[0] for rank in both for key in rank]
