@@ -24,6 +24,7 @@ from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
 from phq.reannotate.commands import annotate_command, bake_command, diff_command
 from phq.synth.commands import synth_command
+from phq.train.commands import train_command
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",
@@ -116,6 +117,7 @@ app.command("diff")(diff_command)
 app.command("bake")(_told_when_stopped()(bake_command))
 app.command("verify")(verify_command)
 app.command("synth")(_told_when_stopped()(synth_command))
+app.command("train")(_told_when_stopped()(train_command))
 for _name, _command in (
     ("redact", redact_command),
     ("merge", merge_command),

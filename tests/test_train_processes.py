@@ -1,0 +1,137 @@
+"""Training in processes of its own: killed, interrupted, two of them together, and without its packages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from train_samples import SETS, read_log, write_portraits
+
+from phq.train.checkpoint import checkpoints, latest
+from phq.train.run import train
+
+ROOT = Path(__file__).parents[1]
+COMMAND = """
+import typer
+from phq.cli import _told_when_stopped
+from phq.errors import PhqError
+from phq.train.commands import train_command
+app = typer.Typer()
+app.command()(_told_when_stopped()(train_command))
+try:
+    app(standalone_mode=True)
+except PhqError as error:
+    print("phq:", error, file=sys.stderr)
+    sys.exit(2)
+"""
+KILL = """
+import os, signal
+import phq.train.{module} as module
+real, calls = module.{name}, []
+def dies(*args, **options):
+    calls.append(1)
+    if len(calls) == {call}:
+        os.kill(os.getpid(), signal.{signal})
+    return real(*args, **options)
+module.{name} = dies
+"""
+NOT_THERE = """
+class NotThere:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == {name!r}:
+            raise ModuleNotFoundError(name + " is not there in this test", name=name)
+sys.meta_path.insert(0, NotThere())
+"""
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_portraits(tmp_path_factory.mktemp("train") / "portraits", 10)
+
+
+@pytest.fixture(scope="module")
+def whole(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train([portraits], out, sets=SETS)
+    return out
+
+
+def start(*words: str | Path, code: str = "") -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, "-c", "import sys\n" + code + COMMAND]
+    return run(*script, *words)
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return subprocess.run([*map(str, words)], capture_output=True, text=True, env=environment, check=False)
+
+
+def options(sets: list[str] | tuple[str, ...]) -> list[str]:
+    return [word for text in sets for word in ("--set", text)]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call", "left"),
+    [("phases", "losses.judged", 5, [12]), ("checkpoint", "write_bytes", 2, [12])],
+    ids=["in a step", "between the two files of a checkpoint"],
+)
+def test_killed_at_any_point_and_resumed(
+    portraits: Path, whole: Path, tmp_path: Path, module: str, name: str, call: int, left: list[int]
+):
+    out = tmp_path / "run"
+    killing = KILL.format(module=module, name=name, call=call, signal="SIGKILL")
+    assert start(portraits, "--out", out, *options(SETS), code=killing).returncode == -signal.SIGKILL
+    assert [found.images for found in checkpoints(out)] == left
+    assert train([portraits], out, resume=True).finished
+    one, other = latest(out), latest(whole)
+    assert one.tensors.read_bytes() == other.tensors.read_bytes()
+    assert one.facts() == other.facts()
+    assert read_log(out) == read_log(whole)
+
+
+def test_ctrl_c_is_a_sentence_and_a_checkpoint(portraits: Path, tmp_path: Path):
+    out = tmp_path / "run"
+    stopping = KILL.format(module="phases", name="losses.judged", call=2, signal="SIGINT")
+    done = start(portraits, "--out", out, *options(SETS), code=stopping)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "phq: stopped after 8 images, which are saved; --resume goes on"
+    assert "Traceback" not in done.stderr
+    assert latest(out).images == 8
+
+
+def test_two_processes_are_one_with_the_same_batch(portraits: Path, tmp_path: Path):
+    sets = (*SETS, "training.batch=8", "training.kimg=0.048", "training.checkpoint_kimg=0.024", "training.keep=5")
+    alone = tmp_path / "alone"
+    train([portraits], alone, sets=sets)
+    script = tmp_path / "phq_train.py"
+    script.write_text("import sys\n" + COMMAND)
+    together = tmp_path / "together"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = run(*torchrun, script, portraits, "--out", together, *options(sets))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("48 images") == 1  # one of them talks
+    one, other = latest(alone).read(), latest(together).read()
+    for name, value in one.items():
+        if not name.startswith(("rng.", "opt_")):
+            torch.testing.assert_close(other[name], value, rtol=1e-5, atol=1e-5, msg=name)
+    for line, twin in zip(read_log(alone), read_log(together), strict=True):
+        assert line == pytest.approx(twin, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["torch", "tensorboard"])
+def test_a_missing_package_names_the_extra(portraits: Path, tmp_path: Path, name: str):
+    done = start(portraits, "--out", tmp_path / "run", code=NOT_THERE.format(name=name))
+    assert done.returncode == 2
+    assert f"needs the package '{name}': pip install 'phq[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_loads_no_torch():
+    done = start("--help", code=NOT_THERE.format(name="torch"))
+    assert done.returncode == 0
+    assert "paper-512" in done.stdout
