@@ -20,36 +20,20 @@ import numpy as np
 from phq.align.stage import crop_box
 from phq.camera.angles import wrap_deg
 from phq.camera.stage import PlaceCamera
-from phq.config import load_config
-from phq.detect.boxes import iou
 from phq.evaluate.pose import person_errors, summary
-from phq.evaluate.truth import Truth, read_truth
+from phq.evaluate.renders import seen_people
+from phq.evaluate.truth import Truth
 from phq.keypoints.stage import box_of
 from phq.orient.stage import belief_of_landmarks
-from phq.pipeline import Pipeline, stages
 from phq.pose.closed_form import TorsoFit, fit_torso, split_neck_head
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import Observation, optimise
-from phq.work import Person, Photo
+from phq.work import Person
 
 SIZE = 512
 NETWORKS = ("read", "detect", "keypoints", "pose", "face", "orient")
 Pair = tuple[Truth, Person]
 Variant = Callable[[Person], TorsoFit]
-
-
-def gather(folder: Path, every: int) -> Iterator[Pair]:
-    """Truth and what the networks saw of each main person."""
-    pipeline = Pipeline([stage for stage in stages(load_config("everything")) if stage.name in NETWORKS])
-    for path in sorted(folder.glob("*.jpg"))[::every]:
-        truth = read_truth(path.with_suffix(".json"))
-        photo = pipeline.run([Photo(path, path.name)])[0]
-        photo.pixels = None
-        box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
-        alive = [p for p in photo.people if not p.rejected]
-        best = max(alive, key=lambda p: iou(box, box_of(p)[None])[0, 0], default=None)
-        if best is not None and iou(box, box_of(best)[None])[0, 0] > 0.4:
-            yield truth, best
 
 
 def started(person: Person) -> tuple[TorsoFit, Any]:
@@ -236,7 +220,7 @@ def main() -> None:
     parser.add_argument("truth", type=Path, nargs="+")
     parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
-    pairs = [pair for folder in options.truth for pair in gather(folder, options.every)]
+    pairs = [pair for folder in options.truth for pair in seen_people(folder, NETWORKS, options.every)]
     print("| " + " | ".join(HEADINGS) + " |\n" + "|---" * len(HEADINGS) + "|")
     for name, variant in VARIANTS.items():
         found = errors(pairs, variant)

@@ -137,19 +137,24 @@ def load_config(
         ConfigError: an unknown preset, setting or threshold (with the nearest known names), a value of the
             wrong type or out of range, a file that cannot be read or is no TOML (with the line).
     """
-    own = _flat(_read_toml(file)) if file else {}
+    own = _flat(read_toml(file)) if file else {}
     named = own.pop("preset", None)
     preset = preset or named or "default"
     if preset not in preset_names():
         raise ConfigError(f"unknown preset {preset!r}; there are: {', '.join(preset_names())}")
-    settings = {**_flat(_read_toml(PRESETS / f"{preset}.toml")), **own}
+    settings = {**_flat(read_toml(PRESETS / f"{preset}.toml")), **own}
     for text in sets:
         settings.update([_parse_set(text)])
     settings.update({name: value for name, value in overrides.items() if value is not None})
     return _validated(preset, settings)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read or is no TOML (with the line).
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -157,7 +157,11 @@ DIGITS = {"cam2world": 9, "intrinsics": 9, "crop_to_source": 9}
 def rounded(name: str, value: Any) -> Any:
     """Plain Python value of a field: arrays become flat lists, floats are rounded, −0 becomes 0."""
     if isinstance(value, (np.ndarray, list, tuple)):
-        return [rounded(name, v) for v in np.asarray(value).ravel().tolist()]
+        flat = np.asarray(value).ravel()
+        if flat.dtype.kind != "f":
+            return [rounded(name, v) for v in flat.tolist()]
+        digits = DIGITS.get(name, 6)
+        return [round(v, digits) + 0.0 for v in flat.tolist()]  # most of a record: no call for each number
     if isinstance(value, (float, np.floating)):
         return round(float(value), DIGITS.get(name, 6)) + 0.0
     return value.item() if isinstance(value, np.generic) else value

@@ -273,8 +273,10 @@ def test_an_overlay_may_say_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["v2", "2", "A.b_c-d", "a" * 64, "None"])
-def test_names_that_can_be(name: str) -> None:
+def test_names_that_can_be(folder: Path, name: str) -> None:
     check_name(name)
+    write_overlay(folder, name, [], ["blur"], {})
+    assert Dataset(folder, overlay=name).overlays[-1] == name
 
 
 @pytest.mark.parametrize("name", ["", "none", "latest", ".v2", "-v2", "a/b", "a\\b", "é", "a" * 65, "v2\n", "a b"])

@@ -16,17 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from phq.detect.boxes import iou
-from phq.detect.stage import DetectPeople
-from phq.evaluate.truth import Truth, read_truth
-from phq.keypoints.stage import FindLandmarks, box_of
-from phq.photos.decode import decode
+from phq.evaluate.renders import seen_people
+from phq.evaluate.truth import Truth
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.pose.closed_form import FACE, TORSO, head_joint, solve_placement, split_neck_head
 from phq.pose.rotations import rotmat_to_rotvec
 from phq.schema import SMPL_JOINTS
-from phq.work import Photo
 
+STAGES = ("read", "detect", "keypoints")
 TARGETS = ("neck", "left_shoulder", "right_shoulder")
 FACES = ("nose", "left_ear", "right_ear", "crown")
 TARGET_WEIGHTS = np.array([1, 1, 1, 0.7, 0.7, 0.7, 0.7])
@@ -62,21 +59,7 @@ class Person:
 
 def gather(folder: Path, every: int) -> list[Person]:
     """Run detection and landmarks over the renders; people whom no box matches are left out."""
-    detect, landmarks = DetectPeople(0.4, 0.25, True), FindLandmarks(fast=False)
-    detect.setup()
-    landmarks.setup()
-    people = []
-    for path in sorted(folder.glob("*.jpg"))[::every]:
-        truth = read_truth(path.with_suffix(".json"))
-        pixels = decode(path).pixels
-        photo = Photo(path, path.name, pixels, {"image_height": pixels.shape[0], "image_width": pixels.shape[1]})
-        detect.process([photo])
-        landmarks.process([photo])
-        box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
-        best = max(photo.people, key=lambda p: iou(box, box_of(p)[None])[0, 0], default=None)
-        if best is not None and iou(box, box_of(best)[None])[0, 0] > 0.4:
-            people.append(Person(truth, best.runs))
-    return people
+    return [Person(truth, person.runs) for truth, person in seen_people(folder, STAGES, every)]
 
 
 def metric_table(people: list[Person], part: str, indices: tuple[int, ...], origin: list[int]) -> np.ndarray:

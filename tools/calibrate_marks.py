@@ -16,16 +16,12 @@ from pathlib import Path
 import numpy as np
 from calibrate_landmarks import Person as TruePerson
 
-from phq.config import load_config
-from phq.detect.boxes import iou
-from phq.evaluate.truth import read_truth
+from phq.evaluate.renders import seen_people
 from phq.face.centerface import FACE_FOUND
 from phq.keypoints.blazepose import LEFT_RIGHT
-from phq.keypoints.stage import box_of
-from phq.pipeline import Pipeline, stages
 from phq.pose.evidence import COCO, FACE_POINTS, SURE_KEYPOINT
 from phq.pose.marks import HEAD_MARKS, view_terms
-from phq.work import Person, Photo
+from phq.work import Person
 
 ROBUST = 0.03
 """Metres from which a mark loses weight: the network looked at something else."""
@@ -34,19 +30,8 @@ Seen = Callable[[Person, int], "np.ndarray | None"]
 
 
 def gather(folder: Path, every: int) -> list[tuple[TruePerson, Person]]:
-    """(truth, what the networks saw) of main persons; people whom no box matches are left out."""
-    pipeline = Pipeline([stage for stage in stages(load_config("everything")) if stage.name in STAGES])
-    people = []
-    for path in sorted(folder.glob("*.jpg"))[::every]:
-        truth = read_truth(path.with_suffix(".json"))
-        photo = pipeline.run([Photo(path, path.name)])[0]
-        photo.pixels = None
-        box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
-        alive = [p for p in photo.people if not p.rejected]
-        best = max(alive, key=lambda p: iou(box, box_of(p)[None])[0, 0], default=None)
-        if best is not None and iou(box, box_of(best)[None])[0, 0] > 0.4:
-            people.append((TruePerson(truth, best.runs), best))
-    return people
+    """(truth, what the networks saw) of main persons."""
+    return [(TruePerson(truth, person.runs), person) for truth, person in seen_people(folder, STAGES, every)]
 
 
 def blazepose(person: Person, landmark: int) -> np.ndarray | None:

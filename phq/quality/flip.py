@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from phq.pose.evidence import SURE_KEYPOINT
+
 SELDOM = 0.03
 """A detector may fire on anything, and miss anything, this often: no face proves nothing outright."""
 SMALLEST = 0.002
 """Nothing that the orientation network says rules a flip out."""
 
-
 LEFT_SHOULDER, RIGHT_SHOULDER = 5, 6
 """COCO keypoints."""
-SURE_KEYPOINT = 0.3
 
 
 @cache

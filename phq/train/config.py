@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from phq.config import read_toml
 from phq.errors import ConfigError
 from phq.generator.config import ModelConfig, read_preset
 
@@ -164,7 +165,7 @@ def over(table: Mapping[str, Any], file: Path | None = None, sets: Sequence[str]
     Raises:
         ConfigError: see `load_run_config`.
     """
-    merged = _merged(table, _read_toml(file)) if file else dict(table)
+    merged = _merged(table, read_toml(file)) if file else dict(table)
     for text in sets:
         merged = _merged(merged, _parse_set(text))
     try:
@@ -179,15 +180,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         old = both.get(name)
         both[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return both
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"the configuration {path} is not valid TOML: {error}") from error
 
 
 def _parse_set(text: str) -> dict[str, Any]:
