@@ -171,6 +171,18 @@ def test_discriminator_learns_the_pose_that_a_fake_was_rendered_with():
     assert found[-1] < 0.2 * found[0]
 
 
+def test_stated_poses_are_rendered_for_their_share_of_fakes():
+    phases = made(configured("training.losses.stated_pose=[1.0, 0.5]"))
+    (part,) = wanted(64, 64)
+    people = phases.people(part, now(phases.config.training, 0), Purpose.LATENT_G)
+    assert torch.equal(people.pose, part.coarse)
+    later = phases.people(part, now(phases.config.training, LATER), Purpose.LATENT_G)
+    stated, own = ((later.pose == poses).all(dim=1) for poses in (part.coarse, later.own))
+    assert torch.equal(stated, ~own)
+    assert 16 < stated.sum() < 48
+    assert torch.equal(people.own, later.own)
+
+
 @pytest.mark.parametrize("phase", ["generator", "discriminator", "r1"])
 def test_nan_stops_before_anything_changes(phase: str):
     phases = made(configured())

@@ -25,6 +25,7 @@ Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Kimg = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Section(BaseModel):
@@ -60,13 +61,16 @@ class Losses(_Section):
     coarse_pose_kimg: tuple[Kimg, Kimg] = Field(
         default=(200.0, 400.0), strict=False, description="full weight until the first, none from the second"
     )
+    stated_pose: tuple[Share, Share] = Field(
+        default=(0.0, 0.0),
+        strict=False,
+        description="share of fakes rendered with the coarse pose, before and after the fade of coarse_pose_kimg",
+    )
     swap: tuple[Weight, Weight] = Field(
         default=(1.0, 0.7), strict=False, description="probability of a neighbour's conditioning, at first and later"
     )
     swap_kimg: Kimg = Field(default=1000.0, description="thousands of images from the first to the second")
-    background_swap: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.2, description="probability of a neighbour's background"
-    )
+    background_swap: Share = Field(default=0.2, description="probability of a neighbour's background")
     blur: Weight = Field(default=10.0, description="blur of what D sees at the start, pixels of the image")
     blur_kimg: Kimg = Field(default=200.0, description="thousands of images until it is gone; in the first stage")
     density_noise: Weight = Field(default=1.0, description="noise on densities at the start")

@@ -42,8 +42,10 @@ class People(NamedTuple):
     """(B, num_ws, style)"""
     ws_background: Tensor
     """(B, num_ws, style), at times a neighbour's."""
+    own: Tensor
+    """(B, 6), the generator's poses for each."""
     pose: Tensor
-    """(B, 6), the generator's own for each."""
+    """(B, 6) to render with: the generator's own, or the dataset's."""
 
 
 class Phases:
@@ -76,13 +78,13 @@ class Phases:
         def loss(part: Wanted) -> tuple[Tensor, Scalars]:
             people = self.people(part, now, Purpose.LATENT_G)
             verdict = self.judge(self.render(people, part, now, Purpose.RENDER_G), part.camera, now)
-            fooled, coarse = losses.fooled(verdict.logits), losses.pose_distance(people.pose, part.coarse)
+            fooled, coarse = losses.fooled(verdict.logits), losses.pose_distance(people.own, part.coarse)
             ws.append(people.ws[:, 0].detach())
             total = fooled + now.coarse_pose * coarse if learns and now.coarse_pose else fooled
             return total, {
                 "loss/generator": fooled,
                 "pose/generator_to_coarse": coarse,
-                "pose/generator_spread": losses.pose_distance(people.pose, people.pose.mean(dim=0, keepdim=True)),
+                "pose/generator_spread": losses.pose_distance(people.own, people.own.mean(dim=0, keepdim=True)),
             }
 
         scalars = self._run("generator", parts, loss, nets.g, nets.opt_g)
@@ -159,11 +161,12 @@ class Phases:
         """New people for the cameras of a part, conditioned as the model wants."""
         g, chance = self.networks.g, self._chance(purpose, part)
         z = drawn(chance.normal(self.config.model.latent))
-        swap, behind = drawn(chance.uniform(2)).unbind(dim=1)
-        pose = g.predict_pose(z, part.camera)
+        swap, behind, stated = drawn(chance.uniform(3)).unbind(dim=1)
+        own = g.predict_pose(z, part.camera)
+        pose = torch.where((stated < now.stated_pose)[:, None], part.coarse, own)
         probability = now.swap if self.config.model.conditioning == "swap" else 0.0
         ws = g.mapping(z, *swap_labels(part.camera, pose, probability, swap))
-        return People(ws, losses.swapped(ws, behind, self.losses.background_swap), pose)
+        return People(ws, losses.swapped(ws, behind, self.losses.background_swap), own, pose)
 
     def render(self, people: People, part: Wanted, now: Now, purpose: Purpose) -> Rendering:
         """Pictures of people, by the cameras of the part."""

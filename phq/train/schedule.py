@@ -27,6 +27,8 @@ class Now:
     density_noise: float
     coarse_pose: float
     """Weight of the coarse poses."""
+    stated_pose: float
+    """Share of fakes that are rendered with the coarse pose."""
 
 
 def ramp(images: float, start: float, end: float, first: float, last: float) -> float:
@@ -56,6 +58,7 @@ def now(training: Training, images: int) -> Now:
         swap=ramp(images, 0, 1000 * losses.swap_kimg, *losses.swap),
         density_noise=ramp(images, 0, 1000 * losses.density_noise_kimg, losses.density_noise, 0.0),
         coarse_pose=ramp(images, fade, gone, losses.coarse_pose, 0.0),
+        stated_pose=ramp(images, fade, gone, *losses.stated_pose),
     )
 
 
