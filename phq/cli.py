@@ -25,6 +25,7 @@ from phq.labels.commands import export_app, import_command
 from phq.reannotate.commands import annotate_command, bake_command, diff_command
 from phq.synth.commands import synth_command
 from phq.train.commands import train_command
+from phq.weights.commands import weights_app
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",
@@ -111,6 +112,7 @@ def evaluate_multiview(
 
 
 app.add_typer(export_app, name="export")
+app.add_typer(weights_app, name="weights")
 app.command("import")(_told_when_stopped()(import_command))
 app.command("annotate")(_told_when_stopped()(annotate_command))
 app.command("diff")(diff_command)

@@ -52,23 +52,11 @@ def checked_path(name: str) -> Path:
 
 
 def open_session(name: str, threads: int = 1) -> Any:
-    """ONNX Runtime session on the CPU.
-
-    One thread by default: parallelism is by worker processes, so the same input gives the same bytes whatever
-    the number of cores.
+    """ONNX Runtime session of an embedded network, on the process's device (see `phq.weights.devices.open_onnx`).
 
     Raises:
-        WeightError: see `checked_path`, or ONNX Runtime cannot read the file.
+        WeightError: see `checked_path` and `phq.weights.devices.open_onnx`.
     """
-    import onnxruntime as ort  # heavy: only when a network is really run
+    from phq.weights.devices import open_onnx
 
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # the exporters left batch-norm counters among the inputs; not the user's concern
-    try:
-        return ort.InferenceSession(str(checked_path(name)), options, providers=["CPUExecutionProvider"])
-    except WeightError:
-        raise
-    except Exception as error:
-        raise WeightError(f"ONNX Runtime cannot open {registry()[name].file}: {error}") from error
+    return open_onnx(checked_path(name), threads)

@@ -1,0 +1,75 @@
+"""Weights that come as a zip of several files, unpacked once and checked before each use."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from phq.errors import WeightError
+from phq.shards.atomic import output_errors
+from phq.weights.catalogue import remote
+from phq.weights.digest import BLOCK
+from phq.weights.pins import cache_folder
+from phq.weights.store import turn, weights_path
+
+
+def pack_folder(name: str) -> Path:
+    """The folder with the unpacked files of a pulled zip, ``CACHE/models/NAME``, each as it is in the zip.
+
+    The zip is held to its checksum, and each file to the zip's. insightface finds its packs there by root=CACHE.
+
+    Raises:
+        WeightError: not pulled, not the expected bytes, or no zip that can be unpacked.
+        OutputError: the cache cannot be written.
+    """
+    path, folder = weights_path(name), cache_folder() / "models" / name
+    try:
+        with ZipFile(path) as pack, turn(remote(name)):
+            for member in pack.infolist():
+                if not member.is_dir():
+                    _unpack(pack, member, folder / _inside(member))
+    except (BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
+        raise WeightError(f"{path} is no zip that can be unpacked: {error}") from error
+    return folder
+
+
+def pack_file(name: str, ending: str) -> Path:
+    """The one unpacked file of a pulled zip whose name ends so, as ``.onnx``.
+
+    Raises:
+        WeightError: see `pack_folder`; or none has that ending, or several have.
+        OutputError: the cache cannot be written.
+    """
+    found = sorted(path for path in pack_folder(name).rglob("*") if path.name.endswith(ending))
+    if len(found) != 1:
+        raise WeightError(f"the weights {name} hold {len(found)} files that end in {ending}, not one")
+    return found[0]
+
+
+def _inside(member: ZipInfo) -> PurePosixPath:
+    """The member's path, surely below the folder it is unpacked into."""
+    path = PurePosixPath(member.filename)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.filename or ":" in member.filename:
+        raise BadZipFile(f"its member {member.filename!r} would lie outside")
+    return path
+
+
+def _unpack(pack: ZipFile, member: ZipInfo, path: Path) -> None:
+    if path.is_file() and path.stat().st_size == member.file_size and _crc32(path) == member.CRC:
+        return
+    part = path.with_name(path.name + ".part")
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pack.open(member) as source, part.open("wb") as target:
+            shutil.copyfileobj(source, target, BLOCK)  # zipfile checks length and CRC-32
+        part.replace(path)
+
+
+def _crc32(path: Path) -> int:
+    crc = 0
+    with path.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            crc = zlib.crc32(block, crc)
+    return crc

@@ -1,0 +1,97 @@
+"""What ``phq weights`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from phq.errors import WeightError
+from phq.weights import FOLDER, Weight, checked_path, registry
+from phq.weights.catalogue import Remote, remotes, unknown
+from phq.weights.digest import sha256_of
+from phq.weights.pins import weights_folder
+from phq.weights.store import DAMAGED, HERE, MISSING, Pulled, path_of, state_of
+
+
+def chosen(names: Sequence[str]) -> list[Weight | Remote]:
+    """Entries of these names, embedded or downloadable, all if none are named.
+
+    Raises:
+        WeightError: a name is unknown.
+    """
+    known: dict[str, Weight | Remote] = {**registry(), **remotes()}
+    for name in names:
+        if name not in known:
+            raise unknown(name, known)
+    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
+
+
+def listing() -> Iterator[str]:
+    """A line for each file: name, where it is, size, licence, purpose."""
+    rows = [("name", "state", "size", "licence", "for")]
+    for entry in chosen(()):
+        if isinstance(entry, Weight):
+            rows.append((entry.name, "embedded", f"{entry.size / 1e6:.1f} MB", entry.licence, entry.purpose))
+        else:
+            needs = f" (phq[{entry.extra}])" if entry.extra else ""
+            rows.append((entry.name, _presence(entry), entry.megabytes, entry.licence, entry.purpose + needs))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        yield "   ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]])
+    yield f"downloads lie in {weights_folder()}"
+    yield "unpinned: no checksum is published; the first download is trusted and pinned"
+
+
+def _presence(entry: Remote) -> str:
+    """Without reading the file: `verify` does that."""
+    return (HERE if path_of(entry).is_file() else MISSING) + ("" if entry.pinned else ", unpinned")
+
+
+def pulled(result: Pulled) -> str:
+    """What came, under which licence, and how far it is to be trusted."""
+    did = "downloaded" if result.downloaded else "already here"
+    text = f"{result.entry.name}   {did}, sha256 checked   {result.path}\nlicence: {result.entry.licence}"
+    if result.pinned_now:
+        digest = sha256_of(result.path)
+        text = text.replace("sha256 checked", "trusted on first use") + f"\nno checksum is known; pinned {digest}"
+    return text
+
+
+def verified(names: Sequence[str]) -> tuple[list[str], bool]:
+    """A line for each file, and whether all are sound. Downloads that are not here count only when named.
+
+    Raises:
+        WeightError: a name is unknown.
+    """
+    lines, sound = [], True
+    for entry in chosen(names):
+        state, path = _verdict(entry)
+        if state == MISSING and not names:
+            continue
+        lines.append(f"{entry.name}   {state}   {path}")
+        sound &= state == HERE
+    return lines, sound
+
+
+def _verdict(entry: Weight | Remote) -> tuple[str, Path]:
+    if isinstance(entry, Remote):
+        return state_of(entry), path_of(entry)
+    try:
+        return HERE, checked_path(entry.name)
+    except WeightError:
+        path = FOLDER / entry.file
+        return (DAMAGED if path.is_file() else MISSING), path
+
+
+def licences(names: Sequence[str]) -> Iterator[str]:
+    """Licence and source of each file, grouped by licence.
+
+    Raises:
+        WeightError: a name is unknown.
+    """
+    entries = chosen(names)
+    for licence in sorted({entry.licence for entry in entries}):
+        yield licence
+        for entry in entries:
+            if entry.licence == licence:
+                yield f"  {entry.name}   {entry.source}"
