@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from phq import __version__
+from phq.balance.commands import balance_command
 from phq.curate.commands import (
     fiftyone_command,
     merge_command,
@@ -20,9 +21,11 @@ from phq.curate.commands import (
     stats_command,
 )
 from phq.errors import PhqError
+from phq.evaluate.gan.commands import gan_command
 from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
 from phq.reannotate.commands import annotate_command, bake_command, diff_command
+from phq.report.commands import report_command
 from phq.synth.commands import synth_command
 from phq.train.commands import train_command
 from phq.weights.commands import weights_app
@@ -81,7 +84,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     typer.echo("\n" + summary(result))
 
 
-evaluate = typer.Typer(help="Errors against exact truth.", no_args_is_help=True)
+evaluate = typer.Typer(help="How good labels are, and how good a trained generator.", no_args_is_help=True)
 app.add_typer(evaluate, name="evaluate")
 
 
@@ -111,6 +114,7 @@ def evaluate_multiview(
     typer.echo(table(run(folder, calibration, every, out)))
 
 
+evaluate.command("gan")(_told_when_stopped()(gan_command))
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")
 app.command("import")(_told_when_stopped()(import_command))
@@ -121,6 +125,8 @@ app.command("verify")(verify_command)
 app.command("synth")(_told_when_stopped()(synth_command))
 app.command("train")(_told_when_stopped()(train_command))
 for _name, _command in (
+    ("report", report_command),
+    ("balance", balance_command),
     ("redact", redact_command),
     ("merge", merge_command),
     ("split", split_command),

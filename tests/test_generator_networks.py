@@ -206,21 +206,27 @@ def test_compiled_parts_give_the_same_without_a_break_in_the_graph() -> None:
     assert torch.allclose(judge(*pictures(3), camera).logits, before)
 
 
+@pytest.mark.parametrize("own_trunk", [False, True])
 @pytest.mark.parametrize("one_pass", [False, True])
-def test_a_verdict_is_told_its_pose_but_does_not_teach_it(one_pass: bool) -> None:
-    network = stirred(Discriminator(small_config(discriminator={"one_pass": one_pass})))
+def test_a_verdict_is_told_its_pose_but_does_not_teach_it(one_pass: bool, own_trunk: bool) -> None:
+    config = small_config(discriminator={"one_pass": one_pass}, pose={"own_trunk": own_trunk})
+    network = stirred(Discriminator(config))
     camera = cameras(YAWS)
     verdict = network(*pictures(3), camera)
     assert verdict.logits.shape == (3, 1)
     assert torch.allclose(network(*pictures(3), camera, verdict.pose).logits, verdict.logits)
     assert not torch.allclose(network(*pictures(3), camera, verdict.pose + 1).logits, verdict.logits)
     verdict.logits.sum().backward()
-    assert all(p.grad is None or not p.grad.any() for p in network.pose.parameters())
-    assert all(p.grad is not None for n, p in network.named_parameters() if not n.startswith("pose."))
+    of_pose = {name for name, _ in network.named_parameters() if name.startswith(("pose.", "pose_trunk."))}
+    assert any(name.startswith("pose_trunk.") for name in of_pose) == own_trunk
+    for name, parameter in network.named_parameters():
+        taught = parameter.grad is not None and bool(parameter.grad.any())
+        assert taught != (name in of_pose) or name.endswith("bias"), name
 
 
-def test_a_predicted_pose_depends_on_its_picture_alone() -> None:
-    network = stirred(Discriminator(small_config()))
+@pytest.mark.parametrize("own_trunk", [False, True])
+def test_a_predicted_pose_depends_on_its_picture_alone(own_trunk: bool) -> None:
+    network = stirred(Discriminator(small_config(pose={"own_trunk": own_trunk})))
     seen, camera = pictures(4), cameras([0, 50, 120, -30])
     alone = [network.predict_pose(*(p[i : i + 1] for p in seen), camera[i : i + 1]) for i in range(4)]
     assert torch.allclose(torch.cat(alone), network.predict_pose(*seen, camera), atol=1e-6)

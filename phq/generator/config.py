@@ -88,6 +88,9 @@ class Pose(_Section):
 
     generator: Widths = Field(default=(128, 32), description="from the latent and the camera")
     discriminator: Widths = Field(default=(2048, 512, 128, 32), description="from the image's features and the camera")
+    own_trunk: bool = Field(
+        default=False, description="the discriminator's predictor has convolutions of its own, not those of the verdict"
+    )
 
 
 class ModelConfig(_Section):

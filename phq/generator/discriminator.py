@@ -83,6 +83,7 @@ class Discriminator(nn.Module):
         settings = config.discriminator
         self.resolution, self.group, self.one_pass = config.resolution, settings.group, settings.one_pass
         self.trunk = Trunk(config)
+        self.pose_trunk = Trunk(config) if config.pose.own_trunk else None
         width = self.trunk.width
         self.mixed = Conv(width + 1, width, 3)
         self.hidden = FullyConnected(width * LAST**2, width, activate=True)
@@ -103,27 +104,27 @@ class Discriminator(nn.Module):
         pictures, left = self._pictures(image, raw, mask), symmetry.on_left(camera)
         turned = symmetry.where_left(left, symmetry.mirror_images, pictures)
         turned_camera = symmetry.where_left(left, symmetry.mirror_camera, camera)
-        features: Tensor = self.trunk(turned)
-        own = self.pose(features.flatten(1), turned_camera)
+        seen: Tensor = (self.pose_trunk or self.trunk)(turned)
+        own = self.pose(seen.flatten(1), turned_camera)
         predicted = symmetry.where_left(left, symmetry.mirror_pose, own)
         told = predicted if pose is None else pose
         if self.one_pass:
-            told, camera = symmetry.where_left(left, symmetry.mirror_pose, told), turned_camera
-        else:
-            features = self.trunk(pictures)
+            told, camera, pictures = symmetry.where_left(left, symmetry.mirror_pose, told), turned_camera, turned
+        features = seen if self.one_pass and self.pose_trunk is None else self.trunk(pictures)
         return Verdict(self._logits(features, labels(camera, told.detach())), predicted)
 
     def predict_pose(self, image: Tensor, raw: Tensor, mask: Tensor, camera: Tensor) -> Tensor:
         """Neck and head pose (B, 6), radians; arguments of `forward`. It depends on no other sample of the batch."""
         left = symmetry.on_left(camera)
         pictures = symmetry.where_left(left, symmetry.mirror_images, self._pictures(image, raw, mask))
-        features = self.trunk(pictures).flatten(1)
+        features = (self.pose_trunk or self.trunk)(pictures).flatten(1)
         pose: Tensor = self.pose(features, symmetry.where_left(left, symmetry.mirror_camera, camera))
         return symmetry.where_left(left, symmetry.mirror_pose, pose)
 
     def compile_parts(self, **options: Any) -> None:
-        """torch.compile the trunk, in place; names of the state stay. `options` are those of torch.compile."""
-        self.trunk.compile(**options)
+        """torch.compile the convolutions, in place; names of the state stay. `options` are those of torch.compile."""
+        for trunk in filter(None, (self.trunk, self.pose_trunk)):
+            trunk.compile(**options)
 
     def _pictures(self, image: Tensor, raw: Tensor, mask: Tensor) -> Tensor:
         return torch.cat([image, resize(raw, self.resolution), 2 * resize(mask, self.resolution) - 1], dim=1)

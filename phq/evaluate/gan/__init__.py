@@ -1,0 +1,1 @@
+"""Measures of a trained generator: ``phq evaluate gan RUN --data DATASET``; docs/evaluating-generators.md."""

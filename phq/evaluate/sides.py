@@ -1,0 +1,20 @@
+"""Front, side and back of a person, by the yaw of a camera."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SIDES = ("front", "side", "back")
+"""Within 60° of the front, between, within 60° of the back: a third each where all directions are as frequent."""
+
+
+def on_sides(yaw_deg: ArrayLike) -> dict[str, NDArray[np.bool_]]:
+    """For each of `SIDES` which of the yaws (N,), degrees, are there."""
+    away = np.abs((np.asarray(yaw_deg, np.float64) + 180) % 360 - 180)
+    return dict(zip(SIDES, (away <= 60, (away > 60) & (away < 120), away >= 120), strict=True))
+
+
+def side_of(yaw_deg: float) -> str:
+    """One of `SIDES`."""
+    return next(side for side, there in on_sides([yaw_deg]).items() if there[0])

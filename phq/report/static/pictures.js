@@ -1,0 +1,88 @@
+"use strict";
+// Cards, strips, and the tip. Text goes in as text: nothing of a dataset is ever read as HTML.
+
+function make(tag, attributes, ...children) {
+  const element = Object.assign(document.createElement(tag), attributes);
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+const image = (base64, className) =>
+  make("img", { src: `data:image/webp;base64,${base64}`, className: className || "", alt: "", decoding: "async", draggable: false });
+const degrees = (value) => value === undefined ? "?" : `${Math.round(value)}°`;
+const number = (value) => value.toLocaleString("en");
+const percent = (part, whole) => whole ? `${(100 * part / whole).toFixed(1)} %` : "0 %";
+const SAID = {
+  margin: (sample) => sample.margin === undefined || !sample.score_name ? "" : `${sample.margin >= 0 ? "+" : ""}${sample.margin.toFixed(2)}`,
+  flip: (sample) => sample.flip === undefined ? "" : `${(100 * sample.flip).toFixed(sample.flip < 0.01 ? 2 : 0)} %`,
+  sigma: (sample) => sample.sigma === undefined ? "" : `σ ${sample.sigma.toFixed(0)}°`,
+  yaw: () => "",
+};
+SAID.p_flip = SAID.flip;
+SAID.yaw_sigma_deg = SAID.sigma;
+
+function card(sample, said) {
+  const shown = sample.picture ? image(sample.picture)
+    : make("div", { className: "none" }, sample.source_path.split("/").pop());
+  const caption = make("figcaption", {}, make("span", {}, sample.yaw === undefined ? "" : degrees(sample.yaw)), make("span", {}, SAID[said](sample)));
+  const element = make("figure", { className: sample.kept ? "card" : "card rejected", tabIndex: 0 }, shown, caption);
+  element.addEventListener("mousemove", (event) => showTip(sample, event));
+  element.addEventListener("mouseleave", hideTip);
+  element.addEventListener("focus", () => showTip(sample, corner(element)));
+  element.addEventListener("blur", hideTip);
+  return element;
+}
+
+function corner(element) {
+  const { right, top } = element.getBoundingClientRect();
+  return { clientX: right, clientY: top };
+}
+
+const tip = document.getElementById("tip");
+
+function showTip(sample, at) {
+  const facts = [
+    ["camera", `${degrees(sample.yaw)} yaw, ${degrees(sample.pitch)} pitch`],
+    ["head to torso", `${degrees(sample.turn)} turn, ${degrees(sample.nod)} nod`],
+    ["yaw uncertain by", sample.sigma === undefined ? "?" : `${sample.sigma.toFixed(1)}°`],
+    ["flip risk", SAID.flip(sample) || "?"],
+    ["nearest threshold", sample.score_name ? `${sample.score_name} ${SAID.margin(sample)}` : "none"],
+    ["key", sample.key || "none"],
+  ];
+  tip.replaceChildren(
+    ...(sample.picture ? [image(sample.picture)] : []),
+    make("div", { className: "path" }, sample.source_path),
+    ...(sample.kept ? [] : [make("div", { className: "why" }, sample.detail || sample.reason)]),
+    make("dl", {}, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
+  tip.hidden = false;
+  const { width, height } = tip.getBoundingClientRect(), gap = 16;
+  const x = at.clientX + gap + width > innerWidth ? at.clientX - gap - width : at.clientX + gap;
+  tip.style.left = `${Math.max(4, x)}px`;
+  tip.style.top = `${Math.max(4, Math.min(at.clientY + gap, innerHeight - height - 8))}px`;
+}
+
+function hideTip() {
+  tip.hidden = true;
+}
+
+const gallery = {
+  most: 0,
+  element: document.getElementById("gallery"),
+  order: document.getElementById("order"),
+  more: document.getElementById("more"),
+
+  sorted() {
+    const by = this.order.value, rank = { margin: (s) => s.score_name ? s.margin : 1e9, flip: (s) => -s.flip, sigma: (s) => -s.sigma, yaw: (s) => s.yaw }[by];
+    return content.samples.filter((sample) => sample.kept && sample.picture && isChosen(sample))
+      .sort((a, b) => (rank(a) ?? 1e9) - (rank(b) ?? 1e9));
+  },
+
+  draw(most) {
+    this.most = most;
+    const found = this.sorted();
+    this.element.replaceChildren(...found.slice(0, most).map((sample) => card(sample, this.order.value)));
+    if (!found.length) this.element.append(make("p", { className: "empty" }, "None of the chosen samples has a picture here."));
+    this.more.hidden = found.length <= most;
+    this.more.textContent = `${number(found.length - most)} more`;
+  },
+};
