@@ -26,6 +26,7 @@ from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
 from phq.reannotate.commands import annotate_command, bake_command, diff_command
 from phq.report.commands import report_command
+from phq.review.commands import calibrate_command, review_command
 from phq.synth.commands import synth_command
 from phq.train.commands import train_command
 from phq.weights.commands import weights_app
@@ -127,6 +128,8 @@ app.command("train")(_told_when_stopped()(train_command))
 for _name, _command in (
     ("report", report_command),
     ("balance", balance_command),
+    ("review", review_command),
+    ("calibrate", calibrate_command),
     ("redact", redact_command),
     ("merge", merge_command),
     ("split", split_command),

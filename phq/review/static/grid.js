@@ -1,0 +1,204 @@
+// The grid: only the cells that can be seen exist, and are used again as it scrolls.
+
+const CAPTION = 17;
+const TALLEST = 16e6;       // px; browsers clip elements at about twice that, so a longer sheet is scaled
+const SETTLED = 90;         // ms without a leap after which pictures of passed rows are asked for
+
+const element = (tag, name) => Object.assign(document.createElement(tag), { className: name });
+
+export class Grid {
+  constructor(box, sheet, paint, { onOpen, onSeen }) {
+    Object.assign(this, { box, sheet, paint, onOpen, onSeen });
+    this.view = new Int32Array(0);
+    this.width = 168;
+    this.here = 0;
+    this.picked = new Set();     // numbers of samples
+    this.cells = new Map();      // place in the view → cell
+    this.free = [];
+    this.lastTop = 0;
+    this.onMove = () => {};
+    box.addEventListener("scroll", () => this.#soon(), { passive: true });
+    sheet.addEventListener("click", (event) => this.#click(event));
+    new ResizeObserver(() => this.layout()).observe(box);
+  }
+
+  get number() { return this.view[this.here]; }
+
+  show(view, keep) {
+    const number = keep ?? this.number;
+    this.view = view;
+    this.picked.clear();
+    const found = number === undefined ? -1 : view.indexOf(number);
+    this.here = Math.max(found, 0);
+    for (const place of [...this.cells.keys()]) this.#drop(place);
+    this.layout();
+    if (found > 0) this.reveal(); else this.box.scrollTop = 0;
+    this.render();
+  }
+
+  setWidth(width) { this.width = width; this.layout(); this.reveal(); this.repaint(); }
+
+  layout() {
+    const inner = this.box.clientWidth;
+    this.columns = Math.max(1, Math.floor(inner / this.width));
+    this.cellWidth = Math.floor(inner / this.columns);
+    this.cellHeight = this.cellWidth + CAPTION;
+    this.rows = Math.ceil(this.view.length / this.columns);
+    this.full = this.rows * this.cellHeight;
+    this.tall = Math.min(this.full, TALLEST);
+    this.sheet.style.height = `${this.tall}px`;
+    this.render();
+  }
+
+  // Where the top of the window is on the whole sheet, of which `tall` may be a scaled picture.
+  #top() {
+    const room = Math.max(1, this.tall - this.box.clientHeight);
+    return this.tall === this.full ? this.box.scrollTop : (this.box.scrollTop / room) * (this.full - this.box.clientHeight);
+  }
+
+  #soon() {
+    if (this.waiting) return;
+    this.waiting = requestAnimationFrame(() => { this.waiting = 0; this.render(); });
+  }
+
+  render() {
+    const top = this.#top();
+    const seen = this.box.clientHeight;
+    const leap = Math.abs(top - this.lastTop) > seen;
+    this.lastTop = top;
+    const first = Math.max(0, Math.floor(top / this.cellHeight) - 1) * this.columns;
+    const last = Math.min(this.view.length, (Math.ceil((top + seen) / this.cellHeight) + 1) * this.columns);
+    for (const place of [...this.cells.keys()]) if (place < first || place >= last) this.#drop(place);
+    for (let place = first; place < last; place++) {
+      const cell = this.cells.get(place) ?? this.#take(place);
+      const x = (place % this.columns) * this.cellWidth;
+      const y = Math.floor(place / this.columns) * this.cellHeight - top + this.box.scrollTop;
+      cell.style.transform = `translate(${x}px, ${Math.round(y)}px)`;
+      cell.style.width = `${this.cellWidth}px`;
+    }
+    clearTimeout(this.settling);
+    if (leap) this.settling = setTimeout(() => this.#paintNew(), SETTLED);
+    else this.#paintNew();
+  }
+
+  #paintNew() {
+    const seen = [];
+    for (const [place, cell] of this.cells) {
+      if (cell.painted) continue;
+      this.#paint(place, cell);
+      seen.push(this.view[place]);
+    }
+    if (seen.length) this.onSeen(seen);
+  }
+
+  #paint(place, cell) {
+    const number = this.view[place];
+    cell.painted = true;
+    cell.classList.toggle("here", place === this.here);
+    cell.classList.toggle("picked", this.picked.has(number));
+    this.paint(cell, number, this.cellWidth);
+  }
+
+  // What is shown of some samples, or of all, has changed.
+  repaint(numbers) {
+    for (const [place, cell] of this.cells) {
+      if (cell.painted && (!numbers || numbers.has(this.view[place]))) this.#paint(place, cell);
+    }
+  }
+
+  // Numbers of the samples whose cells exist.
+  visible() { return [...this.cells.keys()].sort((a, b) => a - b).map((place) => this.view[place]); }
+
+  #take(place) {
+    const cell = this.free.pop() ?? this.#make();
+    cell.place = place;
+    cell.painted = false;
+    cell.style.display = "";
+    this.cells.set(place, cell);
+    return cell;
+  }
+
+  #drop(place) {
+    const cell = this.cells.get(place);
+    this.cells.delete(place);
+    cell.className = "cell";
+    cell.style.display = "none";
+    cell.photo.removeAttribute("src");   // ends a request that is no longer wanted
+    cell.layer.removeAttribute("src");
+    this.free.push(cell);
+  }
+
+  #make() {
+    const cell = element("div", "cell");
+    const frame = element("div", "frame");
+    cell.photo = element("img", "photo");
+    cell.layer = element("img", "layer");
+    cell.photo.alt = cell.layer.alt = "";
+    cell.photo.draggable = cell.layer.draggable = false;
+    cell.tag = element("span", "tag");
+    cell.others = element("span", "others");
+    cell.left = element("span", "left");
+    cell.why = element("span", "why");
+    const caption = element("div", "caption");
+    caption.append(cell.left, cell.why);
+    frame.append(cell.photo, cell.layer, cell.tag, cell.others);
+    cell.append(frame, caption);
+    this.sheet.append(cell);
+    return cell;
+  }
+
+  #click(event) {
+    const cell = event.target.closest(".cell");
+    if (!cell) return;
+    const place = cell.place;
+    if (event.shiftKey) this.#pickTo(place);
+    else if (event.ctrlKey || event.metaKey) this.pick(place);
+    else {
+      this.picked.clear();
+      const again = place === this.here;
+      this.go(place);
+      if (again) this.onOpen();
+      return;
+    }
+    this.go(place);
+  }
+
+  #pickTo(place) {
+    const [from, to] = [Math.min(place, this.here), Math.max(place, this.here)];
+    for (let i = from; i <= to; i++) this.picked.add(this.view[i]);
+  }
+
+  pick(place = this.here) {
+    const number = this.view[place];
+    if (!this.picked.delete(number)) this.picked.add(number);
+  }
+
+  // Numbers a key acts on: what is picked, or the sample under the cursor.
+  targets() {
+    if (this.picked.size) return [...this.picked];
+    return this.view.length ? [this.number] : [];
+  }
+
+  go(place, extend = false) {
+    if (!this.view.length) return;
+    const to = Math.max(0, Math.min(place, this.view.length - 1));
+    if (extend) this.#pickTo(to);
+    this.here = to;
+    this.reveal();
+    this.render();
+    this.repaint();
+    this.onMove();
+  }
+
+  reveal() {
+    if (!this.view.length) return;
+    const top = this.#top();
+    const y = Math.floor(this.here / this.columns) * this.cellHeight;
+    let wanted = top;
+    if (y < top) wanted = y;
+    else if (y + this.cellHeight > top + this.box.clientHeight) wanted = y + this.cellHeight - this.box.clientHeight;
+    else return;
+    const room = Math.max(1, this.full - this.box.clientHeight);
+    this.box.scrollTop = this.tall === this.full ? wanted : (wanted / room) * (this.tall - this.box.clientHeight);
+  }
+}
