@@ -29,6 +29,7 @@ from phq.report.commands import report_command
 from phq.review.commands import calibrate_command, review_command
 from phq.synth.commands import synth_command
 from phq.train.commands import train_command
+from phq.use.commands import invert_command, mesh_command, orbit_command, sample_command, viewer_command
 from phq.weights.commands import weights_app
 
 app = typer.Typer(
@@ -130,6 +131,11 @@ for _name, _command in (
     ("balance", balance_command),
     ("review", review_command),
     ("calibrate", calibrate_command),
+    ("sample", sample_command),
+    ("orbit", orbit_command),
+    ("mesh", mesh_command),
+    ("invert", invert_command),
+    ("viewer", viewer_command),
     ("redact", redact_command),
     ("merge", merge_command),
     ("split", split_command),

@@ -1,0 +1,112 @@
+"""A trained generator, from a run's folder or from one of its checkpoints."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from phq.camera.convention import RADIUS
+from phq.errors import ConfigError, InputError
+from phq.generator.generator import Generator
+from phq.train.checkpoint import Checkpoint, latest
+from phq.train.config import over
+from phq.train.ranks import joined
+from phq.train.schedule import now
+
+PART = "g_ema"
+"""The averaged generator: what is used after training."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator that is no longer trained, on its device."""
+
+    g: Generator
+    raw: int
+    """Side of the raw image at that point of the run."""
+    images: int
+    """Real images that it has been trained on."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.g.mapper.average.device
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    with joined(name) as ranks:
+        return ranks.device
+
+
+def find_checkpoint(where: Path) -> Checkpoint:
+    """The newest checkpoint of a run's folder, or the one that a file (json or safetensors) belongs to.
+
+    Raises:
+        InputError: there is none.
+    """
+    if where.suffix not in (".json", ".safetensors"):
+        return latest(where)
+    path = where.with_suffix(".json")
+    if not path.is_file() or not path.stem.isdigit():
+        raise InputError(f"{where} is no checkpoint: it is NUMBER.safetensors with NUMBER.json beside it")
+    return Checkpoint(int(path.stem), path)
+
+
+def open_trained(where: str | Path, device: str = "auto") -> Trained:
+    """The averaged generator (EMA) of a run.
+
+    Args:
+        where: folder of the run, for its newest checkpoint, or a checkpoint's file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InputError: no run, or a checkpoint that is damaged.
+        ConfigError: no such device.
+    """
+    checkpoint, place = find_checkpoint(Path(where)), choose_device(device)
+    facts = checkpoint.facts()
+    try:
+        config = over(facts["config"])
+    except (ConfigError, KeyError, TypeError) as error:
+        raise InputError(f"{checkpoint.path} is of another version of phq: {error}") from error
+    g = Generator(config.model)
+    load(g, {n.removeprefix(f"{PART}."): v for n, v in checkpoint.read([PART]).items()}, checkpoint.tensors)
+    g.to(place).eval().requires_grad_(False)
+    return Trained(g, now(config.training, checkpoint.images).raw, checkpoint.images)
+
+
+def load(g: Generator, state: dict[str, Tensor], source: Path) -> None:
+    """Take weights.
+
+    Raises:
+        InputError: they are of a generator of other shapes.
+    """
+    try:
+        g.load_state_dict(state)
+    except RuntimeError as error:
+        what = str(error).splitlines()[-1].strip()
+        raise InputError(f"{source} does not fit the model: {what}") from None
+
+
+def at_distance(g: Generator, radius: float) -> Generator:
+    """The same networks with the range of the rays for a camera at `radius`, metres from the neck.
+
+    Rays begin and end at fixed distances from the camera; a camera that is nearer must look nearer.
+    """
+    shift = radius - RADIUS
+    if abs(shift) < 1e-4:
+        return g
+    render = g.config.render
+    moved = copy.copy(g)  # shares every weight
+    fresh = render.model_copy(update={"near": render.near + shift, "far": render.far + shift})
+    moved.config = g.config.model_copy(update={"render": fresh})
+    return moved

@@ -1,0 +1,144 @@
+"""Meshes: a sphere of known radius, closed surfaces, colours of the outside, files that others read."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from torch import Tensor
+from typer.testing import CliRunner
+from use_runs import app, opened, write_run
+
+from phq.errors import OutputError
+from phq.generator.generator import Sampled
+from phq.use.cameras import camera_at
+from phq.use.meshing import glb, half_box, ply, write_mesh
+from phq.use.people import people
+from phq.use.surface import EmptySurfaceError, Sampler, Surface, extract
+
+HALF = (0.25, 0.35, 0.25)
+LEVEL = 15.0
+RED, BLUE = (0.8, -0.6, -0.6), (-0.6, -0.6, 0.8)
+
+
+def balls(*centres_and_radii: tuple[tuple[float, float, float], float], core: bool = False) -> Sampler:
+    """Dense balls, red where x > 0 and else blue; with a core, white from 5 cm below the surface on."""
+
+    def sample(points: Tensor) -> Sampled:
+        inside = torch.stack([r - (points - torch.tensor(c)).norm(dim=1) for c, r in centres_and_radii]).amax(dim=0)
+        colour = torch.where(points[:, :1] > 0, torch.tensor(RED), torch.tensor(BLUE))
+        if core:
+            colour = torch.where(inside[:, None] > 0.05, torch.ones(3), colour)
+        return Sampled((LEVEL + 3000 * inside).clamp(0, 300), colour)
+
+    return sample
+
+
+@pytest.fixture(scope="module")
+def ball() -> Surface:
+    return extract(balls(((0.02, 0.05, -0.03), 0.12), core=True), HALF, 64, LEVEL)
+
+
+def as_trimesh(surface: Surface) -> trimesh.Trimesh:
+    return trimesh.Trimesh(surface.vertices, surface.faces, process=False)
+
+
+def test_a_ball_is_where_it_is_and_as_large_as_it_is(ball: Surface):
+    away = ball.vertices - [0.02, 0.05, -0.03]
+    voxel = 0.7 / 64
+    assert np.abs(np.linalg.norm(away, axis=1) - 0.12).max() < voxel / 2
+    assert as_trimesh(ball).is_watertight
+    assert as_trimesh(ball).volume == pytest.approx(4 / 3 * np.pi * 0.12**3, rel=0.02)  # positive: faces look outwards
+    assert (away * ball.normals).sum(axis=1).min() > 0.9 * 0.12
+
+
+def test_a_vertex_has_the_colour_of_its_outside(ball: Surface):
+    far = np.abs(ball.vertices[:, 0]) > 0.02
+    expected = np.where(ball.vertices[:, :1] > 0, RED, BLUE) / 2 + 0.5
+    np.testing.assert_allclose(ball.colours[far], expected[far], atol=0.02)
+
+
+def test_only_the_largest_part_unless_all_are_wanted():
+    two = balls(((0, 0.1, 0), 0.1), ((0, -0.25, 0), 0.04))
+    largest = extract(two, HALF, 48, LEVEL)
+    both = extract(two, HALF, 48, LEVEL, largest=False)
+    assert as_trimesh(largest).body_count == 1
+    assert as_trimesh(both).body_count == 2
+    assert largest.vertices[:, 1].min() > -0.05
+    assert as_trimesh(largest).is_watertight
+    assert len(largest.vertices) == len(largest.normals) == len(largest.colours) == largest.faces.max() + 1
+
+
+def test_a_surface_is_closed_where_the_box_cuts_it():
+    cut = extract(balls(((0.2, 0, 0), 0.15)), HALF, 48, LEVEL)
+    assert as_trimesh(cut).is_watertight
+    assert cut.vertices[:, 0].max() == pytest.approx(0.25, abs=0.7 / 48)
+
+
+def test_a_volume_without_surface_gets_a_sentence():
+    with pytest.raises(EmptySurfaceError, match=r"no surface of density 400.*densest point has 2"):
+        extract(balls(((0, 0, 0), 0.1)), HALF, 24, 400)
+
+
+def test_a_ply_that_others_read(ball: Surface):
+    read = trimesh.load(io.BytesIO(ply(ball)), file_type="ply", process=False)
+    np.testing.assert_allclose(read.vertices, ball.vertices, atol=1e-6)
+    np.testing.assert_array_equal(read.faces, ball.faces)
+    np.testing.assert_allclose(read.visual.vertex_colors[:, :3] / 255, ball.colours, atol=0.5 / 255 + 1e-6)
+
+
+def test_a_glb_that_others_read(ball: Surface):
+    content = glb(ball)
+    (read,) = trimesh.load(io.BytesIO(content), file_type="glb", process=False, skip_materials=True).geometry.values()
+    np.testing.assert_allclose(read.vertices, ball.vertices, atol=1e-6)
+    np.testing.assert_array_equal(read.faces, ball.faces)
+    np.testing.assert_allclose(read.vertex_normals, ball.normals, atol=1e-3)
+    linear = read.visual.vertex_colors[:, :3] / 255
+    screen = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+    np.testing.assert_allclose(screen, ball.colours, atol=0.02)
+    (length,) = struct.unpack("<I", content[12:16])
+    tree = json.loads(content[20 : 20 + length])
+    (primitive,) = tree["meshes"][0]["primitives"]
+    assert "KHR_materials_unlit" in tree["materials"][primitive["material"]]["extensions"]
+    colours = tree["accessors"][primitive["attributes"]["COLOR_0"]]
+    assert (colours["componentType"], colours["type"], colours["count"]) == (5126, "VEC3", len(ball.vertices))
+
+
+def test_vertices_of_a_generator_lie_at_the_level(tmp_path: Path):
+    trained = opened(tmp_path)
+    (person,) = people(trained, [0], camera_at(0))
+    sampler = person.sampler(None)
+    half = half_box(trained.g.config.render)
+    assert half == pytest.approx((0.25, 0.35, 0.25))
+    chance = torch.Generator().manual_seed(0)
+    points = (torch.rand(2000, 3, generator=chance) * 2 - 1) * torch.tensor(half)
+    level = sampler(points).density.quantile(0.6).item()
+    surface = write_mesh(person, [tmp_path / "a.glb", tmp_path / "a.ply"], voxels=40, level=level)
+    vertices = torch.tensor(surface.vertices)
+    within = (vertices.abs() < torch.tensor(half) - 0.02).all(dim=1)
+    assert within.sum() > 100
+    found = sampler(vertices[within]).density
+    spread = sampler(points).density.std()
+    assert (found - level).abs().mean() < 0.05 * spread
+    with pytest.raises(OutputError, match=r"a\.ply already exists"):
+        write_mesh(person, [tmp_path / "b.glb", tmp_path / "a.ply"], voxels=8, level=level)
+    with pytest.raises(OutputError, match=r"ends in \.glb or \.ply"):
+        write_mesh(person, [tmp_path / "b.obj"], voxels=8, level=level)
+    assert not (tmp_path / "b.glb").exists()
+
+
+def test_the_command(tmp_path: Path):
+    run, out = str(write_run(tmp_path / "run")), tmp_path / "head.glb"
+    thin = CliRunner().invoke(app, ["mesh", run, "--out", str(out), "--voxels", "16"])
+    assert isinstance(thin.exception, EmptySurfaceError)
+    options = ["--voxels", "16", "--level", "0.2", "--pose", "20,0"]
+    made = CliRunner().invoke(app, ["mesh", run, "--out", str(out), *options])
+    assert made.exit_code == 0, made.output
+    assert f"triangles   {out}" in made.output
+    assert trimesh.load(out).bounds[1, 1] < 0.36
