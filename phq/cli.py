@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -22,11 +20,14 @@ from phq.curate.commands import (
 )
 from phq.errors import PhqError
 from phq.evaluate.gan.commands import gan_command
+from phq.execute.choice import PHOTO_TIMEOUT_S, Engine, Execution, workers_of
 from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
+from phq.logs import STDOUT, opened_log
 from phq.reannotate.commands import annotate_command, bake_command, diff_command
 from phq.report.commands import report_command
 from phq.review.commands import calibrate_command, review_command
+from phq.stopping import told_when_stopped
 from phq.synth.commands import synth_command
 from phq.train.commands import train_command
 from phq.use.commands import invert_command, mesh_command, orbit_command, sample_command, viewer_command
@@ -53,37 +54,36 @@ def _root(
     """Options of every command."""
 
 
-@contextmanager
-def _told_when_stopped() -> Iterator[None]:
-    """Ctrl-C is a sentence and exit code 130; inside the command, since Typer itself would end it without a word."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("phq: stopped; what is finished is kept, and the same command continues from there", err=True)
-        raise typer.Exit(130) from None
-
-
 @app.command()
-@_told_when_stopped()
+@told_when_stopped()
 def build(  # noqa: PLR0913, PLR0917 - one parameter an option
-    photos: Annotated[str, typer.Argument(help="Folder (recursive), list file (.txt), image or glob. Read only.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the dataset; an interrupted build is continued.")],
+    photos: Annotated[str, typer.Argument(help="Folder (recursive), list (.txt), image, glob or URL. Read only.")],
+    out: Annotated[str, typer.Argument(help="Folder or URL of the dataset; an interrupted build is continued.")],
     preset: Annotated[str | None, typer.Option(help="default, or everything (no thresholds).")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the crops, pixels. [default: 512]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one a core]")] = None,
+    workers: Annotated[str, typer.Option(help="Processes, or auto: what cores and memory have room for.")] = "auto",
     fast: Annotated[bool, typer.Option("--fast", help="The smaller landmark network.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of the split.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file over the preset.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. blur.min=0.3 (repeatable).")] = None,
     sidecar: Annotated[Path | None, typer.Option(help="CSV or JSON: path, licence, author, source, identity.")] = None,
+    extend: Annotated[bool, typer.Option("--extend", help="Add photos that are new to what is there.")] = False,
+    executor: Annotated[Engine, typer.Option(help="Where the work is done; see docs/running.md.")] = Engine.processes,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, or auto. [default: this machine]")] = None,
+    gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs that Ray reserves for each worker.")] = 0.0,
+    photo_timeout: Annotated[float, typer.Option(min=0, help="Seconds a photo may take; 0: any.")] = PHOTO_TIMEOUT_S,
+    log_json: Annotated[str | None, typer.Option(help="File to append a JSON object a line to; - is stdout.")] = None,
 ) -> None:
     """Build a dataset from a folder of photos."""
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.summary import summary
 
-    options = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config, "sets": set_ or ()}
-    result = run(photos, out, workers=workers, sidecar=sidecar, quiet=False, **options)  # type: ignore[arg-type]
-    typer.echo("\n" + summary(result))
+    settings = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config}
+    options = {**settings, "sets": set_ or (), "sidecar": sidecar, "extend": extend}
+    with opened_log(log_json) as log:
+        how = Execution(executor, workers_of(workers), photo_timeout, address, gpus_per_worker, log)
+        result = run(photos, out, execution=how, quiet=False, **options)  # type: ignore[arg-type]
+    typer.echo("\n" + summary(result), err=log_json == STDOUT)
 
 
 evaluate = typer.Typer(help="How good labels are, and how good a trained generator.", no_args_is_help=True)
@@ -116,16 +116,16 @@ def evaluate_multiview(
     typer.echo(table(run(folder, calibration, every, out)))
 
 
-evaluate.command("gan")(_told_when_stopped()(gan_command))
+evaluate.command("gan")(gan_command)
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")
-app.command("import")(_told_when_stopped()(import_command))
-app.command("annotate")(_told_when_stopped()(annotate_command))
+app.command("import")(told_when_stopped()(import_command))
+app.command("annotate")(told_when_stopped()(annotate_command))
 app.command("diff")(diff_command)
-app.command("bake")(_told_when_stopped()(bake_command))
+app.command("bake")(told_when_stopped()(bake_command))
 app.command("verify")(verify_command)
-app.command("synth")(_told_when_stopped()(synth_command))
-app.command("train")(_told_when_stopped()(train_command))
+app.command("synth")(told_when_stopped()(synth_command))
+app.command("train")(told_when_stopped()(train_command))
 for _name, _command in (
     ("report", report_command),
     ("balance", balance_command),

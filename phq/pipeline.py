@@ -6,6 +6,7 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from phq.align.stage import CropHeadshot
 from phq.camera.stage import PlaceCamera
@@ -22,7 +23,7 @@ from phq.provenance.stage import StateProvenance
 from phq.quality.gate import Gate
 from phq.quality.stage import ScorePerson
 from phq.shards.stage import EncodeSample
-from phq.work import Photo, Stage
+from phq.work import Photo, Stage, living
 
 
 def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
@@ -51,6 +52,26 @@ def models_used(config: Config) -> list[str]:
     return ["nanodet", "movenet", "blazepose-full" if config.fast else "blazepose-heavy", "orientation", "centerface"]
 
 
+@dataclass(frozen=True)
+class StageCount:
+    """What went through a stage, and what it cost."""
+
+    seconds: float = 0.0
+    photos: int = 0
+    people: int = 0
+    """That were not rejected when it had done."""
+    rejected: int = 0
+    """Photos and people that it threw out."""
+
+    def __add__(self, other: StageCount) -> StageCount:
+        return StageCount(
+            self.seconds + other.seconds,
+            self.photos + other.photos,
+            self.people + other.people,
+            self.rejected + other.rejected,
+        )
+
+
 class Pipeline:
     """Set-up stages, and `run` for a batch of photos."""
 
@@ -58,16 +79,31 @@ class Pipeline:
         self.stages = chain
         for stage in chain:
             stage.setup()
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        """Time spent in each stage so far."""
+        self.counts: defaultdict[str, StageCount] = defaultdict(StageCount)
+        """By stage, since somebody cleared it."""
+        self.tell: Callable[[int], None] = _nobody_listens
+        """Called with the number of photos before a batch, and with 0 after it."""
 
     def run(self, photos: list[Photo]) -> list[Photo]:
         """Carry photos through every stage, in place; a photo that breaks a stage becomes a reject of its own."""
+        self.tell(len(photos))
         for stage in self.stages:
-            start = time.perf_counter()
+            before, start = _rejected(photos), time.perf_counter()
             _isolated(stage.process, photos)
-            self.seconds[stage.name] += time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            alive, lost = len(living(photos)), _rejected(photos) - before
+            self.counts[stage.name] += StageCount(seconds, len(photos), alive, lost)
+        self.tell(0)
         return photos
+
+
+def _nobody_listens(_: int) -> None:
+    """For a pipeline that nobody watches."""
+
+
+def _rejected(photos: list[Photo]) -> int:
+    people = (person.rejected for photo in photos for person in photo.people)
+    return sum(photo.rejected is not None for photo in photos) + sum(reject is not None for reject in people)
 
 
 def _isolated(process: Callable[[list[Photo]], None], photos: list[Photo]) -> None:

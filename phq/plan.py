@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from phq import __version__
 from phq.config import Config
 from phq.errors import OutputError
+from phq.frozen import SAME, Difference, compare, freeze, thaw
 from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import output_errors, write_bytes
+from phq.shards.place import file_system, is_remote
 
 WORK = ".phq-work"
 """Folder inside the output where finished units wait for the dataset to be put together."""
+NOTE = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -27,64 +31,144 @@ class Plan:
     config: Config
     sidecar: str = field(default="", kw_only=True)
     """sha256 of the sidecar file, '' without one."""
+    parts: tuple[int, ...] = field(default=(), kw_only=True)
+    """Inputs of the first plan and of each extension, each cut into units by itself; () is one part."""
 
     @property
     def id(self) -> str:
         """Hash of the configuration, the sidecar and the photos' names; the same on every machine."""
         names = [found.name for found in self.inputs]
-        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), self.sidecar, names])
+        parted = [list(self.parts)] if len(self.parts) > 1 else []
+        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), self.sidecar, names, *parted])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def fingerprint(self) -> str:
         """Hash of `id`, and size and time of every photo: what an interrupted build must still find unchanged."""
-        text = json.dumps([self.id, [_stamp(found) for found in self.inputs]])
+        text = json.dumps([self.id, [found.told_apart() for found in self.inputs]])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def unit_size(self) -> int:
-        """Photos a unit: small for a small build (progress, balance), larger for a large one (fewer files)."""
-        return 4 if len(self.inputs) <= 256 else 16 if len(self.inputs) <= 16384 else 64
 
     @property
     def units(self) -> list[list[Found]]:
         """Inputs cut into consecutive units."""
-        return [self.inputs[i : i + self.unit_size] for i in range(0, len(self.inputs), self.unit_size)]
+        return [self.inputs[start:stop] for start, stop in _cuts(self.parts or (len(self.inputs),))]
 
 
-def _stamp(found: Found) -> tuple[int, int]:
-    """Bytes and time of change (ns) of a file; zeros if it is not there or cannot be asked."""
+def unit_size(photos: int) -> int:
+    """Photos a unit: small for a small plan (progress, balance), larger for a large one (fewer files)."""
+    return 4 if photos <= 256 else 16 if photos <= 16384 else 64
+
+
+def _cuts(parts: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    end = 0
+    for size in parts:
+        start, end = end, end + size
+        yield from ((i, min(i + unit_size(size), end)) for i in range(start, end, unit_size(size)))
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A plan beside what an interrupted build has left."""
+
+    plan: Plan
+    """As it was frozen, and perhaps extended; the plan as it was given, if they have nothing in common."""
+    differs: Difference = SAME
+    """How the inputs differ from the frozen ones."""
+    extends: str | None = None
+    """Fingerprint of the frozen plan that this one extends."""
+
+
+def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
+    """The plan as an interrupted build has frozen it, if these inputs are the same.
+
+    Args:
+        plan: of the inputs as they are now.
+        extend: add inputs that are new as another part, and go on where others have changed or are gone.
+        name: of the work folder.
+    """
+    noted = noted_id(out / name)
+    listed = out / name / f"inputs-{noted}.parquet"
+    if noted is None or not listed.exists():
+        return Resumed(plan)
+    frozen = thaw(listed)
+    differs = compare(frozen, plan.inputs)
+    there = {found.name: found for found in plan.inputs}
+    root = plan.inputs[0].path.parent
+    stamped = zip(frozen.names, frozen.stamps, strict=True)
+    old = [replace(there.get(name, Found(root / name, name)), stamp=stamp) for name, stamp in stamped]
+    before = replace(plan, inputs=old, parts=frozen.parts if len(frozen.parts) > 1 else ())
+    if before.fingerprint() != noted or (not extend and any(differs.sentences())):
+        return Resumed(plan, differs)
+    if not differs.new:
+        return Resumed(before, differs)
+    new = [there[name] for name in differs.new]
+    return Resumed(replace(before, inputs=old + new, parts=(*frozen.parts, len(new))), differs, noted)
+
+
+def noted_id(work: Path) -> str | None:
+    """Fingerprint of the plan whose work lies there; None if there is none.
+
+    Raises:
+        OutputError: its note is damaged.
+    """
+    note = work / NOTE
+    if not note.exists():
+        return None
     try:
-        status = found.path.stat()
-    except (OSError, ValueError):  # ValueError: a zero byte in the name
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return str(json.loads(note.read_bytes())["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{note} is damaged ({error}), so nobody can tell which build has left it; remove {work} to start anew"
+        ) from error
 
 
-def open_work_folder(out: Path, plan: Plan) -> Path:
+def open_work_folder(
+    out: Path, plan: Plan, differs: Difference = SAME, extends: str | None = None, name: str = WORK
+) -> Path:
     """The work folder of this plan, new or with what an interrupted build had finished.
+
+    Args:
+        differs, extends: see `Resumed`. name: of the folder.
 
     Raises:
         OutputError: the folder holds the unfinished work of another plan, or cannot be written.
     """
-    work = out / WORK
-    note = work / "plan.json"
-    fingerprint = plan.fingerprint()
+    work, fingerprint = out / name, plan.fingerprint()
     with output_errors(work):
         work.mkdir(parents=True, exist_ok=True)
-        found = json.loads(note.read_text())["id"] if note.exists() else None
-        if found not in (None, fingerprint):
-            raise OutputError(
-                f"{out} holds an unfinished build of other photos or another configuration or sidecar; "
-                f"finish it, choose another folder, or remove {work}"
-            )
+        found = noted_id(work)
+        if found not in (None, fingerprint, extends):
+            raise OutputError(_of_another(out, work, differs))
         for stale in sorted(work.glob("*.tmp")):
             stale.unlink()
-    if found is None:
-        write_bytes(note, json.dumps({"id": fingerprint, "photos": len(plan.inputs)}).encode())
+    if found != fingerprint:
+        freeze(work / f"inputs-{fingerprint}.parquet", plan.inputs, plan.parts or (len(plan.inputs),))
+        write_bytes(work / NOTE, json.dumps({"id": fingerprint, "photos": len(plan.inputs)}).encode())
+    with output_errors(work):
+        for stale in sorted(work.glob("inputs-*.parquet")):
+            if stale.name != f"inputs-{fingerprint}.parquet":
+                stale.unlink()
     return work
+
+
+def inputs_path(work: Path) -> Path:
+    """The frozen list of an open work folder."""
+    return work / f"inputs-{noted_id(work)}.parquet"
+
+
+def _of_another(out: Path, work: Path, differs: Difference) -> str:
+    told = "; ".join(differs.sentences())
+    hint = ", or add what is new with --extend" if differs.new else ""
+    return (
+        f"{out} holds an unfinished build of other photos or another configuration or sidecar"
+        f"{f' ({told})' if told else ''}; finish it, choose another folder, or remove {work}{hint}"
+    )
 
 
 def close_work_folder(work: Path) -> None:
     """Remove the work folder once the dataset stands."""
-    if work.exists():
+    if is_remote(work):
+        fs, name = file_system(work)
+        if fs.exists(name):
+            fs.rm(name, recursive=True)
+    elif work.exists():
         shutil.rmtree(work)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from phq.errors import OutputError, PhqError
-from phq.executor import run_units
-from phq.pipeline import Pipeline
-from phq.plan import WORK, Plan, close_work_folder
+from phq.carrying import CarryUnits
+from phq.dataset.locking import LOCK, alone_in
+from phq.errors import OutputError
+from phq.execute.choice import Execution
+from phq.execute.contract import Event, Task
+from phq.logs import RunLog
+from phq.photos.discover import Found
+from phq.plan import NOTE, WORK, Plan, close_work_folder
 from phq.progress import Progress
+from phq.resources import Resources, together
+from phq.shards.atomic import output_errors
 from phq.shards.owner import MANIFEST, check_folder
-from phq.threads import single_threaded
-from phq.unit import UnitResult, run_unit, table_path
+from phq.shards.place import is_remote
+
+EXTENDING = f"{WORK}-extend"
+"""Work folder of an extension: a finished dataset stands beside it."""
 
 
 def check_free(folder: Path) -> None:
@@ -28,55 +34,80 @@ def check_free(folder: Path) -> None:
     check_folder(folder)
     if (folder / MANIFEST).exists():
         close_work_folder(folder / WORK)  # what a kill after the last write may have left
-        raise OutputError(f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten)")
+        raise OutputError(
+            f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten), or add photos to "
+            "one that phq build has made with --extend"
+        )
 
 
-RunUnit = Callable[[Pipeline, list[Any], Path, int], UnitResult]
-"""Carries a unit's inputs through the pipeline into the work folder, see `phq.unit.run_unit`."""
+@contextmanager
+def alone(folder: Path, name: str = WORK) -> Iterator[None]:
+    """Keep other processes from building in `folder` until the end of the block.
+
+    Raises:
+        OutputError: one does already, or the folder cannot be made.
+    """
+    work = folder / name
+    with output_errors(work):
+        made = [path for path in (folder, *folder.parents) if not path.exists()] if not is_remote(folder) else []
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with alone_in(work, f"another phq process is building in {folder}; wait until it has finished"):
+            try:
+                yield
+            finally:
+                _drop_if_empty(work)
+    finally:
+        for path in made:
+            with suppress(OSError):  # not empty: something was done
+                path.rmdir()
 
 
-@dataclass(frozen=True)
-class _Job:
-    number: int
-    inputs: list[Any]
-    work: Path
-    run: RunUnit
+def _drop_if_empty(work: Path) -> None:
+    """Leave no work folder where nothing was planned; the caller holds the lock in it."""
+    if is_remote(work) or not work.exists() or (work / NOTE).exists():
+        return
+    if all(path.name == LOCK for path in work.iterdir()):
+        close_work_folder(work)
 
 
-def _run_job(pipeline: Pipeline, job: _Job) -> UnitResult:
-    with single_threaded():
-        return job.run(pipeline, job.inputs, job.work, job.number)
+def finished_units(work: Path) -> set[int]:
+    """Numbers of the units whose table is there."""
+    return {int(path.stem) for path in work.glob("*.parquet") if path.stem.isdigit()}
 
 
 def run_plan(
-    setup: Callable[[], Pipeline], plan: Plan, work: Path, workers: int, quiet: bool, run: RunUnit | None = None
-) -> dict[str, float]:
-    """Run what is missing of a plan; seconds inside each stage, summed over workers.
+    carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, wants: Resources | None = None
+) -> None:
+    """Run what is missing of a plan.
 
     Args:
-        setup: makes the pipeline, once a worker; must be picklable. work: the plan's open work folder.
-        run: what is done with each unit, picklable too; `phq.unit.run_unit` by default.
+        carry: what is done with each unit, and the plan's open work folder. wants: of a worker; by default
+            a core and the memory of a small process.
 
     Raises:
-        PhqError: a worker process died; or whatever a unit raised. Finished units stay.
+        PhqError: worker processes die; or whatever a unit raised. Finished units stay.
     """
-    todo = run or run_unit
-    missing = [_Job(i, unit, work, todo) for i, unit in enumerate(plan.units) if not table_path(work, i).exists()]
-    done = len(plan.inputs) - sum(len(job.inputs) for job in missing)
-    seconds: defaultdict[str, float] = defaultdict(float)
+    finished, units = finished_units(carry.work), plan.units
+    missing = [number for number in range(len(units)) if number not in finished]
+    done = len(plan.inputs) - sum(len(units[number]) for number in missing)
+    execution.log.write("started", photos=len(plan.inputs), photos_done=done, units=len(units), missing=len(missing))
+    if not missing:
+        return
+    tasks = (Task(number, units[number]) for number in missing)
     with Progress(len(plan.inputs), done, quiet) as progress:
-        for result in _results(setup, missing, min(workers, max(1, len(missing)))):
-            progress.add(result)
-            for stage, spent in result.seconds.items():
-                seconds[stage] += spent
-    return seconds
+        report = partial(_report, units, execution.log, progress)
+        with closing(execution.executor(wants or together([]), len(missing)).run(carry, tasks, report)) as results:
+            for carried in results:
+                progress.add(carried.result)
+                execution.log.write("unit_done", **carried.facts())
 
 
-def _results(setup: Callable[[], Pipeline], jobs: list[_Job], workers: int) -> Iterator[UnitResult]:
-    try:
-        yield from run_units(setup, _run_job, jobs, workers)
-    except BrokenProcessPool as error:
-        raise PhqError(
-            "a worker process died (out of memory?); finished photos are kept, the same command continues, "
-            "and --workers 1 needs the least memory"
-        ) from error
+def _report(units: Sequence[Sequence[Found]], log: RunLog, progress: Progress, event: Event) -> None:
+    """Tell people and the log what happened to a worker."""
+    photo = "" if event.item is None else units[event.task][event.item].name
+    log.write(event.kind, unit=event.task, photo=photo, detail=event.detail)
+    if event.kind == "refused":
+        progress.remark(f"{photo} is rejected, {event.detail}")
+    elif event.detail:
+        progress.remark(f"a worker {event.detail} at {photo or f'unit {event.task}'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,12 @@ OUTSIDE = 0.45
 
 def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
     """At most `most` rows, evenly over all samples in the order of their yaw: back views appear by themselves."""
-    ordered = sorted(rows, key=lambda row: (row["camera_yaw_deg"], row["key"]))
+    return [rows[number] for number in chosen([r["camera_yaw_deg"] for r in rows], [r["key"] for r in rows], most)]
+
+
+def chosen(yaws: Sequence[float], keys: Sequence[str], most: int = MOST) -> list[int]:
+    """Numbers of the rows that `choose` takes, by yaw (degrees) and key of each."""
+    ordered: list[int] = np.lexsort((np.array(keys, "S16"), np.array(yaws, float))).tolist()
     if len(ordered) <= most:
         return ordered
     return [ordered[round(i * (len(ordered) - 1) / (most - 1))] for i in range(most)]

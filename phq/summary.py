@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from phq.quality.reasons import REASONS, RULES
-from phq.shards.card import YAW_SECTORS, yaw_histogram
+from phq.shards.card import YAW_SECTORS
 from phq.shards.owner import SHEET
 
 if TYPE_CHECKING:
@@ -23,10 +23,12 @@ def summary(result: BuildResult) -> str:
 
 
 def _lines(result: BuildResult) -> Iterator[str]:
-    people = sum("person_index" in row for row in result.kept + result.rejects)
-    yield f"photos {result.photos}   people {people}   kept {len(result.kept)}   rejected {len(result.rejects)}"
-    yield from _reasons(Counter(row["reason"] for row in result.rejects))
-    yield from _yaws([row["camera_yaw_deg"] for row in result.kept])
+    reasons = Counter(result.counts["rejected"])
+    counts = f"people {result.counts['people']}   kept {result.counts['kept']}   rejected {reasons.total()}"
+    yield f"photos {result.photos}   {counts}"
+    yield from result.differs.sentences()
+    yield from _reasons(reasons)
+    yield from _yaws(result.sectors)
     yield from _sidecar(result.coverage)
     yield "\nmodels that touched this dataset"
     for model in result.models:
@@ -50,10 +52,9 @@ def _sidecar(met: Coverage | None) -> Iterator[str]:
         yield from met.sentences()
 
 
-def _yaws(yaws: list[float]) -> Iterator[str]:
-    if not yaws:
+def _yaws(counts: list[int]) -> Iterator[str]:
+    if not any(counts):
         return
-    counts = yaw_histogram(yaws)
     yield "\nwhat the camera sees, by its yaw about the torso (± 22.5°)"
     for (centre, name), count in zip(YAW_SECTORS, counts, strict=True):
         yield f"  {centre:>5}°  {name:<24} {count:6d}  {'█' * round(BAR * count / max(counts))}"

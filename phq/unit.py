@@ -1,27 +1,31 @@
 """One work unit: a few photos through the pipeline, stored as a table and a blob of encoded samples.
 
-The table is renamed into place last, so a unit either is finished or does not exist.
+The table is the marker of a finished unit: it gets its name last, and carries the unit's counts in its metadata.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from phq.execute.contract import Refusal
 from phq.photos.discover import Found
-from phq.pipeline import Pipeline
+from phq.pipeline import Pipeline, StageCount
 from phq.schema import plain
 from phq.shards.atomic import atomic_write
 from phq.shards.stage import photo_fields
-from phq.shards.tables import write_table
+from phq.shards.tables import write_rows
 from phq.shards.tar import MEMBERS
 from phq.work import Photo, Reject
 
 BATCH_PHOTOS = 4
 """Photos decoded at the same time; the landmark network sees all their people in one batch."""
+COUNTS = "counts"
+"""Key of the counts in the metadata of a unit's table."""
 
 
 @dataclass
@@ -31,7 +35,19 @@ class UnitResult:
     photos: int
     kept: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
-    seconds: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, StageCount] = field(default_factory=dict)
+
+    def note(self) -> str:
+        """As the unit's table carries it."""
+        stages = {name: asdict(count) for name, count in self.stages.items()}
+        return json.dumps({**vars(self), "stages": stages})
+
+    @staticmethod
+    def noted(text: str | bytes) -> UnitResult:
+        """What `note` has written."""
+        said = json.loads(text)
+        stages = {name: StageCount(**count) for name, count in said["stages"].items()}
+        return UnitResult(said["photos"], said["kept"], Counter(said["reasons"]), stages)
 
 
 def table_path(work: Path, number: int) -> Path:
@@ -44,29 +60,47 @@ def blob_path(work: Path, number: int) -> Path:
     return work / f"{number:06d}.bin"
 
 
-def run_unit(pipeline: Pipeline, inputs: list[Found], work: Path, number: int) -> UnitResult:
+def run_unit(
+    pipeline: Pipeline, inputs: Sequence[Found], work: Path, number: int, refused: Mapping[int, Refusal]
+) -> UnitResult:
     """Carry the unit's photos through the pipeline and store what came out.
+
+    Args:
+        refused: photos, by index, that are rejected without being touched.
 
     Raises:
         OutputError: the work folder cannot be written (full disk…); finished units stay.
     """
-    pipeline.seconds.clear()
+    pipeline.counts.clear()
     rows: list[dict[str, Any]] = []
     with atomic_write(blob_path(work, number)) as blob:
-        for start in range(0, len(inputs), BATCH_PHOTOS):
-            photos = [Photo(found.path, found.name) for found in inputs[start : start + BATCH_PHOTOS]]
-            for photo in pipeline.run(photos):
-                for row, members in photo_rows(photo):
-                    places: dict[str, int] = {}
-                    for name, content in members.items():
-                        places[f"{MEMBERS[name]}_offset"] = blob.tell()
-                        places[f"{MEMBERS[name]}_size"] = len(content)
-                        blob.write(content)
-                    rows.append({**row, **places, "shard": blob_path(work, number).name})
-    write_table(table_path(work, number), rows, complete=False)
+        for photo in _carried(pipeline, inputs, refused):
+            for row, members in photo_rows(photo):
+                places: dict[str, int] = {}
+                for name, content in members.items():
+                    places[f"{MEMBERS[name]}_offset"] = blob.tell()
+                    places[f"{MEMBERS[name]}_size"] = len(content)
+                    blob.write(content)
+                rows.append({**row, **places, "shard": blob_path(work, number).name})
     reasons = Counter(row["reason"] for row in rows if row["reason"])
-    kept = sum(1 for row in rows if not row["reason"])
-    return UnitResult(len(inputs), kept, reasons, dict(pipeline.seconds))
+    result = UnitResult(len(inputs), len(rows) - reasons.total(), reasons, dict(pipeline.counts))
+    with atomic_write(table_path(work, number)) as stream:
+        write_rows(stream, rows, complete=False, notes={COUNTS: result.note()})
+    return result
+
+
+def _carried(pipeline: Pipeline, inputs: Sequence[Found], refused: Mapping[int, Refusal]) -> Iterator[Photo]:
+    for start in range(0, len(inputs), BATCH_PHOTOS):
+        batch = range(start, min(start + BATCH_PHOTOS, len(inputs)))
+        yield from pipeline.run([opened(inputs[number], refused.get(number)) for number in batch])
+
+
+def opened(found: Found, refusal: Refusal | None) -> Photo:
+    """A photo on its way into the pipeline; rejected if a worker died of it or never came back."""
+    photo = Photo(found.path, found.name)
+    if refusal is not None:
+        photo.reject(refusal.reason, refusal.detail)
+    return photo
 
 
 def photo_rows(photo: Photo) -> Iterator[tuple[dict[str, Any], dict[str, bytes]]]:

@@ -6,12 +6,15 @@ people and photos are skipped by later stages and keep every field computed so f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from phq.resources import Resources, together
 
 if TYPE_CHECKING:
     from phq.face.centerface import Face
@@ -89,7 +92,8 @@ def living(photos: list[Photo]) -> list[Person]:
 class Stage(Protocol):
     """`setup` once a worker (loads weights), then `process` for every batch, changing it in place.
 
-    Every stage is retry-safe: the same batch again gives the same result, and nothing is written anywhere.
+    Every stage is retry-safe: the same batch again gives the same result, and nothing is written anywhere. One that
+    wants more than a core says so in an attribute ``wants``, a `phq.resources.Resources`.
     """
 
     name: str
@@ -99,3 +103,8 @@ class Stage(Protocol):
 
     def process(self, photos: list[Photo]) -> None:
         """Work on a batch of photos and their living people, in place."""
+
+
+def wanted(chain: Iterable[Stage]) -> Resources:
+    """What a worker wants that runs these stages."""
+    return together(getattr(stage, "wants", Resources()) for stage in chain)

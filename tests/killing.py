@@ -23,15 +23,16 @@ class _Countdown:
     hooked = False
 
 
-def _changes_disk(event: str, args: tuple[Any, ...]) -> bool:
+def changes_disk(event: str, args: tuple[Any, ...], folder: str) -> bool:
+    """Whether an event that Python audits is a change of the files in `folder`."""
     if event == "open":
         flags = args[2]
-        return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) and str(args[0]).startswith(_Countdown.folder)
+        return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) and str(args[0]).startswith(folder)
     return event in _CHANGES
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if _Countdown.left is None or not _changes_disk(event, args):
+    if _Countdown.left is None or not changes_disk(event, args, _Countdown.folder):
         return
     _Countdown.left -= 1
     if _Countdown.left < 0:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from photographs import FOLDER
 
-from phq import running
+from phq import unit
 from phq.building import BuildResult
 from phq.camera.angles import wrap_deg
+from phq.carrying import CarryUnits
 from phq.dataset.overlays import read_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
@@ -147,11 +148,11 @@ def test_an_interrupted_annotation_continues_and_gives_the_same_bytes(dataset: P
     annotate(whole, "v2", stages=["quality"], workers=1)
     real, calls = annotating.annotate_unit, []
 
-    def dies_at_the_second(pipeline, inputs, work, number, columns):
+    def dies_at_the_second(pipeline, inputs, work, number, refused, columns):
         calls.append(number)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(pipeline, inputs, work, number, columns)
+        return real(pipeline, inputs, work, number, refused, columns=columns)
 
     monkeypatch.setattr(annotating, "annotate_unit", dies_at_the_second)
     before = hashes(dataset)
@@ -267,5 +268,5 @@ def test_a_shard_that_is_gone_stops_the_annotation_with_its_name(dataset: Path):
 
 
 def test_a_build_still_runs_its_own_units():
-    assert running.run_unit.__module__ == "phq.unit"
+    assert CarryUnits.carry is unit.run_unit
     assert BY_NAME["decisions"].stages == ()

@@ -14,10 +14,10 @@ from bad_files import make_bad_files, make_odd_but_good_files
 from photographs import BACK, FOLDER, PEOPLE
 from PIL import Image
 
-from phq import running
 from phq.building import BuildResult, build
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import mirror_camera
+from phq.carrying import CarryUnits
 from phq.errors import ConfigError, InputError, OutputError
 from phq.plan import WORK
 from phq.schema import Sample
@@ -133,16 +133,16 @@ def test_same_bytes_with_one_worker_and_with_two(few: Path, tmp_path: Path):
 
 def test_an_interrupted_build_continues_and_gives_the_same_bytes(few: Path, tmp_path: Path, monkeypatch):
     build(few, tmp_path / "whole", preset="everything", size=128, workers=1)
-    real = running.run_unit
+    real = CarryUnits.run
     calls: list[int] = []
 
-    def dies_at_the_second(pipeline, inputs, work, number):
-        calls.append(number)
+    def dies_at_the_second(carry, pipeline, task, tell):
+        calls.append(task.number)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(pipeline, inputs, work, number)
+        return real(carry, pipeline, task, tell)
 
-    monkeypatch.setattr(running, "run_unit", dies_at_the_second)
+    monkeypatch.setattr(CarryUnits, "run", dies_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         build(few, tmp_path / "cut", preset="everything", size=128, workers=1)
     assert not (tmp_path / "cut" / "manifest.parquet").exists()
@@ -167,7 +167,7 @@ def test_a_folder_with_another_unfinished_build_is_refused(few: Path, tmp_path: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "run_unit", dies)
+        patch.setattr(CarryUnits, "run", dies)
         with pytest.raises(KeyboardInterrupt):
             build(few, tmp_path / "out", preset="everything", size=128, workers=1)
     with pytest.raises(OutputError, match="another configuration"):
@@ -185,7 +185,7 @@ def test_an_unfinished_build_does_not_continue_with_other_photos_of_the_same_nam
     photos.mkdir()
     (photos / "a.jpg").write_bytes(source.read_bytes())
     with monkeypatch.context() as patch:
-        patch.setattr(running, "run_unit", dies)
+        patch.setattr(CarryUnits, "run", dies)
         with pytest.raises(KeyboardInterrupt):
             build(photos, tmp_path / "out", preset="everything", size=64, workers=1)
     (photos / "a.jpg").write_bytes(other.read_bytes())

@@ -297,17 +297,16 @@ def test_the_same_import_gives_the_same_bytes(phq360, imported, tmp_path):
 
 
 def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch):
-    from phq import running
     from phq.labels import importing
 
     def full(*_: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr(importing, "write_dataset", full)
+    monkeypatch.setattr(importing, "write_units", full)
     with pytest.raises(OutputError):
         import_labels(phq360[0], tmp_path / "set", "3dportraitgan", phq360[1], workers=1)
     monkeypatch.undo()
-    monkeypatch.setattr(running, "run_units", lambda setup, work, jobs, workers: iter(jobs))  # nothing left to do
+    monkeypatch.setattr("phq.carrying.CarryUnits.run", None)  # nothing left to do
     import_labels(phq360[0], tmp_path / "set", "3dportraitgan", phq360[1], workers=1)
     assert digests(tmp_path / "set") == digests(imported)
 

@@ -14,7 +14,7 @@ from photographs import FOLDER
 
 from phq.config import load_config
 from phq.errors import WeightError
-from phq.executor import run_units
+from phq.execute.calls import call_for_each
 from phq.pipeline import Pipeline, models_used, stages
 from phq.unit import photo_rows
 from phq.weights import registry
@@ -84,12 +84,12 @@ def refuse() -> list[int]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_while_a_worker_starts_keeps_its_name(workers):
     with pytest.raises(WeightError, match="is another one"):
-        list(run_units(refuse, add, range(9), workers))
+        list(call_for_each(refuse, add, range(9), workers))
 
 
 ORPHANS = """
 import os, signal, time
-from phq.executor import run_units
+from phq.execute.calls import call_for_each
 
 def start(): return None
 def work(state, unit):
@@ -97,7 +97,7 @@ def work(state, unit):
     time.sleep(60)
 
 if __name__ == "__main__":
-    list(run_units(start, work, range(4), 2))
+    list(call_for_each(start, work, range(4), 2))
 """
 
 
@@ -124,10 +124,10 @@ def add(state: list[int], unit: int) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_unit_is_done_once(workers):
-    assert sorted(run_units(start, add, range(9), workers)) == list(range(100, 109))
+    assert sorted(call_for_each(start, add, range(9), workers)) == list(range(100, 109))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_unit_reaches_the_caller(workers):
     with pytest.raises(ValueError, match="unit -1"):
-        list(run_units(start, add, [1, 2, -1, 3], workers))
+        list(call_for_each(start, add, [1, 2, -1, 3], workers))

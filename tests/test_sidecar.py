@@ -14,7 +14,6 @@ from label_sets import cameras, write_cameras
 from photographs import FOLDER
 from typer.testing import CliRunner
 
-from phq import running
 from phq.building import build
 from phq.cli import app
 from phq.config import Provenance, load_config
@@ -256,7 +255,7 @@ def test_another_sidecar_is_another_build(photos: Path, tmp_path: Path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "run_unit", dies)
+        patch.setattr("phq.carrying.CarryUnits.run", dies)
         with pytest.raises(KeyboardInterrupt):
             build(photos, tmp_path / "out", sidecar=photos / "credits.csv", **OPTIONS)
     (tmp_path / "other.csv").write_text("path,licence\na.png,MIT\n")

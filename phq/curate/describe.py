@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 from phq import __version__
 from phq.curate.scrub import Scrubber
 from phq.dataset.journal import Change
-from phq.health.card import Rows, mended_card, right_card, stated_checksums
+from phq.health.card import mended_card, right_card, stated_checksums
 from phq.schema import PROVENANCE
 from phq.shards.card import SPLITS, Card, stored_card
 from phq.shards.croissant import StoredFile, croissant, stored_file
 from phq.shards.owner import CROISSANT, MANIFEST
+from phq.shards.tables import Rows
 from phq.shards.wids_index import wids_index
 
 DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)

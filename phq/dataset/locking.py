@@ -10,8 +10,10 @@ from enum import Enum
 from pathlib import Path
 from typing import IO
 
+from phq.dataset.lease import leased
 from phq.errors import OutputError
 from phq.shards.atomic import output_errors
+from phq.shards.place import is_remote
 
 try:
     import fcntl
@@ -59,12 +61,16 @@ def locked(path: Path, wait: bool = False) -> Iterator[Lock]:
 
 @contextmanager
 def alone_in(folder: Path, busy: str) -> Iterator[None]:
-    """Make a folder, and hold the lock in it until the end of the block.
+    """Make a folder, and hold the lock in it until the end of the block; at a URL see `phq.dataset.lease`.
 
     Raises:
         OutputError: another process has it, in the words of `busy`; or the folder cannot be made or written.
     """
     with ExitStack() as stack:
+        if is_remote(folder):
+            stack.enter_context(leased(folder / LOCK, busy))
+            yield
+            return
         with output_errors(folder / LOCK):
             folder.mkdir(exist_ok=True)
             lock = stack.enter_context(locked(folder / LOCK))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from phq.detect.fuse import Detection, fuse
 from phq.detect.movenet import MoveNet
 from phq.detect.nanodet import NanoDet
+from phq.resources import Resources
 from phq.schema import plain
 from phq.work import Image, Person, Photo
 
@@ -13,6 +14,8 @@ class DetectPeople:
     """Fills `photo.people`; a photo without anybody is rejected as ``no_person``."""
 
     name = "detect"
+    wants = Resources(memory=200 << 20)
+    """Two networks and the largest of their layers."""
 
     def __init__(self, nanodet_threshold: float, movenet_threshold: float, tiles: bool) -> None:
         self._options = nanodet_threshold, movenet_threshold, tiles

@@ -11,27 +11,11 @@ import pyarrow.compute as pc
 
 from phq.shards.card import SPLITS, Card, dataset_card, stored_card
 from phq.shards.croissant import StoredFile, croissant
+from phq.shards.tables import Rows
 
 SECTIONS = ("Counts", "Directions", "Licences")
 _LOADER = "what datasets loads (configs, dataset_info)"
 _HEAD = "\n## "
-
-
-class Rows(Sequence[Mapping[str, Any]]):
-    """A table as a sequence of dictionaries, made as they are asked for."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.table.slice(index, 1).to_pylist()[0]
-
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        for batch in self.table.to_batches(max_chunksize=4096):
-            yield from batch.to_pylist()
 
 
 def card_of(run: Mapping[str, Any] | None) -> Card | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phq.curate.tombstones import TOMBSTONES
 from phq.dataset.journal import JOURNAL
+from phq.frozen import INPUTS
 from phq.health.kinds import Violation
 from phq.health.overlays import FOLDER as OVERLAYS
 from phq.health.tables import REJECTS
@@ -15,7 +16,7 @@ from phq.plan import WORK
 from phq.shards.card import SPLITS
 from phq.shards.owner import CROISSANT, MANIFEST, SHEET
 
-_TOP = (MANIFEST, REJECTS, TOMBSTONES, SHEET, CROISSANT, "README.md", "schema.json", "run.json")
+_TOP = (MANIFEST, REJECTS, TOMBSTONES, INPUTS, SHEET, CROISSANT, "README.md", "schema.json", "run.json")
 SHARD = re.compile(rf"({'|'.join(SPLITS)})/phq-\1-(\d{{6}})\.tar")
 _PAUSED = "; the same command continues what was interrupted there"
 _OVERLAY = re.compile(rf"{OVERLAYS}/[^/]+\.parquet")

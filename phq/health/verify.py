@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,9 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from phq.dataset.overlays import overlay_file
-from phq.errors import InputError, PhqError
-from phq.executor import run_units
+from phq.errors import InputError
+from phq.execute.calls import call_for_each
+from phq.finalise.extension import restarts
 from phq.health.beside import Described, beside_violations, read_run
 from phq.health.folder import folder_violations, notes, shard_names
 from phq.health.kinds import Violation
@@ -42,7 +42,7 @@ def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = No
 
     Raises:
         InputError: there is no dataset in that folder.
-        PhqError: a worker process died.
+        PhqError: worker processes died of a shard.
     """
     folder = Path(dataset)
     check_is_dataset(folder)
@@ -53,7 +53,7 @@ def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = No
     run, run_found = read_run(folder)
     report.violations += [*manifest_found, *rejects_found, *run_found]
     shards = check_shards(folder, manifest, quick, workers or available_cores(), quiet)
-    report.violations += _shard_violations(folder, shards, manifest)
+    report.violations += _shard_violations(folder, shards, manifest, restarts(run))
     overlays, overlay_found = _overlays(folder, run, manifest, rejects)
     report.violations += overlay_found
     if manifest is not None:
@@ -111,21 +111,18 @@ def check_shards(
     setup = partial(_open, folder, quick, manifest is not None)
     found = {}
     with tqdm(total=len(jobs), unit="shard", desc="verify", disable=quiet) as bar:
-        try:
-            for findings in run_units(setup, _check, jobs, max(1, min(workers, len(jobs)))):
-                found[findings.name] = findings
-                bar.update()
-        except BrokenProcessPool as error:
-            raise PhqError("a worker process died (out of memory?); --workers 1 needs the least memory") from error
+        for findings in call_for_each(setup, _check, jobs, max(1, min(workers, len(jobs)))):
+            found[findings.name] = findings
+            bar.update()
     return {name: found[name] for name in names}
 
 
 def _shard_violations(
-    folder: Path, shards: Mapping[str, ShardFindings], manifest: pa.Table | None
+    folder: Path, shards: Mapping[str, ShardFindings], manifest: pa.Table | None, restarts: frozenset[str]
 ) -> Iterator[Violation]:
     for findings in shards.values():
         yield from findings.violations
-    yield from _across_shards(shards)
+    yield from _across_shards(shards, restarts)
     for split, names in shard_names(folder).items():
         least = min(MIN_SHARDS, sum(shards[name].samples for name in names))
         if len(names) < least:
@@ -137,8 +134,9 @@ def _shard_violations(
     yield from repeated_pictures({name: findings.digests for name, findings in shards.items()})
 
 
-def _across_shards(shards: Mapping[str, ShardFindings]) -> Iterator[Violation]:
-    """Keys that two shards have, and shards that do not go on where the one before them ends."""
+def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]) -> Iterator[Violation]:
+    """Keys that two shards have, and shards that do not go on where the one before them ends, but for `restarts`:
+    with these an extension begins."""
     first: dict[str, str] = {}
     last = ("", "")
     for name, findings in shards.items():
@@ -147,7 +145,7 @@ def _across_shards(shards: Mapping[str, ShardFindings]) -> Iterator[Violation]:
             if first.setdefault(key, name) != name:
                 yield Violation("key_repeated", name, key, f"it is in {first[key]} too")
         split = name.partition("/")[0]
-        if keys and split == last[0] and keys[0] < last[1]:
+        if keys and split == last[0] and keys[0] < last[1] and name not in restarts:
             yield Violation("key_order", name, keys[0], f"the shard before it ends with {last[1]}")
         last = (split, keys[-1]) if keys else last
 

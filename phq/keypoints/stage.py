@@ -6,6 +6,7 @@ import numpy as np
 
 from phq.keypoints.blazepose import BlazePose, Landmarks, box_region
 from phq.keypoints.region import Region
+from phq.resources import Resources
 from phq.work import Floats, Person, Photo, living
 
 BORDER = 0.985
@@ -35,6 +36,8 @@ class FindLandmarks:
     """Two passes, and the second once more on the mirror image; their median is stored, all three are evidence."""
 
     name = "keypoints"
+    wants = Resources(memory=280 << 20)
+    """The network, and its layers for a batch."""
 
     def __init__(self, fast: bool) -> None:
         self.fast = fast

@@ -10,36 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from phq import __version__
+from phq.carrying import CarryUnits
 from phq.config import Config, load_config
-from phq.curate.tombstones import without_tombstoned
 from phq.errors import InputError
-from phq.finalise import conclude, fetch_members, read_rows
+from phq.execute.choice import local
+from phq.finalise.dataset import Source, computed, conclude_units, write_units
+from phq.finalise.result import Written
 from phq.labels.archive import INDEX, LabelledSet
 from phq.labels.formats import label_format
 from phq.labels.reading import ReadLabelled, labels_of
 from phq.photos.discover import Found
 from phq.pipeline import Pipeline
 from phq.plan import Plan, close_work_folder, open_work_folder
-from phq.provenance.sidecar import Coverage, Sidecar, coverage, photos_of, read_sidecar, sidecar_record
+from phq.provenance.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.provenance.stage import StateProvenance
-from phq.running import check_free, run_plan
+from phq.running import alone, check_free, run_plan
 from phq.shards.card import Card
 from phq.shards.stage import EncodeSample
-from phq.shards.write import write_dataset
-from phq.threads import available_cores
-from phq.unit import table_path
 
 
-@dataclass(frozen=True)
-class Imported:
+class Imported(Written):
     """What an import yielded, and where."""
 
-    out: Path
-    kept: list[dict[str, Any]]
-    """Rows of the manifest, without storage columns."""
-    rejects: list[dict[str, Any]]
-    coverage: Coverage | None
-    """How pictures and rows of the sidecar met; None without one."""
+    def __init__(self, out: Path, coverage: Coverage | None) -> None:
+        super().__init__(out)
+        self.coverage = coverage
+        """How pictures and rows of the sidecar met; None without one."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +97,24 @@ def import_labels(  # noqa: PLR0913 - the options of the command
     config = load_config("everything", seed=seed)
     plan = _ImportPlan(_checked_names(origin), config, origin, sidecar=stated.sha256 if stated else "")
     check_free(folder)
-    work = open_work_folder(folder, plan)
-    run_plan(partial(_pipeline, plan.source, plan.config, stated), plan, work, workers or available_cores(), quiet)
-    rows = without_tombstoned(folder, read_rows(table_path(work, i) for i in range(len(plan.units))))
-    kept, rejects = conclude(rows, plan.config)
-    met = coverage(stated, photos_of(rows)) if stated else None
-    record = _run_record(plan, len(kept), len(rejects), met)
-    card = Card(f"Headshots with the labels of {format}", __version__, ())
-    write_dataset(folder, kept, rejects, partial(fetch_members, work), record, card)
-    close_work_folder(work)
-    return Imported(folder, kept, rejects, met)
+    with alone(folder):
+        check_free(folder)
+        work = open_work_folder(folder, plan)
+        carry = CarryUnits(partial(_pipeline, plan.source, plan.config, stated), work)
+        finished, how = Source(work, len(plan.units), config), local(workers)
+
+        def finish() -> Imported:
+            outcome = conclude_units(folder, finished)
+            met = coverage(stated, outcome.photos) if stated else None
+            counts = outcome.settled.counts()
+            record = _run_record(plan, counts["kept"], sum(counts["rejected"].values()), met)
+            card = Card(f"Headshots with the labels of {format}", __version__, ())
+            write_units(folder, finished, outcome, record, card, how, sheet=False)
+            return Imported(folder, met)
+
+        done = computed(work, lambda: run_plan(carry, plan, how, quiet), finish)
+        close_work_folder(work)
+    return done
 
 
 def _checked_names(source: _Source) -> list[Found]:

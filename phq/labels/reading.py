@@ -76,8 +76,10 @@ class ReadLabelled:
         self.mask_names = {_stem(name): name for name in self.masks.names()} if self.masks else {}
 
     def process(self, photos: list[Photo]) -> None:
-        """Every picture, in place."""
+        """Every picture that is not rejected yet, in place."""
         for photo in photos:
+            if photo.rejected is not None:
+                continue
             twin = _mirrored(photo.name)
             if twin in self.labels:
                 photo.reject("duplicate", f"mirror image of {twin}")

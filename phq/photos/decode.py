@@ -21,6 +21,7 @@ from phq.errors import RejectError
 from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
 from phq.photos.opening import open_photo, refuse_sequences
+from phq.shards.place import file_system, is_remote
 from phq.work import Image as Pixels
 
 MAX_PIXELS = 120_000_000
@@ -81,11 +82,13 @@ def _missing(path: Path) -> RejectError:
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """All bytes of a regular file; a pipe or a device is never opened.
+    """All bytes of a regular file, or of an object at a URL; a pipe or a device is never opened.
 
     Raises:
         RejectError: missing_file, unreadable, not_an_image (folder, pipe, socket, device) or file_too_large.
     """
+    if is_remote(path):
+        return _read_object(path, max_bytes)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode) and os.access(path, os.R_OK | os.X_OK):
@@ -101,6 +104,19 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     except ValueError:  # a path with a zero byte
         raise RejectError("missing_file", "no file can have this name") from None
     if data is None or len(data) > max_bytes:
+        raise RejectError("file_too_large", f"the limit is {max_bytes} bytes")
+    return data
+
+
+def _read_object(path: Path, max_bytes: int) -> bytes:
+    fs, name = file_system(path)
+    try:
+        data: bytes = fs.cat_file(name, end=max_bytes + 1)
+    except FileNotFoundError:
+        raise RejectError("missing_file", "no such object") from None
+    except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
+        raise RejectError("unreadable", str(error)) from error
+    if len(data) > max_bytes:
         raise RejectError("file_too_large", f"the limit is {max_bytes} bytes")
     return data
 

@@ -6,11 +6,12 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from glob import has_magic
 from pathlib import Path
 
 from phq.errors import InputError
+from phq.shards.place import file_system, is_url, place
 
 LITTER = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -19,13 +20,30 @@ LITTER = {
 """What operating systems and network drives leave among photos, besides hidden files; in lower case."""
 
 
+Stamp = tuple[int, str]
+"""Bytes of a file, and when it changed last (ns), or what its server says of its content."""
+
+
 @dataclass(frozen=True)
 class Found:
     """One file to read."""
 
     path: Path
+    """On this machine, or of a URL (see `phq.shards.place`)."""
     name: str
     """Path as it is recorded: relative to the input root, with forward slashes; always valid UTF-8."""
+    stamp: Stamp | None = field(default=None, kw_only=True, compare=False)
+    """As it was when the file was listed; None if nobody has asked yet."""
+
+    def told_apart(self) -> Stamp:
+        """What tells this file from an earlier one of its name; (0, '') if it cannot be asked."""
+        if self.stamp is not None:
+            return self.stamp
+        try:
+            status = self.path.stat()
+        except (OSError, ValueError):  # ValueError: a zero byte in the name
+            return 0, ""
+        return status.st_size, str(status.st_mtime_ns)
 
 
 def _recorded(relative: str) -> str:
@@ -141,6 +159,25 @@ def _from_list(source: Path) -> list[Found]:
     return _ordered(Found(p, _list_name(p, source.parent)) for p in paths)
 
 
+def _from_url(root: Path) -> list[Found]:
+    """Every object below a URL, without litter; what its server says of the content tells it from another."""
+    fs, top = file_system(root)
+    try:
+        listed = fs.find(top, detail=True)
+    except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
+        raise InputError(f"cannot list {root}: {error}") from error
+    if not listed:
+        raise InputError(f"nothing lies at {root}")
+    found = []
+    for path, about in listed.items():
+        relative = path[len(top.rstrip("/")) + 1 :] if path != top else path.rpartition("/")[2]
+        if not any(_is_litter(part) for part in relative.split("/")):
+            state = next((str(about[name]) for name in ("ETag", "etag", "mtime", "created") if about.get(name)), "")
+            place_of = root if path == top else root / relative
+            found.append(Found(place_of, _recorded(relative), stamp=(int(about["size"] or 0), state)))
+    return sorted(found, key=lambda f: f.name.encode())
+
+
 def discover(source: str | Path) -> list[Found]:
     """Files that `source` stands for, sorted by the bytes of their names, each file once.
 
@@ -153,11 +190,14 @@ def discover(source: str | Path) -> list[Found]:
       the list's folder start with ``..``.
     - one picture.
     - a glob, in which ``**`` is any number of folders; the root is the part before the first wildcard.
+    - a URL that fsspec can list (``s3://…``): everything below it, or the one file it names.
 
     Raises:
         InputError: no such file or folder, an empty folder or list, a glob that matches nothing, a list or
             folder that cannot be read.
     """
+    if is_url(source):
+        return _from_url(place(source))
     source = Path(source)
     if source.is_dir():
         found = _from_folder(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from phq.photos.decode import Decoded, PhotoRejectError, decode
 from phq.photos.exif import assumed_focal_px
+from phq.resources import Resources
 from phq.work import Photo
 
 
@@ -28,6 +29,8 @@ class ReadPhotos:
     """Fills pixels and fields of every photo, or rejects it with a reason of `phq.photos.decode.decode`."""
 
     name = "read"
+    wants = Resources(memory=500 << 20)
+    """Four photos of 40 megapixels."""
 
     def __init__(self, max_pixels: int, background: tuple[int, int, int]) -> None:
         self.max_pixels = max_pixels

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.quality.hamming import HammingIndex, Indices, Words, distance
@@ -16,6 +18,10 @@ COLUMNS = (
     "source_px_per_px", "blur", "phash", "phash_mirror",
 )  # fmt: skip
 """Fields of `phq.schema.Sample` that `find_duplicates` needs."""
+_TYPES = {
+    **dict.fromkeys(("key", "source_path", "source_sha256", "phash", "phash_mirror"), pa.string()),
+    "person_index": pa.int64(),
+}
 BLOCK = 4096
 STRIP = 256
 SAME_BOX = 0.9
@@ -64,7 +70,9 @@ class _Looks:
         return np.asarray(np.prod(self.boxes[rows, 2:] - self.boxes[rows, :2], axis=1))
 
 
-def find_duplicates(columns: Mapping[str, Sequence[Any]], max_bits: int) -> dict[int, Duplicate]:
+def find_duplicates(
+    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, settled: int = 0
+) -> dict[int, Duplicate]:
     """Row number → what it repeats, for every sample that is not kept; rows in ascending order.
 
     Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
@@ -81,51 +89,78 @@ def find_duplicates(columns: Mapping[str, Sequence[Any]], max_bits: int) -> dict
     The search is exact, and its result does not depend on the order of the rows.
 
     Args:
-        columns: equally long sequences of the fields in `COLUMNS`; the samples that the thresholds have kept.
+        columns: the fields in `COLUMNS`, equally long; the samples that the thresholds have kept.
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
+        settled: the first so many rows come before all others, however good those are.
     """
-    order = _best_first(columns)
-    copies = _exact_copies(columns, order)
-    originals = np.array([row for row in order if row not in copies], np.int64)
-    looks = _looks(columns)
+    table = columns if isinstance(columns, pa.Table) else _table_of(columns)
+    order = _best_first(table, settled)
+    copies = _exact_copies(table, order)
+    originals = order[~np.isin(order, np.fromiter(copies, np.int64, len(copies)))]
+    looks = _looks(table)
     keeper = _greedy(looks.part(originals), max_bits)
     kept = {int(originals[i]): int(originals[keeper[i]]) for i in np.flatnonzero(keeper >= 0)}
     rows = {**kept, **{row: kept.get(first, first) for row, first in copies.items()}}
     a, b = np.array(list(rows), np.int64), np.array(list(rows.values()), np.int64)
     bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b])
+    keys = table["key"].take(pa.array(b)).to_pylist()
     found = {
-        row: Duplicate(rows[row], columns["key"][rows[row]], int(n), row in copies)
-        for row, n in zip(rows, bits, strict=True)
+        row: Duplicate(rows[row], key, int(n), row in copies) for row, key, n in zip(rows, keys, bits, strict=True)
     }
     return dict(sorted(found.items()))
 
 
-def _best_first(columns: Mapping[str, Sequence[Any]]) -> list[int]:
-    resolution, blur, key = columns["source_px_per_px"], columns["blur"], columns["key"]
-    path, person = columns["source_path"], columns["person_index"]
-    return sorted(range(len(key)), key=lambda i: (-resolution[i], -blur[i], key[i], path[i], person[i]))
+def _table_of(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
+    return pa.table({name: pa.array(columns[name], _TYPES.get(name, pa.float64())) for name in COLUMNS})
 
 
-def _exact_copies(columns: Mapping[str, Sequence[Any]], order: list[int]) -> dict[int, int]:
+def _best_first(table: pa.Table, settled: int) -> Indices:
+    """Row numbers from the best to the worst; equal ones in their order."""
+    late = pa.array(np.arange(len(table)) >= settled)
+    keys = [("late", "ascending"), ("source_px_per_px", "descending"), ("blur", "descending")]
+    keys += [(name, "ascending") for name in ("key", "source_path", "person_index")]
+    ranked = pc.sort_indices(table.append_column("late", late), sort_keys=keys)
+    return np.asarray(ranked.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _exact_copies(table: pa.Table, order: Indices) -> dict[int, int]:
     """Row → row of the first sample with the same image, or the same person of the same photo bytes."""
-    first: dict[Any, int] = {}
+    image, person = _numbers(table["key"]), _people(table)
+    often = _repeated(image) | _repeated(person)
+    of_image: dict[int, int] = {}
+    of_person: dict[int, int] = {}
     copies = {}
-    key, photo, person = columns["key"], columns["source_sha256"], columns["person_index"]
-    for row in order:
-        names = key[row], (photo[row], person[row])
-        known = next((first[name] for name in names if name in first), None)
+    for row in order[often[order]].tolist():  # all others have nothing in common with anyone
+        known = of_image.get(image[row], of_person.get(person[row]))
         if known is None:
-            first.update(dict.fromkeys(names, row))
+            of_image[image[row]] = of_person[person[row]] = row
         else:
             copies[row] = known
     return copies
 
 
-def _looks(columns: Mapping[str, Sequence[Any]]) -> _Looks:
-    numbers: dict[str, int] = {}
-    photo = [numbers.setdefault(sha, len(numbers)) for sha in columns["source_sha256"]]
-    boxes = np.array([columns[name] for name in ("box_x0", "box_y0", "box_x1", "box_y1")], np.float64).T
-    return _Looks(_words(columns["phash"]), _words(columns["phash_mirror"]), np.array(photo, np.int64), boxes)
+def _repeated(numbers: Indices) -> NDArray[np.bool_]:
+    """(N,) which of them occur more than once."""
+    _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse] > 1)
+
+
+def _numbers(column: pa.ChunkedArray) -> Indices:
+    """(N,) from 0, the same number for the same value."""
+    codes = pc.dictionary_encode(pa.chunked_array(column).combine_chunks())
+    return np.asarray(codes.indices.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _people(table: pa.Table) -> Indices:
+    """(N,) the same number for the same person of the same photo bytes."""
+    photo, index = _numbers(table["source_sha256"]), _numbers(table["person_index"])
+    return photo * (int(index.max(initial=0)) + 1) + index
+
+
+def _looks(table: pa.Table) -> _Looks:
+    boxes = np.stack([table[name].to_numpy() for name in ("box_x0", "box_y0", "box_x1", "box_y1")], axis=1)
+    photo = _numbers(table["source_sha256"])
+    return _Looks(_words(table["phash"].to_pylist()), _words(table["phash_mirror"].to_pylist()), photo, boxes)
 
 
 def _words(hashes: Sequence[str]) -> Words:

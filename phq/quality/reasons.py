@@ -49,6 +49,8 @@ REASONS = (
     Reason("multi_page", "photo", "several pages or images in one file"),
     Reason("no_person", "photo", "no detector found a person, or the landmark network sees none in a box"),
     Reason("internal_error", "photo", "a fault in phq itself; the detail is worth a report"),
+    Reason("crashed_worker", "photo", "three worker processes died of it one after the other"),
+    Reason("timed_out", "photo", "it takes longer than the time that --photo-timeout gives a photo"),
     Reason("no_landmarks", "person", "the landmark network gave no usable numbers"),
     Reason("degenerate_pose", "person", "the landmarks span no body frame (all in a point or on a line)"),
     Reason("exact_duplicate", "person", "the same photo bytes, or the same stored image, occur earlier"),

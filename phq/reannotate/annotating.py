@@ -17,26 +17,27 @@ import pyarrow.compute as pc
 
 from phq import __version__
 from phq.building import models_of
+from phq.carrying import CarryUnits
 from phq.config import Config
 from phq.dataset.locking import alone_in
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
 from phq.dataset.run import read_run
 from phq.errors import ConfigError, InputError, OutputError
+from phq.execute.choice import Execution, local
 from phq.photos.discover import Found
 from phq.pipeline import models_used
-from phq.plan import WORK, open_work_folder
+from phq.plan import WORK, noted_id, open_work_folder
 from phq.pose.body import load_body
 from phq.reannotate.chain import make_pipeline
 from phq.reannotate.groups import Selection, select
 from phq.reannotate.raw_photos import find_photos
 from phq.reannotate.settings import settings_for
 from phq.reannotate.stating import Statement, state
-from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, read_units
+from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.running import run_plan
 from phq.shards.card import Model
 from phq.shards.owner import MANIFEST
-from phq.threads import available_cores
 from phq.weights import checked_path, registry
 
 
@@ -94,13 +95,12 @@ def annotate(  # noqa: PLR0913 - the options of the command
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers = {workers}: at least one is needed")
+    execution = local(workers)
     for line in selection.lines:
         say(line)
     plan = _plan(samples, raw, settings, selection, say)
     with _alone(_work_folder(folder, name), samples, plan) as work:
-        labels = _run(samples, plan, selection, work, workers or available_cores(), quiet)
+        labels = _run(samples, plan, selection, work, execution, quiet)
         about = _about(samples, settings, selection, where, labels)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
@@ -174,7 +174,7 @@ def _task(samples: Dataset, selection: Selection, paths: Mapping[str, Path]) -> 
 
 
 def _run(
-    samples: Dataset, plan: AnnotatePlan, selection: Selection, work: Path, workers: int, quiet: bool
+    samples: Dataset, plan: AnnotatePlan, selection: Selection, work: Path, execution: Execution, quiet: bool
 ) -> pa.Table | None:
     """What the stages say of every sample, see `phq.reannotate.units.unit_schema`; None if there are none to run."""
     if not selection.stages:
@@ -184,7 +184,8 @@ def _run(
             checked_path(network)
     inner = open_work_folder(work, plan)
     setup = partial(make_pipeline, samples, plan.config, selection)
-    run_plan(setup, plan, inner, workers, quiet, partial(annotate_unit, columns=selection.columns))
+    carry = CarryUnits(setup, inner, partial(annotate_unit, columns=selection.columns), open_stored)
+    run_plan(carry, plan, execution, quiet)
     return read_units(inner, len(plan.units), selection.columns)
 
 
@@ -206,8 +207,7 @@ def _alone(work: Path, samples: Dataset, plan: AnnotatePlan) -> Iterator[Path]:
 
 
 def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
-    note = work / WORK / "plan.json"
-    if note.exists() and json.loads(note.read_bytes()).get("id") != plan.fingerprint():
+    if noted_id(work / WORK) not in (None, plan.fingerprint()):
         raise OutputError(
             f"{work} holds an unfinished annotation of that name which this one cannot continue: it is of other "
             "samples, photos or overlays, or has other options; choose another name, or remove that folder"

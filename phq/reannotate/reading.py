@@ -46,7 +46,7 @@ class ReadStored:
             photo.people = [self._person(self.dataset[number], decoded) for number in photo.samples]
 
     def _decoded(self, photo: StoredPhoto) -> Decoded | None:
-        if not photo.found:
+        if not photo.found or photo.rejected is not None:
             return None
         try:
             return decode(photo.path, self.read.max_pixels, self.read.background)

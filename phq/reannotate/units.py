@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from phq.errors import InputError
+from phq.execute.contract import Refusal
 from phq.photos.discover import Found
 from phq.pipeline import Pipeline
 from phq.plan import Plan
@@ -60,25 +61,41 @@ def unit_schema(columns: Sequence[str]) -> pa.Schema:
 
 
 def annotate_unit(
-    pipeline: Pipeline, inputs: Sequence[StoredInput], work: Path, number: int, columns: Sequence[str]
+    pipeline: Pipeline,
+    inputs: Sequence[StoredInput],
+    work: Path,
+    number: int,
+    refused: Mapping[int, Refusal],
+    *,
+    columns: Sequence[str],
 ) -> UnitResult:
     """Carry the unit's photos through the pipeline and store what it says of their people in `columns`.
+
+    Args:
+        refused: photos, by index, that are not looked at: their people are rejected and keep their labels.
 
     Raises:
         OutputError: the work folder cannot be written; finished units stay.
     """
-    pipeline.seconds.clear()
+    pipeline.counts.clear()
     rows: list[Fields] = []
     for start in range(0, len(inputs), BATCH_PHOTOS):
-        batch = inputs[start : start + BATCH_PHOTOS]
-        photos: list[Photo] = [StoredPhoto(f.path, f.name, samples=f.samples, found=f.found) for f in batch]
-        for photo in pipeline.run(photos):
+        batch = range(start, min(start + BATCH_PHOTOS, len(inputs)))
+        for photo in pipeline.run([open_stored(inputs[i], refused.get(i)) for i in batch]):
             rows += _rows_of(photo, columns)
     table = pa.Table.from_pylist(rows, unit_schema(columns))
     with atomic_write(table_path(work, number)) as stream:
         pq.write_table(table, stream)
     reasons = Counter(row["reason"] for row in rows if row["reason"])
-    return UnitResult(len(inputs), len(rows) - reasons.total(), reasons, dict(pipeline.seconds))
+    return UnitResult(len(inputs), len(rows) - reasons.total(), reasons, dict(pipeline.counts))
+
+
+def open_stored(found: StoredInput, refusal: Refusal | None) -> Photo:
+    """A photo on its way into the pipeline; rejected if a worker died of it or never came back."""
+    photo = StoredPhoto(found.path, found.name, samples=found.samples, found=found.found)
+    if refusal is not None:
+        photo.reject(refusal.reason, refusal.detail)
+    return photo
 
 
 def read_units(work: Path, number: int, columns: Sequence[str]) -> pa.Table:

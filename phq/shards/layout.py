@@ -30,9 +30,9 @@ def shard_bytes(samples: int) -> int:
     return -(-(samples + 2 * BLOCK) // _RECORD) * _RECORD
 
 
-def shard_count(n: int, total: int) -> int:
+def shard_count(n: int, total: int, least: int = MIN_SHARDS) -> int:
     """Shards for `n` samples of `total` bytes: 4,096 samples or 1 GiB each, at least 8 from 8 samples on."""
-    return max(-(-n // SAMPLES_PER_SHARD), min(-(-total // BYTES_PER_SHARD), n), min(MIN_SHARDS, n))
+    return max(-(-n // SAMPLES_PER_SHARD), min(-(-total // BYTES_PER_SHARD), n), min(least, n))
 
 
 def even_ranges(n: int, shards: int) -> list[range]:
@@ -40,16 +40,17 @@ def even_ranges(n: int, shards: int) -> list[range]:
     return [range(i * n // shards, (i + 1) * n // shards) for i in range(shards)]
 
 
-def plan_shards(sizes: Sequence[int]) -> list[range]:
+def plan_shards(sizes: Sequence[int], least: int = MIN_SHARDS) -> list[range]:
     """Ranges of sample numbers, one a shard, as even as possible.
 
     No shard has more than 4,096 samples, and none is above 1 GiB unless a single sample is.
 
     Args:
         sizes: bytes of each sample in the tar (`sample_bytes`), in order.
+        least: shards at least, as far as there are samples; those that follow others need not be many.
     """
     ends = [0, *accumulate(sizes)]
-    shards = shard_count(len(sizes), ends[-1])
+    shards = shard_count(len(sizes), ends[-1], least)
     while True:
         ranges = even_ranges(len(sizes), shards)
         if all(len(r) == 1 or shard_bytes(ends[r.stop] - ends[r.start]) <= BYTES_PER_SHARD for r in ranges):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -69,5 +69,21 @@ def clear_dataset(out: Path) -> None:
     named = [out / name for name in (*_TABLES, *_TEXTS)]
     shards = [path for path in _tars(out) if _SHARD.fullmatch(path.name)]
     for path in (*named, *map(tmp_path, named), *shards):
+        with output_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def clear_leftovers(out: Path, shards: Collection[str]) -> None:
+    """Remove what a killed attempt at the same dataset has left half-written, and shards that are not of it.
+
+    Args:
+        shards: paths, inside the dataset, of those that are.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    named = [tmp_path(out / name) for name in (*_TABLES, *_TEXTS, SHEET)]
+    tars = [path for path in _tars(out) if _SHARD.fullmatch(path.name)]
+    for path in (*named, *(path for path in tars if f"{path.parent.name}/{path.name}" not in shards)):
         with output_errors(path):
             path.unlink(missing_ok=True)

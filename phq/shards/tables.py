@@ -9,7 +9,7 @@ the metadata of the field and is checked when a row is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -70,9 +70,11 @@ def checked_column(field: pa.Field, values: list[Any]) -> pa.Array:
     return pa.array(values, field.type)
 
 
-def _tables(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool) -> Iterator[pa.Table]:
+def _tables(
+    rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool, group: int
+) -> Iterator[pa.Table]:
     rest = iter(rows)
-    while batch := list(islice(rest, ROWS_PER_GROUP)):
+    while batch := list(islice(rest, group)):
         for row in batch:
             _check_names(row, complete)
         plain_rows = [plain(dict(row)) for row in batch]
@@ -96,12 +98,42 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, complete: bool
         write_rows(stream, rows, complete=complete)
 
 
-def write_rows(stream: BinaryIO, rows: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
-    """`write_table` into an open file, which is whole when this returns; for its `rows`, `complete` and errors."""
+def write_rows(
+    stream: BinaryIO,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    complete: bool,
+    notes: Mapping[str, str] | None = None,
+    group: int | None = None,
+) -> None:
+    """`write_table` into an open file, which is whole when this returns; for its `rows`, `complete` and errors.
+
+    Args:
+        notes: further metadata. group: rows in memory at a time, which make a group of rows in the file;
+            `ROWS_PER_GROUP` by default.
+    """
     schema = arrow_schema()
+    schema = schema.with_metadata({**schema.metadata, **(notes or {})})
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for table in _tables(rows, schema, complete):
+        for table in _tables(rows, schema, complete, group or ROWS_PER_GROUP):
             writer.write_table(table)
+
+
+class Rows(Sequence[Mapping[str, Any]]):
+    """A table as a sequence of dictionaries, made as they are asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.table.slice(index, 1).to_pylist()[0]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for batch in self.table.to_batches(max_chunksize=ROWS_PER_GROUP):
+            yield from batch.to_pylist()
 
 
 def read_table(path: Path) -> pa.Table:

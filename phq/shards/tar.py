@@ -8,6 +8,7 @@ from types import TracebackType
 
 from phq.shards.atomic import atomic_write
 from phq.shards.layout import BLOCK, blocks
+from phq.shards.measured import Measured
 
 MEMBERS = {"jpg": "jpg", "json": "json", "mask.png": "mask"}
 """Members of every sample in the order they are written, and the prefix of their columns in the manifest."""
@@ -22,6 +23,9 @@ class ShardWriter:
         OutputError: full disk, no permission and the like; nothing is left under the final name.
     """
 
+    measured: Measured
+    """Size and checksum of the whole file, once it is left."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -29,9 +33,9 @@ class ShardWriter:
         from webdataset import TarWriter
 
         with ExitStack() as stack:
-            stream = stack.enter_context(atomic_write(self.path))
+            self.measured = Measured(stack.enter_context(atomic_write(self.path)))
             # mtime is an int: a float makes a pax header of two blocks before every member
-            writer = TarWriter(stream, user="phq", group="phq", mode=0o644, encoder=False, mtime=0)
+            writer = TarWriter(self.measured, user="phq", group="phq", mode=0o644, encoder=False, mtime=0)
             self._tar = stack.enter_context(writer)
             self._stack = stack.pop_all()
         return self

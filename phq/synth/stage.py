@@ -30,7 +30,9 @@ class DrawPortraits:
         """Nothing to load: the body is read with the first picture."""
 
     def process(self, photos: list[Photo]) -> None:
-        """Every photo, in place."""
+        """Every photo that is not rejected yet, in place."""
         for photo in photos:
+            if photo.rejected is not None:
+                continue
             portrait = draw_portrait(self.seed, sample_index(photo.name), self.spread)
             describe(photo, portrait, *render(portrait, self.size))

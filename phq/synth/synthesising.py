@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,42 +12,39 @@ from typing import Any
 
 from phq import __version__
 from phq.building import BODY_LICENCE, BODY_SOURCE
+from phq.carrying import CarryUnits
 from phq.config import Config, load_config
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError
-from phq.finalise import conclude, fetch_members, read_rows, without_storage
+from phq.execute.choice import Execution, local
+from phq.finalise.dataset import Source, computed, conclude_units, write_units
+from phq.finalise.result import Written
 from phq.photos.discover import Found
 from phq.pipeline import Pipeline
-from phq.plan import WORK, Plan, close_work_folder, open_work_folder
+from phq.plan import WORK, Plan, close_work_folder, noted_id, open_work_folder
 from phq.pose.body import load_body
-from phq.running import check_free, run_plan
+from phq.running import alone, check_free, run_plan
 from phq.shards.card import Card, Model
-from phq.shards.owner import MANIFEST, SHEET
+from phq.shards.owner import MANIFEST
 from phq.shards.stage import EncodeSample
-from phq.shards.write import write_dataset
-from phq.sheet import write_contact_sheet
 from phq.synth.portrait import coarse, draw_portrait
 from phq.synth.record import label_fields
 from phq.synth.stage import DrawPortraits, sample_index, sample_name
 from phq.synth.views import Spread
-from phq.threads import available_cores
-from phq.unit import table_path
 
 COARSE = "coarse"
 """Overlay with perturbed poses; without it (``overlay="none"``) a dataset has the exact ones."""
 COARSE_COLUMNS = ("neck_head_pose", "smpl_pose", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
 
 
-@dataclass(frozen=True)
-class Synthesised:
+class Synthesised(Written):
     """What was drawn, and where."""
 
-    out: Path
-    kept: list[dict[str, Any]]
-    """Rows of the manifest, without storage columns."""
-    overlays: list[str]
-    """Names of the overlays in force."""
+    def __init__(self, out: Path, overlays: list[str]) -> None:
+        super().__init__(out)
+        self.overlays = overlays
+        """Names of the overlays in force."""
 
 
 @dataclass(frozen=True)
@@ -98,24 +94,37 @@ def synthesise(  # noqa: PLR0913 - the options of the command
     folder = Path(out)
     if not _left_unfinished(folder, plan):
         check_free(folder)
-    work = open_work_folder(folder, plan)
-    run_plan(partial(_pipeline, config, plan.spread), plan, work, workers or available_cores(), quiet)
-    kept, rejects = conclude(read_rows(table_path(work, i) for i in range(len(plan.units))), config)
-    if not (folder / MANIFEST).exists():
-        fetch = partial(fetch_members, work)
-        write_contact_sheet(folder / SHEET, kept, fetch)
-        write_dataset(folder, kept, rejects, fetch, _run_record(plan, len(kept), len(rejects)), _card())
-    if plan.spread.pose_noise and COARSE not in Dataset(folder).overlays:
-        about = {"command": "synth", "version": __version__, "pose_noise_deg": plan.spread.pose_noise}
-        write_overlay(folder, COARSE, _coarse_rows(kept, config, plan.spread), COARSE_COLUMNS, about)
-    close_work_folder(work)
-    return Synthesised(folder, [without_storage(row) for row in kept], Dataset(folder).overlays)
+    with alone(folder):
+        if not _left_unfinished(folder, plan):
+            check_free(folder)
+        work = open_work_folder(folder, plan)
+        if not (folder / MANIFEST).exists():
+            _draw(folder, work, plan, local(workers), quiet)
+        if plan.spread.pose_noise and COARSE not in Dataset(folder).overlays:
+            about = {"command": "synth", "version": __version__, "pose_noise_deg": plan.spread.pose_noise}
+            samples = Dataset(folder).columns(["key", "source_path"]).to_pylist()
+            write_overlay(folder, COARSE, _coarse_rows(samples, config, plan.spread), COARSE_COLUMNS, about)
+        close_work_folder(work)
+    return Synthesised(folder, Dataset(folder).overlays)
+
+
+def _draw(folder: Path, work: Path, plan: _SynthPlan, execution: Execution, quiet: bool) -> None:
+    """The dataset, without the overlay."""
+    carry = CarryUnits(partial(_pipeline, plan.config, plan.spread), work)
+    source = Source(work, len(plan.units), plan.config)
+
+    def finish() -> None:
+        outcome = conclude_units(folder, source)
+        counts = outcome.settled.counts()
+        record = _run_record(plan, counts["kept"], sum(counts["rejected"].values()))
+        write_units(folder, source, outcome, record, _card(), execution, sheet=True)
+
+    computed(work, lambda: run_plan(carry, plan, execution, quiet), finish)
 
 
 def _left_unfinished(folder: Path, plan: _SynthPlan) -> bool:
     """A kill has left this very plan unfinished there, even if its dataset stands and only the overlay is missing."""
-    note = folder / WORK / "plan.json"
-    return note.exists() and json.loads(note.read_text())["id"] == plan.fingerprint()
+    return noted_id(folder / WORK) == plan.fingerprint()
 
 
 def _pipeline(config: Config, spread: Spread) -> Pipeline:

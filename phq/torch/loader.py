@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -161,7 +162,7 @@ class Loader:
             batch_sampler=_Orders(self._course, len(self.dataset), buffers),  # type: ignore[arg-type]
             num_workers=self._workers,
             collate_fn=_as_it_is,  # type: ignore[arg-type]
-            worker_init_fn=_one_thread,
+            worker_init_fn=_start_worker,
             multiprocessing_context=self._context if self._workers else None,
             generator=torch.Generator(),  # or each epoch would draw from torch's own, which training uses
             prefetch_factor=self._prefetch if self._workers else None,
@@ -198,8 +199,9 @@ def _as_it_is(done: Done) -> Done:
     return done
 
 
-def _one_thread(_worker: int) -> None:
+def _start_worker(_worker: int) -> None:
     cv2.setNumThreads(1)  # torch has seen to its own
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
 
 
 def _check(least: int, **values: int) -> None:

@@ -1,4 +1,4 @@
-"""From the tables of finished units to the dataset: decide, find duplicates, split, order, write."""
+"""Decisions about rows that are in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from phq.config import Config
 from phq.provenance.groups import split_groups
 from phq.quality.decide import decide, scores_of
-from phq.quality.duplicates import COLUMNS, find_duplicates
+from phq.quality.duplicates import COLUMNS, Duplicate, find_duplicates
 from phq.schema import rounded
 from phq.shards.tables import read_table
 from phq.shards.tar import MEMBERS, read_member
@@ -32,13 +32,13 @@ def conclude(rows: list[Fields], config: Config) -> tuple[list[Fields], list[Fie
 
     The order is that of the keys, which are hashes: an even shuffle that does not change when photos are added.
     """
-    decided = [_decided(row, config) for row in rows]
-    mark_duplicates([row for row in decided if row["decision"] == "kept"], config)
-    kept = sorted((r for r in decided if r["decision"] == "kept"), key=lambda r: str(r["key"]))
-    groups = split_groups(decided)  # of the rejects too: another threshold moves nobody to the other side
+    every = [decided(row, config) for row in rows]
+    mark_duplicates([row for row in every if row["decision"] == "kept"], config)
+    kept = sorted((r for r in every if r["decision"] == "kept"), key=lambda r: str(r["key"]))
+    groups = split_groups(every)  # of the rejects too: another threshold moves nobody to the other side
     for row in kept:
         row["split"] = split_of(groups[row["source_sha256"]], config)
-    return kept, [without_storage(row) for row in decided if row["decision"] == "rejected"]
+    return kept, [without_storage(row) for row in every if row["decision"] == "rejected"]
 
 
 def split_of(group: str, config: Config) -> str:
@@ -47,7 +47,8 @@ def split_of(group: str, config: Config) -> str:
     return "val" if int.from_bytes(digest[:8], "big") < config.split.val_fraction * 2**64 else "train"
 
 
-def _decided(row: Fields, config: Config) -> Fields:
+def decided(row: Fields, config: Config) -> Fields:
+    """The row with what its scores and the thresholds say; what a stage has thrown out stays so."""
     if row["reason"]:  # a stage has thrown it out
         return {**row, "split": "", "duplicate_of": ""}
     decision = decide(scores_of(row), config.thresholds)
@@ -66,11 +67,20 @@ def mark_duplicates(rows: list[Fields], config: Config) -> None:
         row = rows[index]
         row["duplicate_of"] = found.key
         if found.exact or row["key"] == found.key or config.duplicates.reject:
-            reason = "exact_duplicate" if found.exact else "duplicate"
-            detail = f"{found.distance} bits from {found.key} of {rows[found.kept]['source_path']}"
-            row |= {"decision": "rejected", "reason": reason, "detail": detail, "score_name": "phash"}
-            limit = config.duplicates.bits + 1  # the least distance that is kept
-            row |= {"threshold": float(limit), "margin": rounded("margin", min(found.distance / limit, 1.0) - 1.0)}
+            row |= repeated(found, rows[found.kept]["source_path"], config)
+
+
+def repeated(found: Duplicate, path: str, config: Config) -> Fields:
+    """The decision on a row that is rejected since it repeats the sample of the photo at `path`."""
+    limit = config.duplicates.bits + 1  # the least distance that is kept
+    return {
+        "decision": "rejected",
+        "reason": "exact_duplicate" if found.exact else "duplicate",
+        "detail": f"{found.distance} bits from {found.key} of {path}",
+        "score_name": "phash",
+        "threshold": float(limit),
+        "margin": rounded("margin", min(found.distance / limit, 1.0) - 1.0),
+    }
 
 
 def without_storage(row: Fields) -> Fields:

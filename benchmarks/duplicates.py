@@ -1,0 +1,97 @@
+"""Exact and perceptual duplicates among a million synthetic samples: time, memory, and recall.
+
+Hashes are drawn as real ones lie: bunched (people photographed alike share most of their low frequencies) and half of
+their bits set. Some samples are planted near others, a known number of bits away, some are exact copies.
+
+    python benchmarks/duplicates.py --samples 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+
+from phq.quality.duplicates import find_duplicates
+from phq.quality.hamming import distance
+
+BITS = 6
+PLANTED, COPIED = 0.05, 0.01
+"""Shares of the samples that are near another one, and that are the same photo again."""
+BUNCHES, SPREAD = 2000, 22
+"""Centres that hashes lie about, and bits flipped of a centre: most are farther than `BITS` from each other."""
+
+
+def hashes(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(N,) words about `BUNCHES` centres."""
+    centres = rng.integers(0, 2**64, BUNCHES, dtype=np.uint64)
+    return flipped(rng, centres[rng.integers(0, BUNCHES, count)], np.full(count, SPREAD))
+
+
+def flipped(rng: np.random.Generator, words: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The words with so many bits changed, at random places (a place may be drawn twice)."""
+    words = words.copy()
+    for turn in range(int(bits.max(initial=0))):
+        chosen = np.uint64(1) << rng.integers(0, 64, len(words), dtype=np.uint64)
+        words ^= np.where(turn < bits, chosen, np.uint64(0))
+    return words
+
+
+def made(rng: np.random.Generator, count: int) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """Columns of so many samples, and their words."""
+    words, mirrors = hashes(rng, count), hashes(rng, count)
+    photo = np.arange(count)
+    planted = rng.choice(count, int(count * (PLANTED + COPIED)), replace=False)
+    near, copies = np.split(planted, [int(count * PLANTED)])
+    origin = rng.integers(0, count, len(near))
+    words[near] = flipped(rng, words[origin], rng.integers(0, BITS + 1, len(near)))
+    photo[copies] = rng.integers(0, count, len(copies))
+    text = [f"{word:016x}" for word in words.tolist()], [f"{word:016x}" for word in mirrors.tolist()]
+    table = pa.table({
+        "key": [f"{number:016x}" for number in range(count)],
+        "source_path": [f"photos/{number:08d}.jpg" for number in range(count)],
+        "source_sha256": [f"{number:064x}" for number in photo.tolist()],
+        "person_index": np.zeros(count, np.int64),
+        **{f"box_{edge}": np.full(count, float(edge[1])) for edge in ("x0", "y0", "x1", "y1")},
+        "source_px_per_px": rng.random(count), "blur": rng.random(count),
+        "phash": text[0], "phash_mirror": text[1],
+    })  # fmt: skip
+    return table, words, mirrors
+
+
+def checked(found: dict[int, object], words: np.ndarray, mirrors: np.ndarray, subset: np.ndarray) -> str:
+    """Brute force over a subset: nobody who is kept may be near anybody else who is kept."""
+    gone = np.zeros(len(words), bool)
+    gone[list(found)] = True
+    kept = np.flatnonzero(~gone)
+    missed = 0
+    for row in subset[~gone[subset]].tolist():
+        bits = distance(words[row], mirrors[row], words[kept], mirrors[kept])
+        missed += int((bits <= BITS).sum() > 1)
+    return f"{missed} of {int((~gone[subset]).sum())} kept samples of the subset have a kept duplicate"
+
+
+def main() -> None:
+    """Run it and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--subset", type=int, default=500, help="samples compared with all others by brute force")
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    table, words, mirrors = made(rng, options.samples)
+    start, cpu = time.perf_counter(), time.process_time()
+    found = find_duplicates(table, BITS)
+    seconds, spent = time.perf_counter() - start, time.process_time() - cpu
+    exact = sum(duplicate.exact for duplicate in found.values())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (30 if sys.platform == "darwin" else 20))
+    print(f"{options.samples} samples: {exact} exact and {len(found) - exact} perceptual duplicates")
+    print(f"{seconds:.0f} s ({spent:.0f} s of CPU), peak memory {peak:.2f} GiB")
+    print(checked(found, words, mirrors, rng.choice(options.samples, options.subset, replace=False)))
+
+
+if __name__ == "__main__":
+    main()

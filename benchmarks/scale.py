@@ -1,0 +1,153 @@
+"""A plan of a million photos with stand-ins for the networks: real plan, units, executors, markers and finalise.
+
+Each photo yields one person with a complete record and a stand-in for the picture; `--ms` lets it take as long as
+networks would. What is printed: seconds and peak memory of each step, files and bytes, also for one photo.
+
+    python benchmarks/scale.py /tmp/scale --photos 200000
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from phq.camera.angles import camera_angles
+from phq.camera.convention import CONVENTION, intrinsics, orbit
+from phq.carrying import CarryUnits
+from phq.config import load_config
+from phq.execute.choice import Engine, Execution
+from phq.finalise.dataset import Source, conclude_units, write_units
+from phq.photos.discover import Found
+from phq.pipeline import Pipeline
+from phq.plan import Plan, close_work_folder, open_work_folder
+from phq.running import run_plan
+from phq.schema import SCHEMA_VERSION, Sample, column_kind, plain
+from phq.shards.card import Card
+from phq.work import Person, Photo
+
+PICTURE = 2000
+"""Bytes of a stand-in for a jpg; a real one of 512 × 512 has some 60,000."""
+
+
+@dataclass
+class StandIn:
+    """A stage that takes its time and yields one person with a record that is complete and all its own."""
+
+    seconds: float
+    name: str = "stand-in"
+
+    def setup(self) -> None:
+        """One record, of which all others differ in what has to differ."""
+        rng = np.random.default_rng(0)
+        self.record = {name: _value(name, rng) for name in Sample.model_fields}
+        self.record |= {"schema_version": SCHEMA_VERSION, "camera_convention": CONVENTION, "intrinsics": intrinsics()}
+        self.record = plain(self.record)
+
+    def process(self, photos: list[Photo]) -> None:
+        """Each photo."""
+        for photo in photos:
+            time.sleep(self.seconds)
+            digest = hashlib.sha256(photo.name.encode())
+            rng = np.random.default_rng([*digest.digest()[:8]])
+            photo.fields["source_sha256"] = digest.hexdigest()
+            person, jpg = Person(photo, 0), rng.bytes(PICTURE)
+            person.fields = self._fields(photo, jpg, rng)
+            content = json.dumps(person.fields, sort_keys=True, separators=(",", ":")).encode()
+            person.members = {"jpg": jpg, "json": content, "mask.png": rng.bytes(200)}
+            photo.people = [person]
+
+    def _fields(self, photo: Photo, jpg: bytes, rng: np.random.Generator) -> dict[str, object]:
+        camera = orbit(float(rng.integers(-179, 180)), 4.0)
+        yaw, pitch, roll = camera_angles(camera)
+        return plain(self.record | {
+            "key": hashlib.sha256(jpg).hexdigest()[:16], "source_path": photo.name,
+            "source_sha256": photo.fields["source_sha256"], "keypoints_3d": rng.random(99).tolist(),
+            "smpl_pose": rng.random(72).tolist(), "cam2world": camera, "camera_yaw_deg": yaw,
+            "camera_pitch_deg": pitch, "camera_roll_deg": roll, "phash": rng.bytes(8).hex(),
+            "phash_mirror": rng.bytes(8).hex(), "blur": float(rng.random()),
+        })  # fmt: skip
+
+
+def _value(name: str, rng: np.random.Generator) -> object:
+    kind, length = column_kind(name)
+    if kind is str:
+        return ""
+    numbers = [kind(number) for number in rng.integers(0, 2, length or 1)]
+    return numbers if length else numbers[0]
+
+
+def pipeline(seconds: float) -> Pipeline:
+    """The stand-in alone."""
+    return Pipeline([StandIn(seconds)])
+
+
+class Clock:
+    """Seconds and memory of each step."""
+
+    def __init__(self, photos: int) -> None:
+        self.photos = photos
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure and print."""
+        start, cpu = time.perf_counter(), time.process_time()
+        yield
+        wall, spent = time.perf_counter() - start, time.process_time() - cpu
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        each = 1e6 * wall / self.photos
+        print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {peak:7.0f} MiB", flush=True)
+
+
+def sizes(folder: Path) -> str:
+    """Files and bytes below a folder."""
+    files = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return f"{len(files)} files, {sum(files) / 1e9:.2f} GB"
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="a new folder")
+    parser.add_argument("--photos", type=int, default=1_000_000)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--ms", type=float, default=0.0, help="that a stand-in takes for a photo")
+    options = parser.parse_args()
+    clock, config = Clock(options.photos), load_config("everything")
+    engine = Engine.inline if options.workers == 1 else Engine.processes
+    how = Execution(engine=engine, workers=options.workers)
+    with clock.step("list the photos"):
+        names = (f"{number // 1000:05d}/{number:08d}.jpg" for number in range(options.photos))
+        inputs = [Found(Path("/photos") / name, name, stamp=(1_000_000, "0")) for name in names]
+    plan = Plan(inputs, config)
+    with clock.step("hash and freeze the plan"):
+        work = open_work_folder(options.out, plan)
+    units = len(plan.units)
+    with clock.step(f"{units} units"):
+        run_plan(CarryUnits(partial(pipeline, options.ms / 1000), work), plan, how, quiet=True)
+    print(f"work folder: {sizes(work)}")
+    with clock.step("restart that finds all of it done"):
+        run_plan(CarryUnits(partial(pipeline, 0.0), work), plan, how, quiet=True)
+    source = Source(work, units, config)
+    with clock.step("gather, decide, duplicates, split"):
+        outcome = conclude_units(options.out, source)
+    print(f"in memory for it: {outcome.settled.table.nbytes / options.photos:.0f} bytes a person")
+    with clock.step("shards, manifest, card"):
+        counts = outcome.settled.counts()
+        write_units(options.out, source, outcome, {"counts": counts}, Card("Stand-ins", "0", ()), how, sheet=False)
+    with clock.step("remove the work folder"):
+        close_work_folder(work)
+    print(f"dataset: {sizes(options.out)}, {counts['kept']} kept")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The manifest and the rejects of a dataset of any size, streamed group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from phq.shards.tables import ROWS_PER_GROUP, arrow_schema
+
+Source = Iterator[pa.Table]
+"""Tables of one schema, one after the other."""
+
+
+def write_groups(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:
+    """Write rows as `phq.shards.tables.write_rows` would: the same rows give the same bytes, however they come."""
+    schema = arrow_schema()
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for table in _full(tables, schema):
+            writer.write_table(table)
+
+
+def _full(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    rest = [schema.empty_table()]
+    for table in tables:
+        rest.append(pa.Table.from_arrays(table.columns, schema=schema))
+        while sum(map(len, rest)) >= ROWS_PER_GROUP:
+            whole = pa.concat_tables(rest)
+            yield whole.slice(0, ROWS_PER_GROUP).combine_chunks()
+            rest = [whole.slice(ROWS_PER_GROUP)]
+    if sum(map(len, rest)):
+        yield pa.concat_tables(rest).combine_chunks()
+
+
+def rows_of(paths: Iterable[Path]) -> Source:
+    """Rows of several tables in order, a group at a time."""
+    for path in paths:
+        with path.open("rb") as stream:
+            file = pq.ParquetFile(stream)
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, use_threads=False)
+
+
+def merged(sources: Sequence[Source], turn: NDArray[np.int8]) -> Iterator[pa.Table]:
+    """Rows of several sources, as they take turns.
+
+    Args:
+        turn: (N,) for each row of the result the number of the source that it comes from.
+    """
+    readers = [_Reader(source) for source in sources]
+    for start in range(0, len(turn), ROWS_PER_GROUP):
+        whose = turn[start : start + ROWS_PER_GROUP]
+        counts = np.bincount(whose, minlength=len(readers))
+        parts = pa.concat_tables([reader.take(int(n)) for reader, n in zip(readers, counts, strict=True)])
+        place = np.empty(len(whose), np.int64)
+        place[np.argsort(whose, kind="stable")] = np.arange(len(whose))
+        yield parts.take(pa.array(place)).combine_chunks()
+
+
+class _Reader:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._rest = arrow_schema().empty_table()
+
+    def take(self, count: int) -> pa.Table:
+        """The next so many rows."""
+        parts, have = [self._rest], len(self._rest)
+        while have < count:
+            table = next(self._source)
+            parts.append(pa.Table.from_arrays(table.columns, schema=arrow_schema()))
+            have += len(table)
+        whole = pa.concat_tables(parts)
+        self._rest = whole.slice(count)
+        return whole.slice(0, count)

@@ -1,0 +1,124 @@
+"""Work for executors that dies, hangs and fails where its items say so, and writes a small file for each task."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from phq.errors import OutputError
+from phq.execute.contract import Task, Tell
+
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class OddWork:
+    """Items are words: ``kill``, ``hang`` and ``refuse`` do so; ``kill once`` and ``hang once`` leave a note and behave
+    the next time; ``slow`` takes a while; every other word is written down."""
+
+    folder: Path
+
+    def setup(self) -> list[str]:
+        return []
+
+    def run(self, state: list[str], task: Task, tell: Tell) -> int:
+        done = []
+        for start in range(0, len(task.items), BATCH):
+            batch = range(start, min(start + BATCH, len(task.items)))
+            tell(len(batch))
+            done += [self._do(task.items[i]) if i not in task.refused else task.refused[i].reason for i in batch]
+            tell(0)
+        path = self.folder / f"{task.number:04d}.json"
+        growing = path.with_suffix(".tmp")
+        growing.write_text(json.dumps(done))
+        growing.replace(path)
+        return task.number
+
+    def run_alone(self, state: list[str], task: Task, item: int, tell: Tell) -> None:
+        tell(1)
+        self._do(task.items[item])
+        tell(0)
+
+    def sees(self, task: Task) -> dict[str, str]:
+        return {str(self.folder): "a folder" if self.folder.is_dir() else "nothing"}
+
+    def _do(self, word: str) -> str:
+        word, _, once = word.partition(" ")
+        if once and (note := self.folder / f"{word}.noted").exists():
+            return word
+        if once:
+            note.touch()
+        if word == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if word == "hang":
+            time.sleep(600)
+        if word == "slow":
+            time.sleep(0.2)
+        if word == "refuse":
+            raise OutputError("the disk is full")
+        return word
+
+
+def tasks(*units: list[str]) -> list[Task]:
+    return [Task(number, items) for number, items in enumerate(units)]
+
+
+def written(folder: Path) -> dict[int, list[str]]:
+    """What every task has left."""
+    return {int(path.stem): json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+@dataclass(frozen=True)
+class CountsThreads:
+    """Uses every library that likes threads, and says how many it has."""
+
+    def setup(self) -> None: ...
+
+    def run(self, state: None, task: Task, tell: Tell) -> dict[str, int]:
+        import cv2
+        import numpy as np
+        import pyarrow as pa
+        from scipy import linalg
+        from threadpoolctl import threadpool_info
+
+        from phq.weights import open_session
+
+        session = open_session("centerface")
+        feed = {session.get_inputs()[0].name: np.zeros((1, 3, 320, 320), np.float32)}
+        session.run(None, feed)
+        linalg.solve(np.random.default_rng(0).random((300, 300)), np.ones(300))
+        cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 3)
+        return {
+            "threads": len(list(Path("/proc/self/task").iterdir())),
+            "blas": max(pool["num_threads"] for pool in threadpool_info()),
+            "opencv": cv2.getNumThreads(),
+            "arrow": pa.cpu_count(),
+        }
+
+    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+
+    def sees(self, task: Task) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True)
+class SetupFails:
+    """Cannot even start."""
+
+    how: str
+
+    def setup(self) -> None:
+        if self.how == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise OutputError("no room for the networks")
+
+    def run(self, state: None, task: Task, tell: Tell) -> None: ...
+
+    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+
+    def sees(self, task: Task) -> dict[str, str]:
+        return {"here": str(os.getpid())}  # another one on every machine

@@ -1,0 +1,161 @@
+"""Photos that are added later: only they are computed, and what stands stays valid and as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from cheap import SIDE, cheapen, digests, names, photos
+from killing import count_changes, kill_at
+
+from phq import unit
+from phq.building import BuildResult, build
+from phq.dataset.journal import recover
+from phq.dataset.reader import Dataset
+from phq.errors import ConfigError, OutputError
+from phq.execute.choice import Engine, Execution
+from phq.health.verify import verify
+
+INLINE = Execution(engine=Engine.inline)
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheapen(monkeypatch)
+
+
+@pytest.fixture
+def carried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the photos that went through the pipeline, as they do."""
+    done: list[str] = []
+    real = unit.opened
+    monkeypatch.setattr(unit, "opened", lambda found, refusal: done.append(found.name) or real(found, refusal))
+    return done
+
+
+def made(source: Path, out: Path, **options: object) -> BuildResult:
+    return build(source, out, **{"preset": "everything", "size": SIDE, "execution": INLINE, **options})
+
+
+def extended(source: Path, out: Path) -> BuildResult:
+    return build(source, out, execution=INLINE, extend=True)
+
+
+def manifest(out: Path) -> dict[str, dict]:
+    return {row["key"]: row for row in pq.read_table(out / "manifest.parquet").to_pylist()}
+
+
+def test_only_new_photos_are_computed_and_nothing_old_is_touched(tmp_path: Path, carried: list[str]) -> None:
+    source, out = photos(tmp_path / "photos", names(12)), tmp_path / "out"
+    made(source, out)
+    before, shards = manifest(out), {n: d for n, d in digests(out).items() if n.endswith(".tar")}
+    carried.clear()
+    photos(source, names(5, 12))
+    result = extended(source, out)
+    assert sorted(carried) == names(5, 12)
+    assert result.differs.new == tuple(names(5, 12))
+    after = manifest(out)
+    assert all(after[key] == row for key, row in before.items())
+    assert {name: digests(out)[name] for name in shards} == shards
+    assert {row["source_path"] for key, row in after.items() if key not in before} <= set(names(5, 12))
+    assert len(after) == len(before) + result.counts["kept"]
+    run = json.loads((out / "run.json").read_text())
+    assert run["counts"]["photos"] == 17
+    assert run["counts"]["kept"] == len(after) == len(Dataset(out))
+    assert [v.kind for v in verify(out, workers=1).violations] == []
+
+
+def test_a_new_photo_that_repeats_an_old_one_is_the_duplicate(tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "photos", names(8)), tmp_path / "out"
+    made(source, out)
+    kept = manifest(out)
+    first = min(row["source_path"] for row in kept.values())
+    (source / "again.jpg").write_bytes((source / first).read_bytes())
+    result = extended(source, out)
+    assert result.counts["kept"] == 0
+    assert result.counts["rejected"] == {"exact_duplicate": 2}
+    rows = [r for r in pq.read_table(out / "rejects.parquet").to_pylist() if r["source_path"] == "again.jpg"]
+    assert all(kept[row["duplicate_of"]]["source_path"] == first for row in rows)
+    assert manifest(out) == kept
+
+
+def test_extensions_follow_each_other_and_without_new_photos_nothing_happens(tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    for first in (4, 8):
+        photos(source, names(4, first))
+        extended(source, out)
+    before = digests(out)
+    assert extended(source, out).counts["photos"] == 0
+    assert digests(out) == before
+    assert len(json.loads((out / "run.json").read_text())["extended"]) == 2
+    assert verify(out, workers=1).violations == []
+
+
+def test_photos_that_changed_or_vanished_are_named_and_their_samples_stay(tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "photos", names(9)), tmp_path / "out"
+    made(source, out)
+    before = manifest(out)
+    (source / "0001.jpg").write_bytes(b"people 2 something else")
+    (source / "0003.jpg").unlink()
+    (source / "0005.jpg").touch()
+    result = extended(source, out)
+    assert (result.differs.changed, result.differs.vanished) == (("0001.jpg",), ("0003.jpg",))
+    assert manifest(out) == before
+    (out / ".phq-inputs.parquet").unlink()  # then every photo is read
+    assert extended(source, out).differs.changed == ("0001.jpg",)
+
+
+def test_an_unfinished_build_is_extended_too(tmp_path: Path, carried: list[str], monkeypatch) -> None:
+    source, out = photos(tmp_path / "photos", names(12)), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.conclude_units", _stop)
+        made(source, out)
+    carried.clear()
+    photos(source, ["0000-new.jpg", *names(4, 12)])
+    with pytest.raises(OutputError, match=r"5 of the photos are new.*--extend"):
+        made(source, out)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.conclude_units", _stop)
+        made(source, out, extend=True)
+    assert sorted(carried) == sorted(["0000-new.jpg", *names(4, 12)])
+    result = made(source, out)  # the plan is as it is frozen now
+    assert result.photos == 17
+    assert len(carried) == 5
+    assert verify(out, workers=1).violations == []
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_another_configuration_or_another_maker_is_refused(tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    photos(source, names(2, 4))
+    with pytest.raises(ConfigError, match=r"another configuration \(.*size"):
+        made(source, out, size=128, extend=True)
+    run = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({k: v for k, v in run.items() if k != "plan"}))
+    with pytest.raises(OutputError, match="not made by phq build"):
+        extended(source, out)
+
+
+def test_a_killed_extension_leaves_a_valid_dataset_and_is_continued(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    source, old = photos(tmp_path / "photos", names(6)), tmp_path / "old"
+    made(source, old)
+    photos(source, names(3, 6))
+    whole = shutil.copytree(old, tmp_path / "whole")
+    total = count_changes(tmp_path, lambda: extended(source, whole))
+    for number in (2, 9, *range(total - 40, total, 4)):
+        out = shutil.copytree(old, tmp_path / str(number))
+        assert not kill_at(number, tmp_path, lambda: extended(source, out))  # noqa: B023
+        recover(out)
+        now = {name: digest for name, digest in digests(out).items() if not name.startswith(".phq-work")}
+        assert now in (digests(old), digests(whole)), number
+        extended(source, out)
+        assert digests(out) == digests(whole), number
