@@ -31,7 +31,7 @@ from phq.stopping import told_when_stopped
 from phq.synth.commands import synth_command
 from phq.train.commands import train_command
 from phq.use.commands import invert_command, mesh_command, orbit_command, sample_command, viewer_command
-from phq.weights.commands import weights_app
+from phq.weights.commands import DeviceOption, choose_device, weights_app
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",
@@ -72,12 +72,14 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, or auto. [default: this machine]")] = None,
     gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs that Ray reserves for each worker.")] = 0.0,
     photo_timeout: Annotated[float, typer.Option(min=0, help="Seconds a photo may take; 0: any.")] = PHOTO_TIMEOUT_S,
+    device: DeviceOption = None,
     log_json: Annotated[str | None, typer.Option(help="File to append a JSON object a line to; - is stdout.")] = None,
 ) -> None:
     """Build a dataset from a folder of photos."""
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.summary import summary
 
+    choose_device(device)
     settings = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config}
     options = {**settings, "sets": set_ or (), "sidecar": sidecar, "extend": extend}
     with opened_log(log_json) as log:

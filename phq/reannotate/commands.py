@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from phq.weights.commands import DeviceOption, choose_device
+
 if TYPE_CHECKING:
     from phq.reannotate.annotating import Annotated as Result
 
@@ -24,10 +26,12 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     config: Annotated[Path | None, typer.Option(help="TOML file over the preset.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. blur.min=0.3 (repeatable).")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one a core]")] = None,
+    device: DeviceOption = None,
 ) -> None:
     """Make labels again, as an overlay beside the shards."""
     from phq.reannotate.annotating import annotate  # networks and Arrow: not for --help
 
+    choose_device(device)
     chosen = [part.strip() for part in stages.split(",") if part.strip()] if stages is not None else None
     result = annotate(
         dataset, name, stages=chosen, raw=raw, where=where, preset=preset, config=config, sets=set_ or (),

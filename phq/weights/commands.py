@@ -9,6 +9,21 @@ import typer
 
 weights_app = typer.Typer(help="Weights of the other back ends: download, check, carry along.", no_args_is_help=True)
 
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda:N, tensorrt:N, directml:N or coreml:N. (cpu if not said)"),
+]
+
+
+def choose_device(text: str | None) -> None:
+    """Let networks run where ``--device`` says, and tell what runs where."""
+    if text is None:
+        return
+    from phq.weights.devices import use_device
+
+    typer.echo(use_device(text), err=True)
+
+
 Names = Annotated[list[str] | None, typer.Argument(help="Names as in 'phq weights list'. [default: all]")]
 
 
