@@ -14,7 +14,8 @@ from phq import __version__
 from phq.carrying import CarryUnits
 from phq.config import Config, load_config
 from phq.dataset.journal import recover
-from phq.errors import InputError
+from phq.decide.keeping import lay_decision
+from phq.errors import ConfigError, InputError
 from phq.execute.choice import Execution, local
 from phq.finalise.dataset import Outcome, Source, computed, conclude_units, write_units
 from phq.finalise.extension import (
@@ -120,6 +121,8 @@ def build(  # noqa: PLR0913 - the options of the command
     if standing is not None:
         given = any((preset, config, sets, fast)) or size is not None or seed is not None
         settings = settings_to_extend(folder, standing, settings if given else None)
+    if settings.keep_rejects and is_remote(folder):
+        raise ConfigError("keep_rejects decides by an overlay, which only a dataset in a folder can have")
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
     plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=stated.sha256 if stated else "")
     for name in models_used(settings):
@@ -156,7 +159,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
         before = resumed(job.folder, job.plan, extend)
         plan = before.plan
         work = open_work_folder(job.folder, plan, before.differs, before.extends)
-        source = Source(work, len(plan.units), plan.config)
+        source = Source(work, len(plan.units), plan.config.when_stored())
 
         def finish() -> BuildResult:
             job.execution.log.write("finalise", units=source.units)
@@ -168,6 +171,8 @@ def _built(job: Build, extend: bool) -> BuildResult:
             return result
 
         result = computed(work, lambda: job.run(plan, work), finish)
+        if plan.config.keep_rejects:
+            lay_decision(job.folder, plan.config)
         close_work_folder(work)
     return result
 
@@ -186,7 +191,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
         before = resumed(job.folder, replace(job.plan, inputs=fresh), extend=True, name=EXTENDING)
         plan = before.plan
         work = open_work_folder(job.folder, plan, before.differs, before.extends, EXTENDING)
-        source = Source(work, len(plan.units), plan.config)
+        source = Source(work, len(plan.units), plan.config.when_stored())
 
         def finish() -> BuildResult:
             job.execution.log.write("finalise", units=source.units)
@@ -196,6 +201,8 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
             return result
 
         result = computed(work, lambda: job.run(plan, work), finish)
+        if plan.config.keep_rejects:
+            lay_decision(job.folder, plan.config)
         close_work_folder(work)
     return result
 

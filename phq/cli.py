@@ -18,6 +18,7 @@ from phq.curate.commands import (
     split_command,
     stats_command,
 )
+from phq.decide.commands import decide_command
 from phq.errors import PhqError
 from phq.evaluate.gan.commands import gan_command
 from phq.execute.choice import PHOTO_TIMEOUT_S, Engine, Execution, workers_of
@@ -59,7 +60,7 @@ def _root(
 def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     photos: Annotated[str, typer.Argument(help="Folder (recursive), list (.txt), image, glob or URL. Read only.")],
     out: Annotated[str, typer.Argument(help="Folder or URL of the dataset; an interrupted build is continued.")],
-    preset: Annotated[str | None, typer.Option(help="default, or everything (no thresholds).")] = None,
+    preset: Annotated[str | None, typer.Option(help="default, strict, upstream (360°PHQ's) or everything.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the crops, pixels. [default: 512]")] = None,
     workers: Annotated[str, typer.Option(help="Processes, or auto: what cores and memory have room for.")] = "auto",
     fast: Annotated[bool, typer.Option("--fast", help="The smaller landmark network.")] = False,
@@ -67,6 +68,9 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     config: Annotated[Path | None, typer.Option(help="TOML file over the preset.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. blur.min=0.3 (repeatable).")] = None,
     sidecar: Annotated[Path | None, typer.Option(help="CSV or JSON: path, licence, author, source, identity.")] = None,
+    keep_rejects: Annotated[
+        bool, typer.Option("--keep-rejects", help="Store rejected people too; an overlay rejects them.")
+    ] = False,
     extend: Annotated[bool, typer.Option("--extend", help="Add photos that are new to what is there.")] = False,
     executor: Annotated[Engine, typer.Option(help="Where the work is done; see docs/running.md.")] = Engine.processes,
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, or auto. [default: this machine]")] = None,
@@ -81,7 +85,8 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     choose_device(device)
     settings = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config}
-    options = {**settings, "sets": set_ or (), "sidecar": sidecar, "extend": extend}
+    set_ = [*(set_ or ()), *(["keep_rejects=true"] if keep_rejects else [])]
+    options = {**settings, "sets": set_, "sidecar": sidecar, "extend": extend}
     with opened_log(log_json) as log:
         how = Execution(executor, workers_of(workers), photo_timeout, address, gpus_per_worker, log)
         result = run(photos, out, execution=how, quiet=False, **options)  # type: ignore[arg-type]
@@ -123,6 +128,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")
 app.command("import")(told_when_stopped()(import_command))
 app.command("annotate")(told_when_stopped()(annotate_command))
+app.command("decide")(decide_command)
 app.command("diff")(diff_command)
 app.command("bake")(told_when_stopped()(bake_command))
 app.command("verify")(verify_command)

@@ -64,8 +64,9 @@ class Provenance(_Section):
 class Duplicates(_Section):
     """What counts as a perceptual duplicate, and what becomes of it."""
 
-    bits: int = Field(default=6, ge=0, le=16, description="most bits between two perceptual hashes of 64")
+    bits: int = Field(default=8, ge=0, le=16, description="most bits between two perceptual hashes of 64")
     reject: bool = Field(default=True, description="reject duplicates; if false they are only recorded")
+    scene: bool = Field(default=False, description="reject all but the best of a person in one scene too")
 
 
 class Split(_Section):
@@ -81,6 +82,7 @@ class Config(_Section):
     size: int = Field(default=512, ge=64, le=2048, description="side of the stored image, pixels")
     fast: bool = Field(default=False, description="the smaller landmark network")
     seed: int = Field(default=0, ge=0, description="seed of everything random")
+    keep_rejects: bool = Field(default=False, description="store those whom thresholds reject too")
     read: Read = Read()
     detect: Detect = Detect()
     crop: Crop = Crop()
@@ -98,6 +100,15 @@ class Config(_Section):
             if not math.isfinite(value):
                 raise ConfigError(f"{address} = {value} is not a finite number; 'off' removes a threshold")
         return thresholds
+
+    def storing_all(self) -> Config:
+        """The same without what rejects: no threshold, and duplicates only recorded."""
+        recorded = self.duplicates.model_copy(update={"reject": False, "scene": False})
+        return self.model_copy(update={"thresholds": {}, "duplicates": recorded})
+
+    def when_stored(self) -> Config:
+        """What decides who is stored: nothing, if rejects are stored too; then an overlay rejects (`phq.decide`)."""
+        return self.storing_all() if self.keep_rejects else self
 
     def canonical(self) -> str:
         """One JSON text for equal configurations, whatever they were put together from; for hashing."""

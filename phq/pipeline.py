@@ -32,7 +32,7 @@ def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
         ReadPhotos(config.read.max_pixels, config.read.background),
         StateProvenance(config.provenance, sidecar),
         DetectPeople(config.detect.nanodet_threshold, config.detect.movenet_threshold, config.detect.tiles),
-        Gate(config.thresholds),  # people whose box already decides cost no more time
+        Gate({} if config.keep_rejects else config.thresholds),  # people whose box already decides cost no more time
         FindLandmarks(config.fast),
         StartBody(),
         FindFace(),

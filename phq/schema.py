@@ -97,6 +97,7 @@ class Sample(BaseModel):
     p_flip: float = Field(description="probability that front and back are confused, 0..1")
     orientation_p_flip: float = Field(description="share of the fused orientation beyond 90° of its peak, 0..1")
     orientation_sigma_deg: float = Field(description="spread of the fused orientation about its peak, torso yaw")
+    orientation_yaw_deg: float = Field(description="torso yaw that the fit began from, as camera_yaw_deg")
     yaw_sigma_deg: float = Field(description="standard deviation of camera_yaw_deg if they are not")
     # crop
     image_size: int = Field(description="side of the stored square image, crop pixels")
@@ -117,6 +118,8 @@ class Sample(BaseModel):
     underexposed: float = Field(description="fraction of the person's pixels that are crushed to black")
     overexposed: float = Field(description="fraction of the person's pixels that are blown to white")
     noise: float = Field(description="standard deviation of the noise, grey levels 0..255")
+    niqe: float = Field(description="distance from good photographs' statistics, larger is worse; 0 if not measured")
+    blockiness: float = Field(description="excess of steps across the photo's 8 × 8 blocks of compression; 0 is none")
     padding_fraction: float = Field(description="fraction of the stored image that lies beyond the photo")
     pose_presence: float = Field(description="BlazePose's own confidence that a person is there, 0..1 (weak)")
     reprojection_error: float = Field(description="mean distance of fitted to detected joints, fraction of head size")
@@ -126,8 +129,12 @@ class Sample(BaseModel):
     mask_fraction: float = Field(description="fraction of the stored image inside the mask")
     mask_confidence: float = Field(description="mean certainty of the soft mask over its support, 0..1")
     others_in_crop: float = Field(description="fraction of the stored image covered by other people's boxes")
+    occluded_fraction: float = Field(description="fraction of head and shoulders covered by another person's mask")
+    head_outside: float = Field(description="fraction of the fitted head's disc that lies beyond the photo")
+    hand_on_head: float = Field(description="how far an own hand lies before the head: 0 not, 1 over its middle")
     phash: str = Field(pattern="^[0-9a-f]{16}$", description="64-bit perceptual (DCT) hash of the stored image")
     phash_mirror: str = Field(pattern="^[0-9a-f]{16}$", description="the same of its mirror image")
+    appearance: list[float] = _floats(24, "colours of head, clothes, background left and right; phq.quality.appearance")
 
 
 class Row(Sample):
@@ -141,6 +148,8 @@ class Row(Sample):
     threshold: float = Field(description="threshold that decided, 0 if none")
     margin: float = Field(description="distance from the nearest threshold, in units of it; negative for a reject")
     duplicate_of: str = Field(description="key of the sample this one repeats, '' if none")
+    duplicate_group: str = Field(description="key of the best of all samples that look alike; '' if alone")
+    scene_group: str = Field(description="key of the best sample of this person in this scene; '' if alone")
     shard: str = Field(description="path of the shard inside the dataset, '' for a reject")
     jpg_offset: int = Field(description="offset of the image's first byte in the shard")
     jpg_size: int = Field(description="bytes of the image")

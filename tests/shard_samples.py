@@ -64,6 +64,7 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}
     row |= sample.model_dump() | {"split": split, "decision": "kept", "reason": "", "detail": ""}
+    row |= {"duplicate_group": "", "scene_group": ""}
     return TinySample(row, {"jpg": jpg, "json": sample_to_json(sample), "mask.png": mask})
 
 

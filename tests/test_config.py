@@ -25,7 +25,7 @@ def complaint(**arguments: object) -> str:
 
 
 def test_the_presets_load() -> None:
-    assert preset_names() == ["default", "everything"]
+    assert preset_names() == ["default", "everything", "strict", "upstream"]
     for name in preset_names():
         assert load_config(name).preset == name
     assert load_config() == load_config("default")

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from phq.config import Config
 from phq.curate.components import components
-from phq.curate.scrub import Scrubber
+from phq.curate.scrub import NAMING, Scrubber
 from phq.curate.target import COLUMNS, target_of_names
 from phq.curate.tombstones import Tombstone, text_sha256
 from phq.curate.united import Source
@@ -41,7 +41,7 @@ class Rows:
         self.kept, self.rejects = ([row for row in part if id(row) not in gone] for part in (self.kept, self.rejects))
         for row in (*self.kept, *self.rejects) if gone else ():
             row["detail"] = scrubber.text(row.get("detail", ""))
-            row["duplicate_of"] = "" if row.get("duplicate_of") in target.keys else row.get("duplicate_of", "")
+            row |= {name: "" if row.get(name) in target.keys else row.get(name, "") for name in NAMING}
         return len(gone)
 
     def once(self) -> int:

@@ -14,6 +14,8 @@ from phq.schema import Row
 REMOVED = "(redacted)"
 _AT_ONCE = 200
 """Names in one pattern."""
+NAMING = ("duplicate_of", "duplicate_group", "scene_group")
+"""Columns that hold the key of another sample."""
 _FREE_TEXT = "detail"
 
 
@@ -50,11 +52,11 @@ class Scrubber:
         return value
 
     def table(self, table: pa.Table) -> pa.Table:
-        """Rows without what they say about redacted samples: `duplicate_of`, `detail`, texts of unknown columns."""
+        """Rows without what they say about redacted samples in `NAMING`, `detail`, and texts of unknown columns."""
         for index, field in enumerate(table.schema):
             if field.type == pa.string() and (field.name not in Row.model_fields or field.name == _FREE_TEXT):
                 table = table.set_column(index, field, self._column(table.column(index)))
-            elif field.name == "duplicate_of":
+            elif field.name in NAMING:
                 table = table.set_column(index, field, self._without_keys(table.column(index)))
         return table
 

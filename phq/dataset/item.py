@@ -65,7 +65,8 @@ class Item:
         None where no overlay said anything in such a column, or a reject was thrown out before a field was known.
         """
         if self._places.stored(self._row):
-            own = self._places.fields(self._row) | self._columns.values(self._row, _OF_THE_DATASET)
+            there = [name for name in _OF_THE_DATASET if name in self._columns.names]  # an older phq had fewer
+            own = self._places.fields(self._row) | self._columns.values(self._row, there)
             record = self._stored_record()
         else:
             record, own = self._columns.stored_row(self._row), {}

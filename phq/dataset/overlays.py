@@ -105,6 +105,16 @@ def open_overlay(root: Root, name: str) -> ParquetTable:
     return table
 
 
+def about_overlay(root: Root, name: str) -> dict[str, Any]:
+    """What made an overlay; {} if it does not say.
+
+    Raises:
+        InputError: see `open_overlay`.
+    """
+    about = json.loads(open_overlay(root, name).notes.get("about", "{}"))
+    return about if isinstance(about, dict) else {}
+
+
 def read_overlay(root: Root, name: str) -> pa.Table:
     """A whole overlay, sorted by key; what made it is JSON under ``about`` in the metadata of its schema.
 

@@ -5,6 +5,7 @@ columns it needs, for a build of any size.
 """
 
 from phq.finalise.rows import (
+    UNGROUPED,
     Fields,
     conclude,
     fetch_members,
@@ -14,4 +15,13 @@ from phq.finalise.rows import (
     without_storage,
 )
 
-__all__ = ["Fields", "conclude", "fetch_members", "mark_duplicates", "read_rows", "split_of", "without_storage"]
+__all__ = [
+    "UNGROUPED",
+    "Fields",
+    "conclude",
+    "fetch_members",
+    "mark_duplicates",
+    "read_rows",
+    "split_of",
+    "without_storage",
+]

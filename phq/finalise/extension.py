@@ -36,6 +36,8 @@ from phq.finalise.shards import WriteShards, rows_path, shard_jobs
 from phq.finalise.tables import merged, rows_of, write_groups
 from phq.frozen import INPUTS, Difference, Frozen, compare, freeze, thaw
 from phq.photos.discover import Found, Stamp
+from phq.quality.alike import STORED, with_proportion
+from phq.quality.groups import PROPORTION
 from phq.shards.atomic import atomic_write, output_errors
 from phq.shards.card import SPLITS
 from phq.shards.owner import MANIFEST
@@ -131,7 +133,8 @@ def conclude_extension(folder: Path, source: Source) -> Outcome:
     gone = {stone.key_sha256 for stone in read_tombstones(folder)}
     gathered = gather(source.work, range(source.units), source.config, gone)
     try:
-        before = pq.read_table(folder / MANIFEST, columns=list(STANDING), use_threads=False)
+        names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name != PROPORTION]
+        before = with_proportion(pq.read_table(folder / MANIFEST, columns=names, use_threads=False))
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"{folder / MANIFEST} cannot be extended: {error}") from error
     return Outcome(settle(gathered.table, source.config, before), gathered)

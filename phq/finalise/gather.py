@@ -16,21 +16,22 @@ import pyarrow.parquet as pq
 from phq.config import Config
 from phq.curate.tombstones import text_sha256
 from phq.errors import OutputError, PhqError
-from phq.finalise.rows import STORAGE, decided
+from phq.finalise.rows import STORAGE, UNGROUPED, decided
 from phq.pipeline import StageCount
-from phq.quality.duplicates import COLUMNS as LOOKS
+from phq.quality.alike import LIKENESS, STORED, with_proportion
+from phq.quality.groups import PROPORTION
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE
 from phq.shards.place import is_of_server
 from phq.shards.tables import arrow_schema
 from phq.unit import COUNTS, UnitResult, table_path
 
-DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin", "duplicate_of")
+DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin", *UNGROUPED)
 """What is decided about a row, but for its split."""
 _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 _SCORES = tuple(rule.score for rule in RULES if rule.score != "box_px")
-_STAY = tuple(dict.fromkeys((*LOOKS, *PROVENANCE, "camera_yaw_deg", *STORAGE)))
-_READ = tuple(dict.fromkeys((*_STAY, *_BOX, *_SCORES, *DECISION)))
+_STAY = tuple(dict.fromkeys((*LIKENESS, *PROVENANCE, "camera_yaw_deg", *STORAGE)))
+_READ = tuple(dict.fromkeys((*_STAY, *STORED, *_BOX, *_SCORES, *DECISION)))
 
 
 class DamagedUnitError(PhqError):
@@ -49,7 +50,7 @@ class Gathered:
     """Rows of all units in the order of the plan."""
 
     table: pa.Table
-    """`DECISION`, the columns of `_STAY`, and ``unit`` and ``row``: where all columns of the row are."""
+    """`DECISION`, the columns of `_STAY`, `PROPORTION`, and ``unit`` and ``row``: where all columns of the row are."""
     stages: dict[str, StageCount] = field(default_factory=dict)
     """Summed over all units, whenever they were computed."""
 
@@ -78,7 +79,8 @@ def gather(work: Path, units: Iterable[int], config: Config, gone: Collection[st
 def _schema() -> pa.Schema:
     known = arrow_schema()
     fields = [pa.field(name, known.field(name).type) for name in dict.fromkeys((*_STAY, *DECISION))]
-    return pa.schema([*fields, pa.field("unit", pa.int32()), pa.field("row", pa.int32())])
+    places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
+    return pa.schema([*fields, pa.field(PROPORTION, pa.float64()), *places])
 
 
 def open_unit(work: Path, number: int) -> pq.ParquetFile:
@@ -111,7 +113,7 @@ def _read_unit(work: Path, number: int) -> tuple[pa.Table, UnitResult]:
     file = open_unit(work, number)
     with unit_errors(number):
         result = UnitResult.noted((file.metadata.metadata or {})[COUNTS.encode()])
-        return file.read(list(_READ), use_threads=False).replace_schema_metadata(None), result
+        return with_proportion(file.read(list(_READ), use_threads=False).replace_schema_metadata(None)), result
 
 
 def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
@@ -123,7 +125,7 @@ def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
 
 def _decided(table: pa.Table, config: Config) -> pa.Table:
     """The columns of `_schema`, with the thresholds' decision on everyone whom no stage has thrown out."""
-    rows = table.select([*_BOX, *_SCORES, *(name for name in DECISION if name != "duplicate_of")]).to_pylist()
+    rows = table.select([*_BOX, *_SCORES, *(name for name in DECISION if name not in UNGROUPED)]).to_pylist()
     known = ({name: value for name, value in row.items() if value is not None} for row in rows)
     said = [decided(row, config) for row in known]
     schema = _schema()

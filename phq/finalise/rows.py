@@ -7,15 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from phq.config import Config
 from phq.provenance.groups import split_groups
+from phq.quality.alike import STORED as LIKENESS
+from phq.quality.alike import find_alike, with_proportion
 from phq.quality.decide import decide, scores_of
-from phq.quality.duplicates import COLUMNS, Duplicate, find_duplicates
 from phq.schema import rounded
-from phq.shards.tables import read_table
+from phq.shards.tables import arrow_schema, read_table
 from phq.shards.tar import MEMBERS, read_member
 
 Fields = dict[str, Any]
+UNGROUPED = {"duplicate_of": "", "duplicate_group": "", "scene_group": ""}
 STORAGE = tuple(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size"))
 
 
@@ -50,37 +54,19 @@ def split_of(group: str, config: Config) -> str:
 def decided(row: Fields, config: Config) -> Fields:
     """The row with what its scores and the thresholds say; what a stage has thrown out stays so."""
     if row["reason"]:  # a stage has thrown it out
-        return {**row, "split": "", "duplicate_of": ""}
+        return {**row, "split": "", **UNGROUPED}
     decision = decide(scores_of(row), config.thresholds)
     outcome = {name: getattr(decision, name) for name in ("decision", "reason", "detail", "score_name")}
     numbers = {name: rounded(name, getattr(decision, name)) for name in ("threshold", "margin")}
-    return {**row, **outcome, **numbers, "split": "", "duplicate_of": ""}
+    return {**row, **outcome, **numbers, "split": "", **UNGROUPED}
 
 
 def mark_duplicates(rows: list[Fields], config: Config) -> None:
-    """Record what each row repeats; reject it if the configuration says so.
-
-    The very same image again is always rejected: a key can be stored only once.
-    """
-    columns = {name: [row[name] for row in rows] for name in COLUMNS}
-    for index, found in find_duplicates(columns, config.duplicates.bits).items():
-        row = rows[index]
-        row["duplicate_of"] = found.key
-        if found.exact or row["key"] == found.key or config.duplicates.reject:
-            row |= repeated(found, rows[found.kept]["source_path"], config)
-
-
-def repeated(found: Duplicate, path: str, config: Config) -> Fields:
-    """The decision on a row that is rejected since it repeats the sample of the photo at `path`."""
-    limit = config.duplicates.bits + 1  # the least distance that is kept
-    return {
-        "decision": "rejected",
-        "reason": "exact_duplicate" if found.exact else "duplicate",
-        "detail": f"{found.distance} bits from {found.key} of {path}",
-        "score_name": "phash",
-        "threshold": float(limit),
-        "margin": rounded("margin", min(found.distance / limit, 1.0) - 1.0),
-    }
+    """Record what each row repeats, and the groups it is in; reject it if the configuration says so."""
+    schema = pa.schema([arrow_schema().field(name) for name in LIKENESS])
+    table = pa.Table.from_pylist([{name: row.get(name) for name in LIKENESS} for row in rows], schema)
+    for index, fields in find_alike(with_proportion(table), config.duplicates).items():
+        rows[index] |= fields
 
 
 def without_storage(row: Fields) -> Fields:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from phq.config import Config
 from phq.finalise.gather import DECISION, take
-from phq.finalise.rows import repeated, split_of
+from phq.finalise.rows import split_of
 from phq.provenance.groups import names_of, split_groups
-from phq.quality.duplicates import COLUMNS, find_duplicates
+from phq.quality.alike import LIKENESS, find_alike
+from phq.quality.groups import PROPORTION
 from phq.shards.card import SPLITS
 
 Indices = NDArray[np.int64]
@@ -76,7 +77,7 @@ def settle(table: pa.Table, config: Config, before: pa.Table | None = None) -> S
     return Settled(table, kept[np.argsort(keys, kind="stable")])
 
 
-STANDING = tuple(dict.fromkeys((*COLUMNS, "identity", "split")))
+STANDING = tuple(dict.fromkeys((*LIKENESS, PROPORTION, "identity", "split")))
 """What `settle` needs to know of samples that stand."""
 
 
@@ -84,18 +85,14 @@ def _mark_duplicates(
     table: pa.Table, columns: dict[str, list[Any]], keeping: Indices, config: Config, before: pa.Table | None
 ) -> None:
     """As `phq.finalise.rows.mark_duplicates`; samples that stand come first and are not judged."""
-    looked = take(table.select(COLUMNS), keeping)
+    looked = take(table.select([*LIKENESS, PROPORTION]), keeping)
     stand = 0 if before is None else len(before)
     if before is not None:
-        looked = pa.concat_tables([before.select(COLUMNS).cast(looked.schema), looked]).combine_chunks()
-    for number, found in find_duplicates(looked, config.duplicates.bits, stand).items():
-        if number < stand:
-            continue
-        row = int(keeping[number - stand])
-        columns["duplicate_of"][row] = found.key
-        if found.exact or looked["key"][number].as_py() == found.key or config.duplicates.reject:
-            for name, value in repeated(found, looked["source_path"][found.kept].as_py(), config).items():
-                columns[name][row] = value
+        looked = pa.concat_tables([before.select(looked.column_names).cast(looked.schema), looked]).combine_chunks()
+    for number, fields in find_alike(looked, config.duplicates, stand).items():
+        if number >= stand:
+            for name, value in fields.items():
+                columns[name][int(keeping[number - stand])] = value
 
 
 def _splits(table: pa.Table, kept: Indices, config: Config, before: pa.Table | None) -> list[str]:

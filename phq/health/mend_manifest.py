@@ -142,7 +142,7 @@ def _fresh_rows(
         return {}
     samples = {key: _sample_of(folder, stored[key]) for key in sorted(unknown - tombstoned(folder, unknown))}
     rows = [sample | {"reason": ""} for key, sample in samples.items() if sample and sample["key"] == key]
-    fresh = conclude(rows, config)[0]
+    fresh = conclude(rows, config.when_stored())[0]
     if not config.duplicates.reject:  # then a kept row names what it repeats, which may be any other row
         _mark(fresh, None if old is None else _without(old, by_json), config.duplicates.bits)
     return {row["key"]: row for row in fresh}

@@ -8,12 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from phq.curate.scrub import NAMING
 from phq.curate.tombstones import TOMBSTONES, read_tombstones, text_sha256
 from phq.errors import InputError
 from phq.health.kinds import Violation
 
 _KEY_IN_TEXT = r"\b(?P<key>[0-9a-f]{16})\b"
-_NAMES = ("key", "duplicate_of", "source_sha256")
+_NAMES = ("key", *NAMING, "source_sha256")
 
 
 def redaction_violations(folder: Path, tables: Mapping[str, pa.Table]) -> Iterator[Violation]:
@@ -21,7 +22,7 @@ def redaction_violations(folder: Path, tables: Mapping[str, pa.Table]) -> Iterat
 
     Args:
         folder: the dataset. tables: what names samples, by the file it comes from: columns ``key``,
-            ``duplicate_of``, ``source_sha256``, ``detail``, ``shard``, as many as there are.
+            ``duplicate_of`` and groups, ``source_sha256``, ``detail``, ``shard``, as many as there are.
     """
     try:
         gone = {stone.key_sha256 for stone in read_tombstones(folder)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.keypoints.stage import pixels_of
-from phq.orient.angles import rotation_of
+from phq.orient.angles import angles_of, rotation_of
 from phq.orient.crop import orientation_region
 from phq.orient.fuse import evidence_of, fuse
 from phq.orient.net import OrientationNet
@@ -39,6 +39,7 @@ class OrientPeople:
             fused = fuse(raw, evidence_of(person, start))
             person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
             person.fields |= {"orientation_sigma_deg": float(fused[0, 3]), "orientation_p_flip": float(fused[0, 6])}
+            person.fields["orientation_yaw_deg"] = float(angles_of(person.belief.torso)[0])
 
 
 def belief_of(fused: Floats) -> Belief:

@@ -18,6 +18,8 @@ COLUMNS = (
     "source_px_per_px", "blur", "phash", "phash_mirror",
 )  # fmt: skip
 """Fields of `phq.schema.Sample` that `find_duplicates` needs."""
+RANK = ("key", "source_path", "person_index", "source_px_per_px", "blur")
+"""Fields that `best_first` needs."""
 _TYPES = {
     **dict.fromkeys(("key", "source_path", "source_sha256", "phash", "phash_mirror"), pa.string()),
     "person_index": pa.int64(),
@@ -93,8 +95,8 @@ def find_duplicates(
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
         settled: the first so many rows come before all others, however good those are.
     """
-    table = columns if isinstance(columns, pa.Table) else _table_of(columns)
-    order = _best_first(table, settled)
+    table = columns if isinstance(columns, pa.Table) else _table_of(columns, COLUMNS)
+    order = best_first(table, settled)
     copies = _exact_copies(table, order)
     originals = order[~np.isin(order, np.fromiter(copies, np.int64, len(copies)))]
     looks = _looks(table)
@@ -110,12 +112,17 @@ def find_duplicates(
     return dict(sorted(found.items()))
 
 
-def _table_of(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
-    return pa.table({name: pa.array(columns[name], _TYPES.get(name, pa.float64())) for name in COLUMNS})
+def _table_of(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> pa.Table:
+    return pa.table({name: pa.array(columns[name], _TYPES.get(name, pa.float64())) for name in names})
 
 
-def _best_first(table: pa.Table, settled: int) -> Indices:
-    """Row numbers from the best to the worst; equal ones in their order."""
+def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], settled: int = 0) -> Indices:
+    """Row numbers from the best to the worst sample, in the order that `find_duplicates` states.
+
+    Args:
+        columns: `RANK`. settled: the first so many rows come before all others.
+    """
+    table = columns if isinstance(columns, pa.Table) else _table_of(columns, RANK)
     late = pa.array(np.arange(len(table)) >= settled)
     keys = [("late", "ascending"), ("source_px_per_px", "descending"), ("blur", "descending")]
     keys += [(name, "ascending") for name in ("key", "source_path", "person_index")]
@@ -160,10 +167,11 @@ def _people(table: pa.Table) -> Indices:
 def _looks(table: pa.Table) -> _Looks:
     boxes = np.stack([table[name].to_numpy() for name in ("box_x0", "box_y0", "box_x1", "box_y1")], axis=1)
     photo = _numbers(table["source_sha256"])
-    return _Looks(_words(table["phash"].to_pylist()), _words(table["phash_mirror"].to_pylist()), photo, boxes)
+    return _Looks(words(table["phash"].to_pylist()), words(table["phash_mirror"].to_pylist()), photo, boxes)
 
 
-def _words(hashes: Sequence[str]) -> Words:
+def words(hashes: Sequence[str]) -> Words:
+    """(N,) hashes of 16 hex digits as numbers."""
     return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
 
 

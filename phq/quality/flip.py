@@ -1,8 +1,9 @@
 """Probability that front and back are confused: the orientation's own doubt, and what other networks say of it.
 
-By Bayes' rule: `orientation_p_flip` is the prior. Two signs are evidence: a face detector fires on nearly every front
-and hardly any back, and MoveNet, which names left and right by itself, puts the left shoulder to the right of the
-right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
+By Bayes' rule: `orientation_p_flip` is the prior; of a label that looks the other way than the orientation that was
+seen, such as one that somebody has turned since, the rest of 1. Two signs are evidence: a face detector fires on nearly
+every front and hardly any back, and MoveNet, which names left and right by itself, puts the left shoulder to the right
+of the right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
 ``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from phq.camera.angles import wrap_deg
 from phq.pose.evidence import SURE_KEYPOINT
 
 SELDOM = 0.03
@@ -52,10 +54,18 @@ def shoulder_order(fields: Mapping[str, Any]) -> bool | None:
     return bool(left[0] > right[0]) if min(left[2], right[2]) > SURE_KEYPOINT else None
 
 
+def odds_of(fields: Mapping[str, Any]) -> float:
+    """Odds of a flip as far as the orientation alone goes."""
+    doubt = float(fields["orientation_p_flip"])
+    seen = fields.get("orientation_yaw_deg", fields["camera_yaw_deg"])
+    prior = 1 - doubt if abs(wrap_deg(fields["camera_yaw_deg"] - seen)) > 90 else doubt
+    prior = min(max(prior, SMALLEST), 1 - SMALLEST)
+    return prior / (1 - prior)
+
+
 def p_flip(fields: Mapping[str, Any]) -> float:
     """Probability in 0..1 that the torso's yaw is wrong by more than 90°."""
-    prior = max(float(fields["orientation_p_flip"]), SMALLEST)
-    odds = prior / max(1 - prior, SMALLEST)
+    odds = odds_of(fields)
     seen = {"face": (fields["face_found"], "head_yaw_deg"), "order": (shoulder_order(fields), "camera_yaw_deg")}
     for sign, (there, yaw) in seen.items():
         if there is not None:

@@ -35,15 +35,23 @@ def mad_sigma(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
     return float(np.median(response[where])) * MAD_TO_SIGMA
 
 
-def noise_sigma(crop: Image, photo_in_crop: Sequence[float] | NDArray[Any]) -> float:
+def noise_sigma(
+    crop: Image, photo_in_crop: Sequence[float] | NDArray[Any], source_px_per_px: float = 1.0
+) -> float:
     """Noise of the stored image's luma, grey levels 0..255.
 
-    Measured at the stored size: reduction averages a photo's noise away, and magnification spreads it to
-    scales that this finest-scale estimate does not see. A clean photo gives 0.2 to 1.5, a noisy one 5 to 15.
+    Measured at the stored size, which averages away what a large photo had; a magnified image is first reduced to its
+    photo's own pixels, since magnification spreads noise to scales that this finest-scale estimate does not see. A
+    clean photo gives 0.2 to 1.5, a noisy one 5 to 15.
 
     Args:
         crop: H × W × 3 RGB. photo_in_crop: x0, y0, x1, y1 of the part that is photo, crop pixels.
+        source_px_per_px: photo pixels per crop pixel along one axis.
     """
+    if source_px_per_px < 1:
+        width, height = (max(1, round(n * source_px_per_px)) for n in crop.shape[1::-1])
+        photo_in_crop = np.asarray(photo_in_crop) * ([width / crop.shape[1], height / crop.shape[0]] * 2)
+        crop = np.asarray(cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA))
     height, width = crop.shape[:2]
     x0, y0, x1, y1 = photo_in_crop
     # one pixel in from the padding, whose edge would count as noise

@@ -55,6 +55,7 @@ REASONS = (
     Reason("degenerate_pose", "person", "the landmarks span no body frame (all in a point or on a line)"),
     Reason("exact_duplicate", "person", "the same photo bytes, or the same stored image, occur earlier"),
     Reason("duplicate", "person", "the stored image or its mirror image looks like a better sample"),
+    Reason("same_scene", "person", "the same person in the same scene is in a better sample (duplicates.scene)"),
 )
 
 RULES = (
@@ -64,12 +65,16 @@ RULES = (
     Rule("movenet", "movenet_score", "min", "low_movenet", "MoveNet's score"),
     Rule("presence", "pose_presence", "min", "low_presence", "the landmark network's confidence in a person"),
     Rule("resolution", "source_px_per_px", "min", "low_resolution", "photo pixels per stored pixel"),
+    Rule("side", "crop_side_px", "min", "crop_too_small", "side of the crop in photo pixels"),
     Rule("head", "head_px", "min", "head_too_small", "height of the head in photo pixels"),
     Rule("padding", "padding_fraction", "max", "too_much_padding", "fraction of the crop beyond the photo"),
     Rule("mask", "mask_fraction", "min", "mask_too_small", "fraction of the crop inside the mask"),
     Rule("mask", "mask_fraction", "max", "mask_too_large", "fraction of the crop inside the mask"),
     Rule("mask_confidence", "mask_confidence", "min", "mask_uncertain", "mean certainty of the mask"),
     Rule("others", "others_in_crop", "max", "crowded", "fraction of the crop in other people's boxes"),
+    Rule("occlusion", "occluded_fraction", "max", "occluded", "fraction of head and shoulders behind another person"),
+    Rule("cut", "head_outside", "max", "head_cut_off", "fraction of the head beyond the photo"),
+    Rule("hand", "hand_on_head", "max", "hand_before_head", "how far an own hand lies before the head"),
     Rule("blur", "blur", "min", "blurred", "sharpness of the person"),
     Rule("laplacian", "laplacian_var", "min", "low_laplacian", "variance of the Laplacian"),
     Rule("luminance", "luminance", "min", "too_dark", "mean luminance of the person"),
@@ -77,6 +82,8 @@ RULES = (
     Rule("underexposed", "underexposed", "max", "underexposed", "fraction of the person crushed to black"),
     Rule("overexposed", "overexposed", "max", "overexposed", "fraction of the person blown to white"),
     Rule("noise", "noise", "max", "noisy", "standard deviation of the noise in grey levels"),
+    Rule("niqe", "niqe", "max", "unnatural", "distance from the statistics of good photographs (NIQE)"),
+    Rule("blocks", "blockiness", "max", "compressed", "strength of the blocks of compression"),
     Rule("reprojection", "reprojection_error", "max", "bad_fit", "reprojection error in head sizes"),
     Rule("hypotheses", "hypothesis_margin", "min", "ambiguous", "lead of the best hypothesis of the fit"),
     Rule("passes", "pass_disagreement_deg", "max", "unstable_pose", "degrees of yaw between two passes"),

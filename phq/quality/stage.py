@@ -6,11 +6,16 @@ import numpy as np
 
 from phq.keypoints.region import apply_affine, invert_affine
 from phq.keypoints.stage import box_of
+from phq.quality.appearance import appearance
+from phq.quality.blocks import blockiness
 from phq.quality.blur import laplacian_variance, sharpness
 from phq.quality.exposure import exposure
 from phq.quality.flip import p_flip
+from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.hashes import phash, phash_mirror
+from phq.quality.naturalness import naturalness
 from phq.quality.noise import noise_sigma
+from phq.quality.occlusion import occluded
 from phq.quality.sigma import yaw_sigma_deg
 from phq.work import Person, Photo, living
 
@@ -31,6 +36,7 @@ class ScorePerson:
         for person in living(photos):
             if person.crop is not None and person.crop_mask is not None:
                 person.fields |= image_scores(person)
+                person.fields |= framing_scores(person)
                 person.fields |= {"p_flip": p_flip(person.fields), "others_in_crop": others_in_crop(person)}
                 person.fields["yaw_sigma_deg"] = yaw_sigma_deg(person.fields)
 
@@ -47,9 +53,27 @@ def image_scores(person: Person) -> dict[str, object]:
         "luminance": luminance,
         "underexposed": under,
         "overexposed": over,
-        "noise": noise_sigma(crop, person.fields["photo_in_crop"]),
+        "niqe": naturalness(crop, mask, person.fields["source_px_per_px"]),
+        "blockiness": blockiness(crop, person.fields["crop_to_source"], photo_size(person)),
+        "noise": noise_sigma(crop, person.fields["photo_in_crop"], person.fields["source_px_per_px"]),
+        "appearance": appearance(crop, mask, person.fields["photo_in_crop"]),
         "phash": phash(crop),
         "phash_mirror": phash_mirror(crop),
+    }
+
+
+def photo_size(person: Person) -> tuple[int, int]:
+    """Width and height of the upright photo."""
+    return person.photo.fields["image_width"], person.photo.fields["image_height"]
+
+
+def framing_scores(person: Person) -> dict[str, object]:
+    """Scores of what stands in front of head and shoulders, and of the photo's border."""
+    fields = person.fields | dict(zip(("image_width", "image_height"), photo_size(person), strict=True))
+    return {
+        "occluded_fraction": occluded(person),
+        "head_outside": head_outside(fields),
+        "hand_on_head": hand_on_head(fields),
     }
 
 

@@ -7,17 +7,17 @@ from collections.abc import Collection, Mapping, Sequence
 import pyarrow as pa
 
 from phq.config import Config
-from phq.finalise import Fields, conclude
-from phq.quality.duplicates import COLUMNS as DUPLICATE_COLUMNS
+from phq.finalise import UNGROUPED, Fields, conclude
+from phq.quality.alike import STORED as LIKENESS
 from phq.quality.reasons import RULES
 from phq.reannotate.groups import BY_NAME
 
 DECISION = BY_NAME["decisions"].columns
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 SCORES = (*BOX, *(rule.score for rule in RULES if rule.score != "box_px"))
-NEEDED = tuple(dict.fromkeys(["key", *DUPLICATE_COLUMNS, *SCORES, *DECISION]))
+NEEDED = tuple(dict.fromkeys(["key", *LIKENESS, *SCORES, *DECISION]))
 """Columns that a decision is taken on, and those that it sets."""
-_BY_SCORE = {rule.reason for rule in RULES} | {"duplicate", "exact_duplicate"}
+_BY_SCORE = {rule.reason for rule in RULES} | {"duplicate", "exact_duplicate", "same_scene"}
 _BY_STAGE = {"keypoints": {"no_landmarks", "no_person", "internal_error"}, "pose": {"degenerate_pose"}}
 
 
@@ -57,5 +57,5 @@ def decide_again(
 
 def thrown_out_row(reason: str, detail: str) -> Fields:
     """`DECISION` of a sample that a stage has thrown out."""
-    no_score = {"score_name": "", "threshold": 0.0, "margin": 0.0, "duplicate_of": ""}
+    no_score = {"score_name": "", "threshold": 0.0, "margin": 0.0, **UNGROUPED}
     return {"decision": "rejected", "reason": reason, "detail": detail, **no_score}

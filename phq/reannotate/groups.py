@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from phq.errors import ConfigError
 
-UNCERTAINTY = ("p_flip", "yaw_sigma_deg")
+UNCERTAINTY = ("p_flip", "yaw_sigma_deg", "head_outside", "hand_on_head")
 """Stated again with every group that they follow from; pure functions of the record."""
 
 
@@ -43,6 +43,7 @@ GROUPS = (
         ("pose", "orient", "fit"),
         (
             "pass_disagreement_deg", "flip_disagreement_deg", "orientation_p_flip", "orientation_sigma_deg",
+            "orientation_yaw_deg",
             "reprojection_error", "hypothesis_margin", *UNCERTAINTY,
         ),
         networks=("orientation",),
@@ -70,7 +71,8 @@ GROUPS = (
         "quality",
         ("score",),
         (
-            "blur", "laplacian_var", "luminance", "underexposed", "overexposed", "noise", "phash", "phash_mirror",
+            "blur", "laplacian_var", "luminance", "underexposed", "overexposed", "niqe", "blockiness",
+            "noise", "phash", "phash_mirror", "appearance",
             *UNCERTAINTY,
         ),
         also=(("decisions", "they follow from the scores"),),
@@ -78,7 +80,10 @@ GROUPS = (
     Group(
         "decisions",
         (),
-        ("decision", "reason", "detail", "score_name", "threshold", "margin", "duplicate_of"),
+        (
+            "decision", "reason", "detail", "score_name", "threshold", "margin", "duplicate_of", "duplicate_group",
+            "scene_group",
+        ),
     ),
 )  # fmt: skip
 BY_NAME = {group.name: group for group in GROUPS}

@@ -14,6 +14,7 @@ from phq.camera.convention import CONVENTION
 from phq.errors import InputError
 from phq.finalise import Fields
 from phq.labels.reading import WINDOW_CONVENTION
+from phq.quality.appearance import NUMBERS
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Row
 
 CONVENTIONS = ("", CONVENTION, WINDOW_CONVENTION)
@@ -31,14 +32,31 @@ class Migration:
     """The record after it, as a new dict."""
 
 
+SCORES = ("niqe", "blockiness", "occluded_fraction", "head_outside", "hand_on_head")
+LATER = ("orientation_yaw_deg", "appearance", "duplicate_group", "scene_group")
+
+
+def _with_scores(record: Fields) -> Fields:
+    """Scores that nobody has taken say 0, which rejects nothing; the fit began from what is stated."""
+    unknown = dict.fromkeys(SCORES, 0.0) | {"appearance": [0.0] * NUMBERS, "duplicate_group": "", "scene_group": ""}
+    return unknown | {"orientation_yaw_deg": record["camera_yaw_deg"]} | record
+
+
 MIGRATIONS = (
     Migration(
         "provenance",
         lambda record: not record.keys() >= set(PROVENANCE),
         lambda record: dict.fromkeys(PROVENANCE, "") | record,
     ),
+    Migration(
+        "scores",
+        lambda record: "laplacian_var" in record and not record.keys() >= {*SCORES, *LATER},
+        _with_scores,
+    ),
 )
-"""Every step there is; ``provenance``: records from before licence, author, source and identity say '' for unknown."""
+"""Every step there is; ``provenance``: records from before licence, author, source and identity say '' for unknown;
+``scores``: those from before naturalness, blocks, occlusion, cut heads and hands were scored, and groups were stored,
+say 0 and ''."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

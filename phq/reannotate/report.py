@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -43,18 +43,31 @@ def write_report(path: Path, found: Comparison, before: str, after: str) -> None
     Raises:
         OutputError: something else has this name, or it cannot be written.
     """
+    write_page(path, _page(found, before, after))
+
+
+def write_page(path: Path, lines: Iterable[str]) -> None:
+    """Write a page that begins with `head`.
+
+    Raises:
+        OutputError: something else has this name, or it cannot be written.
+    """
     with output_errors(path):
         if path.exists() and _SIGNATURE.encode() not in path.read_bytes()[:1000]:
             raise OutputError(f"{path} was not written by phq and would be replaced; choose another name")
-    write_bytes(path, ("\n".join(_page(found, before, after)) + "\n").encode())
+    write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
-def _page(found: Comparison, before: str, after: str) -> Iterator[str]:
-    title = f"{before} → {after}"
+def head(title: str) -> Iterator[str]:
+    """The beginning of a page, up to its heading."""
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield f'{_SIGNATURE}"><title>{escape(title)}</title>'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>"
+
+
+def _page(found: Comparison, before: str, after: str) -> Iterator[str]:
+    yield from head(f"{before} → {after}")
     yield f"<pre>{escape(table(found, before, after))}</pre>"
     if len(found.before):
         yield '<h2>How much has changed</h2><div class="charts">'

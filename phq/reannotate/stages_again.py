@@ -10,6 +10,7 @@ from phq.keypoints.region import invert_affine
 from phq.keypoints.stage import FindLandmarks
 from phq.pose.stage import FitBody
 from phq.quality.flip import p_flip
+from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.sigma import yaw_sigma_deg
 from phq.reannotate.views import StoredPerson, stored_people, stored_runs
 from phq.reannotate.window import state_camera, to_own_picture
@@ -88,7 +89,7 @@ def stored_face_fields(person: StoredPerson, face: Face) -> dict[str, object]:
 
 
 class StateUncertainty:
-    """``p_flip`` and ``yaw_sigma_deg`` of the record as it now stands; nothing where an import left no evidence."""
+    """What follows from the record as it now stands; of uncertainty nothing where an import left no evidence."""
 
     name = "uncertainty"
 
@@ -98,5 +99,7 @@ class StateUncertainty:
     def process(self, photos: list[Photo]) -> None:
         """Every living person."""
         for person in stored_people(photos):
-            if person.fields["orientation_sigma_deg"] > 0:
-                person.fields |= {"p_flip": p_flip(person.fields), "yaw_sigma_deg": yaw_sigma_deg(person.fields)}
+            fields = person.fields
+            fields |= {"head_outside": head_outside(fields), "hand_on_head": hand_on_head(fields)}
+            if fields["orientation_sigma_deg"] > 0:
+                fields |= {"p_flip": p_flip(fields), "yaw_sigma_deg": yaw_sigma_deg(fields)}

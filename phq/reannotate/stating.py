@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config import Config
+from phq.curate.columns import columns as known_columns
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
 from phq.finalise import Fields
@@ -61,7 +62,7 @@ def state(
     folder = samples.root.local
     assert folder is not None
     thrown_out = _thrown_out(labels)
-    before = {row["key"]: row for row in samples.columns(["key", *DECISION]).to_pylist()}
+    before = {row["key"]: row for row in known_columns(samples, ["key", *DECISION]).to_pylist()}
     if "decisions" in selection.names:
         whole = _as_they_stand(folder, labels)
         now = decide_again(whole, before.keys(), thrown_out, revisable(selection.names), config)
@@ -84,7 +85,7 @@ def _thrown_out(labels: pa.Table | None) -> dict[str, tuple[str, str]]:
 
 def _as_they_stand(folder: Path, labels: pa.Table | None) -> pa.Table:
     """`NEEDED` of every stored sample, the new labels among them: duplicates are looked for among all."""
-    whole = Dataset(folder, rejects=True, where="shard <> ''").columns(NEEDED)
+    whole = known_columns(Dataset(folder, rejects=True, where="shard <> ''"), NEEDED)
     if labels is None:
         return whole
     new = [name for name in labels.column_names if name in NEEDED and name not in DECISION]

@@ -1,0 +1,32 @@
+"""Rejected samples that can come back: they are stored like all others, and an overlay says that they are rejected.
+
+So a build with ``keep_rejects`` is a build without thresholds and the decision laid over it. ``phq decide`` takes it
+again, ``phq bake`` writes the dataset without them, and whoever reads through `phq.dataset` does not see them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phq.config import Config
+from phq.dataset.overlays import stack_names
+from phq.dataset.reader import Dataset
+from phq.decide.applying import apply
+from phq.decide.deciding import Decided, decide_with
+
+NAME = "build"
+"""Of the overlay; of later ones, after an extension, with a number behind it."""
+
+
+def lay_decision(folder: Path, config: Config) -> Decided:
+    """Decide by the configuration of the build, on a dataset that was stored by `phq.config.Config.storing_all`.
+
+    Raises:
+        OutputError: the overlay cannot be written.
+    """
+    decided = decide_with(Dataset(folder, rejects=True), config)
+    if len(decided.before):
+        taken = {name.lower() for name in stack_names(decided.samples.run)}
+        numbered = (f"{NAME}-{n}" if n > 1 else NAME for n in range(1, len(taken) + 2))
+        apply(decided, next(name for name in numbered if name not in taken))
+    return decided
