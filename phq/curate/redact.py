@@ -15,6 +15,7 @@ from phq.curate.tombstones import TOMBSTONES, Tombstone, read_tombstones, text_s
 from phq.dataset.journal import Change, recover, stage
 from phq.errors import InputError, OutputError
 from phq.health.folder import is_ours
+from phq.review.log import no_review
 from phq.shards.owner import MANIFEST
 
 
@@ -72,7 +73,7 @@ def redact(
     recover(folder)
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{dataset} is not a folder with a dataset: it has no {MANIFEST}")
-    with stage(folder) as change:
+    with no_review(folder), stage(folder) as change:
         state = State(folder)
         if source is None:
             target = target_of_keys(state.table, wanted, folder)

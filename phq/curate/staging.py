@@ -22,6 +22,7 @@ from phq.curate.target import COLUMNS, Target
 from phq.dataset.journal import Change
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
+from phq.review.log import LOG, without_keys
 from phq.shards.card import SPLITS
 from phq.shards.layout import shard_name
 from phq.shards.owner import MANIFEST, SHEET
@@ -69,12 +70,14 @@ class Removal:
         self._places: Places = {}
 
     def stage(self) -> None:
-        """Shards, tables, overlays, contact sheet, and what describes them."""
+        """Shards, tables, marks of reviews, overlays, contact sheet, and what describes them."""
         for split in SPLITS:
             self._stage_split(split)
         if not any(self.shards.values()):
             self._stage_no_samples()
         self._stage_tables()
+        if (log := self.state.folder / LOG).exists():
+            self.change.write(LOG, without_keys(log.read_bytes(), self.target.keys))
         for path in sorted((self.state.folder / OVERLAYS).glob("*.parquet")):
             self._stage_overlay(path)
         if SHEET in drawings(self.state.folder):

@@ -13,9 +13,12 @@ from phq.health.kinds import Violation
 from phq.health.overlays import FOLDER as OVERLAYS
 from phq.health.tables import REJECTS
 from phq.plan import WORK
+from phq.review.log import FOLDER as REVIEWED
+from phq.review.log import LOG
 from phq.shards.card import SPLITS
 from phq.shards.owner import CROISSANT, MANIFEST, SHEET
 
+REVIEWS = (LOG, f"{REVIEWED}/lock")
 _TOP = (MANIFEST, REJECTS, TOMBSTONES, INPUTS, SHEET, CROISSANT, "README.md", "schema.json", "run.json")
 SHARD = re.compile(rf"({'|'.join(SPLITS)})/phq-\1-(\d{{6}})\.tar")
 _PAUSED = "; the same command continues what was interrupted there"
@@ -25,7 +28,7 @@ _OVERLAY = re.compile(rf"{OVERLAYS}/[^/]+\.parquet")
 def is_ours(name: str) -> bool:
     """Whether the format has a file of this path inside the dataset."""
     indices = [f"{split}/index.json" for split in SPLITS]
-    return name in (*_TOP, *indices) or bool(SHARD.fullmatch(name) or _OVERLAY.fullmatch(name))
+    return name in (*_TOP, *indices, *REVIEWS) or bool(SHARD.fullmatch(name) or _OVERLAY.fullmatch(name))
 
 
 def shard_names(folder: Path) -> dict[str, list[str]]:
@@ -70,8 +73,8 @@ def notes(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[str]:
-    """Files at the top, in the splits and beside the overlays, and other folders as a whole; sorted."""
-    inside = (*SPLITS, OVERLAYS)
+    """Files at the top, in the splits, beside the overlays and the marks of reviews, and other folders as a whole; sorted."""
+    inside = (*SPLITS, OVERLAYS, REVIEWED)
     paths = [path for path in folder.iterdir() if path.name not in (*inside, JOURNAL, WORK)]
     for name in inside:
         if (folder / name).is_dir():

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from phq.review.vocabulary import FLIPPED
+from phq.review.vocabulary import REASONS as REVIEWED
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -56,6 +59,7 @@ REASONS = (
     Reason("exact_duplicate", "person", "the same photo bytes, or the same stored image, occur earlier"),
     Reason("duplicate", "person", "the stored image or its mirror image looks like a better sample"),
     Reason("same_scene", "person", "the same person in the same scene is in a better sample (duplicates.scene)"),
+    *(Reason(reason.name, "person", reason.text) for reason in (*REVIEWED, FLIPPED)),
 )
 
 RULES = (
