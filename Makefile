@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	rm -rf demo-out
 	$(BIN)/phq build examples/photos demo-out --size 256
+	$(BIN)/phq report demo-out
+	@echo "review   $(BIN)/phq review demo-out    opens the page to keep and reject"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -18,7 +20,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -e .
+	$(BIN)/python -m pip install --quiet -e '.[report,review]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -71,13 +71,14 @@ def thaw(path: Path) -> Frozen:
     """Read a list that `freeze` wrote.
 
     Raises:
-        OutputError: it is damaged.
-        OSError: it is not there or cannot be read.
+        OutputError: it is damaged or cannot be read.
     """
     try:
         table = pq.read_table(io.BytesIO(path.read_bytes()), schema=_SCHEMA)
+        if any(column.null_count for column in table.columns):  # a column that is not there, too
+            raise ValueError("values are missing")
         name, size, state, part = (table[field.name].to_pylist() for field in _SCHEMA)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # Arrow says OSError of damaged pages
         raise OutputError(f"{path}, the list of this build's photos, is damaged: {error}") from error
     counts = [part.count(number) for number in range(max(part, default=-1) + 1)]
     return Frozen(name, list(zip(size, state, strict=True)), tuple(counts))

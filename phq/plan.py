@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from phq import __version__
 from phq.config import Config
+from phq.dataset.locking import LOCK
 from phq.errors import OutputError
-from phq.frozen import SAME, Difference, compare, freeze, thaw
+from phq.frozen import SAME, Difference, Frozen, compare, freeze, thaw
 from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import output_errors, write_bytes
@@ -85,14 +87,12 @@ def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
         extend: add inputs that are new as another part, and go on where others have changed or are gone.
         name: of the work folder.
     """
-    noted = noted_id(out / name)
-    listed = out / name / f"inputs-{noted}.parquet"
-    if noted is None or not listed.exists():
+    noted, frozen = noted_id(out / name), frozen_inputs(out / name)
+    if frozen is None:
         return Resumed(plan)
-    frozen = thaw(listed)
     differs = compare(frozen, plan.inputs)
     there = {found.name: found for found in plan.inputs}
-    root = plan.inputs[0].path.parent
+    root = _root(plan.inputs)
     stamped = zip(frozen.names, frozen.stamps, strict=True)
     old = [replace(there.get(name, Found(root / name, name)), stamp=stamp) for name, stamp in stamped]
     before = replace(plan, inputs=old, parts=frozen.parts if len(frozen.parts) > 1 else ())
@@ -102,6 +102,26 @@ def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
         return Resumed(before, differs)
     new = [there[name] for name in differs.new]
     return Resumed(replace(before, inputs=old + new, parts=(*frozen.parts, len(new))), differs, noted)
+
+
+def _root(inputs: Sequence[Found]) -> Path:
+    """Folder that the names are relative to: whatever has gone would lie there, and is not mistaken for another."""
+    for found in inputs:
+        parts = PurePosixPath(found.name).parts
+        if found.path.parts[-len(parts) :] == parts:
+            return found.path.parents[len(parts) - 1]
+    return inputs[0].path.parent
+
+
+def frozen_inputs(work: Path) -> Frozen | None:
+    """The list of the plan whose work lies there; None if there is none.
+
+    Raises:
+        OutputError: the plan's note or the list is damaged.
+    """
+    noted = noted_id(work)
+    listed = work / f"inputs-{noted}.parquet"
+    return thaw(listed) if noted is not None and listed.exists() else None
 
 
 def noted_id(work: Path) -> str | None:
@@ -138,16 +158,39 @@ def open_work_folder(
         found = noted_id(work)
         if found not in (None, fingerprint, extends):
             raise OutputError(_of_another(out, work, differs))
+        if found is None:
+            _empty(work)
         for stale in sorted(work.glob("*.tmp")):
             stale.unlink()
-    if found != fingerprint:
-        freeze(work / f"inputs-{fingerprint}.parquet", plan.inputs, plan.parts or (len(plan.inputs),))
+    listed = work / f"inputs-{fingerprint}.parquet"
+    if found != fingerprint or not listed.exists():
+        freeze(listed, plan.inputs, plan.parts or (len(plan.inputs),))
         write_bytes(work / NOTE, json.dumps({"id": fingerprint, "photos": len(plan.inputs)}).encode())
     with output_errors(work):
         for stale in sorted(work.glob("inputs-*.parquet")):
-            if stale.name != f"inputs-{fingerprint}.parquet":
+            if stale != listed:
                 stale.unlink()
     return work
+
+
+def _empty(work: Path) -> None:
+    """Remove all but the lock: units without a note belong to a plan that was done, and whose folder somebody was
+    removing when he was killed."""
+    for path in sorted(work.glob("*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def forget_plan(work: Path) -> None:
+    """What lies there is of no use any more: the next `open_work_folder` removes it.
+
+    Raises:
+        OutputError: the note cannot be removed.
+    """
+    with output_errors(work / NOTE):
+        (work / NOTE).unlink(missing_ok=True)
 
 
 def inputs_path(work: Path) -> Path:
@@ -171,4 +214,5 @@ def close_work_folder(work: Path) -> None:
         if fs.exists(name):
             fs.rm(name, recursive=True)
     elif work.exists():
-        shutil.rmtree(work)
+        with suppress(FileNotFoundError):  # another process, which has found the dataset whole, is removing it too
+            shutil.rmtree(work)

@@ -20,7 +20,7 @@ from phq.execute.contract import Task, Tell
 from phq.finalise.gather import DECISION, DamagedUnitError, take, unit_errors
 from phq.finalise.rows import STORAGE
 from phq.finalise.settle import Settled
-from phq.shards.atomic import atomic_write, write_bytes
+from phq.shards.atomic import atomic_write, output_errors, write_bytes
 from phq.shards.croissant import StoredFile
 from phq.shards.layout import MIN_SHARDS, plan_shards, sample_bytes, shard_name
 from phq.shards.place import file_system, is_remote
@@ -43,6 +43,11 @@ class ShardJob:
     """Path inside the dataset."""
     samples: pa.Table
     """`_TAKEN`, in order."""
+
+    @property
+    def sha256(self) -> str:
+        """Of what goes into it: another plan, or other samples that stand, give a shard of this name other samples."""
+        return hashlib.sha256(json.dumps(self.samples.to_pylist()).encode()).hexdigest()
 
 
 def shard_jobs(settled: Settled, first: Mapping[str, int] | None = None) -> Iterator[ShardJob]:
@@ -78,7 +83,7 @@ class WriteShards:
         (job,) = task.items
         if task.refused:
             raise PhqError(f"worker processes die as they write {job.name}; what is finished is kept")
-        return shard_done(self.out, self.work, job.name) or write_shard(self.out, self.work, job)
+        return shard_done(self.out, self.work, job) or write_shard(self.out, self.work, job)
 
     def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None:
         """There is one item: nothing to tell apart."""
@@ -98,28 +103,33 @@ def rows_path(work: Path, name: str) -> Path:
     return work / f"{Path(name).stem}.rows.parquet"
 
 
-def shard_done(out: Path, work: Path, name: str) -> StoredFile | None:
-    """Size and checksum of a shard that is done, None if it is not, or somebody has touched it."""
-    shard = out / name
+def shard_done(out: Path, work: Path, job: ShardJob) -> StoredFile | None:
+    """Size and checksum of a shard that is done, None if it is not, was one of other samples, or has been touched."""
+    shard, rows = out / job.name, rows_path(work, job.name)
     try:
-        said = json.loads(note_path(work, name).read_bytes())
-        done = StoredFile(name, said["size"], said["sha256"])
-        return done if rows_path(work, name).exists() and shard.stat().st_size == done.size else None
+        said = json.loads(note_path(work, job.name).read_bytes())
+        done = StoredFile(job.name, said["size"], said["sha256"])
+        same = said["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
+        return done if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def write_shard(out: Path, work: Path, job: ShardJob) -> StoredFile:
-    """Write tar, rows and note, in this order.
+    """Write tar, rows and note, in this order, in place of those of an earlier attempt.
 
     Raises:
         DamagedUnitError: a sample is not what its unit says.
         OutputError: see `phq.shards.atomic.output_errors`.
     """
+    note = note_path(work, job.name)
+    with output_errors(note):
+        note.unlink(missing_ok=True)
     with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name) as shard:
         write_rows(stream, _rows(work, job, shard), complete=True, group=GROUP)
     done = StoredFile(job.name, shard.measured.size, shard.measured.sha256)
-    write_bytes(note_path(work, job.name), json.dumps({"size": done.size, "sha256": done.sha256}).encode())
+    said = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
+    write_bytes(note, json.dumps(said).encode())
     return done
 
 
@@ -140,13 +150,19 @@ def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
     """The bytes of each sample: its members lie one after the other in its unit's blob."""
     places = [(s["unit"], s["jpg_offset"], sum(s[f"{prefix}_size"] for prefix in MEMBERS.values())) for s in samples]
     if is_remote(work) and places:
-        with unit_errors(places[0][0]):
-            fs, folder = file_system(work)
-            paths = [f"{folder}/{blob_path(work, unit).name}" for unit, _, _ in places]
-            starts, ends = [start for _, start, _ in places], [start + size for _, start, size in places]
-            found: list[bytes] = fs.cat_ranges(paths, starts, ends, on_error="raise")
-            return found
+        fs, folder = file_system(work)
+        paths = [f"{folder}/{blob_path(work, unit).name}" for unit, _, _ in places]
+        starts, ends = [start for _, start, _ in places], [start + size for _, start, size in places]
+        found = fs.cat_ranges(paths, starts, ends, on_error="return")
+        return [_checked(unit, content) for (unit, _, _), content in zip(places, found, strict=True)]
     return [_content(work, *place) for place in places]
+
+
+def _checked(unit: int, content: bytes | Exception) -> bytes:
+    with unit_errors(unit):
+        if isinstance(content, Exception):
+            raise content
+        return content
 
 
 def _content(work: Path, unit: int, offset: int, size: int) -> bytes:

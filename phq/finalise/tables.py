@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from phq.errors import OutputError
 from phq.shards.tables import ROWS_PER_GROUP, arrow_schema
 
 Source = Iterator[pa.Table]
@@ -38,12 +39,25 @@ def _full(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def rows_of(paths: Iterable[Path]) -> Source:
-    """Rows of several tables in order, a group at a time."""
+    """Rows of several tables in order, a group at a time.
+
+    Raises:
+        OutputError: a table cannot be read, is damaged, or another version of phq has written it.
+    """
     for path in paths:
-        with path.open("rb") as stream:
-            file = pq.ParquetFile(stream)
-            for group in range(file.num_row_groups):
-                yield file.read_row_group(group, use_threads=False)
+        try:
+            yield from _groups(path)
+        except (pa.ArrowException, OSError) as error:
+            raise OutputError(f"{path} is damaged or cannot be read: {error}") from error
+
+
+def _groups(path: Path) -> Source:
+    with path.open("rb") as stream:
+        file = pq.ParquetFile(stream)
+        if file.schema_arrow.names != arrow_schema().names:
+            raise OutputError(f"{path} has other columns than this version of phq writes")
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, use_threads=False)
 
 
 def merged(sources: Sequence[Source], turn: NDArray[np.int8]) -> Iterator[pa.Table]:

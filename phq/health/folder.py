@@ -73,7 +73,7 @@ def notes(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[str]:
-    """Files at the top, in the splits, beside the overlays and the marks of reviews, and other folders as a whole; sorted."""
+    """Files at the top, in the splits, beside overlays and marks, and other folders as a whole; sorted."""
     inside = (*SPLITS, OVERLAYS, REVIEWED)
     paths = [path for path in folder.iterdir() if path.name not in (*inside, JOURNAL, WORK)]
     for name in inside:
