@@ -13,7 +13,7 @@ from typing import Any
 from phq import __version__
 from phq.carrying import CarryUnits
 from phq.config import Config, load_config
-from phq.dataset.journal import recover
+from phq.dataset.journal import recover, stage
 from phq.decide.keeping import lay_decision
 from phq.errors import ConfigError, InputError
 from phq.execute.choice import Execution, local
@@ -21,6 +21,7 @@ from phq.finalise.dataset import Outcome, Source, computed, conclude_units, writ
 from phq.finalise.extension import (
     add_units,
     conclude_extension,
+    forget_if_added,
     known_photos,
     run_to_extend,
     settings_to_extend,
@@ -182,10 +183,12 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
     started = time.perf_counter()
     with alone(job.folder, EXTENDING):
         recover(job.folder)
-        differs = since(known_photos(job.folder), job.plan.inputs)
+        known = known_photos(job.folder)
+        forget_if_added(job.folder / EXTENDING, known)
+        differs = since(known, job.plan.inputs)
         new = frozenset(differs.new)
         fresh = [found for found in job.plan.inputs if found.name in new]
-        if not fresh:  # or a kill has left nothing but the work folder
+        if not fresh:
             close_work_folder(job.folder / EXTENDING)
             return _unchanged(job, run, differs)
         before = resumed(job.folder, replace(job.plan, inputs=fresh), extend=True, name=EXTENDING)
@@ -195,9 +198,10 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
 
         def finish() -> BuildResult:
             job.execution.log.write("finalise", units=source.units)
-            outcome = conclude_extension(job.folder, source)
-            result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
-            add_units(job.folder, source, outcome, plan.inputs, run, extension_record(result, plan))
+            with stage(job.folder) as change:
+                outcome = conclude_extension(job.folder, source)
+                result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
+                add_units(change, source, outcome, plan.inputs, extension_record(result, plan))
             return result
 
         result = computed(work, lambda: job.run(plan, work), finish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,14 +18,19 @@ STDOUT = "-"
 class RunLog:
     """Appends to a stream, or to nothing."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None, path: Path | None = None) -> None:
+        self._stream, self._path = stream, path or Path("the log")
 
     def write(self, event: str, **fields: Any) -> None:
-        """One line with the time (UTC), the event and its fields, at once in the file."""
+        """One line with the time (UTC), the event and its fields, at once in the file.
+
+        Raises:
+            OutputError: see `phq.shards.atomic.output_errors`.
+        """
         if self._stream is not None:
             time = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-            print(json.dumps({"time": time, "event": event, **fields}), file=self._stream, flush=True)
+            with output_errors(self._path):
+                print(json.dumps({"time": time, "event": event, **fields}), file=self._stream, flush=True)
 
 
 SILENT = RunLog()
@@ -43,5 +48,11 @@ def opened_log(where: str | None) -> Iterator[RunLog]:
     elif where == STDOUT:
         yield RunLog(sys.stdout)
     else:
-        with output_errors(Path(where)), Path(where).open("a", encoding="utf-8") as stream:
-            yield RunLog(stream)
+        path = Path(where)
+        with output_errors(path):
+            stream = path.open("a", encoding="utf-8")
+        try:  # errors of the run are not the log's
+            yield RunLog(stream, path)
+        finally:
+            with suppress(OSError):  # every line is flushed as it is written: one that could not be has been told of
+                stream.close()

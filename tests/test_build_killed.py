@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import random
@@ -11,6 +12,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cheap import SIDE, cheapen, digests, names, photos
 from killing import count_changes, kill_at
@@ -142,9 +145,22 @@ def test_a_damaged_plan_is_a_clear_error(source: Path, tmp_path: Path, monkeypat
 def test_a_damaged_list_of_photos_is_a_clear_error(source: Path, tmp_path: Path, monkeypatch) -> None:
     stopped(source, tmp_path / "out", monkeypatch)
     (listed,) = (tmp_path / "out" / WORK).glob("inputs-*.parquet")
-    listed.write_bytes(b"PAR1")
-    with pytest.raises(OutputError, match="the list of this build's photos, is damaged"):
-        made(source, tmp_path / "out")
+    content = listed.read_bytes()
+    other = io.BytesIO()
+    pq.write_table(pa.table({"key": ["a"]}), other)
+    for damaged in (b"PAR1", content[:4] + b"\xff" * 40 + content[44:], other.getvalue()):
+        listed.write_bytes(damaged)
+        with pytest.raises(OutputError, match="the list of this build's photos, is damaged"):
+            made(source, tmp_path / "out")
+
+
+def test_a_list_of_photos_that_is_gone_is_written_again(source: Path, tmp_path: Path, monkeypatch) -> None:
+    made(source, tmp_path / "whole")
+    stopped(source, tmp_path / "out", monkeypatch)
+    (listed,) = (tmp_path / "out" / WORK).glob("inputs-*.parquet")
+    listed.unlink()
+    made(source, tmp_path / "out")
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
 
 
 def test_what_differs_from_an_unfinished_build_is_named(source: Path, tmp_path: Path, monkeypatch) -> None:
@@ -157,8 +173,6 @@ def test_what_differs_from_an_unfinished_build_is_named(source: Path, tmp_path: 
 
 
 def test_a_unit_carries_its_counts(source: Path, tmp_path: Path, monkeypatch) -> None:
-    import pyarrow.parquet as pq
-
     stopped(source, tmp_path / "out", monkeypatch)
     tables = sorted((tmp_path / "out" / WORK).glob("0*.parquet"))
     noted = [unit.UnitResult.noted(pq.read_metadata(path).metadata[b"counts"]) for path in tables]

@@ -132,6 +132,85 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_shards_of_an_interrupted_finalise_are_not_taken_for_those_of_the_longer_plan(
+    tmp_path: Path, monkeypatch
+) -> None:
+    source, out = photos(tmp_path / "photos", names(12)), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.finalise.dataset.draw_sheet", _stop)  # all shards are written
+        made(source, out)
+    photos(source, names(5, 12))
+    result = made(source, out, extend=True)
+    assert len(manifest(out)) == len(Dataset(out)) == result.counts["kept"]
+    assert {row["source_path"] for row in manifest(out).values()} & set(names(5, 12))
+    assert verify(out, workers=1).violations == []
+
+
+@pytest.mark.parametrize("left", ["everything", "no note"])
+def test_an_extension_that_stands_is_not_added_again(tmp_path: Path, monkeypatch, left: str) -> None:
+    """It was killed before, or while, it removed its work folder, and more photos have come since."""
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    photos(source, names(4, 4))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.close_work_folder", _stop)
+        extended(source, out)
+    if left == "no note":
+        (out / ".phq-work-extend" / "plan.json").unlink()
+    photos(source, names(4, 8))
+    result = extended(source, out)
+    assert result.counts["photos"] == 4
+    assert "exact_duplicate" not in result.counts["rejected"]
+    rows = [*manifest(out).values(), *pq.read_table(out / "rejects.parquet").to_pylist()]
+    assert {row["source_path"] for row in rows} == set(names(12))
+    assert verify(out, workers=1).violations == []
+
+
+def test_a_photo_that_is_gone_is_not_mistaken_for_one_of_its_name_elsewhere(tmp_path: Path, monkeypatch) -> None:
+    source, out = photos(tmp_path / "photos", ["a/x.jpg", "x.jpg", "y.jpg"]), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.run_plan", _stop)
+        made(source, out)
+    (source / "x.jpg").unlink()
+    result = made(source, out, extend=True)
+    assert result.differs.vanished == ("x.jpg",)
+    rows = {row["source_path"]: row for row in pq.read_table(out / "rejects.parquet").to_pylist()}
+    assert rows["x.jpg"]["reason"] == "internal_error"  # of the stage that reads in this pipeline
+    assert "x.jpg" not in {row["source_path"] for row in manifest(out).values()}
+
+
+def test_what_others_note_in_run_json_during_an_extension_stays(tmp_path: Path, monkeypatch) -> None:
+    from phq import building
+
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    photos(source, names(4, 4))
+    real = building.run_plan
+
+    def meanwhile(*words: object) -> None:
+        run = json.loads((out / "run.json").read_text())
+        (out / "run.json").write_text(json.dumps({**run, "noted": "meanwhile"}))
+        real(*words)
+
+    monkeypatch.setattr(building, "run_plan", meanwhile)
+    extended(source, out)
+    run = json.loads((out / "run.json").read_text())
+    assert (run["noted"], len(run["extended"])) == ("meanwhile", 1)
+
+
+@pytest.mark.parametrize("table", ["manifest.parquet", "rejects.parquet", ".phq-inputs.parquet"])
+def test_a_dataset_with_a_damaged_table_is_refused_in_a_sentence(tmp_path: Path, table: str) -> None:
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    photos(source, names(2, 4))
+    path, content = out / table, (out / table).read_bytes()
+    damaged = [b"", content[: len(content) // 2], content[:4] + b"\xff" * 600 + content[604:]]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(OutputError, match=rf"{table}.* is damaged"):
+            extended(source, out)
+
+
 def test_another_configuration_or_another_maker_is_refused(tmp_path: Path) -> None:
     source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
     made(source, out)

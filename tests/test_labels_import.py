@@ -299,7 +299,7 @@ def test_the_same_import_gives_the_same_bytes(phq360, imported, tmp_path):
 def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch):
     from phq.labels import importing
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OutputError("the disk is full")
 
     monkeypatch.setattr(importing, "write_units", full)

@@ -12,7 +12,7 @@ from quality_photos import native, oval, resized
 from phq.provenance.groups import split_groups
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
 from phq.quality.duplicates import Duplicate
-from phq.quality.groups import cut_differently, duplicate_groups, scene_groups
+from phq.quality.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
 from phq.schema import LANDMARKS
 
 WHOLE = (0.0, 0.0, 256.0, 256.0)
@@ -37,7 +37,13 @@ def person(number: int, colours: np.ndarray = COLOURS, *, spread: float = 12.0, 
 
 
 def grouped(people: list[dict[str, Any]], faces: np.ndarray | None = None) -> list[str]:
-    return scene_groups({name: [p[name] for p in people] for name in people[0]}, faces)
+    return scene_groups(columns_of(people), faces)
+
+
+def columns_of(people: list[dict[str, Any]]) -> dict[str, Any]:
+    columns = {name: [p[name] for p in people] for name in people[0]}
+    bodies = np.array(columns.pop("keypoints_3d")).reshape(-1, 33, 3)
+    return columns | {PROPORTION: proportions(bodies)}
 
 
 def test_the_same_person_in_the_same_scene_is_one_group_named_by_the_best() -> None:
@@ -68,7 +74,7 @@ def test_a_plain_wall_is_no_scene() -> None:
 def test_before_a_plain_wall_only_a_picture_that_looks_alike_is_the_same() -> None:
     people = [person(1, spread=1.0), person(2, spread=1.0), person(3)]
     people[1]["phash"] = f"{int(people[0]['phash'], 16) ^ 0xFFF:016x}"
-    columns = {name: [p[name] for p in people] for name in people[0]}
+    columns = columns_of(people)
     groups = scene_groups(columns)
     assert groups == [people[0]["key"], people[0]["key"], ""]
     assert cut_differently(columns, groups) == {1: Duplicate(0, people[0]["key"], 12, False)}

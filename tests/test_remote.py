@@ -90,6 +90,22 @@ def test_an_interrupted_build_at_a_url_computes_only_what_is_missing(url: str, t
     assert not [name for name in files(f"{url}/b/out") if name.startswith(WORK)]
 
 
+def test_a_unit_whose_blob_is_gone_is_the_one_that_is_computed_again(url: str, tmp_path: Path, monkeypatch) -> None:
+    source, out = photos(tmp_path / "photos", names(12)), f"{url}/gone"
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.conclude_units", stop)
+        made(source, out)
+    monkeypatch.setattr(lease, "BEAT_S", 0.2)
+    (place(out) / WORK / "000002.bin").unlink()
+    made(source, out)
+    made(source, tmp_path / "whole")
+    assert len(Dataset(out)) == len(Dataset(tmp_path / "whole"))
+
+
 def test_half_an_object_is_never_sent(url: str) -> None:
     path = place(f"{url}/c/thing.bin")
     with pytest.raises(KeyboardInterrupt), atomic_write(path) as stream:

@@ -74,6 +74,17 @@ def test_a_log_is_appended_to_a_file_or_written_to_stdout(tmp_path: Path, capsys
         pass
 
 
+def test_errors_of_the_run_are_not_blamed_on_its_log(tmp_path: Path):
+    with pytest.raises(OSError, match=r"^a server is gone$"), opened_log(str(tmp_path / "log.jsonl")):
+        raise OSError("a server is gone")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_on_a_full_disk_is_a_clear_error():
+    with pytest.raises(OutputError, match=r"/dev/full.*disk is full"), opened_log("/dev/full") as log:
+        log.write("started")
+
+
 def units() -> list[UnitResult]:
     return [UnitResult(4, 3, Counter(no_person=2)), UnitResult(4, 1, Counter(no_person=1, corrupt=1))]
 

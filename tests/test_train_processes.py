@@ -19,11 +19,11 @@ from phq.train.run import train
 ROOT = Path(__file__).parents[1]
 COMMAND = """
 import typer
-from phq.cli import _told_when_stopped
+from phq.stopping import told_when_stopped
 from phq.errors import PhqError
 from phq.train.commands import train_command
 app = typer.Typer()
-app.command()(_told_when_stopped()(train_command))
+app.command()(told_when_stopped()(train_command))
 try:
     app(standalone_mode=True)
 except PhqError as error:

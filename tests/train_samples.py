@@ -34,6 +34,8 @@ SETS = (
     "training.losses.density_points=16",
     "training.losses.blur=3.0",
     "training.losses.blur_kimg=0.016",
+    "training.losses.stated_pose=[0.0, 0.0]",
+    "training.optimisers={rate_g=0.0025, rate_d=0.002}",
     "training.losses.coarse_pose_kimg=[0.004, 0.012]",
     "training.pictures={people=2, frames=2}",
     "training.stages=[{until_kimg=0.012, raw=[8, 8]}, "

@@ -54,6 +54,7 @@ def misbehaving() -> Iterator[Server]:
                 self.send_response(302)
                 self.send_header("Location", server.redirects[name])
                 self.send_header("Content-Length", "0")
+                self.send_header("Connection", "close")
                 self.end_headers()
             elif name in server.files:
                 self.answer(server.files[name])

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,10 +67,11 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
-            if not self._is_mine():
-                return
-            self._beats += 1
-            self._write()
+            with suppress(Exception):  # of a server: the next beat is soon, and others are patient
+                if not self._is_mine():
+                    return
+                self._beats += 1
+                self._write()
 
     def _content(self) -> bytes:
         return json.dumps({"owner": self._owner, "beats": self._beats}).encode()

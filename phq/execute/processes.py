@@ -142,5 +142,5 @@ def _check_starts(dead: int, how: str) -> None:
     if dead >= STARTS:
         raise PhqError(
             f"worker processes die as they start (the last one {how}): out of memory? A script that calls phq needs "
-            'if __name__ == "__main__": around the call, or executor="inline"'
+            'if __name__ == "__main__": around the call, or workers=1'
         )

@@ -33,7 +33,7 @@ def serve(pipe: Connection, work: Work[Any, Any]) -> None:
     _obey_the_parent_alone()
     _be_first_to_go()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent is gone or wants no more
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone or wants no more
         try:
             _work_off(pipe, work)
         except Exception as error:  # noqa: BLE001 - raised again in the parent

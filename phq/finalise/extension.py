@@ -22,10 +22,10 @@ from phq.config import Config
 from phq.curate.describe import DESCRIBED, Descriptions, Tables
 from phq.curate.scrub import Scrubber
 from phq.curate.tombstones import read_tombstones
-from phq.dataset.journal import Change, recover, stage
+from phq.dataset.journal import Change, recover
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
-from phq.errors import ConfigError, InputError, OutputError
+from phq.errors import ConfigError, OutputError
 from phq.execute.contract import Task
 from phq.execute.inline import Inline
 from phq.finalise.dataset import Outcome, Source
@@ -36,6 +36,7 @@ from phq.finalise.shards import WriteShards, rows_path, shard_jobs
 from phq.finalise.tables import merged, rows_of, write_groups
 from phq.frozen import INPUTS, Difference, Frozen, compare, freeze, thaw
 from phq.photos.discover import Found, Stamp
+from phq.plan import forget_plan, frozen_inputs
 from phq.quality.alike import STORED, with_proportion
 from phq.quality.groups import PROPORTION
 from phq.shards.atomic import atomic_write, output_errors
@@ -57,10 +58,14 @@ class Known:
 
 
 def known_photos(folder: Path) -> Known:
-    """Read them from a dataset's tables, and from the list beside it if it is still there."""
+    """Read them from a dataset's tables, and from the list beside it if it is still there.
+
+    Raises:
+        OutputError: one of them is damaged.
+    """
     names: dict[str, str] = {}
     for table in (MANIFEST, REJECTS):
-        columns = pq.read_table(folder / table, columns=["source_path", "source_sha256"])
+        columns = _columns(folder / table, ["source_path", "source_sha256"])
         names.update(zip(*(columns[name].to_pylist() for name in columns.column_names), strict=True))
     stamps: dict[str, Stamp] = dict.fromkeys(names, (-1, ""))
     if (folder / INPUTS).exists():
@@ -68,6 +73,24 @@ def known_photos(folder: Path) -> Known:
         stamps |= dict(zip(listed.names, listed.stamps, strict=True))
     frozen = Frozen(list(stamps), list(stamps.values()), (len(stamps),))
     return Known(frozen, {name: sha256 or "" for name, sha256 in names.items()})
+
+
+def _columns(path: Path, names: Sequence[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=list(names), use_threads=False)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # Arrow says OSError of damaged pages
+        raise OutputError(f"{path} is damaged or lacks a column, so nothing can be added: {error}") from error
+
+
+def forget_if_added(work: Path, known: Known) -> None:
+    """Forget an extension that was killed when all of it stood in the dataset and only its work folder was left.
+
+    Raises:
+        OutputError: its note or its list of photos is damaged.
+    """
+    frozen = frozen_inputs(work)
+    if frozen is not None and not known.sha256.keys().isdisjoint(frozen.names):
+        forget_plan(work)
 
 
 def since(known: Known, inputs: Sequence[Found]) -> Difference:
@@ -127,49 +150,43 @@ def conclude_extension(folder: Path, source: Source) -> Outcome:
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
-        InputError: the dataset lacks a column; an older phq has made it.
+        OutputError: the dataset's manifest is damaged, or lacks a column: an older phq has made it.
     """
     check_units(source.work, source.units)
     gone = {stone.key_sha256 for stone in read_tombstones(folder)}
     gathered = gather(source.work, range(source.units), source.config, gone)
-    try:
-        names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name != PROPORTION]
-        before = with_proportion(pq.read_table(folder / MANIFEST, columns=names, use_threads=False))
-    except (pa.ArrowException, KeyError) as error:
-        raise InputError(f"{folder / MANIFEST} cannot be extended: {error}") from error
+    names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name != PROPORTION]
+    before = with_proportion(_columns(folder / MANIFEST, names))
     return Outcome(settle(gathered.table, source.config, before), gathered)
 
 
-def add_units(
-    folder: Path, source: Source, outcome: Outcome, inputs: Sequence[Found], run: Fields, told: Fields
-) -> None:
-    """Write the new shards, and change the dataset in one step.
+def add_units(change: Change, source: Source, outcome: Outcome, inputs: Sequence[Found], told: Fields) -> None:
+    """Write the new shards, and stage what changes in the dataset.
 
     Args:
-        inputs: the new photos. run: content of ``run.json`` as it is. told: what it is to say of the extension.
+        change: of the dataset, open since before the outcome was concluded: nobody else has changed it meanwhile.
+        inputs: the new photos. told: what ``run.json`` is to say of the extension.
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
-        OutputError: another process changes the dataset, or it cannot be written.
+        OutputError: the dataset cannot be written, or a table of it is damaged.
     """
-    settled, work = outcome.settled, source.work
+    folder, settled, work = change.folder, outcome.settled, source.work
     shards = _shards_there(folder)
     jobs = list(shard_jobs(settled, {split: len(names) for split, names in shards.items()}))
     for _ in Inline().run(WriteShards(work / "new", work), (Task(n, [job]) for n, job in enumerate(jobs))):
         pass
-    with stage(folder) as change:
-        for job in jobs:
-            shards[job.name.partition("/")[0]][job.name] = len(job.samples)
-            with output_errors(change.folder / job.name):
-                (work / "new" / job.name).replace(change.path(job.name))
-        _stage_tables(change, settled, work, [job.name for job in jobs])
-        _stage_inputs(change, inputs)
-        before, after = _tables(folder), _tables(change.path(MANIFEST).parent)
-        first = {job.name.partition("/")[0]: job.name for job in reversed(jobs)}
-        extended = [*run.get("extended", []), {**told, "shards": sorted(first.values())}]
-        Descriptions(change, Scrubber(frozenset(), frozenset()), before, after, shards).stage(
-            {**run, "extended": extended}
-        )
+    for job in jobs:
+        shards[job.name.partition("/")[0]][job.name] = len(job.samples)
+        with output_errors(folder / job.name):
+            (work / "new" / job.name).replace(change.path(job.name))
+    _stage_tables(change, settled, work, [job.name for job in jobs])
+    _stage_inputs(change, inputs)
+    before, after = _tables(folder), _tables(change.path(MANIFEST).parent)
+    first = {job.name.partition("/")[0]: job.name for job in reversed(jobs)}
+    run = read_run(Root(folder))
+    extended = [*run.get("extended", []), {**told, "shards": sorted(first.values())}]
+    Descriptions(change, Scrubber(frozenset(), frozenset()), before, after, shards).stage({**run, "extended": extended})
 
 
 def restarts(run: Any) -> frozenset[str]:
@@ -182,7 +199,7 @@ def restarts(run: Any) -> frozenset[str]:
 
 def _shards_there(folder: Path) -> dict[str, dict[str, int]]:
     """Split → samples of each of its shards, by number."""
-    counts = pq.read_table(folder / MANIFEST, columns=["shard"])["shard"].value_counts().to_pylist()
+    counts = _columns(folder / MANIFEST, ["shard"])["shard"].value_counts().to_pylist()
     samples = {entry["values"]: entry["counts"] for entry in counts}
     found: dict[str, dict[str, int]] = {}
     for split in SPLITS:
@@ -194,7 +211,7 @@ def _shards_there(folder: Path) -> dict[str, dict[str, int]]:
 def _stage_tables(change: Change, settled: Settled, work: Path, names: Sequence[str]) -> None:
     """Manifest and rejects: the old rows, and the new ones by key or behind them."""
     folder, splits = change.folder, list(settled.by_split())
-    old = pq.read_table(folder / MANIFEST, columns=["key"])["key"].to_pylist()
+    old = _columns(folder / MANIFEST, ["key"])["key"].to_pylist()
     new = settled.kept
     keys = np.array([*old, *new["key"].to_pylist()], "S16")
     whose = np.array([0] * len(old) + [1 + splits.index(split) for split in new["split"].to_pylist()], np.int8)
@@ -215,4 +232,4 @@ def _stage_inputs(change: Change, inputs: Sequence[Found]) -> None:
 
 
 def _tables(folder: Path) -> Tables:
-    return Tables(*(pq.read_table(folder / name, columns=list(DESCRIBED)) for name in (MANIFEST, REJECTS)))
+    return Tables(*(_columns(folder / name, DESCRIBED) for name in (MANIFEST, REJECTS)))
