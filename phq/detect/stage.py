@@ -39,7 +39,9 @@ class DetectPeople:
     def detect(self, pixels: Image) -> list[Detection]:
         """People in an H × W × 3 RGB image, left to right."""
         height, width = pixels.shape[:2]
-        return fuse(self.nanodet.detect(pixels), self.movenet.detect(pixels), self._options[:2], width, height)
+        boxes = self.nanodet.detect(pixels)
+        skeletons = self.movenet.detect(pixels, boxes, self.nanodet.threshold)
+        return fuse(boxes, skeletons, self._options[:2], width, height)
 
 
 def fields_of(person: Detection) -> dict[str, object]:

@@ -47,11 +47,13 @@ def cut_by_tile(boxes: Boxes, rect: Rect, width: int, height: int) -> Any:
     return (reaches & inner).any(-1)
 
 
-def look_at_tiles(pixels: Image, look: Callable[[Image], Candidates]) -> tuple[Candidates, Candidates]:
-    """(those wholly inside a tile, those a tile's border cuts), in pixels of the photo."""
+def look_at_tiles(
+    pixels: Image, look: Callable[[Image], Candidates], worth: Callable[[Rect], bool] = lambda _: True
+) -> tuple[Candidates, Candidates]:
+    """(those wholly inside a tile, those a tile's border cuts), in pixels of the photo, from the tiles worth a look."""
     height, width = pixels.shape[:2]
     whole, cut = [], []
-    for rect in tile_rects(width, height):
+    for rect in filter(worth, tile_rects(width, height)):
         x0, y0, x1, y1 = rect
         seen = look(pixels[y0:y1, x0:x1]).moved(x0, y0)
         partial = cut_by_tile(seen.boxes, rect, width, height)

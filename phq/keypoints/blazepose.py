@@ -17,7 +17,6 @@ from phq.weights import open_session
 from phq.work import Floats, Image
 
 SIDE = 256
-BATCH = 8
 BOX_SCALE = 1.25
 AUX_SCALE = 2.5
 LEFT_RIGHT = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25,
@@ -57,7 +56,11 @@ def box_region(box: Floats) -> Region:
 
 
 class BlazePose:
-    """`run(jobs)` for (pixels, region, mirrored) jobs, in fixed batches so that results do not depend on company."""
+    """`run(jobs)` for (pixels, region, mirrored) jobs.
+
+    One at a time: on one core a batch of eight costs a sixth more time an image (its activations leave the cache) and
+    eight times the memory (docs/log.md).
+    """
 
     def __init__(self, fast: bool = False) -> None:
         self.name = "blazepose-full" if fast else "blazepose-heavy"
@@ -65,18 +68,14 @@ class BlazePose:
 
     def run(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
         """One `Landmarks` a job; a mirrored job is run on the mirror image and mirrored back."""
-        out: list[Landmarks] = []
-        for start in range(0, len(jobs), BATCH):
-            out += self._batch(jobs[start : start + BATCH])
-        return out
+        return [self._run(*job) for job in jobs]
 
-    def _batch(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
-        crops = [sample(pixels, region, SIDE) for pixels, region, _ in jobs]
-        crops = [crop[:, ::-1] if job[2] else crop for crop, job in zip(crops, jobs, strict=True)]
+    def _run(self, pixels: Image, region: Region, mirrored: bool) -> Landmarks:
+        crop = sample(pixels, region, SIDE)
+        turned = crop[:, ::-1] if mirrored else crop
         names = ["ld_3d", "world_3d", "activation_segmentation", "output_poseflag"]
-        batch = np.stack(crops).astype(np.float32) / 255
-        outputs = self.session.run(names, {"input_1": batch})
-        return [decode(tuple(o[i] for o in outputs), job[1], job[2]) for i, job in enumerate(jobs)]
+        outputs = self.session.run(names, {"input_1": turned[None].astype(np.float32) / 255})
+        return decode(tuple(output[0] for output in outputs), region, mirrored)
 
 
 def decode(outputs: tuple[Floats, ...], region: Region, mirrored: bool) -> Landmarks:

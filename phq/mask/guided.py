@@ -26,7 +26,7 @@ def guided_filter(guide: Plane, soft: Plane, radius: int, epsilon: float, step: 
     small = (max(1, width // step), max(1, height // step))
     slope, offset = _linear_fit(_shrunk(guide, small), _shrunk(soft, small), max(1, radius // step), epsilon)
     slope, offset = (cv2.resize(v, (width, height), interpolation=cv2.INTER_LINEAR) for v in (slope, offset))
-    return np.asarray((slope * guide).sum(-1) + offset, np.float32)
+    return np.asarray(np.einsum("hwc,hwc->hw", slope, guide) + offset, np.float32)
 
 
 def _shrunk(values: Plane, size: tuple[int, int]) -> Plane:
@@ -44,5 +44,5 @@ def _linear_fit(guide: Plane, soft: Plane, radius: int, epsilon: float) -> tuple
     products = (guide[..., :, None] * guide[..., None, :]).reshape(*soft.shape, 9)
     spread = mean(products).reshape(*soft.shape, 3, 3) - guide_mean[..., :, None] * guide_mean[..., None, :]
     slope = np.linalg.solve(spread + epsilon * np.eye(3, dtype=np.float32), covariance[..., None])[..., 0]
-    offset = soft_mean - (slope * guide_mean).sum(-1)
+    offset = soft_mean - np.einsum("hwc,hwc->hw", slope, guide_mean)
     return mean(slope.astype(np.float32)), mean(offset.astype(np.float32))

@@ -15,7 +15,7 @@ import numpy as np
 
 from phq.keypoints.blazepose import Landmarks
 from phq.pose import template
-from phq.pose.rotations import kabsch, rotmat_to_rotvec, rotvec_to_rotmat
+from phq.pose.rotations import kabsch, rotation_log, rotvec_to_rotmat
 from phq.work import Floats
 
 FACE = tuple(range(11))
@@ -102,7 +102,7 @@ def head_rotation(world: Floats) -> Floats:
 
 def split_neck_head(torso_to_cam: Floats, head_to_cam: Floats) -> Floats:
     """(2, 3) axis-angle of SMPL's neck and head joints: each takes half of the turn between torso and head."""
-    half = rotmat_to_rotvec(torso_to_cam.T @ head_to_cam) / 2
+    half = rotation_log(torso_to_cam.T @ head_to_cam) / 2
     return np.stack([half, half])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from phq.pose import chain
 from phq.pose.belief import Belief
 from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
-from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from phq.pose.rotations import rotation_log, rotvec_to_rotmat
 from phq.work import Floats
 
 STEP = 1e-6
@@ -129,8 +129,8 @@ def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Flo
     points, torso, head = chain.predict(parameters, start.torso, start.marks)
     ray = points[..., :2] / np.maximum(points[..., 2:], 1e-3)
     image = (ray - seen.rays) * (seen.depth / start.marks.sigmas)[:, None]
-    turned = rotmat_to_rotvec(start.torso.swapaxes(1, 2) @ torso) / seen.belief.torso_sigma
-    nodded = rotmat_to_rotvec(start.head.swapaxes(1, 2) @ head) / seen.belief.head_sigma
+    turned = parameters[:, chain.TURN] / seen.belief.torso_sigma
+    nodded = rotation_log(start.head.swapaxes(1, 2) @ head) / seen.belief.head_sigma
     lean = torso[:, [0, 2], 1] / seen.upright_sigma
     moved = parameters - start.parameters
     prior = moved[:, chain.NECK.start : chain.SHAPE.start] / _prior_sigmas()
@@ -169,10 +169,7 @@ def _prior_sigmas() -> Floats:
 
 def _squared(values: Floats, groups: Floats) -> Floats:
     """(B, G) squared norms of the robust groups."""
-    sums = np.zeros((len(values), int(groups.max()) + 1))
-    for g in range(sums.shape[1]):
-        sums[:, g] = (values[:, groups == g] ** 2).sum(1)
-    return sums
+    return np.asarray(values**2 @ (groups[:, None] == np.arange(groups.max() + 1)))
 
 
 def cost_of(values: Floats, groups: Floats) -> Floats:

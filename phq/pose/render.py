@@ -90,10 +90,11 @@ def rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tupl
     rounds = np.cumsum(span[:, 0] * span[:, 1]) // MAX_CANDIDATES
     for faces in np.split(np.arange(len(corners)), np.flatnonzero(np.diff(rounds)) + 1):
         face, x, y = _candidates(faces, low, span)
-        wa, wb, wc = barycentric(corners[face], np.stack([x, y], 1).astype(np.float64) + 0.5)
-        inverse = (np.stack([wa, wb, wc], 1) / depth[face]).sum(1)
-        pixel = y * width + x
-        hit = np.flatnonzero((wa >= 0) & (wb >= 0) & (wc >= 0) & (inverse > closeness[pixel]))
+        weights = np.stack(barycentric(corners[face], np.stack([x, y], 1).astype(np.float64) + 0.5))
+        inside = np.flatnonzero((weights >= 0).all(0))
+        face, pixel = face[inside], y[inside] * width + x[inside]
+        inverse = (weights[:, inside] / depth[face].T).sum(0)
+        hit = np.flatnonzero(inverse > closeness[pixel])
         hit = hit[np.argsort(inverse[hit], kind="stable")]
         nearest[pixel[hit]], closeness[pixel[hit]] = face[hit], inverse[hit]
     covered = np.flatnonzero(nearest >= 0)

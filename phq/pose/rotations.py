@@ -42,6 +42,21 @@ def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
     return np.asarray(vectors, dtype=np.float64).reshape(*matrices.shape[:-2], 3)
 
 
+def rotation_log(rotations: Doubles) -> Doubles:
+    """`rotmat_to_rotvec` of (…, 3, 3) that are known to be rotations: unchecked, and several times as fast.
+
+    The skew part has length 2·sin(angle), trace − 1 is 2·cos(angle). Within 1e-4 of half a turn, where the skew part
+    says little of the axis, the slow twin answers.
+    """
+    r = rotations
+    skew = np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1)
+    sine, cosine = np.sqrt((skew * skew).sum(-1)), r[..., 0, 0] + r[..., 1, 1] + r[..., 2, 2] - 1
+    if ((sine < 1e-4) & (cosine < 0)).any():
+        return rotmat_to_rotvec(r)
+    scale = np.divide(np.arctan2(sine, cosine), sine, out=np.full(sine.shape, 0.5), where=sine > 1e-12)
+    return np.asarray(skew * scale[..., None])
+
+
 def kabsch(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> Doubles:
     """Rotation R (…, 3, 3) that brings the points a (…, N, 3) nearest to b (…, N, 3): b − mean b ≈ R·(a − mean a).
 

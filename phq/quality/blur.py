@@ -111,12 +111,13 @@ def _edge_sharpness(
     """
     step, angle = direction
     cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))
-    at_fine, at_coarse = (cos * gradients[:, 0] + sin * gradients[:, 1]) ** 2
+    fine, coarse = gradients
+    at_coarse = (cos * coarse[0] + sin * coarse[1]) ** 2
     before, after = (np.roll(at_coarse, shift, (0, 1)) for shift in (step, (-step[0], -step[1])))
     edges = inside & (at_coarse >= before) & (at_coarse >= after)
     if np.count_nonzero(edges) < FEWEST_EDGES:
         return 0.0
-    at_fine, at_coarse = at_fine[edges], at_coarse[edges]
+    at_fine, at_coarse = (cos * fine[0][edges] + sin * fine[1][edges]) ** 2, at_coarse[edges]
     strong = at_coarse >= np.quantile(at_coarse, 1.0 - STRONGEST)
     fine_energy = float(at_fine[strong].mean(dtype=np.float64)) - noise * NOISE_GAIN[0]
     coarse_energy = float(at_coarse[strong].mean(dtype=np.float64)) - noise * NOISE_GAIN[1]

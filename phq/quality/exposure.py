@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +30,12 @@ def exposure(crop: Image, mask: NDArray[np.uint8]) -> tuple[float, float, float]
     Returns:
         Three zeros where the mask is empty: there is no person to measure, which ``mask.min`` says.
     """
-    person: NDArray[Any] = crop[mask > 0]
-    if not len(person):
+    person = mask > 0
+    pixels = np.count_nonzero(person)
+    if not pixels:
         return 0.0, 0.0, 0.0
-    luminance = float(grey(crop)[mask > 0].mean(dtype=np.float64)) / 255.0
-    return luminance, float((person.max(1) <= BLACK).mean()), float((person.min(1) >= WHITE).mean())
+    red, green, blue = cv2.split(crop)  # whole planes: a reduction along three channels is ten times slower
+    under = person & (cv2.max(cv2.max(red, green), blue) <= BLACK)
+    over = person & (cv2.min(cv2.min(red, green), blue) >= WHITE)
+    luminance = float(grey(crop)[person].mean(dtype=np.float64)) / 255.0
+    return luminance, np.count_nonzero(under) / pixels, np.count_nonzero(over) / pixels

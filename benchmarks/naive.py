@@ -1,0 +1,124 @@
+"""The afternoon's script: the same networks, one photo after the other, one picture at a time, in one process.
+
+    python benchmarks/naive.py PHOTOS OUT
+
+What a competent person writes first, and `benchmarks/build.py` compares `phq build` with: ONNX Runtime as it opens a
+session by default (a thread a core), both detectors on the photo and on all its tiles, three runs of the landmark
+network a person, everything of a photo computed and its files written before the next is opened. No plan, no resume, no
+scores, no duplicates, no shards. Crops, masks and labels are those of phq's own functions: the script is not made slow.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from PIL import Image as Pil
+
+from phq.align.stage import crop_person
+from phq.camera.stage import PlaceCamera
+from phq.config import load_config
+from phq.detect.candidates import Candidates, united
+from phq.detect.fuse import fuse
+from phq.detect.movenet import MAX_IOU, MoveNet
+from phq.detect.nanodet import NanoDet
+from phq.detect.stage import fields_of
+from phq.detect.tiles import look_at_tiles
+from phq.face.stage import FindFace
+from phq.keypoints.stage import FindLandmarks
+from phq.mask.stage import mask_person
+from phq.orient.stage import OrientPeople
+from phq.photos.decode import PhotoRejectError, decode
+from phq.photos.exif import assumed_focal_px
+from phq.pose.stage import FitBody, StartBody
+from phq.weights import checked_path
+from phq.work import Image, Person, Photo, living
+
+SIZE = 512
+
+
+def default_session(name: str) -> Any:
+    """As everybody opens a network."""
+    return ort.InferenceSession(str(checked_path(name)), providers=["CPUExecutionProvider"])
+
+
+class Networks:
+    """All five, and the steps between them."""
+
+    def __init__(self) -> None:
+        options = load_config("everything").detect
+        self.thresholds = options.nanodet_threshold, options.movenet_threshold
+        self.nanodet, self.movenet = NanoDet(self.thresholds[0]), MoveNet(self.thresholds[1])
+        self.steps = [FindLandmarks(fast=False), StartBody(), FindFace(), OrientPeople(), FitBody(), PlaceCamera()]
+        for step in self.steps:
+            step.setup()
+        self.nanodet.session, self.movenet.session = default_session("nanodet"), default_session("movenet")
+        for step, name in ((0, "blazepose-heavy"), (2, "centerface"), (3, "orientation")):
+            self.steps[step].network.session = default_session(name)  # type: ignore[attr-defined]
+
+    def people(self, photo: Photo) -> None:
+        """Fill `photo.people`."""
+        assert photo.pixels is not None
+        height, width = photo.pixels.shape[:2]
+        boxes, skeletons = self.nanodet.detect(photo.pixels), self.skeletons(photo.pixels)
+        found = fuse(boxes, skeletons, self.thresholds, width, height)
+        photo.people = [Person(photo, i, fields_of(person)) for i, person in enumerate(found)]
+
+    def skeletons(self, pixels: Image) -> Candidates:
+        """MoveNet on the photo and on every tile."""
+        whole, (inside, parts) = self.movenet.look(pixels), look_at_tiles(pixels, self.movenet.look)
+        return united([whole, inside]).with_parts(parts, self.thresholds[1]).distinct(MAX_IOU)
+
+    def annotate(self, photo: Photo) -> None:
+        """From pixels to crops, masks and labels."""
+        self.people(photo)
+        for step in self.steps:
+            step.process([photo])
+        for person in living([photo]):
+            if person.fit is not None:
+                crop_person(person, SIZE)
+                mask_person(person)
+
+
+def open_photo(path: Path) -> Photo | None:
+    """A decoded photo; None if the file is not one."""
+    try:
+        decoded = decode(path)
+    except PhotoRejectError:
+        return None
+    height, width = decoded.pixels.shape[:2]
+    facts = {"image_width": width, "image_height": height, "has_focal": decoded.focal_px is not None}
+    focal = decoded.focal_px or assumed_focal_px(width, height)
+    return Photo(path, path.name, decoded.pixels, {**facts, "focal_px": focal})
+
+
+def save(person: Person, stem: Path) -> None:
+    """Crop, mask and labels as three files."""
+    assert person.crop is not None
+    assert person.crop_mask is not None
+    Pil.fromarray(person.crop).save(f"{stem}.jpg", quality=95, subsampling=0)
+    Pil.fromarray(person.crop_mask).save(f"{stem}.mask.png")
+    labels = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in person.fields.items()}
+    Path(f"{stem}.json").write_text(json.dumps(labels))
+
+
+def main(photos: Path, out: Path) -> None:
+    """Annotate a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    networks = Networks()
+    for path in sorted(path for path in photos.rglob("*") if path.is_file()):
+        photo = open_photo(path)
+        if photo is None:
+            continue
+        networks.annotate(photo)
+        for person in living([photo]):
+            if person.crop is not None:
+                save(person, out / f"{path.stem}_{person.index}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
