@@ -82,7 +82,7 @@ class Deformation(nn.Module):
         y = (points - self.centre) / SCALE
         warped = torch.log(y + torch.sqrt(y * y + 1)) / math.asinh(HALF / SCALE)  # asinh, vectorised
         place = (warped.transpose(0, 1).flatten(1) + 1) * ((self.side - 1) / 2)
-        place = place.nan_to_num(0.0).clamp(0, self.side - 1)  # a point that is no number stays so by what it is added to
+        place = place.nan_to_num(0.0).clamp(0, self.side - 1)  # a point that is no number stays so in `points`
         low = place.floor().clamp(max=self.side - 2)
         node = (low[2] * self.side + low[1]) * self.side + low[0]
         part = place - low
