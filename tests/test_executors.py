@@ -35,6 +35,9 @@ def cluster() -> Iterator[str]:
         here = Path(__file__).parent
         patch.setenv("PYTHONPATH", os.pathsep.join([str(here.parent), str(here)]))  # of every process of the cluster
         patch.setenv("RAY_worker_niceness", "0")  # by default its workers give way to everything else
+        # A driver ends its own process when a node seems dead; on a machine with much to do they are only slow.
+        for name, value in {"period_ms": 30_000, "timeout_ms": 60_000, "failure_threshold": 20}.items():
+            patch.setenv(f"RAY_health_check_{name}", str(value))
         two = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
         two.add_node(**small)
     yield two.address
