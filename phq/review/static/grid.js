@@ -24,8 +24,8 @@ export class Grid {
 
   get number() { return this.view[this.here]; }
 
-  show(view, keep) {
-    const number = keep ?? this.number;
+  show(view) {
+    const number = this.number;
     this.view = view;
     this.picked.clear();
     const found = number === undefined ? -1 : view.indexOf(number);

@@ -65,9 +65,8 @@ async function choose() {
   request?.abort();
   request = new AbortController();
   try {
-    const keep = grid.number;
     const view = await api.choose({ ...filters.choice, reviewer }, request.signal);
-    grid.show(view, keep);
+    grid.show(view);  // where the cursor is by now, not where it was when this was asked for
     part("shown").textContent = `${view.length.toLocaleString("en")} of ${about.samples.toLocaleString("en")}`;
     part("empty").hidden = view.length > 0;
     grid.onMove();
