@@ -182,7 +182,9 @@ def test_dark_mode_follows_the_system_and_the_button(browser: Any, place: Path) 
     assert (dark, dark_text) != (light, light_text)
     assert sum(map(int, dark[4:-1].split(","))) < 150
     assert sum(map(int, light[4:-1].split(","))) > 600
+    page.evaluate("prefersDark.addEventListener('change', () => { document.body.dataset.turned = 'yes'; })")
     page.emulate_media(color_scheme="light")
+    until(page, "document.body.dataset.turned === 'yes'")  # two changes within a frame would be none to the page
     page.emulate_media(color_scheme="dark")
     until(page, f"{background} === '{dark}'")
     context.close()
@@ -193,4 +195,4 @@ def test_the_body_can_be_taken_off(opened: tuple[Any, list[str]]) -> None:
     drawn = "getComputedStyle(document.querySelector('.tile .drawn')).opacity"
     until(page, f"{drawn} === '1'")
     page.uncheck("#body")
-    until(page, f"{drawn} === '0'")
+    until(page, f"{drawn} === '0'")  # raises if it never is

@@ -216,3 +216,17 @@ def test_a_wrong_token_shows_nothing(browser: Any, served: Any) -> None:
     assert answer.status == 403
     assert "Wrong or missing token" in page.content()
     page.context.close()
+
+
+def test_a_list_that_arrives_late_leaves_the_selection(browser: Any, served: Any) -> None:
+    server, _, keys = served
+    page = _open(browser, server, "ann")
+    page.click(_cell(keys[1]))
+    page.click(_cell(keys[4]), modifiers=["Shift"])
+    with page.expect_response(lambda response: "/api/choose" in response.url):
+        page.click("#who")
+        page.keyboard.press("Enter")  # the name again: the list is asked for anew
+    page.wait_for_timeout(200)
+    assert page.locator("#selected").text_content() == "4 selected"
+    assert page.locator(".cell.picked").count() == 4
+    page.context.close()

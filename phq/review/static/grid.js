@@ -27,12 +27,14 @@ export class Grid {
   show(view) {
     const number = this.number;
     this.view = view;
-    this.picked.clear();
+    const stays = new Set(view);  // a list may arrive after somebody has begun to select
+    this.picked = new Set([...this.picked].filter((picked) => stays.has(picked)));
     const found = number === undefined ? -1 : view.indexOf(number);
     this.here = Math.max(found, 0);
-    for (const place of [...this.cells.keys()]) this.#drop(place);
+    for (const cell of this.cells.values()) cell.painted = false;   // each stays at its place: nothing jumps under a click
     this.layout();
     if (found > 0) this.reveal(); else this.box.scrollTop = 0;
+    this.lastTop = this.#top();   // no leap: a cell must not show the old list for a moment
     this.render();
   }
 
