@@ -100,7 +100,7 @@ def fitted(change: Callable[[Person], None] | None = None, blind: Callable[[Obse
 
 def without_movenet(person: Person) -> None:
     """As if MoveNet had seen nobody."""
-    person.fields["movenet_keypoints"] = np.zeros(51)
+    person.fields["coco_keypoints"] = np.zeros(51)
 
 
 def without_face(person: Person) -> None:

@@ -21,7 +21,6 @@ from PIL import Image as Pil
 
 from phq.align.stage import crop_person
 from phq.camera.stage import PlaceCamera
-from phq.config import load_config
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import fuse
 from phq.detect.movenet import MAX_IOU, MoveNet
@@ -30,6 +29,7 @@ from phq.detect.stage import fields_of
 from phq.detect.tiles import look_at_tiles
 from phq.face.stage import FindFace
 from phq.keypoints.stage import FindLandmarks
+from phq.mask.from_landmarks import LandmarkMask
 from phq.mask.stage import mask_person
 from phq.orient.stage import OrientPeople
 from phq.photos.decode import PhotoRejectError, decode
@@ -50,10 +50,9 @@ class Networks:
     """All five, and the steps between them."""
 
     def __init__(self) -> None:
-        options = load_config("everything").detect
-        self.thresholds = options.nanodet_threshold, options.movenet_threshold
-        self.nanodet, self.movenet = NanoDet(self.thresholds[0]), MoveNet(self.thresholds[1])
-        self.steps = [FindLandmarks(fast=False), StartBody(), FindFace(), OrientPeople(), FitBody(), PlaceCamera()]
+        self.thresholds = NanoDet.threshold, MoveNet.threshold
+        self.nanodet, self.movenet = NanoDet(), MoveNet()
+        self.steps = [FindLandmarks(), StartBody(), FindFace(), OrientPeople(), FitBody(), PlaceCamera()]
         for step in self.steps:
             step.setup()
         self.nanodet.session, self.movenet.session = default_session("nanodet"), default_session("movenet")
@@ -64,8 +63,8 @@ class Networks:
         """Fill `photo.people`."""
         assert photo.pixels is not None
         height, width = photo.pixels.shape[:2]
-        boxes, skeletons = self.nanodet.detect(photo.pixels), self.skeletons(photo.pixels)
-        found = fuse(boxes, skeletons, self.thresholds, width, height)
+        (boxes,) = self.nanodet.detect([photo.pixels], self.thresholds[0], tiles=True)
+        found = fuse(boxes, self.skeletons(photo.pixels), self.thresholds, width, height)
         photo.people = [Person(photo, i, fields_of(person)) for i, person in enumerate(found)]
 
     def skeletons(self, pixels: Image) -> Candidates:
@@ -81,7 +80,7 @@ class Networks:
         for person in living([photo]):
             if person.fit is not None:
                 crop_person(person, SIZE)
-                mask_person(person)
+                mask_person(person, LandmarkMask())
 
 
 def open_photo(path: Path) -> Photo | None:

@@ -41,8 +41,7 @@ class Annotator:
         self.config = config or load_config("everything")
         chain = [s for s in stages(self.config) if not isinstance(s, (ReadPhotos, DetectPeople, Gate))]
         self._rest = Pipeline(chain)
-        options = self.config.detect
-        self._detect = DetectPeople(options.nanodet_threshold, options.movenet_threshold, options.tiles)
+        self._detect = DetectPeople(self.config.detect, self.config.models)
         self._detect.setup()
 
     def annotate(self, image: Image, box: Sequence[float] | None = None, name: str = "array") -> list[Annotation]:

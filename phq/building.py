@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from phq.finalise.extension import (
 from phq.finalise.result import Written, said_of, sectors_of
 from phq.frozen import INPUTS, Difference
 from phq.photos.discover import Found, discover
-from phq.pipeline import Pipeline, models_used, stages
+from phq.pipeline import Pipeline, foreign, stages, weights_used
 from phq.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.pose.body import load_body
 from phq.provenance.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
@@ -39,7 +39,7 @@ from phq.shards.atomic import write_bytes
 from phq.shards.card import Card, Model, stored_card
 from phq.shards.owner import MANIFEST
 from phq.shards.place import is_remote, is_url, place
-from phq.weights import checked_path, registry
+from phq.weights import Weight
 from phq.work import wanted
 
 BODY_LICENCE = "Apache-2.0 (data CC0)"
@@ -125,9 +125,8 @@ def build(  # noqa: PLR0913 - the options of the command
     if settings.keep_rejects and is_remote(folder):
         raise ConfigError("keep_rejects decides by an overlay, which only a dataset in a folder can have")
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
-    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=stated.sha256 if stated else "")
-    for name in models_used(settings):
-        checked_path(name)
+    weights = foreign(weights_used(settings))
+    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=stated.sha256 if stated else "", weights=weights)
     job = Build(folder, plan, stated, how, quiet)
     result = _built(job, extend) if standing is None else _extended(job, standing)
     counted = {name: result.counts[name] for name in ("photos", "people", "kept")}
@@ -226,7 +225,7 @@ def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall
         name: {"photos": count.photos, "people": count.people, "rejected": count.rejected}
         for name, count in passed.items()
     }
-    return BuildResult(job.folder, counts, models_of(job.plan.config), met, sectors, differs, seconds)
+    return BuildResult(job.folder, counts, models_of(weights_used(job.plan.config)), met, sectors, differs, seconds)
 
 
 def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[Found]:
@@ -261,7 +260,7 @@ def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
         "plan": plan.id,
         "config": plan.config.model_dump(mode="json"),
         "sidecar": sidecar_record(plan.sidecar, result.coverage),
-        "weights": [vars(registry()[name]) for name in models_used(plan.config)],
+        "weights": [vars(weight) for weight in weights_used(plan.config)],
         "body": {"name": load_body().name, "sha256": load_body().sha256},
         "counts": result.counts,
         "seconds": rounded_seconds(result),
@@ -285,8 +284,7 @@ def _card(result: BuildResult) -> Card:
     return Card("One-quarter headshots over 360°", __version__, result.models)
 
 
-def models_of(config: Config) -> tuple[Model, ...]:
-    """Everything that touches a dataset built so, with its licence."""
-    used = [registry()[name] for name in models_used(config)]
-    networks = [Model(w.name, w.purpose, w.licence, w.source) for w in used]
-    return *networks, Model(load_body().name, "body model", BODY_LICENCE, BODY_SOURCE)
+def models_of(weights: Iterable[Weight], body: bool = True) -> tuple[Model, ...]:
+    """Networks, and the body model if it takes part, with their licences."""
+    networks = [Model(w.name, w.purpose, w.licence, w.source) for w in weights]
+    return *networks, *([Model(load_body().name, "body model", BODY_LICENCE, BODY_SOURCE)] if body else [])

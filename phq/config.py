@@ -42,9 +42,20 @@ class Read(_Section):
 class Detect(_Section):
     """How people are found."""
 
-    nanodet_threshold: Score = Field(default=0.4, description="least score of a NanoDet box")
-    movenet_threshold: Score = Field(default=0.25, description="least score of a MoveNet person")
+    threshold: Score | None = Field(default=None, description="least score of a box; absent: the detector's own")
+    skeleton_threshold: Score | None = Field(default=None, description="the same of the skeleton network")
     tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
+
+
+class Models(_Section):
+    """Which back end does each job: ``NAME`` or ``NAME:WEIGHTS`` (docs/backends.md)."""
+
+    detector: str = Field(default="nanodet", description="finds people as boxes")
+    skeleton: str = Field(default="movenet", description="17 keypoints a person, a second opinion; or none")
+    landmarks: str = Field(default="blazepose", description="33 landmarks, which the labels follow from")
+    face: str = Field(default="centerface", description="looks for a face where the head is")
+    identity: str = Field(default="none", description="tells people apart by their faces; or none")
+    mask: str = Field(default="landmarks", description="the mask of the person in the crop")
 
 
 class Crop(_Section):
@@ -85,6 +96,7 @@ class Config(_Section):
     keep_rejects: bool = Field(default=False, description="store those whom thresholds reject too")
     read: Read = Read()
     detect: Detect = Detect()
+    models: Models = Models()
     crop: Crop = Crop()
     provenance: Provenance = Provenance()
     duplicates: Duplicates = Duplicates()
@@ -100,6 +112,13 @@ class Config(_Section):
             if not math.isfinite(value):
                 raise ConfigError(f"{address} = {value} is not a finite number; 'off' removes a threshold")
         return thresholds
+
+    def model_words(self) -> dict[str, str]:
+        """The word for the back end at each place; `fast` is a word for the smaller of our own landmark networks."""
+        words: dict[str, str] = self.models.model_dump()
+        if self.fast and words["landmarks"] == "blazepose":
+            words["landmarks"] = "blazepose:full"
+        return words
 
     def storing_all(self) -> Config:
         """The same without what rejects: no threshold, and duplicates only recorded."""
@@ -192,6 +211,8 @@ def _parse_set(text: str) -> tuple[str, Any]:
     name = name.removeprefix("thresholds.")
     if name in RULE_BY_ADDRESS and value in ("off", "none"):
         return name, value
+    if name.startswith("models.") and value[:1] not in ("'", '"'):
+        return name, value  # a word
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:

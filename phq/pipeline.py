@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from phq.align.stage import CropHeadshot
+from phq.backends.offers import weights_of
 from phq.camera.stage import PlaceCamera
 from phq.config import Config
 from phq.detect.stage import DetectPeople
@@ -23,33 +24,58 @@ from phq.provenance.stage import StateProvenance
 from phq.quality.gate import Gate
 from phq.quality.stage import ScorePerson
 from phq.shards.stage import EncodeSample
+from phq.weights import Weight, embedded, registry
 from phq.work import Photo, Stage, living
 
 
 def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
     """From a path to an encoded sample."""
+    words = config.model_words()
     return [
         ReadPhotos(config.read.max_pixels, config.read.background),
         StateProvenance(config.provenance, sidecar),
-        DetectPeople(config.detect.nanodet_threshold, config.detect.movenet_threshold, config.detect.tiles),
+        DetectPeople(config.detect, config.models),
         Gate({} if config.keep_rejects else config.thresholds),  # people whose box already decides cost no more time
-        FindLandmarks(config.fast),
+        FindLandmarks(words["landmarks"]),
         StartBody(),
-        FindFace(),
+        FindFace(words["face"]),
         OrientPeople(),
         FitBody(),
         PlaceCamera(),
         CropHeadshot(config.size),
-        MaskPerson(),
+        MaskPerson(words["mask"]),
         StoreFace(),
         ScorePerson(),
         EncodeSample(config.crop.jpeg_quality),
     ]
 
 
-def models_used(config: Config) -> list[str]:
-    """Names (in `phq.weights.registry`) of the networks the pipeline runs."""
-    return ["nanodet", "movenet", "blazepose-full" if config.fast else "blazepose-heavy", "orientation", "centerface"]
+ORIENTATION = "orientation"
+"""A network that has no place of its own: the labels are calibrated with it."""
+
+
+def weights_used(config: Config, places: Container[str] | None = None) -> list[Weight]:
+    """The files that the pipeline's networks are loaded from, each once; all of them are there and can be used.
+
+    Args:
+        places: only of these; of `phq.backends.protocols.PLACES` and `ORIENTATION`.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `phq.backends.offers.weights_of`.
+    """
+    words = config.model_words() | {ORIENTATION: ""}
+    chosen = {place: word for place, word in words.items() if places is None or place in places}
+    used = (_weights(place, word) for place, word in chosen.items())
+    return list(dict.fromkeys(weight for weights in used for weight in weights))
+
+
+def _weights(place: str, word: str) -> tuple[Weight, ...]:
+    return (embedded(ORIENTATION),) if place == ORIENTATION else weights_of(place, word)
+
+
+def foreign(weights: Iterable[Weight]) -> tuple[str, ...]:
+    """sha256 of those that do not come with phq: other bytes under the same name would make another dataset."""
+    return tuple(weight.sha256 for weight in weights if registry().get(weight.name) != weight)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ class Plan:
     config: Config
     sidecar: str = field(default="", kw_only=True)
     """sha256 of the sidecar file, '' without one."""
+    weights: tuple[str, ...] = field(default=(), kw_only=True)
+    """sha256 of weights that do not come with phq."""
     parts: tuple[int, ...] = field(default=(), kw_only=True)
     """Inputs of the first plan and of each extension, each cut into units by itself; () is one part."""
 
@@ -41,7 +43,8 @@ class Plan:
         """Hash of the configuration, the sidecar and the photos' names; the same on every machine."""
         names = [found.name for found in self.inputs]
         parted = [list(self.parts)] if len(self.parts) > 1 else []
-        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), self.sidecar, names, *parted])
+        given = [{"weights": list(self.weights)}] if self.weights else []
+        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), self.sidecar, names, *parted, *given])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def fingerprint(self) -> str:

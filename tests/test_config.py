@@ -64,7 +64,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
     assert load_config(file=mine).thresholds["flip.max"] == load_config().thresholds["flip.max"]
 
 
-@pytest.mark.parametrize("name", ["detect.nanodet_threshold", "detect.movenet_threshold"])
+@pytest.mark.parametrize("name", ["detect.threshold", "detect.skeleton_threshold"])
 def test_a_detector_cannot_have_the_threshold_zero(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} = 0.*greater than 0"):
         load_config(sets=[f"{name}=0"])
@@ -129,7 +129,7 @@ def test_an_unknown_preset_is_answered_with_the_known(tmp_path: Path) -> None:
         ("seed = -1\n", "seed = -1"),
         ("[read]\nbackground = [0, 0, 256]\n", "read.background.2 = 256"),
         ("[read]\nbackground = [0, 0]\n", "read.background"),
-        ("[detect]\nnanodet_threshold = 40\n", "detect.nanodet_threshold = 40"),
+        ("[detect]\nthreshold = 40\n", "detect.threshold = 40"),
         ("[split]\nval_fraction = 1\n", "split.val_fraction = 1"),
         ("[duplicates]\nbits = 17\n", "duplicates.bits = 17"),
         ("[thresholds]\nblur.min = true\n", "blur.min = True"),

@@ -61,7 +61,7 @@ def ten(tmp_path: Path) -> Path:
     samples = [
         labelled_sample(
             n, blur=n / 10, phash=f"{n * 0x1111111111:016x}", orientation_yaw_deg=10.0 * n, orientation_p_flip=0.0,
-            orientation_sigma_deg=10.0, face_found=True, movenet_keypoints=[0.0] * 51, p_flip=0.0,
+            orientation_sigma_deg=10.0, face_found=True, coco_keypoints=[0.0] * 51, p_flip=0.0,
         )
         for n in range(10)
     ]  # fmt: skip
@@ -131,7 +131,7 @@ def test_flips_of_columns_are_those_of_records(seed):
         {
             "orientation_sigma_deg": 5.0, "orientation_p_flip": rng.random(), "face_found": bool(rng.random() < 0.5),
             **{f"{what}_yaw_deg": rng.uniform(-180, 180) for what in ("camera", "head", "orientation")},
-            "movenet_keypoints": rng.random(51).tolist(), "p_flip": 0.5,
+            "coco_keypoints": rng.random(51).tolist(), "p_flip": 0.5,
         }
         for _ in range(4)
     ]  # fmt: skip

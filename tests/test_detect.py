@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from photographs import BACK, PEOPLE, pixels
 
+from phq.config import Detect, Models
 from phq.detect import movenet, nanodet, tiles
 from phq.detect.boxes import covered, iou, nms
 from phq.detect.candidates import Candidates
@@ -24,7 +25,7 @@ box = st.tuples(corner, corner, corner, corner).map(
 
 @pytest.fixture(scope="module")
 def detector() -> DetectPeople:
-    stage = DetectPeople(0.4, 0.25, tiles=True)
+    stage = DetectPeople(Detect(), Models())
     stage.setup()
     return stage
 
@@ -115,7 +116,7 @@ def test_one_person_seen_by_both_is_one_detection():
     keypoints = np.zeros((1, 17, 3))
     keypoints[0, 0] = 40, 2, 0.9  # a sure nose above NanoDet's box
     (found,) = fuse(person(10, 0.7), person(12, 0.5, keypoints), THRESHOLDS, 200, 200)
-    assert (found.nanodet_score, found.movenet_score) == (0.7, 0.5)
+    assert (found.detector_score, found.skeleton_score) == (0.7, 0.5)
     assert found.detectors == "movenet+nanodet"
     np.testing.assert_allclose(found.box, [10, 2, 60, 150])
 
@@ -134,7 +135,7 @@ def test_two_half_beliefs_make_a_person_and_one_does_not():
 
 def test_where_nobody_is_sure_the_best_guess_is_taken():
     both = Candidates.of([[10, 10, 60, 150], [120, 10, 170, 150]], [0.3, 0.35])
-    assert [f.nanodet_score for f in fuse(both, EMPTY, THRESHOLDS, 200, 200)] == [0.35]
+    assert [f.detector_score for f in fuse(both, EMPTY, THRESHOLDS, 200, 200)] == [0.35]
     assert fuse(Candidates.of([[10, 10, 60, 150]], [0.2]), EMPTY, THRESHOLDS, 200, 200) == []
 
 
@@ -190,12 +191,12 @@ def test_people_are_numbered_left_to_right_and_boxes_end_at_the_photo():
 
 @pytest.mark.parametrize("name", [n for n, view in PEOPLE.items() if view == BACK])
 def test_a_person_seen_from_behind_is_found(detector, name):
-    assert detector.detect(pixels(name))
+    assert detector.detect([pixels(name)])[0]
 
 
 def test_several_people_in_one_photo(detector):
     # the man on the treadmill and the woman behind him
-    assert len(detector.detect(pixels("pose2sim-0.10.49__Single_cam1_f000.jpg"))) == 2
+    assert len(detector.detect([pixels("pose2sim-0.10.49__Single_cam1_f000.jpg")])[0]) == 2
 
 
 @pytest.mark.parametrize("picture", ["grey", "gradient"])
@@ -205,4 +206,4 @@ def test_nobody_in_a_picture_of_nothing(detector, picture):
         "grey": np.full((300, 400, 3), 128, np.uint8),
         "gradient": np.repeat(np.tile(ramp, (300, 1))[..., None], 3, 2),
     }
-    assert detector.detect(made[picture]) == []
+    assert detector.detect([made[picture]]) == [[]]

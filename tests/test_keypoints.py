@@ -105,7 +105,7 @@ def test_a_box_cut_by_the_lower_border_is_continued_downwards():
 
 @pytest.fixture(scope="module")
 def network() -> BlazePose:
-    return BlazePose(fast=True)
+    return BlazePose("full")
 
 
 def test_a_mirrored_run_of_the_mirror_image_is_the_run(network):

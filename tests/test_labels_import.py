@@ -114,7 +114,7 @@ def test_what_nobody_measured_is_stated_as_unknown(imported):
     for row in manifest(imported).values():
         assert not row["detectors"]
         assert not row["body_model"]
-        assert not row["has_movenet_keypoints"]
+        assert not row["has_coco_keypoints"]
         assert not row["face_found"]
         assert not any(row["keypoints_2d"] + row["smpl_betas"] + row["keypoints_visibility"])
         assert row["crop_to_source"] == [1, 0, 0, 0, 1, 0]

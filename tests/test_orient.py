@@ -10,6 +10,7 @@ from photographs import PEOPLE, pixels
 from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import part_angles
+from phq.config import Detect, Models
 from phq.detect.stage import DetectPeople
 from phq.keypoints.region import Region
 from phq.keypoints.stage import FindLandmarks, box_of
@@ -141,7 +142,7 @@ def test_answers_do_not_depend_on_company(network):
 @pytest.fixture(scope="module")
 def people():
     """The largest person of every labelled photograph, with landmarks."""
-    detect, landmarks = DetectPeople(0.4, 0.25, False), FindLandmarks(fast=False)
+    detect, landmarks = DetectPeople(Detect(tiles=False), Models()), FindLandmarks()
     detect.setup()
     landmarks.setup()
     found = {}

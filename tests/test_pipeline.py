@@ -15,7 +15,7 @@ from photographs import FOLDER
 from phq.config import load_config
 from phq.errors import WeightError
 from phq.execute.calls import call_for_each
-from phq.pipeline import Pipeline, models_used, stages
+from phq.pipeline import Pipeline, stages, weights_used
 from phq.unit import photo_rows
 from phq.weights import registry
 from phq.work import Photo
@@ -74,7 +74,7 @@ def test_stage_names_are_unique_and_models_are_registered():
     chain = stages(load_config())
     assert len({s.name for s in chain}) == len(chain)
     for fast in (False, True):
-        assert set(models_used(load_config(fast=fast))) <= set(registry())
+        assert set(weights_used(load_config(fast=fast))) <= set(registry().values())
 
 
 def refuse() -> list[int]:

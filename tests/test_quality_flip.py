@@ -18,7 +18,7 @@ def record(yaw: float, prior: float, face: bool | None = None, order: int = 0) -
         "head_yaw_deg": yaw,
         "camera_yaw_deg": yaw,
         "face_found": found,
-        "movenet_keypoints": keypoints.ravel().tolist(),
+        "coco_keypoints": keypoints.ravel().tolist(),
     }
 
 

@@ -41,7 +41,7 @@ def blazepose(person: Person, landmark: int) -> np.ndarray | None:
 
 def movenet(person: Person, landmark: int) -> np.ndarray | None:
     """(2,) photo pixels; None if it is not sure."""
-    *place, score = np.asarray(person.fields["movenet_keypoints"]).reshape(17, 3)[COCO[landmark]]
+    *place, score = np.asarray(person.fields["coco_keypoints"]).reshape(17, 3)[COCO[landmark]]
     return np.array(place) if score > SURE_KEYPOINT else None
 
 

@@ -13,7 +13,7 @@ from phq.quality.flip import LEFT_SHOULDER, RIGHT_SHOULDER, SELDOM, SMALLEST, ra
 Doubles = NDArray[np.float64]
 EVIDENCE = (
     "orientation_sigma_deg", "orientation_p_flip", "orientation_yaw_deg", "camera_yaw_deg", "head_yaw_deg",
-    "face_found", "movenet_keypoints", "p_flip",
+    "face_found", "coco_keypoints", "p_flip",
 )  # fmt: skip
 """Columns that it takes."""
 
@@ -28,7 +28,7 @@ def p_flip_columns(table: pa.Table) -> Doubles:
     doubt = table["orientation_p_flip"].to_numpy()
     prior = np.clip(np.where(np.cos(np.radians(camera - seen)) < 0, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
     odds = prior / (1 - prior) * _turned("face", head, table["face_found"].to_numpy())
-    points = np.asarray(pc.list_flatten(table["movenet_keypoints"])).reshape(-1, 17, 3)
+    points = np.asarray(pc.list_flatten(table["coco_keypoints"])).reshape(-1, 17, 3)
     left, right = points[:, LEFT_SHOULDER], points[:, RIGHT_SHOULDER]
     both = np.minimum(left[:, 2], right[:, 2]) > SURE_KEYPOINT
     odds = odds * np.where(both, _turned("order", camera, left[:, 0] > right[:, 0]), 1.0)

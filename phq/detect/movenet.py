@@ -11,7 +11,8 @@ from phq.detect.boxes import Boxes, covered, iou
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import INSIDE, SAME
 from phq.detect.tiles import Rect, look_at_tiles
-from phq.weights import open_session
+from phq.resources import Resources
+from phq.weights import Weight, embedded, open_session
 from phq.work import Image
 
 LONG_SIDE = 384
@@ -63,7 +64,7 @@ def unexplained(boxes: Candidates, skeletons: Candidates, sure_box: float) -> Bo
 
 
 class MoveNet:
-    """`detect(pixels, boxes)` → `Candidates` with keypoints from `WEAK` up.
+    """`find(pixels, boxes, thresholds, tiles)` → `Candidates` with keypoints from `WEAK` up.
 
     The whole photo; and of a large one the tiles that hold boxes which the first look does not explain. That saves a
     fifth to a half of the looks at tiles; hardly anybody is found by this network alone in a tile alone (docs/log.md).
@@ -71,29 +72,33 @@ class MoveNet:
 
     name = "movenet"
 
-    def __init__(self, threshold: float, tiles: bool = True) -> None:
-        self.threshold = threshold
-        self.tiles = tiles
+    threshold = 0.25
+    wants = Resources(memory=100 << 20)
+
+    def __init__(self, weights: str = "") -> None:
         self.session = open_session("movenet")
 
-    def detect(self, pixels: Image, boxes: Candidates, sure_box: float) -> Candidates:
-        """Best first.
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """The embedded network; there is but one."""
+        return (embedded("movenet"),)
 
-        Args:
-            boxes: the other detector's candidates. sure_box: score from which one of them is believed without help.
-        """
+    def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
+        """See `phq.backends.protocols.Skeleton`."""
+        sure_box, threshold = thresholds
         whole = self.look(pixels)
-        if not self.tiles:
+        if not tiles:
             return whole.distinct(MAX_IOU)
-        open_boxes = unexplained(boxes, whole.at(whole.scores >= self.threshold), sure_box)
+        open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
 
         def shows_more(tile: Rect) -> bool:
             return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
 
         in_tiles, parts = look_at_tiles(pixels, self.look, shows_more)
-        return united([whole, in_tiles]).with_parts(parts, self.threshold).distinct(MAX_IOU)
+        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
 
     def look(self, pixels: Image) -> Candidates:
+        """One look at a picture."""
         canvas, scale = to_input(pixels)
         output = self.session.run(None, {"input": canvas})[0][0]
         boxes, scores, keypoints = decode(output, canvas.shape[1:3], scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,7 +11,8 @@ import numpy as np
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates, united
 from phq.detect.tiles import look_at_tiles
-from phq.weights import open_session
+from phq.resources import Resources
+from phq.weights import Weight, embedded, open_session
 from phq.work import Image
 
 SIDE = 416
@@ -59,7 +61,7 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
 
 
 class NanoDet:
-    """`detect(pixels)` → `Candidates` from `WEAK` up.
+    """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up.
 
     Three looks at a photo: the whole of it; the whole with a margin round it, if the first look was not sure of
     anybody (a person who fills the frame is larger than the network's training people); tiles of a large photo.
@@ -67,17 +69,26 @@ class NanoDet:
 
     name = "nanodet"
 
-    def __init__(self, threshold: float, tiles: bool = True) -> None:
-        self.threshold = threshold
-        self.tiles = tiles
+    threshold = 0.4
+    wants = Resources(memory=100 << 20)
+
+    def __init__(self, weights: str = "") -> None:
         self.session = open_session("nanodet")
         self._by_shape = {tuple(o.shape[1:]): o.name for o in self.session.get_outputs()}
 
-    def detect(self, pixels: Image) -> Candidates:
-        """Best first; boxes may reach beyond the photo."""
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """The embedded network; there is but one."""
+        return (embedded("nanodet"),)
+
+    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
+        """See `phq.backends.protocols.Detector`; boxes may reach beyond the photo."""
+        return [self._detect(pixels, threshold, tiles) for pixels in pictures]
+
+    def _detect(self, pixels: Image, threshold: float, tiles: bool) -> Candidates:
         whole = self._whole(pixels)
-        in_tiles, parts = look_at_tiles(pixels, self._look) if self.tiles else (united([]), united([]))
-        return united([whole, in_tiles]).with_parts(parts, self.threshold).distinct(MAX_IOU)
+        in_tiles, parts = look_at_tiles(pixels, self._look) if tiles else (united([]), united([]))
+        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
 
     def _whole(self, pixels: Image) -> Candidates:
         seen = self._look(pixels)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phq.backends.offers import open_backend
+from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import Detection, fuse
-from phq.detect.movenet import MoveNet
-from phq.detect.nanodet import NanoDet
 from phq.resources import Resources
 from phq.schema import plain
 from phq.work import Image, Person, Photo
+
+if TYPE_CHECKING:
+    from phq.backends.protocols import Detector, Skeleton
+    from phq.config import Detect, Models
 
 
 class DetectPeople:
@@ -17,42 +25,49 @@ class DetectPeople:
     wants = Resources(memory=200 << 20)
     """Two networks and the largest of their layers."""
 
-    def __init__(self, nanodet_threshold: float, movenet_threshold: float, tiles: bool) -> None:
-        self._options = nanodet_threshold, movenet_threshold, tiles
+    def __init__(self, options: Detect, models: Models) -> None:
+        self.options, self.models = options, models
 
     def setup(self) -> None:
-        """Load both detectors."""
-        nanodet_threshold, movenet_threshold, tiles = self._options
-        self.nanodet = NanoDet(nanodet_threshold, tiles)
-        self.movenet = MoveNet(movenet_threshold, tiles)
+        """Load the detector and the skeleton network, if there is one."""
+        self.detector: Detector = open_backend("detector", self.models.detector)
+        self.skeleton: Skeleton | None = open_backend("skeleton", self.models.skeleton)
+        skeleton = self.skeleton.threshold if self.skeleton else self.detector.threshold
+        self.thresholds = self.options.threshold or self.detector.threshold, self.options.skeleton_threshold or skeleton
 
     def process(self, photos: list[Photo]) -> None:
         """Detect in every photo of the batch."""
-        for photo in photos:
-            if photo.rejected is not None or photo.pixels is None:
-                continue
-            people = self.detect(photo.pixels)
+        looked = [(photo, photo.pixels) for photo in photos if photo.rejected is None and photo.pixels is not None]
+        found = self.detect([pixels for _, pixels in looked])
+        for (photo, _), people in zip(looked, found, strict=True):
             photo.people = [Person(photo, i, fields_of(p)) for i, p in enumerate(people)]
             if not people:
-                photo.reject("no_person", "neither detector saw anybody")
+                photo.reject("no_person", "no detector saw anybody")
 
-    def detect(self, pixels: Image) -> list[Detection]:
-        """People in an H × W × 3 RGB image, left to right."""
+    def detect(self, pictures: list[Image]) -> list[list[Detection]]:
+        """People in each H × W × 3 RGB image, left to right."""
+        boxes = self.detector.detect(pictures, self.thresholds[0], self.options.tiles)
+        return [self._people(pixels, seen) for pixels, seen in zip(pictures, boxes, strict=True)]
+
+    def _people(self, pixels: Image, boxes: Candidates) -> list[Detection]:
         height, width = pixels.shape[:2]
-        boxes = self.nanodet.detect(pixels)
-        skeletons = self.movenet.detect(pixels, boxes, self.nanodet.threshold)
-        return fuse(boxes, skeletons, self._options[:2], width, height)
+        skeletons = united([])
+        if self.skeleton:
+            skeletons = self.skeleton.find(pixels, boxes, self.thresholds, self.options.tiles)
+        networks = self.detector.name, self.skeleton.name if self.skeleton else ""
+        return fuse(boxes, skeletons, self.thresholds, width, height, networks)
 
 
 def fields_of(person: Detection) -> dict[str, object]:
     """Record fields of a detection; the box as it is stored, so that annotating again starts from the very same."""
     edges = plain(dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), person.box.tolist(), strict=True)))
+    keypoints = person.keypoints if person.has_skeleton else np.zeros((17, 3))  # no joints, but moved with the box
     return {
         **edges,
         "detectors": person.detectors,
         "detection_score": person.score,
-        "nanodet_score": person.nanodet_score,
-        "movenet_score": person.movenet_score,
-        "has_movenet_keypoints": person.movenet_score > 0,
-        "movenet_keypoints": person.keypoints.ravel(),
+        "detector_score": person.detector_score,
+        "skeleton_score": person.skeleton_score,
+        "has_coco_keypoints": bool(keypoints[:, 2].any()),
+        "coco_keypoints": keypoints.ravel(),
     }

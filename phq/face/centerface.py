@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phq.keypoints.region import apply_affine
-from phq.weights import open_session
+from phq.weights import Weight, embedded, open_session
 from phq.work import Floats, Image
 
 SIDE = 320
@@ -48,9 +48,15 @@ class CenterFace:
     """`detect(square)` → the most face-like place of a square RGB picture."""
 
     name = "centerface"
+    side = SIDE
 
-    def __init__(self) -> None:
+    def __init__(self, weights: str = "") -> None:
         self.session = open_session("centerface")
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """The embedded network; there is but one."""
+        return (embedded("centerface"),)
 
     def detect(self, square: Image) -> Face:
         """Best face of a `SIDE` × `SIDE` × 3 RGB picture; its score may be low."""

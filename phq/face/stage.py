@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from phq.align.stage import crop_box
+from phq.backends.offers import open_backend
 from phq.camera.convention import camera_from_torso, project
-from phq.face.centerface import FACE_FOUND, SIDE, CenterFace, Face
+from phq.face.centerface import FACE_FOUND, Face
 from phq.keypoints.region import Region, invert_affine, sample
 from phq.keypoints.stage import pixels_of
 from phq.pose import template
@@ -14,25 +17,31 @@ from phq.pose.closed_form import TorsoFit
 from phq.pose.rotations import rotvec_to_rotmat
 from phq.work import Floats, Person, Photo, living
 
+if TYPE_CHECKING:
+    from phq.backends.protocols import FaceNetwork
+
 NEAR_HEAD = 0.25
 """A face whose centre is farther from the head's (fraction of the crop's side) is somebody else's."""
 
 
 class FindFace:
-    """CenterFace on the headshot that the closed-form fit would cut."""
+    """A face network on the headshot that the closed-form fit would cut."""
 
     name = "face"
 
+    def __init__(self, word: str = "centerface") -> None:
+        self.word = word
+
     def setup(self) -> None:
         """Load the network."""
-        self.network = CenterFace()
+        self.network: FaceNetwork = open_backend("face", self.word)
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a start."""
         for person in living(photos):
             if person.start is not None:
                 region = face_region(person.start)
-                found = self.network.detect(sample(pixels_of(person), region, SIDE))
+                found = self.network.detect(sample(pixels_of(person), region, self.network.side))
                 person.face = found.moved(region.to_photo(1))
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.errors import ConfigError
 from phq.keypoints.region import Region, apply_affine, sample
-from phq.weights import open_session
+from phq.weights import Weight, embedded, open_session
 from phq.work import Floats, Image
 
 SIDE = 256
@@ -62,9 +63,21 @@ class BlazePose:
     eight times the memory (docs/log.md).
     """
 
-    def __init__(self, fast: bool = False) -> None:
-        self.name = "blazepose-full" if fast else "blazepose-heavy"
-        self.session = open_session(self.name)
+    name = "blazepose"
+
+    def __init__(self, weights: str = "") -> None:
+        self.session = open_session(self.weights(weights)[0].name)
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """The embedded network ``heavy`` (the default) or ``full``, which is a third of its size.
+
+        Raises:
+            ConfigError: another word.
+        """
+        if weights not in ("", "heavy", "full"):
+            raise ConfigError(f"models.landmarks = 'blazepose:{weights}': there are blazepose:heavy and blazepose:full")
+        return (embedded(f"blazepose-{weights or 'heavy'}"),)
 
     def run(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
         """One `Landmarks` a job; a mirrored job is run on the mirror image and mirrored back."""

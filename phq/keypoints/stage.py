@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from phq.keypoints.blazepose import BlazePose, Landmarks, box_region
+from phq.backends.offers import open_backend
+from phq.keypoints.blazepose import Landmarks, box_region
 from phq.keypoints.region import Region
 from phq.resources import Resources
 from phq.work import Floats, Person, Photo, living
+
+if TYPE_CHECKING:
+    from phq.backends.protocols import LandmarkNetwork
 
 BORDER = 0.985
 """A box whose lower edge is below this fraction of the photo's height is cut off there."""
@@ -39,12 +45,12 @@ class FindLandmarks:
     wants = Resources(memory=280 << 20)
     """The network, and its layers for a batch."""
 
-    def __init__(self, fast: bool) -> None:
-        self.fast = fast
+    def __init__(self, word: str = "blazepose") -> None:
+        self.word = word
 
     def setup(self) -> None:
-        """Load the network, heavy or full."""
-        self.network = BlazePose(self.fast)
+        """Load the network."""
+        self.network: LandmarkNetwork = open_backend("landmarks", self.word)
 
     def process(self, photos: list[Photo]) -> None:
         """Batched over all people of the batch."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from phq.align.padding import is_padding
+from phq.backends.offers import open_backend
 from phq.keypoints.blazepose import SIDE, Landmarks
 from phq.keypoints.region import invert_affine, warp_soft
 from phq.mask.guided import guided_filter
 from phq.work import Floats, Image, Person, Photo, living
+
+if TYPE_CHECKING:
+    from phq.backends.protocols import MaskNetwork
 
 RADIUS = 1 / 64
 """Window of the refinement, fraction of the crop's side."""
@@ -25,14 +31,18 @@ class MaskPerson:
 
     name = "mask"
 
+    def __init__(self, word: str = "landmarks") -> None:
+        self.word = word
+
     def setup(self) -> None:
-        """Nothing to load."""
+        """Load the network, if there is one beside that of the landmarks."""
+        self.network: MaskNetwork = open_backend("mask", self.word)
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a crop."""
         for person in living(photos):
             if person.crop is not None:
-                mask_person(person)
+                mask_person(person, self.network)
 
 
 def run_to_crop(run: Landmarks, crop_to_source: Floats, size: int) -> NDArray[np.float32]:
@@ -54,11 +64,12 @@ def refine(soft: NDArray[np.float32], crop: Image) -> NDArray[np.float32]:
     return np.clip(guided_filter(guide, soft, radius, EPSILON, step), 0, 1)
 
 
-def mask_person(person: Person) -> None:
+def mask_person(person: Person, network: MaskNetwork) -> None:
     """Set the binary mask (0 beyond the photo) and its scores."""
     assert person.crop is not None
     size = person.crop.shape[0]
-    soft = refine(soft_mask(person.runs, person.fields["crop_to_source"], size), person.crop)
+    hint = soft_mask(person.runs, person.fields["crop_to_source"], size)
+    soft = refine(network.segment(person.crop, hint), person.crop)
     soft[is_padding(person.fields["photo_in_crop"], size)] = 0
     inside = soft > 0.5
     support = soft[soft > SUPPORT]

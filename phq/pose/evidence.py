@@ -70,7 +70,7 @@ def _seen_landmarks(person: Person, landmarks: Indices) -> tuple[Indices, Floats
 
 def _seen_keypoints(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
     """The same of MoveNet."""
-    keypoints = np.asarray(person.fields["movenet_keypoints"]).reshape(17, 3)[[COCO[i] for i in landmarks]]
+    keypoints = np.asarray(person.fields["coco_keypoints"]).reshape(17, 3)[[COCO[i] for i in landmarks]]
     use = np.flatnonzero(keypoints[:, 2] > SURE_KEYPOINT)
     return use, keypoints[use, :2]
 

@@ -49,7 +49,7 @@ def rate(sign: str, yaw_deg: float) -> float:
 
 def shoulder_order(fields: Mapping[str, Any]) -> bool | None:
     """Whether MoveNet's left shoulder is right of its right one, as on a front; None if it did not see both."""
-    keypoints = np.asarray(fields["movenet_keypoints"]).reshape(17, 3)
+    keypoints = np.asarray(fields["coco_keypoints"]).reshape(17, 3)
     left, right = keypoints[LEFT_SHOULDER], keypoints[RIGHT_SHOULDER]
     return bool(left[0] > right[0]) if min(left[2], right[2]) > SURE_KEYPOINT else None
 

@@ -65,8 +65,8 @@ REASONS = (
 RULES = (
     Rule("box", "box_px", "min", "box_too_small", "shorter side of the person's box in photo pixels"),
     Rule("detection", "detection_score", "min", "low_detection", "best score of any person detector"),
-    Rule("nanodet", "nanodet_score", "min", "low_nanodet", "NanoDet's score"),
-    Rule("movenet", "movenet_score", "min", "low_movenet", "MoveNet's score"),
+    Rule("detector", "detector_score", "min", "low_detector", "score of the network that finds boxes"),
+    Rule("skeleton", "skeleton_score", "min", "low_skeleton", "score of the skeleton network"),
     Rule("presence", "pose_presence", "min", "low_presence", "the landmark network's confidence in a person"),
     Rule("resolution", "source_px_per_px", "min", "low_resolution", "photo pixels per stored pixel"),
     Rule("side", "crop_side_px", "min", "crop_too_small", "side of the crop in photo pixels"),

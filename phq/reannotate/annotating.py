@@ -26,7 +26,7 @@ from phq.dataset.run import read_run
 from phq.errors import ConfigError, InputError, OutputError
 from phq.execute.choice import Execution, local
 from phq.photos.discover import Found
-from phq.pipeline import models_used
+from phq.pipeline import foreign, weights_used
 from phq.plan import WORK, noted_id, open_work_folder
 from phq.pose.body import load_body
 from phq.reannotate.chain import make_pipeline
@@ -38,7 +38,6 @@ from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_
 from phq.running import run_plan
 from phq.shards.card import Model
 from phq.shards.owner import MANIFEST
-from phq.weights import checked_path, registry
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,8 @@ def _plan(
         before = inputs[together].samples if together in inputs else ()
         path = found or samples.root.local / MANIFEST
         inputs[together] = StoredInput(path, name, (*before, number), found is not None)
-    return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, paths))
+    weights = foreign(weights_used(config, selection.places))
+    return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, paths), weights=weights)
 
 
 def _found_again(
@@ -179,9 +179,6 @@ def _run(
     """What the stages say of every sample, see `phq.reannotate.units.unit_schema`; None if there are none to run."""
     if not selection.stages:
         return None
-    for network in models_used(plan.config):
-        if selection.uses(network):
-            checked_path(network)
     inner = open_work_folder(work, plan)
     setup = partial(make_pipeline, samples, plan.config, selection)
     carry = CarryUnits(setup, inner, partial(annotate_unit, columns=selection.columns), open_stored)
@@ -229,12 +226,11 @@ def _about(
         "where": where or "",
         "samples": {entry["values"]: entry["counts"] for entry in counts},
         "config": config.model_dump(mode="json"),
-        "weights": [vars(registry()[name]) for name in models_used(config) if selection.uses(name)],
+        "weights": [vars(weight) for weight in weights_used(config, selection.places)],
         "body": {"name": body.name, "sha256": body.sha256} if selection.body else {},
         "models": [vars(model) for model in _models(config, selection)],
     }
 
 
 def _models(config: Config, selection: Selection) -> tuple[Model, ...]:
-    body = load_body().name if selection.body else ""
-    return tuple(model for model in models_of(config) if model.name == body or selection.uses(model.name))
+    return models_of(weights_used(config, selection.places), selection.body)

@@ -34,7 +34,7 @@ def chain(dataset: Dataset, config: Config, selection: Selection) -> list[Stage]
 def again(stage: Stage, config: Config) -> list[Stage]:
     """The stage as it is, or the one that does its work where only the stored picture can be labelled."""
     stand_ins: dict[str, list[Stage]] = {
-        "keypoints": [FindLandmarksAgain(config.fast)],
+        "keypoints": [FindLandmarksAgain(config.model_words()["landmarks"])],
         "fit": [FitBodyAgain()],
         "camera": [stage, StateForStored()],
         "store_face": [StoreFaceInStored()],

@@ -25,8 +25,8 @@ class Group:
     """Names in `phq.pipeline.stages`."""
     columns: tuple[str, ...]
     """Columns of `phq.schema.Row` that the group writes."""
-    networks: tuple[str, ...] = ()
-    """What the names of its networks in `phq.weights.registry` begin with."""
+    places: tuple[str, ...] = ()
+    """Where its networks stand, as `phq.pipeline.weights_used` calls it."""
     also: tuple[tuple[str, str], ...] = ()
     """Groups that have to come with it, and why."""
 
@@ -36,7 +36,7 @@ GROUPS = (
         "keypoints",
         ("keypoints",),
         ("keypoints_2d", "keypoints_3d", "keypoints_visibility", "pose_presence"),
-        networks=("blazepose",),
+        places=("landmarks",),
     ),
     Group(
         "pose",
@@ -46,7 +46,7 @@ GROUPS = (
             "orientation_yaw_deg",
             "reprojection_error", "hypothesis_margin", *UNCERTAINTY,
         ),
-        networks=("orientation",),
+        places=("orientation",),
         also=(
             ("keypoints", "the three runs of the landmark network are not stored"),
             ("camera", "the fitted body is stored as camera and joint angles"),
@@ -56,7 +56,7 @@ GROUPS = (
         "face",
         ("face", "store_face"),
         ("face_found", "face_score", "face_box", "face_points", *UNCERTAINTY),
-        networks=("centerface",),
+        places=("face",),
     ),
     Group(
         "camera",
@@ -136,9 +136,10 @@ class Selection:
         """The body model takes part."""
         return "camera" in self.names
 
-    def uses(self, network: str) -> bool:
-        """Whether a network of that name is run."""
-        return any(network.startswith(start) for group in self.groups for start in group.networks)
+    @property
+    def places(self) -> set[str]:
+        """Where networks are run."""
+        return {place for group in self.groups for place in group.places}
 
 
 def select(names: Sequence[str] | None) -> Selection:

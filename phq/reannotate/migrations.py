@@ -42,7 +42,21 @@ def _with_scores(record: Fields) -> Fields:
     return unknown | {"orientation_yaw_deg": record["camera_yaw_deg"]} | record
 
 
+RENAMED = {
+    "nanodet_score": "detector_score",
+    "movenet_score": "skeleton_score",
+    "has_movenet_keypoints": "has_coco_keypoints",
+    "movenet_keypoints": "coco_keypoints",
+}
+"""Fields that had the name of a network before others could stand in its place."""
+
+
+def _renamed(record: Fields) -> Fields:
+    return {RENAMED.get(name, name): value for name, value in record.items()}
+
+
 MIGRATIONS = (
+    Migration("places", lambda record: not RENAMED.keys().isdisjoint(record), _renamed),
     Migration(
         "provenance",
         lambda record: not record.keys() >= set(PROVENANCE),
@@ -54,9 +68,9 @@ MIGRATIONS = (
         _with_scores,
     ),
 )
-"""Every step there is; ``provenance``: records from before licence, author, source and identity say '' for unknown;
-``scores``: those from before naturalness, blocks, occlusion, cut heads and hands were scored, and groups were stored,
-say 0 and ''."""
+"""Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
+identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, cut heads and hands were
+scored, and groups were stored, say 0 and ''."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

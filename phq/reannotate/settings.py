@@ -33,9 +33,9 @@ def settings_for(run: Mapping[str, Any], preset: str | None, file: Path | None, 
 
 
 def _as_sets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Every value as ``key=value``; JSON's numbers, texts and lists are TOML's too."""
+    """Every value that is set as ``key=value``; JSON's numbers, texts and lists are TOML's too."""
     for name, value in config.items():
         if isinstance(value, dict):
             yield from _as_sets(value, f"{prefix}{name}.")
-        elif prefix + name != "preset":
+        elif prefix + name != "preset" and value is not None:
             yield f"{prefix}{name}={json.dumps(value)}"

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Weight:
-    """One line of ``registry.json``."""
+    """A file with weights: a line of ``registry.json``, or what a back end says of its own."""
 
     name: str
     file: str
@@ -32,6 +32,16 @@ def registry() -> dict[str, Weight]:
     """Every embedded network by name."""
     entries = json.loads((FOLDER / "registry.json").read_text(encoding="utf-8"))
     return {e["name"]: Weight(**e) for e in entries}
+
+
+def embedded(name: str) -> Weight:
+    """The entry of an embedded network whose file is what the registry says.
+
+    Raises:
+        WeightError: see `checked_path`.
+    """
+    checked_path(name)
+    return registry()[name]
 
 
 @cache

@@ -29,6 +29,7 @@ from evaluate import BODY_MARGIN, HEAD_MARGIN
 from spoil import spoilt_photo
 
 from phq.camera.convention import level_view
+from phq.config import Detect, Models
 from phq.detect.boxes import iou
 from phq.detect.stage import DetectPeople
 from phq.evaluate.truth import JOINT_OF, PART_AXES
@@ -95,7 +96,7 @@ def truth_rotations(main: dict[str, Any], turn: np.ndarray) -> np.ndarray:
 
 def renders(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every render of some folders."""
-    detect, landmarks = DetectPeople(0.4, 0.25, True), FindLandmarks(fast=False)
+    detect, landmarks = DetectPeople(Detect(), Models()), FindLandmarks()
     landmarks.setup()
     if options.detect:
         detect.setup()
@@ -168,7 +169,7 @@ def cut_photo(person: Person, metres: float) -> Photo:
 
 def multiview(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every frame of calibrated videos; `rotations` leads from the world to the level view of the neck (twice)."""
-    detect, landmarks = DetectPeople(0.4, 0.25, False), FindLandmarks(fast=False)
+    detect, landmarks = DetectPeople(Detect(tiles=False), Models()), FindLandmarks()
     detect.setup()
     landmarks.setup()
     rows = []
@@ -195,7 +196,7 @@ def multiview(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def pseudo(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Real people in video frames, with the closed-form fit as truth where whole bodies are seen and the runs agree."""
-    detect, landmarks = DetectPeople(0.4, 0.25, False), FindLandmarks(fast=False)
+    detect, landmarks = DetectPeople(Detect(tiles=False), Models()), FindLandmarks()
     detect.setup()
     landmarks.setup()
     rows = []

@@ -1,0 +1,107 @@
+"""The back ends there are: phq's own table, and what other packages add by entry points.
+
+A package adds a back end to a place by an entry point in the group ``phq.PLACE``, as in its ``pyproject.toml``::
+
+    [project.entry-points."phq.detector"]
+    mine = "my_package.module:MyDetector"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from phq.errors import ConfigError, PhqError
+
+NONE = "none"
+"""The word for a place that is left empty."""
+MAY_BE_EMPTY = ("skeleton", "identity")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A back end of phq's own."""
+
+    place: str
+    name: str
+    target: str
+    """``module:Class``."""
+    extra: str = ""
+    """The extra that brings its package; '' if none is needed."""
+
+
+OFFERS = (
+    Offer("detector", "nanodet", "phq.detect.nanodet:NanoDet"),
+    Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
+    Offer("landmarks", "blazepose", "phq.keypoints.blazepose:BlazePose"),
+    Offer("face", "centerface", "phq.face.centerface:CenterFace"),
+    Offer("mask", "landmarks", "phq.mask.from_landmarks:LandmarkMask"),
+)
+
+
+def offers(place: str) -> dict[str, Offer]:
+    """phq's own back ends of a place by name."""
+    return {offer.name: offer for offer in OFFERS if offer.place == place}
+
+
+def split_word(word: str) -> tuple[str, str]:
+    """Name and weights of a word ``NAME`` or ``NAME:WEIGHTS``."""
+    name, _, weights = word.partition(":")
+    return name.strip(), weights.strip()
+
+
+def open_backend(place: str, word: str) -> Any:
+    """The loaded back end that a word names; None for `NONE` at a place that may be empty.
+
+    Raises:
+        ConfigError: nobody offers it. WeightError, MissingExtraError: see `phq.backends.protocols.Backend`.
+    """
+    name, weights = split_word(word)
+    if name == NONE and place in MAY_BE_EMPTY:
+        return None
+    return backend_class(place, name)(weights)
+
+
+def weights_of(place: str, word: str) -> tuple[Any, ...]:
+    """The files (`phq.weights.Weight`) that a word's back end would load, after looking that they are there.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+    """
+    name, weights = split_word(word)
+    if name == NONE and place in MAY_BE_EMPTY:
+        return ()
+    return tuple(backend_class(place, name).weights(weights))
+
+
+def backend_class(place: str, name: str) -> Any:
+    """The class of a back end; phq's own name wins over an entry point's.
+
+    Raises:
+        ConfigError: nobody offers that name, or the package that does cannot be loaded.
+    """
+    offer = offers(place).get(name)
+    if offer is not None:
+        module, _, attribute = offer.target.partition(":")
+        return getattr(import_module(module), attribute)
+    added = _added(place)
+    if name not in added:
+        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, added)}")
+    try:
+        return added[name].load()
+    except PhqError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"models.{place} = {name!r}: {added[name].value} cannot be loaded: {error}") from error
+
+
+def _added(place: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in sorted(entry_points(group=f"phq.{place}"), key=lambda point: point.name)}
+
+
+def _known(place: str, added: dict[str, EntryPoint]) -> str:
+    own = [f"{o.name} (pip install 'phq[{o.extra}]')" if o.extra else o.name for o in offers(place).values()]
+    empty = [NONE] if place in MAY_BE_EMPTY else []
+    return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in added.values()), *empty])
