@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -145,8 +145,15 @@ class Build:
     execution: Execution
     quiet: bool
 
-    def run(self, plan: Plan, work: Path) -> None:
-        """Compute what is missing of a plan."""
+    def complete(self, plan: Plan, work: Path, finish: Callable[[], BuildResult]) -> BuildResult:
+        """Compute what is missing of a plan, `finish`, decide if everybody was stored, and remove the work folder."""
+        result = computed(work, lambda: self._run(plan, work), finish)
+        if plan.config.keep_rejects:
+            lay_decision(self.folder, plan.config)
+        close_work_folder(work)
+        return result
+
+    def _run(self, plan: Plan, work: Path) -> None:
         carry, wants = CarryUnits(partial(_make_pipeline, plan.config, self.stated), work), wanted(stages(plan.config))
         run_plan(carry, plan, self.execution, self.quiet, wants)
 
@@ -171,11 +178,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
             write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
             return result
 
-        result = computed(work, lambda: job.run(plan, work), finish)
-        if plan.config.keep_rejects:
-            lay_decision(job.folder, plan.config)
-        close_work_folder(work)
-    return result
+        return job.complete(plan, work, finish)
 
 
 def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
@@ -204,11 +207,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
                 add_units(change, source, outcome, plan.inputs, extension_record(result, plan))
             return result
 
-        result = computed(work, lambda: job.run(plan, work), finish)
-        if plan.config.keep_rejects:
-            lay_decision(job.folder, plan.config)
-        close_work_folder(work)
-    return result
+        return job.complete(plan, work, finish)
 
 
 def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildResult:
