@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -93,6 +93,7 @@ def build(  # noqa: PLR0913 - the options of the command
     seed: int | None = None,
     config: Path | None = None,
     sets: Sequence[str] = (),
+    keep_rejects: bool | None = None,
     sidecar: str | Path | None = None,
     quiet: bool = True,
 ) -> BuildResult:
@@ -101,13 +102,15 @@ def build(  # noqa: PLR0913 - the options of the command
     Args:
         photos: folder (searched recursively), list file, image file, glob, or URL of fsspec's; read only.
         out: folder or URL of the dataset; made if needed. An interrupted build is continued.
-        preset: ``default`` or ``everything`` (no thresholds). size: side of the crops, pixels.
+        preset: ``default``, ``strict``, ``upstream`` (360°PHQ's rules) or ``everything`` (no thresholds).
+        size: side of the crops, pixels.
         workers: processes, by default one a core; the result does not depend on it. With more than one, a script
             that calls this needs ``if __name__ == "__main__":``, as always with `multiprocessing`.
         execution: where units are computed and how they are watched, in place of `workers`.
         extend: photos may be new: they, and only they, are computed and added, to an unfinished build or to a dataset
             that stands, see `phq.finalise.extension`; without options of its own it has those of that dataset.
         fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
+        keep_rejects: store rejected people too; an overlay rejects them, see `phq.decide.keeping`.
         sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
             `phq.provenance.statements.parse_statements`. Photos of one identity stay on one side of the split.
         quiet: no progress bar.
@@ -117,10 +120,10 @@ def build(  # noqa: PLR0913 - the options of the command
     """
     how = execution or local(workers)
     folder = place(out)
-    settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed)
+    settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed, keep_rejects=keep_rejects)
     standing = run_to_extend(folder) if extend and (folder / MANIFEST).exists() else None
     if standing is not None:
-        given = any((preset, config, sets, fast)) or size is not None or seed is not None
+        given = any((preset, config, sets, fast, keep_rejects)) or size is not None or seed is not None
         settings = settings_to_extend(folder, standing, settings if given else None)
     if settings.keep_rejects and is_remote(folder):
         raise ConfigError("keep_rejects decides by an overlay, which only a dataset in a folder can have")
@@ -144,8 +147,15 @@ class Build:
     execution: Execution
     quiet: bool
 
-    def run(self, plan: Plan, work: Path) -> None:
-        """Compute what is missing of a plan."""
+    def complete(self, plan: Plan, work: Path, finish: Callable[[], BuildResult]) -> BuildResult:
+        """Compute what is missing of a plan, `finish`, decide if everybody was stored, and remove the work folder."""
+        result = computed(work, lambda: self._run(plan, work), finish)
+        if plan.config.keep_rejects:
+            lay_decision(self.folder, plan.config)
+        close_work_folder(work)
+        return result
+
+    def _run(self, plan: Plan, work: Path) -> None:
         carry, wants = CarryUnits(partial(_make_pipeline, plan.config, self.stated), work), wanted(stages(plan.config))
         run_plan(carry, plan, self.execution, self.quiet, wants)
 
@@ -170,11 +180,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
             write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
             return result
 
-        result = computed(work, lambda: job.run(plan, work), finish)
-        if plan.config.keep_rejects:
-            lay_decision(job.folder, plan.config)
-        close_work_folder(work)
-    return result
+        return job.complete(plan, work, finish)
 
 
 def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
@@ -203,11 +209,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
                 add_units(change, source, outcome, plan.inputs, extension_record(result, plan))
             return result
 
-        result = computed(work, lambda: job.run(plan, work), finish)
-        if plan.config.keep_rejects:
-            lay_decision(job.folder, plan.config)
-        close_work_folder(work)
-    return result
+        return job.complete(plan, work, finish)
 
 
 def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildResult:

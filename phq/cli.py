@@ -84,12 +84,11 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     from phq.summary import summary
 
     choose_device(device)
-    settings = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config}
-    set_ = [*(set_ or ()), *(["keep_rejects=true"] if keep_rejects else [])]
-    options = {**settings, "sets": set_, "sidecar": sidecar, "extend": extend}
+    flags = {"fast": fast or None, "keep_rejects": keep_rejects or None, "extend": extend}
+    settings = {"preset": preset, "size": size, "seed": seed, "config": config, "sets": set_ or ()}
     with opened_log(log_json) as log:
         how = Execution(executor, workers_of(workers), photo_timeout, address, gpus_per_worker, log)
-        result = run(photos, out, execution=how, quiet=False, **options)  # type: ignore[arg-type]
+        result = run(photos, out, execution=how, quiet=False, sidecar=sidecar, **flags, **settings)  # type: ignore[arg-type]
     typer.echo("\n" + summary(result), err=log_json == STDOUT)
 
 

@@ -12,7 +12,7 @@ from shard_samples import write_tiny
 from typer.testing import CliRunner
 
 from phq.config import load_config
-from phq.dataset.overlays import STORAGE, read_overlay, write_overlay
+from phq.dataset.overlays import STORAGE, open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.errors import ConfigError, InputError
@@ -88,14 +88,14 @@ def test_loosened_thresholds_bring_samples_back_but_not_against_a_reviewer(ten: 
 def test_where_limits_what_is_decided_again(ten: Path):
     annotate(ten, "some", stages=["decisions"], where="blur < 0.35", preset="everything", sets=["blur.min=0.8"])
     assert kept(ten, "some") == [n / 10 for n in range(4, 10)]
-    assert len(read_overlay(Root(ten), "some")) == 4
+    assert len(open_overlay(Root(ten), "some").read()) == 4
 
 
 def test_nothing_changed_is_an_overlay_that_says_so(ten: Path):
     annotate(ten, "first", stages=["decisions"], preset="everything")
     result = annotate(ten, "second", stages=["decisions"], preset="everything")
     assert result.statement.columns == []
-    assert set(read_overlay(Root(ten), "second").column_names) == {"key", "decision"}
+    assert set(open_overlay(Root(ten), "second").read().column_names) == {"key", "decision"}
 
 
 def test_look_alikes_are_judged_among_all_samples(tmp_path: Path):

@@ -18,7 +18,7 @@ from shard_samples import CARD, TinySample, write_tiny
 import phq
 from phq.config import load_config
 from phq.curate.tombstones import TOMBSTONES, Tombstone, read_tombstones, write_tombstones
-from phq.dataset.overlays import read_overlay, write_overlay
+from phq.dataset.overlays import open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.errors import InputError, OutputError
@@ -128,7 +128,7 @@ def test_columns_of_an_overlays_own_stay_an_overlay(dataset: Path, tmp_path: Pat
     rows = [{"key": key, "weight": n / 2, "luminance": 0.25} for n, key in enumerate(keys)]
     write_overlay(dataset, "weighed", rows, ["weight", "luminance"], {"who": "me"})
     assert bake(dataset, tmp_path / "out").carried == ["weighed"]
-    overlay = read_overlay(Root(tmp_path / "out"), "weighed")
+    overlay = open_overlay(Root(tmp_path / "out"), "weighed").read()
     assert overlay["key"].to_pylist() == [keys[0], keys[2]]
     assert overlay["weight"].to_pylist() == [0.0, 1.0]
     assert overlay.column_names == ["key", "weight"]

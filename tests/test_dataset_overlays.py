@@ -21,7 +21,6 @@ from phq.dataset.overlays import (
     names_up_to,
     open_overlay,
     overlay_file,
-    read_overlay,
     stack_names,
     write_overlay,
 )
@@ -235,7 +234,7 @@ def test_what_is_written_is_read_sorted_typed_and_described(folder: Path) -> Non
         for key in KEYS[::-1]
     ]
     write_overlay(folder, "v2", iter(rows), ["intrinsics", "camera_yaw_deg", "weight", "good"], ABOUT)
-    table = read_overlay(Root(folder), "v2")
+    table = open_overlay(Root(folder), "v2").read()
     assert table["key"].to_pylist() == KEYS
     assert table["camera_yaw_deg"].to_pylist() == [7.0] * len(KEYS)
     assert table["intrinsics"][0].as_py() == [0.333333333, 0, 0, 0, 0.333333333, 0, 0, 0, 0.333333333]

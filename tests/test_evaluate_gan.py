@@ -21,9 +21,9 @@ from phq.evaluate.gan.material import choose, true_poses
 from phq.evaluate.gan.poses import pose_errors, stated_poses
 from phq.evaluate.gan.real import look
 from phq.evaluate.gan.run import evaluate
-from phq.evaluate.gan.subject import find_checkpoint, read_trained, untrained
+from phq.evaluate.gan.subject import read_trained, untrained
 from phq.evaluate.gan.table import table
-from phq.train.checkpoint import checkpoints
+from phq.train.checkpoint import checkpoints, latest
 from phq.train.run import read_config, train
 
 CPU = torch.device("cpu")
@@ -116,7 +116,7 @@ def test_the_untrained_network_is_the_one_that_the_run_began_with(portraits, tmp
 
 
 def test_poses_are_read_off_pictures_as_in_training(trained, portraits):
-    subject = read_trained(find_checkpoint(trained), CPU)
+    subject = read_trained(latest(trained), CPU)
     dataset = Dataset(portraits)[:3]
     found = look(dataset, subject, {}, batch=2)
     one = look(dataset[1:2], subject, {}, batch=2)
@@ -141,7 +141,7 @@ def test_true_poses_are_those_of_the_same_samples(portraits):
 
 
 def test_a_decoupled_picture_has_the_same_person_camera_and_pose(trained, portraits):
-    subject = read_trained(find_checkpoint(trained), CPU)
+    subject = read_trained(latest(trained), CPU)
     found = look(Dataset(portraits), subject, {}, batch=4)
     who = fakes.people(subject, found.camera, found.seen, seed=0)
     other = who.decoupled(seed=0)
@@ -155,7 +155,7 @@ def test_a_decoupled_picture_has_the_same_person_camera_and_pose(trained, portra
 
 
 def test_people_are_rendered_with_the_poses_that_the_stage_says(trained):
-    last, first = read_trained(find_checkpoint(trained), CPU), untrained(read_config(trained), CPU)
+    last, first = read_trained(latest(trained), CPU), untrained(read_config(trained), CPU)
     camera, seen = torch.eye(4).flatten().repeat(3, 1), torch.full((3, 6), 0.1)
     camera = torch.cat([camera, torch.eye(3).flatten().repeat(3, 1)], dim=1)
     assert torch.equal(fakes.people(last, camera, seen, seed=0).pose, seen)
@@ -163,7 +163,7 @@ def test_people_are_rendered_with_the_poses_that_the_stage_says(trained):
 
 
 def test_view_consistency_of_a_solid_volume_is_known_and_of_an_empty_one_is_not(trained):
-    subject = read_trained(find_checkpoint(trained), CPU)
+    subject = read_trained(latest(trained), CPU)
     K = intrinsics().ravel()
     subject.g.decoder.out.bias[0] = 1000.0
     solid = view_consistency(subject, K, seed=0, batch=3)

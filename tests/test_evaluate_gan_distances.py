@@ -11,12 +11,12 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.stats import ortho_group
 
+from phq.camera.sides import on_sides, side_of
 from phq.evaluate.gan import inception
 from phq.evaluate.gan.distances import distances
 from phq.evaluate.gan.fakes import latents, partners
 from phq.evaluate.gan.features import MobileNetV2
 from phq.evaluate.gan.frechet import frechet_distance
-from phq.evaluate.sides import on_sides, side_of
 
 
 def gaussian(rng: np.random.Generator, count: int, mean: np.ndarray, root: np.ndarray) -> np.ndarray:

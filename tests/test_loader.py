@@ -194,6 +194,26 @@ def test_memory_of_batches_that_are_gone_is_used_again(heads: Dataset) -> None:
     assert len(places) <= 5
 
 
+AFTER_OPENCV = """
+import sys, time
+import cv2, numpy as np
+from phq.dataset.reader import Dataset
+from phq.torch import Loader
+
+cv2.setNumThreads(4)
+cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (31, 31), 5)
+time.sleep(1)  # until OpenCV's own threads wait for work
+print(sum(len(batch["key"]) for batch in Loader(Dataset(sys.argv[1]), 5, workers=1)))
+"""
+
+
+def test_workers_start_where_opencv_has_used_its_threads(heads: Dataset) -> None:
+    """A forked process has not got them, and must not wait for their end."""
+    command = [sys.executable, "-c", AFTER_OPENCV, str(heads.root.local)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=180)
+    assert done.stdout == f"{N}\n", done.stderr
+
+
 TRAINING = """
 import json, os, sys
 from phq.dataset.reader import Dataset

@@ -19,12 +19,9 @@ from shard_samples import TinySample
 from phq.curate.recut import recut
 from phq.curate.redact import Redacted, lines, redact
 from phq.curate.tombstones import (
-    Tombstone,
     read_tombstones,
     text_sha256,
     tombstoned,
-    without_tombstoned,
-    write_tombstones,
 )
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
@@ -276,15 +273,6 @@ def test_a_dataset_of_an_older_phq_is_named(made: tuple[Path, list[TinySample]])
     pq.write_table(table, folder / "manifest.parquet")
     with pytest.raises(InputError, match="no column licence, identity; an older phq"):
         redact(folder, [samples[1].row["key"]])
-
-
-@pytest.mark.parametrize("known", [{}, {"key": "k"}, {"source_sha256": "s"}])
-def test_a_build_can_leave_out_what_was_redacted(tmp_path: Path, known: dict[str, str]) -> None:
-    """The tombstones alone, put into the folder of a new build, are enough."""
-    rows = [{"source_path": "x", **known}, {"key": "other", "source_sha256": "other", "source_path": "x"}]
-    assert without_tombstoned(tmp_path, rows) == rows
-    write_tombstones(tmp_path / "tombstones.parquet", [Tombstone(text_sha256(name), DAY, "") for name in "ks"])
-    assert without_tombstoned(tmp_path, rows) == (rows[1:] if known else rows)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=12))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from review_client import throw_out
 from review_samples import review_dataset
-from test_review_api import fold_rejects
 
 from phq.config import load_config
 from phq.errors import InputError, OutputError
@@ -30,7 +30,7 @@ def test_kappa_is_that_of_cohens_table() -> None:
 def test_stats_compare_reviewers_with_each_other_and_with_the_thresholds(tmp_path: Path) -> None:
     folder = tmp_path / "dataset"
     keys = review_dataset(folder, 10)
-    fold_rejects(folder, keys[:2])
+    throw_out(folder, keys[:2])
     with open_log(folder) as log:
         log.mark("ann", "reject", "review_blur", keys[:3])
         log.mark("ann", "keep", "", keys[3:8])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phq.camera.convention import orbit, project
+from phq.camera.convention import LOOK_AT, orbit, project
 from phq.pose import template
 
 VIEWS = {"front": (0, 0), "left": (90, 0), "rear": (180, 0), "above": (0, 20)}
@@ -55,8 +55,8 @@ def test_symmetric_points_stay_near_the_published_ones() -> None:
     assert np.linalg.norm(template.points() - template.symmetric_points(), axis=1).max() < 0.0052
 
 
-def test_head_height_is_that_of_the_head_joint() -> None:
-    assert abs(template.HEAD_HEIGHT - template.HEAD[1]) < 2e-4
+def test_cameras_look_at_the_height_of_the_head_joint() -> None:
+    assert abs(LOOK_AT[1] - template.HEAD[1]) < 2e-4
 
 
 def test_unknown_point_is_an_error() -> None:

@@ -13,13 +13,15 @@ import damaged_tables
 import pytest
 import typer
 from health_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
-from health_samples import sound_samples, write_sound
+from health_samples import sound_sample, sound_samples, write_sound
 from photographs import FOLDER
 from typer.testing import CliRunner
 
 from phq.building import build
+from phq.config import load_config
 from phq.curate.tombstones import Tombstone, text_sha256, write_tombstones
 from phq.errors import InputError, OutputError
+from phq.finalise import mark_duplicates
 from phq.health.commands import verify_command
 from phq.health.kinds import KINDS, with_table
 from phq.health.repair import ROUNDS, repair
@@ -249,3 +251,20 @@ def test_a_file_that_is_no_report_is_not_written_over(folder: Path) -> None:
     done = CliRunner().invoke(app, [str(folder), "--workers", "1", "--json", str(folder / "run.json")])
     assert isinstance(done.exception, OutputError)
     assert files(folder) == before
+
+
+@pytest.mark.parametrize("gone", ["best", "worse", "both"])
+def test_a_row_made_anew_says_whom_it_looks_like_as_the_build_did(tmp_path: Path, gone: str) -> None:
+    best = sound_sample(0, source_px_per_px=2.0)
+    looks = {name: best.row[name] for name in ("phash", "phash_mirror", "appearance")}
+    worse = sound_sample(1, source_px_per_px=1.0, **looks)
+    samples = sorted([best, worse, *map(sound_sample, range(2, 6))], key=lambda sample: str(sample.row["key"]))
+    mark_duplicates([sample.row for sample in samples], load_config("everything"))
+    assert worse.row["duplicate_of"] == worse.row["duplicate_group"] == best.row["duplicate_group"] == best.row["key"]
+    write_sound(tmp_path, samples)
+    before = files(tmp_path)
+    lost = {"best": [best], "worse": [worse], "both": [best, worse]}[gone]
+    keys = [sample.row["key"] for sample in lost]
+    write_rows(tmp_path, [row for row in rows_of(tmp_path) if row["key"] not in keys])
+    assert repair(tmp_path, workers=1).clean
+    assert files(tmp_path) == before

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from phq.camera.sides import SIDES, shares
 from phq.curate.columns import columns
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
@@ -86,12 +87,8 @@ def _percentiles(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _yaw(yaws: NDArray[np.float64]) -> Stats:
-    away = np.abs((yaws + 180) % 360 - 180)
-    parts = {"front": away <= 60, "side": (away > 60) & (away < 120), "back": away >= 120}
     sectors = {str(centre): n for (centre, _), n in zip(YAW_SECTORS, yaw_histogram(yaws.tolist()), strict=True)}
-    return {"sectors": sectors} | {
-        name: round(float(inside.mean()), 6) if len(yaws) else 0.0 for name, inside in parts.items()
-    }
+    return {"sectors": sectors} | shares(yaws)
 
 
 def _bytes(opened: Dataset, kept: pa.Table) -> dict[str, int]:
@@ -135,8 +132,8 @@ def _lines(found: Stats) -> Iterator[str]:
 def _yaw_lines(found: Stats, width: int = 30) -> Iterator[str]:
     for part in ("camera", "head"):
         yaw = found[f"{part}_yaw"]
-        shares = ", ".join(f"{name} {yaw[name]:.1%}" for name in ("front", "side", "back"))
-        yield f"\n{part} yaw (± 22.5°): {shares}"
+        thirds = ", ".join(f"{name} {yaw[name]:.1%}" for name in SIDES)
+        yield f"\n{part} yaw (± 22.5°): {thirds}"
         most = max(*yaw["sectors"].values(), 1)
         for centre, name in YAW_SECTORS:
             count = yaw["sectors"][str(centre)]

@@ -91,15 +91,3 @@ def tombstoned(folder: str | Path | Root, names: Iterable[str]) -> set[str]:
     """
     gone = {stone.key_sha256 for stone in read_tombstones(folder)}
     return {name for name in names if text_sha256(name) in gone} if gone else set()
-
-
-def without_tombstoned(folder: str | Path | Root, rows: Iterable[Fields]) -> list[Fields]:
-    """Rows about nothing that was redacted from the dataset in `folder`, neither as a sample nor as a photo.
-
-    Args:
-        folder: folder or URL of a dataset, or one that holds nothing but its ``tombstones.parquet``.
-        rows: fields of `phq.schema.Row`, as many as are known.
-    """
-    gone = {stone.key_sha256 for stone in read_tombstones(folder)}
-    names = ("key", "source_sha256")
-    return [row for row in rows if not gone or not any(text_sha256(row.get(n) or "") in gone for n in names)]

@@ -115,15 +115,6 @@ def about_overlay(root: Root, name: str) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def read_overlay(root: Root, name: str) -> pa.Table:
-    """A whole overlay, sorted by key; what made it is JSON under ``about`` in the metadata of its schema.
-
-    Raises:
-        InputError: see `open_overlay`.
-    """
-    return open_overlay(root, name).read()
-
-
 def positions(keys: pa.ChunkedArray, overlay_keys: pa.ChunkedArray) -> pa.ChunkedArray:
     """Where the overlay speaks of each row: number of its row, null where it does not."""
     return pc.index_in(keys, value_set=overlay_keys)

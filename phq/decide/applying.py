@@ -23,10 +23,11 @@ NEAR = 1e-5
 """Numbers this near, or so near in proportion, are the same."""
 
 
-def free_name(decided: Decided) -> str:
-    """``decide-1``, or the next number that no overlay has."""
+def free_name(decided: Decided, stem: str = "decide", bare: bool = False) -> str:
+    """``STEM-1``, or the next number that no overlay has; if `bare`, the first is STEM alone."""
     taken = {name.lower() for name in stack_names(decided.samples.run)}
-    return next(name for n in range(1, len(taken) + 2) if (name := f"decide-{n}") not in taken)
+    numbered = (stem if bare and n == 1 else f"{stem}-{n}" for n in range(1, len(taken) + 2))
+    return next(name for name in numbered if name not in taken)
 
 
 def apply(decided: Decided, name: str) -> int:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from phq.config import Config
-from phq.dataset.overlays import stack_names
 from phq.dataset.reader import Dataset
-from phq.decide.applying import apply
+from phq.decide.applying import apply, free_name
 from phq.decide.deciding import Decided, decide_with
 
 NAME = "build"
@@ -26,7 +25,5 @@ def lay_decision(folder: Path, config: Config) -> Decided:
     """
     decided = decide_with(Dataset(folder, rejects=True), config)
     if len(decided.before):
-        taken = {name.lower() for name in stack_names(decided.samples.run)}
-        numbered = (f"{NAME}-{n}" if n > 1 else NAME for n in range(1, len(taken) + 2))
-        apply(decided, next(name for name in numbered if name not in taken))
+        apply(decided, free_name(decided, NAME, bare=True))
     return decided

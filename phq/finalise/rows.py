@@ -16,7 +16,7 @@ from phq.quality.alike import find_alike, with_proportion
 from phq.quality.decide import decide, scores_of
 from phq.schema import rounded
 from phq.shards.tables import arrow_schema, read_table
-from phq.shards.tar import MEMBERS, read_member
+from phq.shards.tar import MEMBERS
 
 Fields = dict[str, Any]
 UNGROUPED = {"duplicate_of": "", "duplicate_group": "", "scene_group": ""}
@@ -72,11 +72,3 @@ def mark_duplicates(rows: list[Fields], config: Config) -> None:
 def without_storage(row: Fields) -> Fields:
     """The row without its place in a unit's blob, which is gone once the dataset stands."""
     return {name: value for name, value in row.items() if name not in STORAGE} | {"shard": ""}
-
-
-def fetch_members(work: Path, row: Fields) -> dict[str, bytes]:
-    """Encoded members of a row from its unit's blob."""
-    blob = work / row["shard"]
-    return {
-        name: read_member(blob, row[f"{prefix}_offset"], row[f"{prefix}_size"]) for name, prefix in MEMBERS.items()
-    }

@@ -12,19 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from phq.config import Config
+from phq.config import Config, Duplicates
 from phq.curate.tombstones import tombstoned
 from phq.dataset.journal import Change
 from phq.errors import ConfigError
-from phq.finalise import conclude
+from phq.finalise import UNGROUPED, conclude
 from phq.health.archive import Entry, walk
 from phq.health.record import read_json
 from phq.health.report import Report
 from phq.health.shard import Places
-from phq.quality.duplicates import COLUMNS, find_duplicates
+from phq.quality.alike import STORED as LIKENESS
+from phq.quality.alike import find_alike, with_proportion
 from phq.schema import Sample, sample_to_json
 from phq.shards.owner import MANIFEST
-from phq.shards.tables import ROWS_PER_GROUP, read_table, write_table
+from phq.shards.tables import ROWS_PER_GROUP, arrow_schema, read_table, write_table
 from phq.shards.tar import MEMBERS, read_member
 
 MENDS = frozenset((
@@ -143,8 +144,8 @@ def _fresh_rows(
     samples = {key: _sample_of(folder, stored[key]) for key in sorted(unknown - tombstoned(folder, unknown))}
     rows = [sample | {"reason": ""} for key, sample in samples.items() if sample and sample["key"] == key]
     fresh = conclude(rows, config.when_stored())[0]
-    if not config.duplicates.reject:  # then a kept row names what it repeats, which may be any other row
-        _mark(fresh, None if old is None else _without(old, by_json), config.duplicates.bits)
+    if old is not None:  # a row names those that it looks like, which may be any others
+        _mark(fresh, _without(old, by_json), config.storing_all().duplicates)
     return {row["key"]: row for row in fresh}
 
 
@@ -152,13 +153,13 @@ def _without(table: pa.Table, keys: frozenset[str]) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["key"], value_set=pa.array([None, *sorted(keys)], pa.string()))))
 
 
-def _mark(fresh: list[Fields], old: pa.Table | None, bits: int) -> None:
-    """Set ``duplicate_of`` of new rows, among themselves and the old ones."""
-    before = {name: old[name].to_pylist() if old is not None else [] for name in COLUMNS}
-    columns = {name: [*(row[name] for row in fresh), *before[name]] for name in COLUMNS}
-    found = find_duplicates(columns, bits)
+def _mark(fresh: list[Fields], old: pa.Table, config: Duplicates) -> None:
+    """Set what new rows repeat, and their groups, among themselves and the old ones."""
+    schema = pa.schema([arrow_schema().field(name) for name in LIKENESS])
+    new = pa.Table.from_pylist([{name: row[name] for name in LIKENESS} for row in fresh], schema)
+    found = find_alike(with_proportion(pa.concat_tables([new, old.select(LIKENESS).cast(schema)])), config)
     for number, row in enumerate(fresh):
-        row["duplicate_of"] = found[number].key if number in found else ""
+        row.update({name: found.get(number, {}).get(name, "") for name in UNGROUPED})
 
 
 def _config(run: Mapping[str, Any] | None) -> Config | None:

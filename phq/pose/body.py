@@ -119,12 +119,6 @@ class Body:
         linear, shift, _ = self._transforms(rotvec_to_rotmat(p), b, t)
         return _skin(linear, shift, weights, _shaped(points, directions, b))
 
-    def rest_in_neck_frame(self, betas: ArrayLike | None = None) -> tuple[Doubles, Doubles, Doubles]:
-        """Vertices, joints and named points at rest, moved so that the neck joint is the origin exactly."""
-        vertices, joints, points = self.forward(np.zeros((24, 3)), betas)
-        neck = joints[..., NECK, None, :]
-        return vertices - neck, joints - neck, points - neck
-
     def transl_for_neck(self, pose: ArrayLike, neck: ArrayLike, betas: ArrayLike | None = None) -> Doubles:
         """`transl` (…, 3) that puts the posed neck joint at `neck` (…, 3)."""
         joints, _ = self.joints_only(pose, betas)

@@ -39,9 +39,6 @@ MIRRORED_POINTS = {name: name.replace("left", "\0").replace("right", "left").rep
 TORSO = ("left_shoulder", "right_shoulder", "neck", "pelvis")
 """Points whose rotation is the torso's, in the order of the published camera derivation."""
 
-HEAD_HEIGHT = 0.0649
-"""Height of the head joint above the neck, as the published cameras use it for their look-at point."""
-
 BOUNDS = ((-0.872, -1.4495, -0.1076), (0.874, 0.2679, 0.1829))
 """Lowest and highest x, y, z of the template's mesh."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,11 +86,6 @@ def read_sidecar(path: Path) -> Sidecar:
         if known is not new and (known.fields != new.fields or not (known.path and new.path)):
             raise InputError(f"the sidecar {path}, {new.where}: the sha256 of {new.name} was stated in {known.where}")
     return Sidecar(path.name, hashlib.sha256(content).hexdigest(), statements, by_path, by_sha256)
-
-
-def photos_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Recorded path and sha256 ('' if unreadable) of the photo of each row."""
-    return ((row["source_path"], row.get("source_sha256") or "") for row in rows)
 
 
 def sidecar_record(sha256: str, met: Coverage | None) -> dict[str, Any]:

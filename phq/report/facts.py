@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from phq.camera.sides import shares
 from phq.provenance.credits import counted
 from phq.provenance.groups import names_of
 from phq.report.rows import Rows
@@ -38,11 +39,9 @@ def facts(rows: Rows) -> list[Fact]:
 
 def masses(rows: Rows) -> dict[str, float]:
     """Shares of the kept samples: thirds of the circle as `phq.curate.stats` has them, and the half behind."""
-    away = np.abs(rows.of_kept("camera_yaw_deg"))
-    if not len(away):
-        return {"front": 0.0, "side": 0.0, "back": 0.0, "behind": 0.0}
-    parts = {"front": away <= 60, "side": (away > 60) & (away < 120), "back": away >= 120, "behind": away > 90}
-    return {name: round(float(inside.mean()), 6) for name, inside in parts.items()}
+    yaw = rows.of_kept("camera_yaw_deg")
+    behind = np.abs(yaw) > 90
+    return shares(yaw) | {"behind": round(float(behind.mean()), 6) if len(yaw) else 0.0}
 
 
 def _sizes(rows: Rows) -> Iterator[Fact]:

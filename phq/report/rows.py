@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +13,8 @@ from numpy.typing import NDArray
 
 from phq.balance.head_pose import head_to_torso
 from phq.curate.columns import columns
-from phq.dataset.overlays import open_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.thresholds import thresholds_in_force
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE
 
@@ -85,7 +83,7 @@ def read_rows(dataset: Dataset) -> Rows:
     turn, nod = _head(table["neck_head_pose"])
     words = pa.table({name: table[name].cast(pa.string()).fill_null("") for name in _WORDS})
     numbers |= {"box_px": np.minimum(x1 - x0, y1 - y0), "turn": turn, "nod": nod}
-    return Rows(dataset, words, numbers, _thresholds(dataset))
+    return Rows(dataset, words, numbers, thresholds_in_force(dataset))
 
 
 def _floats(column: pa.ChunkedArray) -> Doubles:
@@ -99,11 +97,3 @@ def _head(column: pa.ChunkedArray) -> tuple[Doubles, Doubles]:
         flat = column.filter(pa.array(known)).combine_chunks().flatten().to_numpy()
         turn[known], nod[known] = head_to_torso(flat)
     return turn, nod
-
-
-def _thresholds(dataset: Dataset) -> dict[str, float]:
-    """Those of the last overlay that decided, or of the build."""
-    configs: list[Any] = [dataset.run.get("config")]
-    configs += [json.loads(open_overlay(dataset.root, name).notes["about"]).get("config") for name in dataset.overlays]
-    found = [config["thresholds"] for config in configs if isinstance(config, Mapping) and "thresholds" in config]
-    return {str(address): float(value) for address, value in found[-1].items()} if found else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from phq.curate.columns import columns
 from phq.dataset.columns import Columns
-from phq.dataset.overlays import open_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.thresholds import thresholds_in_force
 from phq.errors import InputError
 from phq.quality.reasons import RULES
 from phq.review.overlay import DECIDED, review_names
@@ -103,12 +102,8 @@ class Catalogue:
 
     @cached_property
     def thresholds(self) -> dict[str, float]:
-        """The thresholds in force, by address: those of the last overlay that decided, or of the build."""
-        configs = [self.dataset.run.get("config")]
-        for name in self.overlays:
-            configs.append(json.loads(open_overlay(self.dataset.root, name).notes["about"]).get("config"))
-        found = [config["thresholds"] for config in configs if isinstance(config, Mapping) and "thresholds" in config]
-        return {str(address): float(value) for address, value in found[-1].items()} if found else {}
+        """The thresholds in force, by address."""
+        return thresholds_in_force(self.dataset)
 
     def record(self, number: int) -> dict[str, Any]:
         """What a cell of the grid shows of a sample, besides its marks."""

@@ -7,7 +7,6 @@ without any review has it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from phq import __version__
 from phq.dataset.columns import Columns
-from phq.dataset.overlays import open_overlay, stack_names, write_overlay
+from phq.dataset.overlays import about_overlay, open_overlay, stack_names, write_overlay
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.review.marks import Action, Marks
@@ -39,7 +38,7 @@ def review_names(names: Sequence[str]) -> list[str]:
 def folded(root: Root, names: Sequence[str]) -> tuple[int, str]:
     """Number and time of the last action that is in an overlay, (0, '') if none is."""
     reviews = review_names(names)
-    about = json.loads(open_overlay(root, reviews[-1]).notes["about"]) if reviews else {}
+    about = about_overlay(root, reviews[-1]) if reviews else {}
     return about.get("seq", 0), about.get("time", "")
 
 

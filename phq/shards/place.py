@@ -49,11 +49,6 @@ def file_system(path: Path) -> tuple[Any, str]:
     return remote.fs, str(remote.path)
 
 
-def same_path(path: Path, name: str | None) -> bool:
-    """Whether an error about the file `name` is one about `path`."""
-    return name is not None and (str(path) == name or (is_remote(path) and str(cast(Any, path).path) == name))
-
-
 def is_of_server(error: Exception) -> bool:
     """Whether an error comes from a file system of fsspec's, not all of which raise `OSError`."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _SERVERS

@@ -200,7 +200,7 @@ def _as_it_is(done: Done) -> Done:
 
 
 def _start_worker(_worker: int) -> None:
-    cv2.setNumThreads(1)  # torch has seen to its own
+    cv2.setNumThreads(0)  # 1 would wait for the end of threads that a forked process has not got
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the parent ends its workers
 
 

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from phq.errors import MissingExtraError
-
-EXTRA = ("torch", "safetensors", "tensorboard")
+from phq.extras import needs_train
 
 
 class Preset(str, Enum):
@@ -37,13 +35,8 @@ def train_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
 ) -> None:
     """Train the bundled 3D generator; with torchrun on many GPUs."""
-    try:
+    with needs_train("phq train"):
         from phq.train.run import train  # torch: not for --help
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
-            raise
-        raise MissingExtraError(error.name, "train", "phq train") from error
-
     name = preset.value if preset else None
     done = train(
         datasets, out, preset=name, file=config, sets=set_ or (), kimg=kimg, resume=resume, device=device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,14 +78,10 @@ class Networks:
             InputError: it is of networks of other shapes.
         """
         for part, net in self._modules().items():
-            try:
-                net.load_state_dict(_under(part, tensors))
-            except RuntimeError as error:
-                what = str(error).splitlines()[-1].strip()
-                raise InputError(f"the checkpoint does not fit the model: {what}") from None
+            load_weights(net, under(part, tensors), "the checkpoint")
         for part, optimiser in self._optimisers():
             state: dict[int, dict[str, Tensor]] = {}
-            for name, value in _under(part, tensors).items():
+            for name, value in under(part, tensors).items():
                 number, _, what = name.partition(".")
                 state.setdefault(int(number), {})[what] = value
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
@@ -96,7 +93,21 @@ class Networks:
         yield from (("opt_g", self.opt_g), ("opt_d", self.opt_d))
 
 
-def _under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def load_weights(net: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+    """Take weights.
+
+    Raises:
+        InputError: they are of a network of other shapes; `source` is named.
+    """
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        what = str(error).splitlines()[-1].strip()
+        raise InputError(f"{source} does not fit the model: {what}") from None
+
+
+def under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of one part, by their names in it."""
     prefix = part + "."
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phq.errors import ConfigError, MissingExtraError
+from phq.errors import ConfigError
+from phq.extras import needs_train
 
 if TYPE_CHECKING:
     from phq.use.opening import Trained
     from phq.use.people import Cast, Person
-
-EXTRA = ("torch", "safetensors", "tensorboard", "skimage", "trimesh")
 
 Run = Annotated[Path, typer.Argument(help="Folder of a training run, or one of its checkpoints' files.")]
 Seeds = Annotated[str, typer.Option(help="Latents: numbers and ranges, such as 0-9,12.")]
@@ -29,16 +26,6 @@ Conditioning = Annotated[
 ]
 Latent = Annotated[Path | None, typer.Option(help="Folder of phq invert: that person in place of a seed's.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-
-
-@contextmanager
-def _needs_extra(command: str) -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
-            raise
-        raise MissingExtraError(error.name, "train", f"phq {command}") from error
 
 
 def sample_command(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -59,7 +46,7 @@ def sample_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     from phq.use.asking import parse_conditioning, parse_pose, parse_seeds
 
     numbers, posed, told = parse_seeds(seeds), parse_pose(pose), parse_conditioning(conditioning)
-    with _needs_extra("sample"):  # torch: not for --help
+    with needs_train("phq sample"):  # torch: not for --help
         from phq.use.cameras import camera_at
         from phq.use.opening import open_trained
         from phq.use.sampling import sample
@@ -92,7 +79,7 @@ def orbit_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     posed = parse_pose(pose)
     if abs(pitch) + pitch_swing > 85:
         raise ConfigError(f"--pitch {pitch:g} and --pitch-swing {pitch_swing:g} lead beyond 85°")
-    with _needs_extra("orbit"):
+    with needs_train("phq orbit"):
         from phq.use.orbiting import film
     cast, person = _who(run, seeds, truncation, conditioning, latent, device)
     who = cast.people if person is None else lambda _camera: [person]
@@ -119,7 +106,7 @@ def mesh_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     from phq.use.asking import parse_pose
 
     posed = parse_pose(pose)
-    with _needs_extra("mesh"):
+    with needs_train("phq mesh"):
         from phq.use.cameras import camera_at
         from phq.use.meshing import write_mesh
     cast, person = _who(run, str(seed), truncation, conditioning, latent, device)
@@ -145,7 +132,7 @@ def invert_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Find the latent and pose that a photo is drawn from, and show the person from other sides."""
     if (photo is None) == (dataset is None) or (dataset is None) != (key is None):
         raise ConfigError("phq invert takes a PHOTO, or --dataset and --key")
-    with _needs_extra("invert"):
+    with needs_train("phq invert"):
         from phq.use.inverting import invert
         from phq.use.opening import open_trained
         from phq.use.placing import check_new_folder
@@ -175,7 +162,7 @@ def viewer_command(
     device: Device = "auto",
 ) -> None:
     """A page on this machine on which people are turned by dragging; Ctrl-C ends it."""
-    with _needs_extra("viewer"):
+    with needs_train("phq viewer"):
         from phq.use.cameras import camera_at
         from phq.use.people import people
         from phq.use.viewing import View

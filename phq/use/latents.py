@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save
 
 from phq.errors import InputError
 from phq.shards.atomic import write_bytes
-from phq.use.opening import Trained, load
+from phq.train.networks import load_weights
+from phq.use.opening import Trained
 from phq.use.people import Person
 
 LATENT, TUNED = "latent.npz", "generator.safetensors"
@@ -60,7 +61,7 @@ def read_latent(where: str | Path, trained: Trained) -> Person:
     if (tuned := path.with_name(TUNED)).exists():
         g = copy.deepcopy(g)
         try:
-            load(g, load_file(tuned), tuned)
+            load_weights(g, load_file(tuned), tuned)
         except (OSError, SafetensorError) as error:
             raise InputError(f"{tuned} cannot be read: {error}") from error
     ws = w.to(trained.device)[None, None].expand(-1, g.num_ws, -1)

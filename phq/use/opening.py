@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from phq.camera.convention import RADIUS
-from phq.errors import ConfigError, InputError
 from phq.generator.generator import Generator
-from phq.train.checkpoint import Checkpoint, latest
-from phq.train.config import over
+from phq.train.networks import AVERAGES
 from phq.train.ranks import joined
 from phq.train.schedule import now
-
-PART = "g_ema"
-"""The averaged generator: what is used after training."""
+from phq.train.trained import config_of, find_checkpoint, load_average
 
 
 @dataclass(frozen=True)
@@ -47,20 +42,6 @@ def choose_device(name: str) -> torch.device:
         return ranks.device
 
 
-def find_checkpoint(where: Path) -> Checkpoint:
-    """The newest checkpoint of a run's folder, or the one that a file (json or safetensors) belongs to.
-
-    Raises:
-        InputError: there is none.
-    """
-    if where.suffix not in (".json", ".safetensors"):
-        return latest(where)
-    path = where.with_suffix(".json")
-    if not path.is_file() or not path.stem.isdigit():
-        raise InputError(f"{where} is no checkpoint: it is NUMBER.safetensors with NUMBER.json beside it")
-    return Checkpoint(int(path.stem), path)
-
-
 def open_trained(where: str | Path, device: str = "auto") -> Trained:
     """The averaged generator (EMA) of a run.
 
@@ -73,28 +54,11 @@ def open_trained(where: str | Path, device: str = "auto") -> Trained:
         ConfigError: no such device.
     """
     checkpoint, place = find_checkpoint(Path(where)), choose_device(device)
-    facts = checkpoint.facts()
-    try:
-        config = over(facts["config"])
-    except (ConfigError, KeyError, TypeError) as error:
-        raise InputError(f"{checkpoint.path} is of another version of phq: {error}") from error
+    config = config_of(checkpoint)
     g = Generator(config.model)
-    load(g, {n.removeprefix(f"{PART}."): v for n, v in checkpoint.read([PART]).items()}, checkpoint.tensors)
+    load_average(g, checkpoint, AVERAGES[0])
     g.to(place).eval().requires_grad_(False)
     return Trained(g, now(config.training, checkpoint.images).raw, checkpoint.images)
-
-
-def load(g: Generator, state: dict[str, Tensor], source: Path) -> None:
-    """Take weights.
-
-    Raises:
-        InputError: they are of a generator of other shapes.
-    """
-    try:
-        g.load_state_dict(state)
-    except RuntimeError as error:
-        what = str(error).splitlines()[-1].strip()
-        raise InputError(f"{source} does not fit the model: {what}") from None
 
 
 def at_distance(g: Generator, radius: float) -> Generator:

@@ -27,7 +27,6 @@ from phq.use.placing import check_free
 from phq.work import Floats
 
 FORMAT = "phq-sample/1"
-EXTRAS = ("mask", "depth")
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def sample(  # noqa: PLR0913 (as many as the command has options)
         pose: see `phq.use.asking.parse_pose`.
         camera: (1, 25) that renders; the front if None.
         conditioning: see `phq.use.people.Cast`.
-        extras: of `EXTRAS`: ``-mask.png`` (grey, 255 where the person is) and ``-depth.png`` (16 bits, millimetres
-            along the ray), both of the raw image's side.
+        extras: ``mask`` for ``-mask.png`` (grey, 255 where the person is), ``depth`` for ``-depth.png`` (16 bits,
+            millimetres along the ray), both of the raw image's side.
 
     Raises:
         OutputError: a file of that name is there already, or cannot be written.
@@ -124,7 +123,7 @@ def numbers(pose: Tensor) -> list[float]:
 
 
 def _grey(name: str, seen: Rendering) -> NDArray[Any]:
-    """(r, r) of `EXTRAS`."""
+    """(r, r) of ``mask`` or ``depth``."""
     values = seen["mask" if name == "mask" else "depth"][0, 0].cpu().numpy()
     if name == "mask":
         return np.clip(np.round(values * 255), 0, 255).astype(np.uint8)

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from phq.errors import MissingExtraError
-from phq.train.commands import EXTRA
+from phq.extras import needs_train
 
 
 def gan_command(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -26,14 +25,9 @@ def gan_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
 ) -> None:
     """Fréchet distances, view consistency, poses and masks of a trained generator, to one JSON."""
-    try:
+    with needs_train("phq evaluate gan"):
         from phq.evaluate.gan.run import evaluate  # torch: not for --help
         from phq.evaluate.gan.table import table
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
-            raise
-        raise MissingExtraError(error.name, "train", "phq evaluate gan") from error
-
     report = evaluate(
         run, data, out=out, count=count, batch=batch, seed=seed, checkpoint=checkpoint, device=device, overlay=overlay,
         truth=truth_overlay,

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from phq.camera.convention import orbit
+from phq.camera.sides import SIDES, side_of
 from phq.evaluate.gan.fakes import latents
 from phq.evaluate.gan.subject import Subject
 from phq.evaluate.gan.warp import View, difference
-from phq.evaluate.sides import SIDES, side_of
 from phq.work import Floats
 
 DIRECTIONS = 8

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.camera.sides import on_sides
 from phq.evaluate.gan.frechet import frechet_distance
-from phq.evaluate.sides import on_sides
 from phq.work import Floats
 
 Sets = Mapping[str, Floats]
@@ -24,7 +24,7 @@ def distances(real: Floats, fakes: Sets, mean_image: Floats, yaw_deg: NDArray[np
         fakes: `Sets`; ``coupled`` and, if it was made, ``untrained`` give the fall from one to the other.
         mean_image: (D,) features of the mean of the real pictures: N copies of it are what a generator that has learnt
             no detail would draw.
-        yaw_deg: (N,) of the cameras, for the parts `phq.evaluate.sides.SIDES`.
+        yaw_deg: (N,) of the cameras, for the parts `phq.camera.sides.SIDES`.
 
     ``real_halves`` is the distance between two halves of the real pictures: about what a perfect generator would have.
     """

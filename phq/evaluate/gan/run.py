@@ -22,9 +22,10 @@ from phq.evaluate.gan.inception import find_inception, kid
 from phq.evaluate.gan.masks import MOST, mask_agreement
 from phq.evaluate.gan.material import Material, choose, true_poses
 from phq.evaluate.gan.poses import compared, mean_pose, stated_poses
-from phq.evaluate.gan.subject import Subject, find_checkpoint, read_trained, untrained
+from phq.evaluate.gan.subject import Subject, read_trained, untrained
 from phq.shards.atomic import write_bytes
 from phq.train.ranks import joined
+from phq.train.trained import checkpoint_after
 
 FOLDER = "evaluation"
 DIGITS = 6
@@ -64,7 +65,7 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
         ConfigError: no such device.
         OutputError: the report cannot be written.
     """
-    found = find_checkpoint(Path(run), checkpoint)
+    found = checkpoint_after(Path(run), checkpoint)
     with joined(device) as ranks, torch.inference_mode():
         subject = read_trained(found, ranks.device)
         material = choose(data, subject.config, overlay, count, seed)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 
-from phq.errors import ConfigError, InputError
 from phq.generator.discriminator import Discriminator
 from phq.generator.generator import Generator
-from phq.train.checkpoint import Checkpoint, checkpoints, latest
-from phq.train.config import RunConfig, over
+from phq.train.checkpoint import Checkpoint
+from phq.train.config import RunConfig
 from phq.train.networks import AVERAGES
 from phq.train.schedule import now
+from phq.train.trained import config_of, load_average
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,6 @@ class Subject:
         return self.g.mapper.average.device
 
 
-def find_checkpoint(run: Path, images: int | None = None) -> Checkpoint:
-    """The newest checkpoint of a run, or the one after so many images.
-
-    Raises:
-        InputError: there is none.
-    """
-    newest = latest(run)
-    if images is None:
-        return newest
-    found = {checkpoint.images: checkpoint for checkpoint in checkpoints(run)}
-    if images not in found:
-        raise InputError(f"{run} has no checkpoint after {images} images; it has: {', '.join(map(str, found))}")
-    return found[images]
-
-
 def untrained(config: RunConfig, device: torch.device) -> Subject:
     """The networks that a run with this configuration begins with, weight for weight."""
     with torch.random.fork_rng(devices=[]):
@@ -64,18 +48,10 @@ def read_trained(checkpoint: Checkpoint, device: torch.device) -> Subject:
     Raises:
         InputError: it is damaged, or of another version of phq.
     """
-    try:
-        config = over(checkpoint.facts()["config"])
-    except (ConfigError, KeyError, TypeError) as error:
-        raise InputError(f"{checkpoint.path} is of another version of phq: {error}") from error
+    config = config_of(checkpoint)
     g, d = Generator(config.model), Discriminator(config.model)
     for part, net in zip(AVERAGES, (g, d), strict=True):
-        state = {name.removeprefix(f"{part}."): value for name, value in checkpoint.read([part]).items()}
-        try:
-            net.load_state_dict(state)
-        except RuntimeError as error:
-            what = str(error).splitlines()[-1].strip()
-            raise InputError(f"{checkpoint.tensors} does not fit the model: {what}") from None
+        load_average(net, checkpoint, part)
     return _subject(config, g, d, checkpoint.images, device)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from phq.camera.sides import SIDES
 from phq.evaluate.gan.poses import PARTS
-from phq.evaluate.sides import SIDES
 
 _COLUMNS = ("all", *SIDES)
 

@@ -18,3 +18,8 @@ def on_sides(yaw_deg: ArrayLike) -> dict[str, NDArray[np.bool_]]:
 def side_of(yaw_deg: float) -> str:
     """One of `SIDES`."""
     return next(side for side, there in on_sides([yaw_deg]).items() if there[0])
+
+
+def shares(yaw_deg: ArrayLike) -> dict[str, float]:
+    """For each of `SIDES` the fraction of the yaws (N,), degrees, that is there, to six digits; 0 if there are none."""
+    return {side: round(float(there.mean()), 6) if len(there) else 0.0 for side, there in on_sides(yaw_deg).items()}
