@@ -63,6 +63,26 @@ class OddWork:
         return word
 
 
+class HangsToStart(OddWork):
+    """Never ready."""
+
+    def setup(self) -> list[str]:
+        time.sleep(600)
+        return []
+
+
+class HangsAtItsSecondStart(OddWork):
+    """Ready at the first and the third."""
+
+    def setup(self) -> list[str]:
+        starts = self.folder / "starts.noted"
+        number = len(starts.read_text()) if starts.exists() else 0
+        starts.write_text("x" * (number + 1))
+        if number == 1:
+            time.sleep(600)
+        return []
+
+
 def tasks(*units: list[str]) -> list[Task]:
     return [Task(number, items) for number, items in enumerate(units)]
 
