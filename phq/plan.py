@@ -114,8 +114,8 @@ def _check_root(out: Path, name: str, root: Path) -> None:
     before = _noted(out / name, "root")
     if before not in (None, _absolute(root)):
         raise OutputError(
-            f"{out} holds an unfinished build of the photos in {before}, and not all of them are in {root}: finish it by "
-            f"the command that began it, then add the others with --extend; or remove {out / name} to start anew"
+            f"{out} holds an unfinished build of the photos in {before}, and not all of them are in {root}: finish it "
+            f"by the command that began it, then add the others with --extend; or remove {out / name} to start anew"
         )
 
 

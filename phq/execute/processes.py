@@ -124,15 +124,14 @@ class Crew(Generic[Result]):
         report(Event("retry", attempt.task.number, "", attempt.alone))
         _again(attempt, todo)
 
-
     def _stillbirth(self, stuck: bool, how: str, task: int) -> Event:
         """It was never ready: where none ever was, waiting as long once more would be in vain."""
         self._stillborn += 1
         if stuck and (not self._ever_ready or self._stillborn >= STARTS):
             raise PhqError(
-                f"a worker was not ready after {self._limits.setup:g} s, in which it opens the networks: does a disk or "
-                "a device not answer? What is finished is kept, the same command continues, and --setup-timeout waits "
-                "longer"
+                f"a worker was not ready after {self._limits.setup:g} s, in which it opens networks: does a disk or "
+                "a device not answer? What is finished is kept, the same command continues, and --setup-timeout "
+                "waits longer"
             )
         if stuck:
             return Event("worker_stuck", task, f"took longer than {self._limits.setup:g} s to start")
