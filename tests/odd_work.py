@@ -126,6 +126,23 @@ class CountsThreads:
 
 
 @dataclass(frozen=True)
+class SaysItsDevice:
+    """The device that a worker would run networks on."""
+
+    def setup(self) -> None: ...
+
+    def run(self, state: None, task: Task, tell: Tell) -> str:
+        from phq.weights.devices import chosen_device
+
+        return str(chosen_device())
+
+    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+
+    def sees(self, task: Task) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True)
 class SetupFails:
     """Cannot even start."""
 

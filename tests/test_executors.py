@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from odd_work import CountsThreads, HangsToStart, OddWork, SetupFails, tasks, written
+from odd_work import CountsThreads, HangsToStart, OddWork, SaysItsDevice, SetupFails, tasks, written
 
 from phq.building import build
 from phq.errors import ConfigError, OutputError, PhqError
@@ -104,6 +104,14 @@ def test_a_machine_that_does_not_see_the_same_folder_is_named(cluster: str, tmp_
 def test_an_error_on_the_cluster_keeps_its_class(cluster: str, tmp_path: Path):
     with pytest.raises(OutputError, match="disk is full"):
         list(on_ray(cluster).run(OddWork(tmp_path), tasks(["a"], ["refuse"])))
+
+
+@pytest.mark.parametrize("engine", [Engine.processes, Engine.ray])
+def test_workers_run_networks_on_the_device_of_the_command(engine: Engine, request, monkeypatch):
+    address = request.getfixturevalue("cluster") if engine is Engine.ray else None
+    monkeypatch.setenv("PHQ_DEVICE", "cuda:3")
+    done = Execution(engine, workers=2, address=address).executor(Resources(), 3).run(SaysItsDevice(), tasks(*"abc"))
+    assert list(done) == ["cuda:3"] * 3
 
 
 def test_a_worker_of_the_cluster_that_hangs_as_it_starts_ends_the_run(cluster: str, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +13,7 @@ from phq.execute.processes import Processes
 from phq.logs import SILENT, RunLog
 from phq.resources import Resources
 from phq.threads import auto_workers
+from phq.weights.devices import VARIABLE
 
 PHOTO_TIMEOUT_S = 120.0
 SETUP_TIMEOUT_S = 600.0
@@ -67,11 +69,16 @@ class Execution:
             from phq.execute.ray_data import RayData
 
             share = Resources(wants.cpus, max(wants.gpus, self.gpus_per_worker), wants.memory)
-            return RayData(self.address, self.workers, share, limits)
+            return RayData(self.address, self.workers, share, limits, _device())
         if self.engine == Engine.inline:
             return Inline()
         most = self.workers or auto_workers(wants.memory)
         return Processes(max(1, min(most, tasks)), limits)
+
+
+def _device() -> dict[str, str]:
+    """The choice of a device as `phq.weights.devices.use_device` has left it to this process's children."""
+    return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
 def local(workers: int | None) -> Execution:
