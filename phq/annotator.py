@@ -63,8 +63,8 @@ class Annotator:
         else:
             given = Detection(_box_in(image, box), 1.0)
             photo.people = [Person(photo, 0, fields_of(given) | {"detectors": "given"})]
-        self._rest.run([photo])
-        return _annotations(photo)
+        (annotations,) = map(_annotations, self._rest.each([photo]))
+        return annotations
 
 
 def _box_in(image: Image, box: Sequence[float]) -> Boxes:

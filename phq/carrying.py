@@ -69,7 +69,8 @@ class CarryUnits:
         """One photo, and nothing is written."""
         state.tell = tell
         with single_threaded():
-            state.run([self.open_input(task.items[item], None)])
+            for _ in state.each([self.open_input(task.items[item], None)]):
+                pass
 
     def sees(self, task: Task) -> dict[str, str]:
         """The plan's note in the work folder, and whether the first photo is there."""

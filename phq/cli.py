@@ -21,7 +21,7 @@ from phq.curate.commands import (
 from phq.decide.commands import decide_command
 from phq.errors import PhqError
 from phq.evaluate.gan.commands import gan_command
-from phq.execute.choice import PHOTO_TIMEOUT_S, Engine, Execution, workers_of
+from phq.execute.choice import PHOTO_TIMEOUT_S, SETUP_TIMEOUT_S, Engine, Execution, workers_of
 from phq.health.commands import verify_command
 from phq.labels.commands import export_app, import_command
 from phq.logs import STDOUT, opened_log
@@ -76,6 +76,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, or auto. [default: this machine]")] = None,
     gpus_per_worker: Annotated[float, typer.Option(min=0, help="GPUs that Ray reserves for each worker.")] = 0.0,
     photo_timeout: Annotated[float, typer.Option(min=0, help="Seconds a photo may take; 0: any.")] = PHOTO_TIMEOUT_S,
+    setup_timeout: Annotated[float, typer.Option(min=0, help="Seconds a worker may take to start.")] = SETUP_TIMEOUT_S,
     device: DeviceOption = None,
     log_json: Annotated[str | None, typer.Option(help="File to append a JSON object a line to; - is stdout.")] = None,
 ) -> None:
@@ -87,7 +88,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     flags = {"fast": fast or None, "keep_rejects": keep_rejects or None, "extend": extend}
     settings = {"preset": preset, "size": size, "seed": seed, "config": config, "sets": set_ or ()}
     with opened_log(log_json) as log:
-        how = Execution(executor, workers_of(workers), photo_timeout, address, gpus_per_worker, log)
+        how = Execution(executor, workers_of(workers), photo_timeout, address, gpus_per_worker, log, setup_timeout)
         result = run(photos, out, execution=how, quiet=False, sidecar=sidecar, **flags, **settings)  # type: ignore[arg-type]
     typer.echo("\n" + summary(result), err=log_json == STDOUT)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from phq.align.stage import CropHeadshot
@@ -121,6 +121,12 @@ class Pipeline:
             self.counts[stage.name] += StageCount(seconds, len(photos), alive, lost)
         self.tell(0)
         return photos
+
+    def each(self, photos: list[Photo]) -> Iterator[Photo]:
+        """The photos, carried through every stage; each is let go of when the next is asked for."""
+        for photo in self.run(photos):
+            yield photo
+            photo.let_go()
 
 
 def _nobody_listens(_: int) -> None:

@@ -89,6 +89,10 @@ def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
         plan: of the inputs as they are now.
         extend: add inputs that are new as another part, and go on where others have changed or are gone.
         name: of the work folder.
+
+    Raises:
+        OutputError: inputs have changed or are gone because another folder is given: they are not lost, and would
+            become rejects.
     """
     noted, frozen = noted_id(out / name), frozen_inputs(out / name)
     if frozen is None:
@@ -101,10 +105,25 @@ def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
     before = replace(plan, inputs=old, parts=frozen.parts if len(frozen.parts) > 1 else ())
     if before.fingerprint() != noted or (not extend and any(differs.sentences())):
         return Resumed(plan, differs)
+    if differs.vanished or differs.changed:
+        _check_root(out, name, root)
     if not differs.new:
         return Resumed(before, differs)
     new = [there[name] for name in differs.new]
     return Resumed(replace(before, inputs=old + new, parts=(*frozen.parts, len(new))), differs, noted)
+
+
+def _check_root(out: Path, name: str, root: Path) -> None:
+    before = _noted(out / name, "root")
+    if before not in (None, _absolute(root)):
+        raise OutputError(
+            f"{out} holds an unfinished build of the photos in {before}, and not all of them are in {root}: finish it "
+            f"by the command that began it, then add the others with --extend; or remove {out / name} to start anew"
+        )
+
+
+def _absolute(root: Path) -> str:
+    return str(root) if is_remote(root) else str(root.resolve())
 
 
 def _root(inputs: Sequence[Found]) -> Path:
@@ -133,11 +152,15 @@ def noted_id(work: Path) -> str | None:
     Raises:
         OutputError: its note is damaged.
     """
+    return _noted(work, "id")
+
+
+def _noted(work: Path, what: str) -> str | None:
     note = work / NOTE
     if not note.exists():
         return None
     try:
-        return str(json.loads(note.read_bytes())["id"])
+        return str(json.loads(note.read_bytes())[what])
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{note} is damaged ({error}), so nobody can tell which build has left it; remove {work} to start anew"
@@ -168,7 +191,8 @@ def open_work_folder(
     listed = work / f"inputs-{fingerprint}.parquet"
     if found != fingerprint or not listed.exists():
         freeze(listed, plan.inputs, plan.parts or (len(plan.inputs),))
-        write_bytes(work / NOTE, json.dumps({"id": fingerprint, "photos": len(plan.inputs)}).encode())
+        note = {"id": fingerprint, "photos": len(plan.inputs), "root": _absolute(_root(plan.inputs))}
+        write_bytes(work / NOTE, json.dumps(note).encode())
     with output_errors(work):
         for stale in sorted(work.glob("inputs-*.parquet")):
             if stale != listed:

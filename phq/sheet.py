@@ -23,7 +23,7 @@ from phq.work import Floats, Image
 Fields = dict[str, Any]
 TILE = 256
 COLUMNS = 4
-MOST = 48
+MOST = 24
 BODY_COLOUR = (90, 170, 255)
 OUTSIDE = 0.45
 """Brightness that is left of what lies outside the mask."""

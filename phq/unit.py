@@ -92,7 +92,7 @@ def run_unit(
 def _carried(pipeline: Pipeline, inputs: Sequence[Found], refused: Mapping[int, Refusal]) -> Iterator[Photo]:
     for start in range(0, len(inputs), BATCH_PHOTOS):
         batch = range(start, min(start + BATCH_PHOTOS, len(inputs)))
-        yield from pipeline.run([opened(inputs[number], refused.get(number)) for number in batch])
+        yield from pipeline.each([opened(inputs[number], refused.get(number)) for number in batch])
 
 
 def opened(found: Found, refusal: Refusal | None) -> Photo:

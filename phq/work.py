@@ -83,6 +83,11 @@ class Photo:
         """Throw the photo out; the first reason stands."""
         self.rejected = self.rejected or Reject(reason, detail)
 
+    def let_go(self) -> None:
+        """Forget pixels and people. They refer to the photo and it to them: left so, tens of megabytes would wait until
+        Python looks for cycles, which it does by the number of objects and not by their size."""
+        self.pixels, self.people = None, []
+
 
 def living(photos: list[Photo]) -> list[Person]:
     """People that no stage has rejected, in order."""

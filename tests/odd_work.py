@@ -63,6 +63,26 @@ class OddWork:
         return word
 
 
+class HangsToStart(OddWork):
+    """Never ready."""
+
+    def setup(self) -> list[str]:
+        time.sleep(600)
+        return []
+
+
+class HangsAtItsSecondStart(OddWork):
+    """Ready at the first and the third."""
+
+    def setup(self) -> list[str]:
+        starts = self.folder / "starts.noted"
+        number = len(starts.read_text()) if starts.exists() else 0
+        starts.write_text("x" * (number + 1))
+        if number == 1:
+            time.sleep(600)
+        return []
+
+
 def tasks(*units: list[str]) -> list[Task]:
     return [Task(number, items) for number, items in enumerate(units)]
 
@@ -98,6 +118,23 @@ class CountsThreads:
             "opencv": cv2.getNumThreads(),
             "arrow": pa.cpu_count(),
         }
+
+    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+
+    def sees(self, task: Task) -> dict[str, str]:
+        return {}
+
+
+@dataclass(frozen=True)
+class SaysItsDevice:
+    """The device that a worker would run networks on."""
+
+    def setup(self) -> None: ...
+
+    def run(self, state: None, task: Task, tell: Tell) -> str:
+        from phq.weights.devices import chosen_device
+
+        return str(chosen_device())
 
     def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from odd_work import CountsThreads, OddWork, SetupFails, tasks, written
+from odd_work import CountsThreads, HangsToStart, OddWork, SaysItsDevice, SetupFails, tasks, written
 
 from phq.building import build
 from phq.errors import ConfigError, OutputError, PhqError
@@ -106,6 +106,20 @@ def test_an_error_on_the_cluster_keeps_its_class(cluster: str, tmp_path: Path):
         list(on_ray(cluster).run(OddWork(tmp_path), tasks(["a"], ["refuse"])))
 
 
+@pytest.mark.parametrize("engine", [Engine.processes, Engine.ray])
+def test_workers_run_networks_on_the_device_of_the_command(engine: Engine, request, monkeypatch):
+    address = request.getfixturevalue("cluster") if engine is Engine.ray else None
+    monkeypatch.setenv("PHQ_DEVICE", "cuda:3")
+    done = Execution(engine, workers=2, address=address).executor(Resources(), 3).run(SaysItsDevice(), tasks(*"abc"))
+    assert list(done) == ["cuda:3"] * 3
+
+
+def test_a_worker_of_the_cluster_that_hangs_as_it_starts_ends_the_run(cluster: str, tmp_path: Path):
+    how = Execution(Engine.ray, address=cluster, workers=1, setup_timeout=3)
+    with pytest.raises(PhqError, match="not ready after 3 s"):
+        list(how.executor(Resources(), 1).run(HangsToStart(tmp_path), tasks(["a"])))
+
+
 def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path):
     pytest.importorskip("ray")
     with pytest.raises(PhqError, match=r"no Ray cluster at 127\.0\.0\.1:1"):
@@ -118,6 +132,7 @@ def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path):
         {"workers": 0},
         {"photo_timeout": -1.0},
         {"photo_timeout": float("nan")},
+        {"setup_timeout": -1.0},
         {"address": "auto"},
         {"gpus_per_worker": 1.0},
     ],

@@ -179,6 +179,38 @@ def test_a_photo_that_is_gone_is_not_mistaken_for_one_of_its_name_elsewhere(tmp_
     assert "x.jpg" not in {row["source_path"] for row in manifest(out).values()}
 
 
+@pytest.mark.parametrize("stands", [False, True])
+def test_another_folder_waits_until_the_photos_of_the_first_are_done(tmp_path: Path, monkeypatch, stands: bool) -> None:
+    """Its photos would be looked for where they are not, and become rejects."""
+    out, begun, other = tmp_path / "out", tmp_path / "begun", photos(tmp_path / "other", names(3, 20))
+    if stands:
+        made(photos(tmp_path / "first", names(4, 40)), out)
+    photos(begun, names(6))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.run_plan", _stop)
+        made(begun, out, extend=stands)
+    before = digests(out)
+    with pytest.raises(OutputError, match=rf"unfinished build of the photos in {begun}.*by the command that began it"):
+        made(other, out, extend=True)
+    assert digests(out) == before
+    made(begun, out, extend=stands)
+    extended(other, out)
+    rows = [*manifest(out).values(), *pq.read_table(out / "rejects.parquet").to_pylist()]
+    assert {row["source_path"] for row in rows} == {*names(6), *names(3, 20), *(names(4, 40) if stands else ())}
+    assert not any(row["reason"] == "internal_error" for row in rows)
+
+
+def test_photos_that_were_moved_as_they_are_go_on(tmp_path: Path, monkeypatch) -> None:
+    source, out = photos(tmp_path / "photos", names(6)), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.run_plan", _stop)
+        made(source, out)
+    moved = photos(source.rename(tmp_path / "moved"), names(2, 6))
+    assert made(moved, out, extend=True).differs.vanished == ()
+    rows = [*manifest(out).values(), *pq.read_table(out / "rejects.parquet").to_pylist()]
+    assert {row["source_path"] for row in rows} == set(names(8))
+
+
 def test_what_others_note_in_run_json_during_an_extension_stays(tmp_path: Path, monkeypatch) -> None:
     from phq import building
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from odd_work import OddWork, SetupFails, tasks, written
+from odd_work import HangsAtItsSecondStart, HangsToStart, OddWork, SetupFails, tasks, written
 
 from phq.errors import OutputError, PhqError
-from phq.execute.contract import CRASHED, TIMED_OUT, Event
+from phq.execute.contract import CRASHED, TIMED_OUT, Event, Limits
 from phq.execute.processes import Processes
 from phq.execute.search import Attempt
 from phq.quality.reasons import reason_names
@@ -16,7 +16,7 @@ from phq.quality.reasons import reason_names
 
 def run(folder: Path, *units: list[str], workers: int = 1, limit: float = 60) -> tuple[list[int], list[Event]]:
     events: list[Event] = []
-    done = list(Processes(workers, limit).run(OddWork(folder), tasks(*units), events.append))
+    done = list(Processes(workers, Limits(limit)).run(OddWork(folder), tasks(*units), events.append))
     return sorted(done), events
 
 
@@ -59,6 +59,22 @@ def test_the_reasons_are_registered():
 def test_workers_that_die_as_they_start_end_the_run_with_a_sentence():
     with pytest.raises(PhqError, match=r"die as they start.*SIGKILL"):
         list(Processes(2).run(SetupFails("die"), tasks(["a"], ["b"])))
+
+
+def test_a_worker_that_hangs_as_it_starts_ends_the_run_with_a_sentence(tmp_path: Path):
+    with pytest.raises(PhqError, match=r"not ready after 3 s.*--setup-timeout"):
+        list(Processes(2, Limits(setup=3)).run(HangsToStart(tmp_path), tasks(["a"], ["b"])))
+
+
+def test_a_later_worker_that_hangs_as_it_starts_is_replaced(tmp_path: Path):
+    """Others have been ready, so it may be an accident."""
+    events: list[Event] = []
+    work = HangsAtItsSecondStart(tmp_path)
+    done = list(Processes(1, Limits(setup=8)).run(work, tasks(["a", "kill once"], ["b"]), events.append))
+    assert sorted(done) == [0, 1]
+    kinds = [(event.kind, event.detail) for event in events if event.kind != "retry"]
+    assert kinds[1] == ("worker_stuck", "took longer than 8 s to start")
+    assert written(tmp_path) == {0: ["a", "kill"], 1: ["b"]}
 
 
 def test_an_error_on_purpose_ends_the_run_and_keeps_its_class(tmp_path: Path):

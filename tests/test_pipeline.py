@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +18,11 @@ from photographs import FOLDER
 from phq.config import load_config
 from phq.errors import WeightError
 from phq.execute.calls import call_for_each
+from phq.photos.discover import Found
 from phq.pipeline import Pipeline, stages, weights_used
-from phq.unit import photo_rows
+from phq.unit import photo_rows, run_unit
 from phq.weights import registry
-from phq.work import Photo
+from phq.work import Person, Photo
 
 
 class Breaks:
@@ -42,6 +46,33 @@ def test_a_fault_in_a_stage_costs_only_the_photo_at_fault():
     assert [p.rejected.reason if p.rejected else "" for p in photos] == ["", "internal_error", ""]
     assert "the reason of the fault" in photos[1].rejected.detail
     assert photos[0].fields["done"]
+
+
+class Fills:
+    """A stage that gives every photo pixels and somebody who has a picture of his own."""
+
+    name = "fills"
+    given: list[weakref.ref[Any]]
+
+    def setup(self) -> None:
+        self.given = []
+
+    def process(self, photos: list[Photo]) -> None:
+        for photo in photos:
+            photo.pixels, person = np.zeros((8, 8, 3), np.uint8), Person(photo, 0)
+            person.crop, photo.people = photo.pixels.copy(), [person]
+            person.reject("blur")
+            self.given += [weakref.ref(photo.pixels), weakref.ref(person.crop)]
+
+
+def test_pictures_of_a_finished_unit_do_not_wait_for_the_garbage_collector(tmp_path: Path):
+    stage = Fills()
+    gc.disable()
+    try:
+        run_unit(Pipeline([stage]), [Found(Path(n), n) for n in "abcdef"], tmp_path, 0, {})
+        assert [ref() for ref in stage.given] == [None] * 12
+    finally:
+        gc.enable()
 
 
 def test_later_stages_leave_rejected_photos_alone():

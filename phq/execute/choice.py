@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import Enum
 
 from phq.errors import ConfigError
-from phq.execute.contract import Executor
+from phq.execute.contract import Executor, Limits
 from phq.execute.inline import Inline
 from phq.execute.processes import Processes
 from phq.logs import SILENT, RunLog
 from phq.resources import Resources
 from phq.threads import auto_workers
+from phq.weights.devices import VARIABLE
 
 PHOTO_TIMEOUT_S = 120.0
+SETUP_TIMEOUT_S = 600.0
 
 
 class Engine(str, Enum):
@@ -43,11 +46,13 @@ class Execution:
     gpus_per_worker: float = 0.0
     """That Ray reserves."""
     log: RunLog = SILENT
+    setup_timeout: float = SETUP_TIMEOUT_S
+    """Seconds a worker may take to start and open its networks; 0 for any time. In-process nobody can watch it."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers = {self.workers}: at least one is needed")
-        for name in ("photo_timeout", "gpus_per_worker"):
+        for name in ("photo_timeout", "setup_timeout", "gpus_per_worker"):
             if not getattr(self, name) >= 0:  # a number that is none is not either
                 raise ConfigError(f"{name} = {getattr(self, name)}: it cannot be negative")
         if self.engine != Engine.ray and (self.address or self.gpus_per_worker):
@@ -59,16 +64,21 @@ class Execution:
         Args:
             wants: of a worker. tasks: how many there are to run.
         """
-        limit = self.photo_timeout or float("inf")
+        limits = Limits(self.photo_timeout or float("inf"), self.setup_timeout or float("inf"))
         if self.engine == Engine.ray:
             from phq.execute.ray_data import RayData
 
             share = Resources(wants.cpus, max(wants.gpus, self.gpus_per_worker), wants.memory)
-            return RayData(self.address, self.workers, share, limit)
+            return RayData(self.address, self.workers, share, limits, _device())
         if self.engine == Engine.inline:
             return Inline()
         most = self.workers or auto_workers(wants.memory)
-        return Processes(max(1, min(most, tasks)), limit)
+        return Processes(max(1, min(most, tasks)), limits)
+
+
+def _device() -> dict[str, str]:
+    """The choice of a device as `phq.weights.devices.use_device` has left it to this process's children."""
+    return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
 def local(workers: int | None) -> Execution:

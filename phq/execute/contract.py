@@ -73,6 +73,17 @@ class Event:
     """Index in the task, where one item is at fault."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that a worker may take before it is killed."""
+
+    item: float = float("inf")
+    """For an item; a batch of n items may take n times that."""
+    setup: float = float("inf")
+    """To be started and to have done `Work.setup`."""
+
+
+UNLIMITED = Limits()
 Report = Callable[[Event], None]
 
 

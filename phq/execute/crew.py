@@ -34,7 +34,7 @@ class Member:
     attempt: Attempt | None = None
     """What it is at; None if it waits for an order."""
     deadline: float = field(default=float("inf"))
-    """On the clock of `time.monotonic`."""
+    """On the clock of `time.monotonic`: of its start at first, then of its batch."""
 
     def order(self, attempt: Attempt) -> None:
         """Give it something to do. A process that has just died is noticed when its pipe is read."""
@@ -87,15 +87,19 @@ def _way_to_go(code: int | None) -> str:
     return f"ended with code {code}"
 
 
-def hire(work: Work[Any, Any]) -> Member:
-    """Start a worker: spawned, since a fork would copy this process's threads in unknown states."""
+def hire(work: Work[Any, Any], patience: float) -> Member:
+    """Start a worker: spawned, since a fork would copy this process's threads in unknown states.
+
+    Args:
+        patience: seconds it may take to be ready.
+    """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=serve, args=(there, work), daemon=True)
     with one_thread_in_children(), _signals_held():
         process.start()
     there.close()  # or its end would never be seen
-    return Member(process, here)
+    return Member(process, here, deadline=time.monotonic() + patience)
 
 
 @contextmanager

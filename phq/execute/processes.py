@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any, Generic
 
 from phq.errors import PhqError
-from phq.execute.contract import Event, Report, Result, Results, Task, Work, unreported
+from phq.execute.contract import UNLIMITED, Event, Limits, Report, Result, Results, Task, Work, unreported
 from phq.execute.crew import Member, dismiss, heard, hire
 from phq.execute.search import Attempt
 from phq.execute.worker import FAILED, RaisedInWorkerError
@@ -23,24 +23,24 @@ ASLEEP_S = 5.0
 class Processes:
     """Spawned worker processes, at most one a task."""
 
-    def __init__(self, workers: int, limit: float = float("inf")) -> None:
+    def __init__(self, workers: int, limits: Limits = UNLIMITED) -> None:
         self.workers = workers
-        self.limit = limit
-        """Seconds that an item may take (a batch of n items n times that) before its worker is killed."""
+        self.limits = limits
 
     def run(self, work: Work[Any, Result], tasks: Iterable[Task], report: Report = unreported) -> Results[Result]:
         """See `phq.execute.contract.Executor`."""
-        with closing(Crew(work, self.workers, self.limit)) as crew:
+        with closing(Crew(work, self.workers, self.limits)) as crew:
             yield from crew.run(tasks, report)
 
 
 class Crew(Generic[Result]):
     """Workers that stay from one call of `run` to the next, until `close`."""
 
-    def __init__(self, work: Work[Any, Result], workers: int, limit: float) -> None:
-        self._work, self._workers, self._limit = work, workers, limit
+    def __init__(self, work: Work[Any, Result], workers: int, limits: Limits) -> None:
+        self._work, self._workers, self._limits = work, workers, limits
         self._members: list[Member] = []
         self._stillborn = 0
+        self._ever_ready = False
 
     def close(self) -> None:
         """End every worker."""
@@ -66,7 +66,7 @@ class Crew(Generic[Result]):
         while attempt := self._next(todo, more):
             idle = next((member for member in self._members if member.attempt is None), None)
             if idle is None:
-                idle = hire(self._work)
+                idle = hire(self._work, self._limits.setup)
                 self._members.append(idle)
             idle.order(attempt)
         return any(member.attempt for member in self._members)
@@ -90,12 +90,12 @@ class Crew(Generic[Result]):
 
     def _listen(self, member: Member, todo: deque[Attempt], report: Report) -> tuple[Result] | None:
         try:
-            said = member.listen(self._limit)
+            said = member.listen(self._limits.item)
         except EOFError:
             self._replace(member, False, todo, report)
             return None
         if member.ready:
-            self._stillborn = 0
+            self._stillborn, self._ever_ready = 0, True
         if said is None:
             return None
         kind, content = said
@@ -116,17 +116,27 @@ class Crew(Generic[Result]):
         attempt = member.attempt
         if attempt is None:  # it was idle
             return
-        if stuck:
-            how = f"took longer than {self._limit:g} s"
         if member.ready:
-            event = attempt.failed(stuck, how)
+            event = attempt.failed(stuck, f"took longer than {self._limits.item:g} s" if stuck else how)
         else:
-            self._stillborn += 1
-            _check_starts(self._stillborn, how)
-            event = Event("worker_died", attempt.task.number, f"{how} as it started")
+            event = self._stillbirth(stuck, how, attempt.task.number)
         report(event)
         report(Event("retry", attempt.task.number, "", attempt.alone))
         _again(attempt, todo)
+
+    def _stillbirth(self, stuck: bool, how: str, task: int) -> Event:
+        """It was never ready: where none ever was, waiting as long once more would be in vain."""
+        self._stillborn += 1
+        if stuck and (not self._ever_ready or self._stillborn >= STARTS):
+            raise PhqError(
+                f"a worker was not ready after {self._limits.setup:g} s, in which it opens networks: does a disk or "
+                "a device not answer? What is finished is kept, the same command continues, and --setup-timeout "
+                "waits longer"
+            )
+        if stuck:
+            return Event("worker_stuck", task, f"took longer than {self._limits.setup:g} s to start")
+        _check_starts(self._stillborn, how)
+        return Event("worker_died", task, f"{how} as it started")
 
 
 def _again(attempt: Attempt, todo: deque[Attempt]) -> None:

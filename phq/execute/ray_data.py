@@ -8,19 +8,20 @@ If a whole machine is lost, Ray runs its tasks elsewhere; they are retry-safe.
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import platform
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
 from phq import __version__
 from phq.errors import MissingExtraError, PhqError
-from phq.execute.contract import Event, Report, Result, Results, Task, Work, unreported
+from phq.execute.contract import UNLIMITED, Event, Limits, Report, Result, Results, Task, Work, unreported
 from phq.execute.processes import Crew
 from phq.execute.worker import sendable
 from phq.resources import Resources
@@ -35,8 +36,17 @@ MOST_BLOCKS = 4096
 class RayData:
     """Actors on a cluster, by default as many as it has room for."""
 
-    def __init__(self, address: str | None, workers: int | None, wants: Resources, limit: float = float("inf")) -> None:
-        self.address, self.workers, self.wants, self.limit = address, workers, wants, limit
+    def __init__(
+        self,
+        address: str | None,
+        workers: int | None,
+        wants: Resources,
+        limits: Limits = UNLIMITED,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.address, self.workers, self.wants, self.limits = address, workers, wants, limits
+        self.environment = dict(environment or {})
+        """Variables that workers have on every machine, as those of this one inherit them."""
 
     def run(self, work: Work[Any, Result], tasks: Iterable[Task], report: Report = unreported) -> Results[Result]:
         """See `phq.execute.contract.Executor`.
@@ -63,7 +73,7 @@ class RayData:
         given = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
         done = given.map_batches(
             _Minder,
-            fn_constructor_args=(pickle.dumps(work), self.limit),
+            fn_constructor_args=(pickle.dumps(work), self.limits, self.environment),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=self._actors(ray, len(rows)), max_tasks_in_flight_per_actor=2),
             num_cpus=self.wants.cpus,
@@ -88,8 +98,9 @@ class RayData:
 class _Minder:
     """An actor: one worker process, and who watches it."""
 
-    def __init__(self, work: bytes, limit: float) -> None:
-        self.crew: Crew[Any] = Crew(pickle.loads(work), 1, limit)
+    def __init__(self, work: bytes, limits: Limits, environment: dict[str, str]) -> None:
+        os.environ.update(environment)  # the worker process inherits it
+        self.crew: Crew[Any] = Crew(pickle.loads(work), 1, limits)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
         return {"payload": [self._answer(pickle.loads(payload)) for payload in batch["payload"]]}

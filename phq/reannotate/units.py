@@ -81,7 +81,7 @@ def annotate_unit(
     rows: list[Fields] = []
     for start in range(0, len(inputs), BATCH_PHOTOS):
         batch = range(start, min(start + BATCH_PHOTOS, len(inputs)))
-        for photo in pipeline.run([open_stored(inputs[i], refused.get(i)) for i in batch]):
+        for photo in pipeline.each([open_stored(inputs[i], refused.get(i)) for i in batch]):
             rows += _rows_of(photo, columns)
     table = pa.Table.from_pylist(rows, unit_schema(columns))
     with atomic_write(table_path(work, number)) as stream:

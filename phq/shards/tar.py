@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -30,13 +32,11 @@ class ShardWriter:
         self.path = path
 
     def __enter__(self) -> ShardWriter:
-        from webdataset import TarWriter
-
         with ExitStack() as stack:
             self.measured = Measured(stack.enter_context(atomic_write(self.path)))
-            # mtime is an int: a float makes a pax header of two blocks before every member
-            writer = TarWriter(self.measured, user="phq", group="phq", mode=0o644, encoder=False, mtime=0)
-            self._tar = stack.enter_context(writer)
+            # The very bytes of webdataset's TarWriter, whose import takes over a second: it brings torch where that is
+            # installed.
+            self._tar = stack.enter_context(tarfile.open(fileobj=self.measured, mode="w|"))
             self._stack = stack.pop_all()
         return self
 
@@ -59,9 +59,11 @@ class ShardWriter:
         return {name: self._append(key, name, members[name]) for name in MEMBERS}
 
     def _append(self, key: str, name: str, content: bytes) -> tuple[int, int]:
-        self._tar.write({"__key__": key, name: content})
-        padded = BLOCK * blocks(len(content))
-        return self._tar.tarstream.offset - padded, len(content)
+        member = tarfile.TarInfo(f"{key}.{name}")
+        member.size, member.mode, member.uname, member.gname = len(content), 0o644, "phq", "phq"
+        self._tar.addfile(member, io.BytesIO(content))
+        self._tar.members.clear()  # type: ignore[attr-defined]  # or it would keep the headers of thousands
+        return self._tar.offset - BLOCK * blocks(len(content)), len(content)
 
 
 def read_member(path: Path, offset: int, size: int) -> bytes:
