@@ -31,7 +31,7 @@ SAME_BODY = 0.25
 """Largest difference of the logarithm of shoulder width over torso length."""
 SAME_FACE = 0.6
 """Least cosine of two face embeddings of one person."""
-BLOCK = 1024
+BLOCK = 2048
 """Samples that are settled among themselves before the leaders among them look for followers."""
 PIECE = 1 << 16
 """Pairs compared at a time; bounds the memory to some tens of MB."""
@@ -106,12 +106,11 @@ def leaders_of(seen: Seen) -> Ints:
     of one scene cost no more than one.
     """
     places = seen.places()
-    tree = cKDTree(places)
     leader, off = np.full(len(places), -1, np.int64), np.full(len(places), np.inf)
     for start in range(0, len(places), BLOCK):
         free = start + np.flatnonzero(leader[start : start + BLOCK] < 0)
         leading = free[_leading(seen.part(free), places[free])]
-        for one, other in _near(tree, places, leading):
+        for one, other in _near(places, leading, start):
             _follow(seen, one, other, leader, off)
     return leader
 
@@ -132,15 +131,21 @@ def _leading(seen: Seen, places: Doubles) -> Mask:
     return leads
 
 
-def _near(tree: cKDTree, places: Doubles, leading: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """(leader, later sample) of all pairs near enough, some `PIECE` at a time; leaders ascend."""
-    counts = tree.query_ball_point(places[leading], SAME_COLOUR, p=np.inf, return_length=True)
-    ends = np.flatnonzero(np.diff(np.cumsum(counts) // PIECE)) + 1
-    for some in np.split(leading, ends) if len(leading) else ():
+def _near(places: Doubles, leading: Ints, start: int) -> Iterator[tuple[Ints, Ints]]:
+    """(leader, later sample) of all pairs near enough, some `PIECE` at a time; leaders ascend and lie after `start`."""
+    tree = cKDTree(places[start:])
+    done, step = 0, 1
+    while done < len(leading):
+        some = leading[done : done + step]
         found = tree.query_ball_point(places[some], SAME_COLOUR, p=np.inf, return_sorted=True)
         one = np.repeat(some, [len(rows) for rows in found])
-        other = np.fromiter(chain.from_iterable(found), np.int64, len(one))
-        yield one[other > one], other[other > one]
+        other = start + np.fromiter(chain.from_iterable(found), np.int64, len(one))
+        later = other > one
+        one, other = one[later], other[later]
+        for piece in range(0, len(one), PIECE):
+            yield one[piece : piece + PIECE], other[piece : piece + PIECE]
+        done += step
+        step = min(BLOCK, max(1, step * PIECE // max(1, len(later))))  # as many leaders as give a piece
 
 
 def _follow(seen: Seen, one: Ints, other: Ints, leader: Ints, off: Doubles) -> None:
