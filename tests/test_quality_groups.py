@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from quality_photos import native, oval, resized
 
 from phq.provenance.groups import split_groups
+from phq.quality import scenes
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
 from phq.quality.duplicates import Duplicate
 from phq.quality.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
@@ -80,31 +81,100 @@ def test_before_a_plain_wall_only_a_picture_that_looks_alike_is_the_same() -> No
     assert cut_differently(columns, groups) == {1: Duplicate(0, people[0]["key"], 12, False)}
 
 
+NOBODY = (np.nan, np.nan)
+
+
 def test_faces_decide_where_both_are_seen() -> None:
-    people = [person(1), person(2), person(3)]
-    faces = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    assert grouped(people, faces) == [person(1)["key"], "", person(1)["key"]]
+    people = [person(1), person(2), person(3), person(4)]
+    faces = np.array([(1.0, 0.0), (0.0, 1.0), NOBODY, (0.9, 0.1)])
+    assert grouped(people, faces) == [person(1)["key"], "", person(1)["key"], person(1)["key"]]
+    assert grouped(people, 5 * faces) == grouped(people, faces)
 
 
-def test_groups_do_not_grow_by_chains_and_miss_nobody_near() -> None:
-    """Against the slow and obvious way: every sample to the first leader near enough."""
-    rng = np.random.default_rng(0)
-    shifts = rng.uniform(0, 12, (60, 1, 3))
-    people = [person(n, COLOURS + shift) for n, shift in enumerate(shifts)]
+def test_a_face_is_evidence_where_body_and_wall_say_nothing() -> None:
+    """The same clothes before a plain wall, and the arms hide how wide the shoulders are: the face knows."""
+    wide = (np.array(person(2)["keypoints_3d"]).reshape(33, 3) * [2, 1, 1]).ravel().tolist()
+    people = [person(1, spread=1.0), person(2, spread=1.0, keypoints_3d=wide), person(3, COLOURS + 30)]
+    assert grouped(people) == ["", "", ""]
+    assert grouped(people, np.array([(1.0, 0.0), (0.8, 0.6), (1.0, 0.0)])) == [people[0]["key"], people[0]["key"], ""]
+    assert grouped(people, np.array([(1.0, 0.0), NOBODY, NOBODY])) == ["", "", ""]
+
+
+def crowd(rng: np.random.Generator, count: int) -> list[dict[str, Any]]:
+    """People of a few scenes, some of them mirrored, before plain walls, alike, named, or of one photo."""
+    scenes = COLOURS + rng.uniform(-12, 12, (6, 4, 3))
+    people = []
+    for n in range(count):
+        colours = scenes[rng.integers(6)] + rng.uniform(-3, 3, (4, 3))
+        body = np.reshape(person(n)["keypoints_3d"], (33, 3)) * [rng.choice([1.0, 1.2, 1.5]), 1, 1]
+        people.append(
+            person(
+                n,
+                colours[list(MIRRORED)] if rng.random() < 0.4 else colours,
+                spread=float(rng.choice([1.0, 12.0])),
+                source_px_per_px=float(rng.random()),
+                source_sha256=f"{rng.integers(count):064x}",
+                identity=str(rng.choice(["", "", "", "Ann", "Bob"])),
+                keypoints_3d=body.ravel().tolist(),
+                phash=f"{0xABCDEF ^ sum(1 << int(b) for b in rng.choice(64, 8, replace=False)):016x}",
+            )
+        )
+    return people
+
+
+def said_slowly(people: list[dict[str, Any]], faces: np.ndarray) -> list[str]:
+    """Every sample against every leader before it."""
+    bodies = proportions(np.array([p["keypoints_3d"] for p in people]).reshape(-1, 33, 3))
     leaders: list[int] = []
-    expected = []
-    for n in range(60):
-        off = [float(np.linalg.norm(shifts[n] - shifts[leader])) for leader in leaders]
-        if off and min(off) <= 6.0:
-            expected.append(leaders[int(np.argmin(off))])
+    groups = [""] * len(people)
+    for row in sorted(range(len(people)), key=lambda n: -people[n]["source_px_per_px"]):
+        off = {leader: apart(people, bodies, faces, leader, row) for leader in leaders}
+        nearest = min(leaders, key=lambda leader: off[leader], default=-1)
+        if nearest < 0 or off[nearest] == math.inf:
+            leaders.append(row)
         else:
-            leaders.append(n)
-            expected.append(n)
-    members = defaultdict(set)
-    for n, leader in enumerate(expected):
-        members[leader].add(n)
-    alone = {leader for leader, group in members.items() if len(group) == 1}
-    assert grouped(people) == ["" if leader in alone else person(leader)["key"] for leader in expected]
+            groups[row] = groups[nearest] = people[nearest]["key"]
+    return groups
+
+
+def apart(people: list[dict[str, Any]], bodies: np.ndarray, faces: np.ndarray, leader: int, row: int) -> float:
+    """How far two people's colours are apart, ∞ where they are not the same person in the same scene."""
+    one, other = people[leader], people[row]
+    there, here = (np.reshape(p["appearance"], (4, 6)) for p in (one, other))
+    both_ways = [np.linalg.norm((here[list(order)] - there).reshape(8, 3), axis=1) for order in (range(4), MIRRORED)]
+    off = min(float(distances.max()) / 6 for distances in both_ways)
+    bits = min(
+        (int(one[a], 16) ^ int(other[b], 16)).bit_count()
+        for a, b in (("phash", "phash"), ("phash", "phash_mirror"), ("phash_mirror", "phash"))
+    )
+    whole = [np.concatenate([look[1, :3], look[2:, :3].mean(0)]) for look in (there, here)]
+    cosine = float(faces[leader] @ faces[row] / np.linalg.norm(faces[leader]) / np.linalg.norm(faces[row]))
+    alike = abs(bodies[leader] - bodies[row]) <= 0.25 and (bits <= 16 or here[2:, 3].max() >= 4)
+    if one["source_sha256"] == other["source_sha256"] or cosine < 0.6:
+        return math.inf
+    if one["identity"] and other["identity"] and one["identity"] != other["identity"]:
+        return math.inf
+    if np.abs(whole[0] - whole[1]).max() > 6:
+        return math.inf
+    return off if (off <= 1 and (alike or cosine >= 0.6)) or (off <= 2 and bits <= 12) else math.inf
+
+
+@pytest.mark.parametrize("block", [7, 1024])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_sample_goes_to_the_nearest_leader_that_it_matches(
+    seed: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenes, "BLOCK", block)
+    monkeypatch.setattr(scenes, "PIECE", 16 * block)
+    rng = np.random.default_rng(seed)
+    people = crowd(rng, 150)
+    faces = np.where(rng.random((150, 1)) < 0.5, rng.normal(0, 1, (150, 3)) + [2, 0, 0], np.nan)
+    groups = grouped(people, faces)
+    assert groups == said_slowly(people, faces)
+    assert 2 < len(set(groups)) < 100
+    shuffled = rng.permutation(150)
+    again = grouped([people[n] for n in shuffled], faces[shuffled])
+    assert [groups[n] for n in shuffled] == again
 
 
 def test_duplicates_of_one_sample_are_one_group_with_it() -> None:

@@ -39,12 +39,15 @@ def with_proportion(table: pa.Table) -> pa.Table:
     return table.drop_columns(["keypoints_3d"]).append_column(PROPORTION, column)
 
 
-def find_alike(table: pa.Table, config: Duplicates, settled: int = 0) -> dict[int, Fields]:
+def find_alike(
+    table: pa.Table, config: Duplicates, settled: int = 0, faces: NDArray[np.float64] | None = None
+) -> dict[int, Fields]:
     """By row number, the fields that duplicates and scenes set.
 
     Args:
         table: `LIKENESS` and `PROPORTION` of the samples that the thresholds keep.
         settled: the first so many rows stand already: they come before all others.
+        faces: (N, D) face embeddings of the rows, NaN where there is none.
     """
     found = find_duplicates(table.select(COLUMNS), config.bits, settled)
     keys, paths = table["key"].to_pylist(), table["source_path"].to_pylist()
@@ -55,17 +58,24 @@ def find_alike(table: pa.Table, config: Duplicates, settled: int = 0) -> dict[in
     for row, duplicate in found.items():
         alike[row] |= alike_verdict(keys[row], duplicate, paths[duplicate.kept], config)
     left = [row for row in range(len(table)) if "decision" not in alike.get(row, ())]
-    return _with_scenes(table.take(pa.array(left, pa.int64())), left, alike, config, sum(row < settled for row in left))
+    seen = None if faces is None else faces[left]
+    rest = table.take(pa.array(left, pa.int64()))
+    return _with_scenes(rest, left, alike, config, sum(row < settled for row in left), seen)
 
 
 def _with_scenes(
-    table: pa.Table, rows: Sequence[int], alike: dict[int, Fields], config: Duplicates, settled: int
+    table: pa.Table,
+    rows: Sequence[int],
+    alike: dict[int, Fields],
+    config: Duplicates,
+    settled: int,
+    faces: NDArray[np.float64] | None,
 ) -> dict[int, Fields]:
     """`alike`, with what the scenes of a part of the samples say; `rows` are their numbers in the whole."""
     columns: dict[str, Any] = {name: table[name].to_pylist() for name in SCENE_COLUMNS if name != "appearance"}
     columns["appearance"] = _lists(table["appearance"], _NUMBERS)
     columns[PROPORTION] = table[PROPORTION].to_numpy()
-    keys, groups = columns["key"], scene_groups(columns, settled=settled)
+    keys, groups = columns["key"], scene_groups(columns, faces, settled)
     for row, key, group in zip(rows, keys, groups, strict=True):
         if group:
             alike.setdefault(row, {}).update(scene_verdict(key, group, config))
