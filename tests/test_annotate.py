@@ -15,7 +15,7 @@ from phq import unit
 from phq.building import BuildResult
 from phq.camera.angles import wrap_deg
 from phq.carrying import CarryUnits
-from phq.dataset.overlays import read_overlay
+from phq.dataset.overlays import about_overlay, open_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.errors import ConfigError, InputError, OutputError
@@ -39,7 +39,7 @@ def hashes(folder: Path) -> dict[str, str]:
 def yaw_changes(folder: Path, name: str) -> np.ndarray:
     """Absolute change of the torso's yaw, degrees, of every sample that the overlay speaks of."""
     before, after = Dataset(folder, overlay="none"), Dataset(folder, overlay=name, rejects=True)
-    keys = read_overlay(Root(folder), name)["key"].to_pylist()
+    keys = open_overlay(Root(folder), name).read()["key"].to_pylist()
     pairs = [(before[key].row["camera_yaw_deg"], after[key].row["camera_yaw_deg"]) for key in keys]
     return np.array([abs(wrap_deg(b - a)) for a, b in pairs])
 
@@ -103,7 +103,7 @@ def test_a_photo_that_is_not_found_is_seen_in_its_crop_and_that_is_said(dataset:
 
 def test_the_overlay_says_what_made_it(dataset: Path):
     annotate(dataset, "v2", stages=["pose"], where=SOME, workers=1, sets=["blur.min=0.2"])
-    about = json.loads(read_overlay(Root(dataset), "v2").schema.metadata[b"about"])
+    about = about_overlay(Root(dataset), "v2")
     assert about["stages"] == ["keypoints", "pose", "camera"]
     assert about["samples"] == {"crop": 4}
     assert about["config"]["thresholds"] == {"blur.min": 0.2}
