@@ -12,6 +12,7 @@ are those of `phq.camera` (docs/conventions.md).
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, get_args
 
 import numpy as np
@@ -202,6 +203,7 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "phq/1/sample.schema.json", **schema}
 
 
+@cache
 def column_kind(name: str) -> tuple[type, int]:
     """(element type, length) of a field of `Row`; length 0 for a scalar."""
     field = Row.model_fields[name]

@@ -10,6 +10,7 @@ the metadata of the field and is checked when a row is written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,6 +35,7 @@ def _arrow_field(name: str) -> pa.Field:
     return pa.field(name, numbers, metadata=notes | {"length": str(length)})
 
 
+@cache
 def arrow_schema() -> pa.Schema:
     """Columns of both tables, in the order of `Row`, each with its description as metadata."""
     fields = [_arrow_field(name) for name in Row.model_fields]
