@@ -131,6 +131,7 @@ class Sample(BaseModel):
     mask_confidence: float = Field(description="mean certainty of the soft mask over its support, 0..1")
     others_in_crop: float = Field(description="fraction of the stored image covered by other people's boxes")
     occluded_fraction: float = Field(description="fraction of head and shoulders covered by another person's mask")
+    second_face: float = Field(description="score of a second face inside the person's mask, 0..1; 0 if none")
     head_outside: float = Field(description="fraction of the fitted head's disc that lies beyond the photo")
     hand_on_head: float = Field(description="how far an own hand lies before the head: 0 not, 1 over its middle")
     phash: str = Field(pattern="^[0-9a-f]{16}$", description="64-bit perceptual (DCT) hash of the stored image")

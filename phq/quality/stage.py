@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from phq.face.centerface import CenterFace
 from phq.keypoints.region import apply_affine, invert_affine
 from phq.keypoints.stage import box_of
 from phq.quality.appearance import appearance
@@ -16,6 +17,7 @@ from phq.quality.hashes import phash, phash_mirror
 from phq.quality.naturalness import naturalness
 from phq.quality.noise import noise_sigma
 from phq.quality.occlusion import occluded
+from phq.quality.second_face import second_face
 from phq.quality.sigma import yaw_sigma_deg
 from phq.work import Person, Photo, living
 
@@ -29,7 +31,8 @@ class ScorePerson:
     name = "score"
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Load the face network."""
+        self.faces = CenterFace().session
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a crop and its mask."""
@@ -37,6 +40,7 @@ class ScorePerson:
             if person.crop is not None and person.crop_mask is not None:
                 person.fields |= image_scores(person)
                 person.fields |= framing_scores(person)
+                person.fields["second_face"] = second_face(self.faces, person.crop, person.crop_mask)
                 person.fields |= {"p_flip": p_flip(person.fields), "others_in_crop": others_in_crop(person)}
                 person.fields["yaw_sigma_deg"] = yaw_sigma_deg(person.fields)
 

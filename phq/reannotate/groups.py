@@ -72,9 +72,10 @@ GROUPS = (
         ("score",),
         (
             "blur", "laplacian_var", "luminance", "underexposed", "overexposed", "niqe", "blockiness",
-            "noise", "phash", "phash_mirror", "appearance",
+            "noise", "phash", "phash_mirror", "appearance", "second_face",
             *UNCERTAINTY,
         ),
+        networks=("centerface",),
         also=(("decisions", "they follow from the scores"),),
     ),
     Group(

@@ -32,7 +32,7 @@ class Migration:
     """The record after it, as a new dict."""
 
 
-SCORES = ("niqe", "blockiness", "occluded_fraction", "head_outside", "hand_on_head")
+SCORES = ("niqe", "blockiness", "occluded_fraction", "second_face", "head_outside", "hand_on_head")
 LATER = ("orientation_yaw_deg", "appearance", "duplicate_group", "scene_group")
 
 
@@ -69,7 +69,7 @@ MIGRATIONS = (
     ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
-identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, cut heads and hands were
+identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and hands were
 scored, and groups were stored, say 0 and ''."""
 
 
