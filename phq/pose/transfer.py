@@ -27,8 +27,8 @@ BUST = ("spine3", "neck", "left_collar", "right_collar", "head")
 BUST_BELOW = 0.25
 """Metres under the neck that the bust reaches down to."""
 POINT_SIGMAS = {"nose": 0.005, "left_eye": 0.01, "right_eye": 0.01, "left_ear": 0.01, "right_ear": 0.01,
-                "left_ear_back": 0.01, "right_ear_back": 0.01, "head_top": 0.01}  # fmt: skip
-"""Metres: bodies name neighbouring vertices."""
+                "left_ear_back": 0.01, "right_ear_back": 0.01}  # fmt: skip
+"""Metres: bodies name neighbouring vertices. The top of the head is left to the skin, being flat there."""
 JOINT_SIGMAS = {"head": 0.01, "left_shoulder": 0.005, "right_shoulder": 0.005, "pelvis": 0.02, "left_hip": 0.02,
                 "right_hip": 0.02}  # fmt: skip
 SKIN_SIGMA = 0.005
