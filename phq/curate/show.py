@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from phq.curate.derived import is_drawn
 from phq.curate.picture import draw
+from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
@@ -36,7 +37,14 @@ class Shown:
     """Where the picture is; None if none was asked for."""
 
 
-def show(dataset: str | Path, key: str, *, overlay: str | None = LATEST, out: str | Path | None = None) -> Shown:
+def show(
+    dataset: str | Path,
+    key: str,
+    *,
+    overlay: str | None = LATEST,
+    out: str | Path | None = None,
+    body: str | None = None,
+) -> Shown:
     """The record of a sample, kept or rejected, and on demand a picture of it.
 
     Args:
@@ -44,9 +52,12 @@ def show(dataset: str | Path, key: str, *, overlay: str | None = LATEST, out: st
         overlay: the state, see `phq.dataset.overlays.names_up_to`; what an overlay has changed is marked.
         out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of what is
             there already, only a picture that phq drew is written over.
+        body: a word of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
+            drawn for them, from labels below, and that is written on the picture.
 
     Raises:
         InputError: no dataset or state, no such key or several, or a picture of a reject, of which none is stored.
+        ConfigError, WeightError, MissingExtraError: no such body.
         OutputError: the PNG cannot be written, is called otherwise, or something is in the way.
     """
     picture = _place(Path(out)) if out is not None else None
@@ -55,7 +66,7 @@ def show(dataset: str | Path, key: str, *, overlay: str | None = LATEST, out: st
     item = opened[found]
     row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
     if picture is not None:
-        write_bytes(picture, _png(draw(item)))
+        write_bytes(picture, _png(draw(item, bodies_of(opened, body))))
     return Shown(found, "\n".join(_lines(row, before)), picture)
 
 

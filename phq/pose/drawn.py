@@ -22,8 +22,6 @@ class DrawnBody:
     """(V, 3) in the crop camera's axes, metres."""
     joints: Doubles
     """(24, 3)."""
-    note: str = ""
-    """What has to be said beside the picture; '' if this is the body that the record names."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,8 @@ class Bodies:
     given: Body | None = None
     """A body of the user's; records that name it are drawn with it."""
     embedded: Callable[[Fields], Fields | None] = lambda _: None
-    """Labels of the embedded body for a record of another body; None if there are none."""
+    """Labels of the embedded body for a record of another body, see `phq.dataset.embedded.EmbeddedLabels.of`; None if
+    there are none."""
 
     def drawn(self, row: Fields) -> DrawnBody | None:
         """The body of a record; None if its file was not given and the embedded body has no labels."""
@@ -43,16 +42,22 @@ class Bodies:
         if name in ("", load_body().name):
             return _posed(load_body(), row)
         labels = self.embedded(row)
-        note = f"{load_body().name} for {name}, whose file was not given"
-        return None if labels is None else _posed(load_body(), labels, note)
+        return None if labels is None else _posed(load_body(), labels)
+
+    def note(self, row: Fields) -> str:
+        """What has to be said beside the picture; '' where the body is drawn that the record names."""
+        name = row["body_model"]
+        if name in ("", load_body().name) or (self.given is not None and name == self.given.name):
+            return ""
+        drawn = f"drawn: {load_body().name}" if self.embedded(row) is not None else "no body drawn"
+        return f"{drawn}; {name} needs its file"
 
 
-def not_drawn(row: Fields) -> str:
-    """What is said where no body is drawn."""
-    return f"no body: the labels are for {row['body_model']}, whose file was not given"
+BODIES = Bodies()
+"""Draws the embedded body alone."""
 
 
-def _posed(body: Body, row: Fields, note: str = "") -> DrawnBody:
+def _posed(body: Body, row: Fields) -> DrawnBody:
     pose, betas, transl = (np.asarray(row[name], float) for name in ("smpl_pose", "smpl_betas", "smpl_transl"))
     vertices, joints, _ = body.forward(pose, betas, transl)
-    return DrawnBody(body, vertices, joints, note)
+    return DrawnBody(body, vertices, joints)

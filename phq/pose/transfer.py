@@ -21,6 +21,7 @@ from phq.pose.body import NECK, Body, Doubles, load_body
 from phq.pose.limbs import swing
 from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
+from phq.work import Floats
 
 BUST = ("spine3", "neck", "left_collar", "right_collar", "head")
 """Parts whose skin is compared."""
@@ -79,7 +80,7 @@ class Transfer:
         """(10,) shape numbers of `body` for those of the embedded body."""
         return np.asarray(self.mean + self.per_number @ betas)
 
-    def __call__(self, embedded: Posed, neck: Doubles) -> Posed:
+    def __call__(self, embedded: Posed, neck: Floats) -> Posed:
         """The embedded body's labels stated for `body`.
 
         Args:

@@ -29,7 +29,7 @@ from phq.photos.discover import Found
 from phq.pipeline import foreign, weights_used
 from phq.plan import WORK, noted_id, open_work_folder
 from phq.pose.body import Body, load_body
-from phq.pose.body_choice import licence_of, open_body
+from phq.pose.body_choice import body_entry, open_body
 from phq.reannotate.bodies import placing
 from phq.reannotate.chain import make_pipeline
 from phq.reannotate.groups import Selection, select
@@ -111,8 +111,8 @@ def annotate(  # noqa: PLR0913 - the options of the command
         about = _about(samples, settings, selection, chosen, where, labels)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
-    kinds, of_body = about["samples"], about["body"].get("placed", {})
-    return Annotated(name, selection.names, len(samples), kinds, statement, _models(settings, selection, chosen), of_body)
+    models, placed = _models(settings, selection, chosen), about["body"].get("placed", {})
+    return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 
 
 def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
@@ -227,7 +227,7 @@ def _about(
     """What the overlay says of how it was made."""
     kinds = labels["kind"] if labels is not None else pa.chunked_array([["record"] * len(samples)])
     counts = sorted(pc.value_counts(kinds).to_pylist(), key=lambda entry: str(entry["values"]))
-    of_body: dict[str, Any] = {"name": body.name, "sha256": body.sha256, **vars(licence_of(body))}
+    of_body: dict[str, Any] = {"name": body.name, "sha256": body.sha256, "licence": body_entry(body).licence}
     if "body" in selection.names and labels is not None:
         of_body["placed"] = placing(samples, labels, body)
     return {
@@ -245,6 +245,5 @@ def _about(
 
 
 def _models(config: Config, selection: Selection, body: Body) -> tuple[Model, ...]:
-    terms = licence_of(body)
-    bodies = (Model(body.name, "body model", terms.licence, terms.source),) if selection.body else ()
+    bodies = (body_entry(body),) if selection.body else ()
     return models_of(weights_used(config, selection.places), body=False) + bodies

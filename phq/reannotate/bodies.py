@@ -81,7 +81,7 @@ def distances(samples: Dataset, labels: pa.Table, body: Body) -> Floats:
     for after in labels.select(["key", *BODY_COLUMNS]).take(spread).to_pylist():
         before = samples[after["key"]].row
         own = under.of(before)
-        if own is not None and after["body_model"] == body.name:
+        if own is not None and after["body_model"] == body.name != load_body().name:
             both = places_in_crop(load_body(), before | own), places_in_crop(body, before | after)
             found.append(np.linalg.norm(both[0] - both[1], axis=1))
     return np.array(found).reshape(-1, len(COMPARED))

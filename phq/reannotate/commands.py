@@ -69,9 +69,10 @@ def _print_annotated(result: Result) -> None:
 
 def _placed_lines(placed: dict[str, Any]) -> Iterator[str]:
     """How the body that was asked for lies on the embedded one."""
-    if placed.get("stated"):
-        yield (f"head, neck and shoulders lie {placed['median_percent']:.2f} % of the picture's side from the embedded "
-               f"body's at the median, {placed['most_percent']:.2f} % at most ({placed['compared']} samples)")  # fmt: skip
+    if placed.get("compared"):
+        median, most = (f"{placed[name]:.2f} %" for name in ("median_percent", "most_percent"))
+        yield (f"head, neck and shoulders lie {median} of the picture's side from the embedded body's at the median, "
+               f"{most} at most ({placed['compared']} samples)")  # fmt: skip
     if any(placed.get("neck_offset_mm", ())):
         yield ("its neck joint is another than SMPL's, and lies at "
                + ", ".join(f"{mm:.0f}" for mm in placed["neck_offset_mm"])

@@ -17,6 +17,7 @@ from phq.balance.head_pose import head_to_torso
 from phq.curate.columns import columns
 from phq.dataset.overlays import open_overlay
 from phq.dataset.reader import Dataset
+from phq.pose.drawn import Bodies
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE
 
@@ -46,6 +47,8 @@ class Rows:
     """Scores, angles, ``margin``, and the head's ``turn`` and ``nod`` against the torso, degrees."""
     thresholds: Mapping[str, float]
     """By address, as they are in force."""
+    bodies: Bodies
+    """How bodies are drawn."""
 
     def __len__(self) -> int:
         return len(self.words)
@@ -70,11 +73,11 @@ class Rows:
         return values[np.isfinite(values)]
 
 
-def read_rows(dataset: Dataset) -> Rows:
+def read_rows(dataset: Dataset, bodies: Bodies) -> Rows:
     """All that the report says, but for the pictures.
 
     Args:
-        dataset: opened with its rejects.
+        dataset: opened with its rejects. bodies: how bodies are drawn.
 
     Raises:
         InputError: a table cannot be read, or is of an older phq.
@@ -85,7 +88,7 @@ def read_rows(dataset: Dataset) -> Rows:
     turn, nod = _head(table["neck_head_pose"])
     words = pa.table({name: table[name].cast(pa.string()).fill_null("") for name in _WORDS})
     numbers |= {"box_px": np.minimum(x1 - x0, y1 - y0), "turn": turn, "nod": nod}
-    return Rows(dataset, words, numbers, _thresholds(dataset))
+    return Rows(dataset, words, numbers, _thresholds(dataset), bodies)
 
 
 def _floats(column: pa.ChunkedArray) -> Doubles:
