@@ -11,12 +11,12 @@ from typing import Any
 from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
-from phq.curate.derived import is_drawn
+from phq.curate.derived import check_picture
 from phq.curate.picture import draw
 from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
-from phq.errors import InputError, OutputError
+from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.shards.atomic import write_bytes
 from phq.work import Image
@@ -60,7 +60,7 @@ def show(
         ConfigError, WeightError, MissingExtraError: no such body.
         OutputError: the PNG cannot be written, is called otherwise, or something is in the way.
     """
-    picture = _place(Path(out)) if out is not None else None
+    picture = check_picture(Path(out)) if out is not None else None
     opened = Dataset(dataset, overlay=overlay, rejects=True)
     found = whole_key(opened, key)
     item = opened[found]
@@ -85,14 +85,6 @@ def whole_key(dataset: Dataset, start: str) -> str:
         listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise InputError(f"{len(found)} samples start with {start!r}: {listed}")
     return found[0]
-
-
-def _place(out: Path) -> Path:
-    if out.suffix.lower() != ".png":  # a redaction looks for drawings by their suffix, see phq.curate.derived
-        raise OutputError(f"{out} is to be a PNG picture; choose a name that ends in .png")
-    if out.is_file() and not is_drawn(out):
-        raise OutputError(f"{out} already exists; choose another name (nothing is ever overwritten)")
-    return out
 
 
 def _png(picture: Image) -> bytes:

@@ -49,8 +49,7 @@ class Bodies:
         name = row["body_model"]
         if name in ("", load_body().name) or (self.given is not None and name == self.given.name):
             return ""
-        drawn = f"drawn: {load_body().name}" if self.embedded(row) is not None else "no body drawn"
-        return f"{drawn}; {name} needs its file"
+        return f"{load_body().name} for {name} (no file)" if self.embedded(row) else f"no body: no file of {name}"
 
 
 BODIES = Bodies()

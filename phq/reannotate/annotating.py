@@ -19,6 +19,7 @@ from phq import __version__
 from phq.building import models_of
 from phq.carrying import CarryUnits
 from phq.config import Config
+from phq.curate.derived import check_picture
 from phq.dataset.locking import alone_in
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
@@ -35,6 +36,7 @@ from phq.reannotate.chain import make_pipeline
 from phq.reannotate.groups import Selection, select
 from phq.reannotate.raw_photos import find_photos
 from phq.reannotate.settings import settings_for
+from phq.reannotate.sheet import draw_state
 from phq.reannotate.stating import Statement, state
 from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.running import run_plan
@@ -71,6 +73,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     sets: Sequence[str] = (),
     workers: int | None = None,
     body: str | None = None,
+    sheet: Path | None = None,
     quiet: bool = True,
     say: Callable[[str], object] = lambda _: None,
 ) -> Annotated:
@@ -90,6 +93,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
         preset, config, sets: as for a build; by default what the dataset was built with.
         workers: processes, by default one a core; the result does not depend on it.
         body: a word of `phq.pose.body_choice`: the labels that are there are stated for that body, and no stage runs.
+        sheet: PNG to draw some of the samples in, with their new labels.
         quiet: no progress bar. say: is given a sentence where something is done that was not asked for.
 
     Raises:
@@ -98,6 +102,8 @@ def annotate(  # noqa: PLR0913 - the options of the command
     """
     selection = select(stages, body)
     chosen = open_body(body) if body is not None else load_body()
+    if sheet is not None:
+        check_picture(sheet)
     samples = _samples(dataset, name, where)
     folder = samples.root.local
     assert folder is not None
@@ -111,6 +117,8 @@ def annotate(  # noqa: PLR0913 - the options of the command
         about = _about(samples, settings, selection, chosen, where, labels)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
+    if sheet is not None:
+        draw_state(sheet, folder, name, samples.keys, body)
     models, placed = _models(settings, selection, chosen), about["body"].get("placed", {})
     return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 

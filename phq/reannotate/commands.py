@@ -34,6 +34,7 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
             "smplx-package:FILE, or phq, the embedded one."
         ),
     ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG to draw some samples in, with their new labels.")] = None,
     device: DeviceOption = None,
 ) -> None:
     """Make labels again, as an overlay beside the shards."""
@@ -43,7 +44,7 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     chosen = [part.strip() for part in stages.split(",") if part.strip()] if stages is not None else None
     result = annotate(
         dataset, name, stages=chosen, raw=raw, where=where, preset=preset, config=config, sets=set_ or (),
-        workers=workers, body=body, quiet=False, say=typer.echo,
+        workers=workers, body=body, sheet=sheet, quiet=False, say=typer.echo,
     )  # fmt: skip
     _print_annotated(result)
 
