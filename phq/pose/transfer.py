@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from phq.camera.convention import VISIBLE_HEIGHT
+from phq.errors import WeightError
 from phq.pose.body import NECK, Body, Doubles, load_body
 from phq.pose.limbs import swing
 from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
@@ -32,6 +33,8 @@ POINT_SIGMAS = {"nose": 0.005, "left_eye": 0.01, "right_eye": 0.01, "left_ear": 
 """Metres: bodies name neighbouring vertices. The top of the head is left to the skin, being flat there."""
 JOINT_SIGMAS = {"head": 0.01, "left_shoulder": 0.005, "right_shoulder": 0.005, "pelvis": 0.02, "left_hip": 0.02,
                 "right_hip": 0.02}  # fmt: skip
+BONE_SIGMA = 0.005
+"""Metres, of the lengths of upper arm and forearm; how the arms hang at rest is each body's own."""
 SKIN_SIGMA = 0.005
 """Metres across the skin."""
 SKIN_WORTH = 100.0
@@ -42,6 +45,10 @@ OFFSET_SIGMA = 0.01
 """Metres by which the neck joint of another body is expected to lie elsewhere."""
 SAME_NECK = 0.01 * VISIBLE_HEIGHT
 """Metres; within 1 % of the crop's side, the neck joint of another body is the same joint."""
+ASTRAY = 0.1
+"""Metres by which no body of the family is off the embedded one, however laid."""
+WILD = 6.0
+"""Standard deviations of a shape number."""
 ROUNDS = 8
 SWUNG = {
     f"{side}_{joint}": f"{side}_{end}"
@@ -131,17 +138,22 @@ def _accumulated(turns: Doubles, parents: tuple[int, ...]) -> Doubles:
 
 
 def transfer_to(body: Body) -> Transfer:
-    """The transfer to a body; of the embedded body to itself nothing changes."""
+    """The transfer to a body; of the embedded body to itself nothing changes.
+
+    Raises:
+        WeightError: the body cannot be laid on the embedded one: it is in other units or axes, or of another shape.
+    """
     if body.name == load_body().name:
         return Transfer(body, np.zeros(10), np.eye(10), np.zeros(3))
-    embedded, other = _Rest(load_body()), _Rest(body)
+    embedded, other = Rest(load_body()), Rest(body)
     mean, offset = _aligned(embedded, other, free_neck=True)
     if np.linalg.norm(offset) < SAME_NECK:
         mean, offset = _aligned(embedded, other, free_neck=False)
+    _check_laid(embedded, other, mean, offset)
     return Transfer(body, mean, _slopes(embedded, other, mean, offset), offset)
 
 
-class _Rest:
+class Rest:
     """A body at rest, neck at the origin, as functions of its shape numbers."""
 
     def __init__(self, body: Body) -> None:
@@ -160,6 +172,15 @@ class _Rest:
         for corner in range(3):
             np.add.at(sums, self.body.faces[:, corner], np.cross(b - a, c - a))
         return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + 1e-12))
+
+    def bones(self) -> tuple[Doubles, Doubles]:
+        """Lengths (4,) of the arms' bones, and their change with the shape (4, 10)."""
+        ends = [(SMPL_JOINTS.index(j), SMPL_JOINTS.index(SWUNG[j])) for j in SWUNG if j.endswith(("shoulder", "elbow"))]
+        upper, lower = np.array(ends).T
+        bones = self.joints[lower] - self.joints[upper]
+        lengths = np.linalg.norm(bones, axis=1)
+        moves = self.joint_directions[lower] - self.joint_directions[upper]
+        return lengths, np.einsum("nc,nck->nk", bones / lengths[:, None], moves)
 
     def points(self, names: list[str]) -> tuple[Doubles, Doubles]:
         """Places (N, 3) of named points and joints, and their movement with the shape (N, 3, 10)."""
@@ -183,7 +204,7 @@ class _Pairs:
     """(R,) embedded minus other, both of mean shape."""
 
 
-def _aligned(embedded: _Rest, other: _Rest, free_neck: bool) -> tuple[Doubles, Doubles]:
+def _aligned(embedded: Rest, other: Rest, free_neck: bool) -> tuple[Doubles, Doubles]:
     """Shape numbers (10,) and neck (3,) that lay the other body at rest on the embedded one's mean shape.
 
     Gauss-Newton on distances across the skin to the nearest points (Chen and Medioni 1992), and on named points.
@@ -199,20 +220,31 @@ def _aligned(embedded: _Rest, other: _Rest, free_neck: bool) -> tuple[Doubles, D
     return betas, offset
 
 
-def _slopes(embedded: _Rest, other: _Rest, mean: Doubles, offset: Doubles) -> Doubles:
+def _check_laid(embedded: Rest, other: Rest, betas: Doubles, offset: Doubles) -> None:
+    names = ["nose", "left_shoulder", "right_shoulder", "pelvis"]
+    (here, slopes), (there, _) = (rest.points(names) for rest in (other, embedded))
+    off = float(np.linalg.norm(here + slopes @ betas + offset - there, axis=1).max())
+    if off > ASTRAY or np.abs(betas).max() > WILD:
+        raise WeightError(
+            f"{other.body.name} cannot be laid on {embedded.body.name}: nose, shoulders or pelvis are {off:.2f} m off, or "
+            "need shape numbers out of range; it is to be a grown person in metres, y up, facing +z"
+        )
+
+
+def _slopes(embedded: Rest, other: Rest, mean: Doubles, offset: Doubles) -> Doubles:
     """(10, 10) how the other body's numbers follow those of the embedded body."""
     pairs = _pairs(embedded, other, mean, offset)
     system = np.vstack([pairs.slopes, np.eye(10)])
     return np.asarray(np.linalg.lstsq(system, np.vstack([pairs.embedded, np.zeros((10, 10))]), rcond=None)[0])
 
 
-def _pairs(embedded: _Rest, other: _Rest, betas: Doubles, offset: Doubles) -> _Pairs:
+def _pairs(embedded: Rest, other: Rest, betas: Doubles, offset: Doubles) -> _Pairs:
     """Equations with the other body shaped by `betas` and its neck at `offset`."""
-    parts = [_point_rows(embedded, other), _skin_rows(embedded, other, betas, offset)]
+    parts = [_point_rows(embedded, other), _bone_rows(embedded, other), _skin_rows(embedded, other, betas, offset)]
     return _Pairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _point_rows(embedded: _Rest, other: _Rest) -> tuple[Doubles, ...]:
+def _point_rows(embedded: Rest, other: Rest) -> tuple[Doubles, ...]:
     sigmas = {name: s for name, s in POINT_SIGMAS.items() if name in other.body.face_points} | JOINT_SIGMAS
     weight = 1 / np.repeat(list(sigmas.values()), 3)[:, None]
     (here, slopes), (there, aims) = (rest.points(list(sigmas)) for rest in (other, embedded))
@@ -223,7 +255,13 @@ def _point_rows(embedded: _Rest, other: _Rest) -> tuple[Doubles, ...]:
     return first, second, third, fourth[:, 0]
 
 
-def _skin_rows(embedded: _Rest, other: _Rest, betas: Doubles, offset: Doubles) -> tuple[Doubles, ...]:
+def _bone_rows(embedded: Rest, other: Rest) -> tuple[Doubles, ...]:
+    """Lengths to first order in the shape numbers."""
+    (here, slopes), (there, aims) = (rest.bones() for rest in (other, embedded))
+    return slopes / BONE_SIGMA, aims / BONE_SIGMA, np.zeros((len(here), 3)), (there - here) / BONE_SIGMA
+
+
+def _skin_rows(embedded: Rest, other: Rest, betas: Doubles, offset: Doubles) -> tuple[Doubles, ...]:
     mine = other.bust
     placed = other.vertices[mine] + other.directions[mine] @ betas + offset
     near, which = cKDTree(embedded.vertices[embedded.bust]).query(placed)

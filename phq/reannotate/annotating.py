@@ -31,6 +31,7 @@ from phq.pipeline import foreign, weights_used
 from phq.plan import WORK, noted_id, open_work_folder
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import body_entry, open_body
+from phq.pose.transfer import Transfer, transfer_to
 from phq.reannotate.bodies import placing
 from phq.reannotate.chain import make_pipeline
 from phq.reannotate.groups import Selection, select
@@ -102,6 +103,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     """
     selection = select(stages, body)
     chosen = open_body(body) if body is not None else load_body()
+    transfer = transfer_to(chosen)  # a body that cannot be used is refused before anything is done
     if sheet is not None:
         check_picture(sheet)
     samples = _samples(dataset, name, where)
@@ -114,7 +116,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     plan = _plan(samples, raw, settings, selection, chosen, say)
     with _alone(_work_folder(folder, name), samples, plan) as work:
         labels = _run(samples, plan, selection, body, work, execution, quiet)
-        about = _about(samples, settings, selection, chosen, where, labels)
+        about = _about(samples, settings, selection, transfer, where, labels)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
     if sheet is not None:
@@ -230,14 +232,16 @@ def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
 
 
 def _about(
-    samples: Dataset, config: Config, selection: Selection, body: Body, where: str | None, labels: pa.Table | None
+    samples: Dataset, config: Config, selection: Selection, transfer: Transfer, where: str | None,
+    labels: pa.Table | None,
 ) -> dict[str, Any]:
     """What the overlay says of how it was made."""
     kinds = labels["kind"] if labels is not None else pa.chunked_array([["record"] * len(samples)])
     counts = sorted(pc.value_counts(kinds).to_pylist(), key=lambda entry: str(entry["values"]))
+    body = transfer.body
     of_body: dict[str, Any] = {"name": body.name, "sha256": body.sha256, "licence": body_entry(body).licence}
     if "body" in selection.names and labels is not None:
-        of_body["placed"] = placing(samples, labels, body)
+        of_body["placed"] = placing(samples, labels, transfer)
     return {
         "command": "annotate",
         "version": __version__,

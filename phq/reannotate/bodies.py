@@ -13,7 +13,7 @@ from phq.dataset.embedded import BODY_COLUMNS, EmbeddedLabels
 from phq.dataset.reader import Dataset
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import open_body
-from phq.pose.transfer import Posed, transfer_to
+from phq.pose.transfer import Posed, Transfer, transfer_to
 from phq.reannotate.views import Fields, StoredPerson, stored_people
 from phq.schema import SMPL_JOINTS
 from phq.work import Floats, Photo
@@ -87,14 +87,14 @@ def distances(samples: Dataset, labels: pa.Table, body: Body) -> Floats:
     return np.array(found).reshape(-1, len(COMPARED))
 
 
-def placing(samples: Dataset, labels: pa.Table, body: Body) -> dict[str, Any]:
+def placing(samples: Dataset, labels: pa.Table, transfer: Transfer) -> dict[str, Any]:
     """How a body was placed: what the overlay says of it, and the command prints.
 
     ``stated`` and ``kept``: samples that have it now, and those that had no labels of the embedded body.
     ``median_percent`` and ``most_percent`` of the picture's side: `distances` of ``compared`` samples.
     ``neck_offset_mm``: see `phq.pose.transfer.Transfer.neck_offset`.
     """
-    names = labels["body_model"].to_pylist()
+    body, names = transfer.body, labels["body_model"].to_pylist()
     found = distances(samples, labels, body) * 100
     return {
         "stated": names.count(body.name),
@@ -102,5 +102,5 @@ def placing(samples: Dataset, labels: pa.Table, body: Body) -> dict[str, Any]:
         "compared": len(found),
         "median_percent": round(float(np.median(found)), 3) if len(found) else 0.0,
         "most_percent": round(float(found.max()), 3) if len(found) else 0.0,
-        "neck_offset_mm": np.round(transfer_to(body).neck_offset * 1000, 1).tolist(),
+        "neck_offset_mm": np.round(transfer.neck_offset * 1000, 1).tolist(),
     }
