@@ -226,8 +226,8 @@ def _check_laid(embedded: Rest, other: Rest, betas: Doubles, offset: Doubles) ->
     off = float(np.linalg.norm(here + slopes @ betas + offset - there, axis=1).max())
     if off > ASTRAY or np.abs(betas).max() > WILD:
         raise WeightError(
-            f"{other.body.name} cannot be laid on {embedded.body.name}: nose, shoulders or pelvis are {off:.2f} m off, or "
-            "need shape numbers out of range; it is to be a grown person in metres, y up, facing +z"
+            f"{other.body.name} cannot be laid on {embedded.body.name}: nose, shoulders or pelvis are {off:.2f} m off, "
+            "or it takes shape numbers out of range; it is to be a grown person in metres, y up, facing +z"
         )
 
 
