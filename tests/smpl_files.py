@@ -13,7 +13,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from phq.pose.body import HEAD, Body
-from phq.pose.smpl_file import KINDS, Kind
+from phq.pose.smpl_file import KINDS, POINT_VERTICES, Kind
 
 Arrays = dict[str, Any]
 BODY_JOINTS, FINGERS, MIDDLE = 22, 15, 3
@@ -50,6 +50,40 @@ def with_vertices(body: Body, count: int) -> Body:
         for name in ("v_template", "shapedirs", "weights")
     }
     return replace(body, J_regressor=np.pad(body.J_regressor, ((0, 0), (0, more))), **grown)
+
+
+def renumbered(body: Body, count: int) -> Body:
+    """The body with `count` vertices, of which the face points are those of the official mesh of so many.
+
+    Vertices that no joint hangs on are left out, lowest first (feet); others exchange numbers.
+    """
+    named, joined = POINT_VERTICES[count], (body.J_regressor > 0).any(0)
+    joined[list(body.face_points.values())] = True
+    spare = [int(v) for v in np.argsort(body.v_template[:, 1], kind="stable") if not joined[v]]
+    rows = np.setdiff1d(np.arange(len(joined)), spare[: max(len(joined) - count, 0)])
+    for name, number in named.items():
+        old = int(np.flatnonzero(rows == body.face_points[name])[0])
+        rows[[number, old]] = rows[[old, number]]
+    new = np.full(len(joined), -1)
+    new[rows] = np.arange(len(rows))
+    faces = new[body.faces]
+    posedirs = None if body.posedirs is None else body.posedirs[rows]
+    return Body(
+        name=body.name, sha256=body.sha256, parents=body.parents, faces=faces[(faces >= 0).all(1)],
+        v_template=body.v_template[rows], shapedirs=body.shapedirs[rows], weights=body.weights[rows],
+        J_regressor=body.J_regressor[:, rows], posedirs=posedirs, face_points={"head_top": 0} | named,
+    )  # fmt: skip
+
+
+def somebody_else(body: Body, seed: int = 0) -> Body:
+    """The body with another mean (longer arms that hang a little, broader, deeper), and shape numbers that mean other
+    things: mixtures of its own, of other sizes."""
+    chance = np.random.default_rng(seed)
+    lowered = np.zeros((24, 3))
+    lowered[[16, 17], 2] = -0.1, 0.1
+    mixing = np.linalg.qr(chance.normal(size=(10, 10)))[0] * chance.uniform(0.7, 1.4, 10)
+    rest = body.forward(lowered, 0.5 * chance.normal(size=10))[0] * [1.03, 1.0, 1.02]
+    return replace(body, v_template=rest, shapedirs=body.shapedirs @ mixing)
 
 
 def smpl_arrays(body: Body, kind: Kind) -> Arrays:

@@ -15,8 +15,8 @@ from phq.curate.picture import draw
 from phq.curate.show import show
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
+from phq.pose.drawn import BODIES
 from phq.pose.render import project
-from phq.sheet import posed_vertices
 
 SAMPLES = [person(n) for n in range(40)]
 
@@ -94,7 +94,7 @@ def test_the_picture(everything: BuildResult, tmp_path: Path) -> None:
     assert changed[edge].mean() > 0.99
     assert changed.mean() < 0.2
     K = np.diag([size, size, 1.0]) @ np.reshape(item.row["intrinsics"], (3, 3))
-    x, y = np.floor(project(posed_vertices(item.row), K)).astype(int).T
+    x, y = np.floor(project(BODIES.drawn(item.row).vertices, K)).astype(int).T
     seen = (x >= 0) & (x < size) & (y >= 0) & (y < size)
     drawn = (panels[2] != item.image).any(-1)
     assert drawn[y[seen], x[seen]].mean() > 0.9

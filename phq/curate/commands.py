@@ -94,11 +94,12 @@ def show_command(
     key: Annotated[str, typer.Argument(help="Key of a sample, or its beginning.")],
     overlay: State = "latest",
     out: Annotated[Path | None, typer.Option(help="PNG: the picture, what was seen in it, the fitted body.")] = None,
+    body: Annotated[str | None, typer.Option(help="SMPL file to draw labels with that are for it.")] = None,
 ) -> None:
     """The record of one sample, and a picture of its labels."""
     from phq.curate.show import show
 
-    shown = show(dataset, key, overlay=overlay, out=out)
+    shown = show(dataset, key, overlay=overlay, out=out, body=body)
     typer.echo(shown.text)
     if shown.picture:
         typer.echo(f"picture   {shown.picture}")

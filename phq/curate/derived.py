@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from phq.dataset.journal import JOURNAL
+from phq.errors import OutputError
 from phq.health.folder import is_ours
 from phq.schema import SCHEMA_VERSION
 from phq.shards.owner import SHEET
@@ -34,6 +35,19 @@ def is_drawn(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     return any(head.startswith(start) and signature in head for start, signature in DERIVED.items())
+
+
+def check_picture(out: Path) -> Path:
+    """Let a path pass where a picture of samples can be drawn.
+
+    Raises:
+        OutputError: it is not called a PNG, or something is there that phq did not draw.
+    """
+    if out.suffix.lower() != ".png":  # a redaction looks for drawings by their suffix
+        raise OutputError(f"{out} is to be a PNG picture; choose a name that ends in .png")
+    if out.is_file() and not is_drawn(out):
+        raise OutputError(f"{out} already exists; choose another name (nothing is ever overwritten)")
+    return out
 
 
 def work_left(folder: Path) -> list[str]:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from phq.curate import fiftyone_labels as labels
 from phq.curate.fiftyone_schema import metadata_document
+from phq.dataset.embedded import bodies_of
 from phq.dataset.item import Item
 from phq.dataset.overlays import LATEST, STORAGE, open_overlay
 from phq.dataset.reader import Dataset
@@ -110,6 +111,7 @@ class _Writer:
     def __init__(self, dataset: Dataset, folder: Path) -> None:
         self.dataset = dataset
         self.folder = folder
+        self.bodies = bodies_of(dataset)
 
     def _write(self, name: str, content: bytes) -> str:
         path = self.folder / name
@@ -155,7 +157,7 @@ class _CropWriter(_Writer):
                 "person": labels.detections(labels.person(row, view)),
                 "face": labels.detections(*labels.face(row, view)),
                 "landmarks": labels.keypoints(*labels.landmarks(row, view)),
-                "joints": labels.keypoints(*labels.joints(row, view)),
+                "joints": labels.keypoints(*labels.joints(row, view, self.bodies)),
                 "direction": labels.direction(row),
                 "mask": labels.segmentation(row, mask),
             }, 1
@@ -198,7 +200,9 @@ class _PhotoWriter(_Writer):
             "headshots": labels.detections(*(labels.headshot(r, views[id(r)], masks[r["key"]]) for r in stored)),
             "face": labels.detections(*(found for r in stored for found in labels.face(r, views[id(r)]))),
             "landmarks": labels.keypoints(*(found for r in stored for found in labels.landmarks(r, views[id(r)]))),
-            "joints": labels.keypoints(*(found for r in stored for found in labels.joints(r, views[id(r)]))),
+            "joints": labels.keypoints(
+                *(found for r in stored for found in labels.joints(r, views[id(r)], self.bodies))
+            ),
         }
 
     def _mask(self, item: Item) -> str:

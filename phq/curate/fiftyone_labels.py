@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from phq.pose.body import load_body
+from phq.pose.drawn import Bodies
 from phq.pose.render import project
-from phq.schema import SMPL_JOINTS
 from phq.shards.card import YAW_SECTORS
 from phq.work import Floats
 
@@ -115,15 +114,16 @@ def landmarks(row: Mapping[str, Any], view: View) -> list[Document]:
     return [_label("Keypoint", row["key"], "landmarks", "person", points=points, confidence=confidence)]
 
 
-def joints(row: Mapping[str, Any], view: View) -> list[Document]:
-    """24 joints of the fitted body, confidence 1 where one was seen, 0 where it is the prior; none without a body."""
-    if not row["body_model"]:
+def joints(row: Mapping[str, Any], view: View, bodies: Bodies) -> list[Document]:
+    """24 joints of the fitted body, confidence 1 where one was seen, 0 where it is the prior; none without a body.
+
+    Where the record is of a body whose file is not there, those of the embedded body under it.
+    """
+    if not row["body_model"] or (drawn := bodies.drawn(row)) is None:
         return []
-    pose, betas, transl = (np.asarray(row[name], float) for name in ("smpl_pose", "smpl_betas", "smpl_transl"))
-    in_camera = load_body().forward(pose, betas, transl)[1][: len(SMPL_JOINTS)]
-    in_crop = project(in_camera, np.reshape(row["intrinsics"], (3, 3))) * row["image_size"]
+    in_crop = project(drawn.joints, np.reshape(row["intrinsics"], (3, 3))) * row["image_size"]
     points, confidence = _points(view.from_crop(in_crop)), [float(seen) for seen in row["pose_observed"]]
-    return [_label("Keypoint", row["key"], "joints", row["body_model"], points=points, confidence=confidence)]
+    return [_label("Keypoint", row["key"], "joints", drawn.body.name, points=points, confidence=confidence)]
 
 
 def direction(row: Mapping[str, Any]) -> Document:

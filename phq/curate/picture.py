@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from phq.dataset.item import Item
-from phq.pose.body import load_body
-from phq.pose.render import draw_body, draw_skeleton
-from phq.sheet import BODY_COLOUR
+from phq.pose.drawn import BODIES, Bodies
+from phq.pose.render import draw_skeleton
+from phq.sheet import laid_over
 from phq.work import Floats, Image
 
 _MASK, _LANDMARK, _FACE = (60, 255, 120), (255, 220, 0), (255, 90, 200)
@@ -19,7 +19,7 @@ _SEEN = 0.5
 """Least visibility of a landmark that is drawn large."""
 
 
-def draw(item: Item) -> Image:
+def draw(item: Item, bodies: Bodies = BODIES) -> Image:
     """S × 3·S × 3 RGB, S the side of the stored picture: it, what was seen in it, and the body that was fitted.
 
     Raises:
@@ -29,12 +29,11 @@ def draw(item: Item) -> Image:
     size = picture.shape[0]
     K = np.diag([size, size, 1.0]) @ np.reshape(row["intrinsics"], (3, 3))
     seen = _with_landmarks(_with_outline(picture, item.mask), row)
-    body = load_body()
-    pose, betas, transl = (np.asarray(row[name], float) for name in ("smpl_pose", "smpl_betas", "smpl_transl"))
-    vertices, joints = body.forward(pose, betas, transl)[:2]
-    drawn = draw_body(picture, vertices, body.faces, K, colour=BODY_COLOUR, opacity=0.5)
-    drawn = draw_skeleton(drawn, joints, body.parents, K, thickness=max(1, size // 256))
-    return np.hstack([picture, seen, _with_words(drawn, row)])
+    found = bodies.drawn(row)
+    drawn = laid_over(picture, row, bodies, opacity=0.5)
+    if found is not None:
+        drawn = draw_skeleton(drawn, found.joints, found.body.parents, K, thickness=max(1, size // 256))
+    return np.hstack([picture, seen, _with_words(drawn, row, bodies.note(row))])
 
 
 def _with_outline(picture: Image, mask: Image) -> Image:
@@ -71,13 +70,13 @@ def _to_crop(row: Mapping[str, Any]) -> Floats:
     return np.asarray((np.hstack([points, np.ones((len(points), 1))]) @ np.linalg.inv(to_source).T)[:, :2])
 
 
-def _with_words(picture: Image, row: Mapping[str, Any]) -> Image:
+def _with_words(picture: Image, row: Mapping[str, Any], note: str) -> Image:
     written = picture.copy()
     scale = max(0.35, len(picture) / 900)
     lines = [
         f"{part} " + " ".join(f"{axis} {row[f'{part}_{axis}_deg']:.0f}" for axis in ("yaw", "pitch", "roll"))
         for part in ("camera", "head")
-    ]
+    ] + [note] * bool(note)
     for number, line in enumerate(lines):
         place = (6, round(len(picture) - 8 - 30 * scale * (len(lines) - 1 - number)))
         for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):

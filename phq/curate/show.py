@@ -11,11 +11,12 @@ from typing import Any
 from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
-from phq.curate.derived import is_drawn
+from phq.curate.derived import check_picture
 from phq.curate.picture import draw
+from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
-from phq.errors import InputError, OutputError
+from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.shards.atomic import write_bytes
 from phq.work import Image
@@ -36,7 +37,14 @@ class Shown:
     """Where the picture is; None if none was asked for."""
 
 
-def show(dataset: str | Path, key: str, *, overlay: str | None = LATEST, out: str | Path | None = None) -> Shown:
+def show(
+    dataset: str | Path,
+    key: str,
+    *,
+    overlay: str | None = LATEST,
+    out: str | Path | None = None,
+    body: str | None = None,
+) -> Shown:
     """The record of a sample, kept or rejected, and on demand a picture of it.
 
     Args:
@@ -44,18 +52,21 @@ def show(dataset: str | Path, key: str, *, overlay: str | None = LATEST, out: st
         overlay: the state, see `phq.dataset.overlays.names_up_to`; what an overlay has changed is marked.
         out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of what is
             there already, only a picture that phq drew is written over.
+        body: a word of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
+            drawn for them, from labels below, and that is written on the picture.
 
     Raises:
         InputError: no dataset or state, no such key or several, or a picture of a reject, of which none is stored.
+        ConfigError, WeightError, MissingExtraError: no such body.
         OutputError: the PNG cannot be written, is called otherwise, or something is in the way.
     """
-    picture = _place(Path(out)) if out is not None else None
+    picture = check_picture(Path(out)) if out is not None else None
     opened = Dataset(dataset, overlay=overlay, rejects=True)
     found = whole_key(opened, key)
     item = opened[found]
     row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
     if picture is not None:
-        write_bytes(picture, _png(draw(item)))
+        write_bytes(picture, _png(draw(item, bodies_of(opened, body))))
     return Shown(found, "\n".join(_lines(row, before)), picture)
 
 
@@ -74,14 +85,6 @@ def whole_key(dataset: Dataset, start: str) -> str:
         listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise InputError(f"{len(found)} samples start with {start!r}: {listed}")
     return found[0]
-
-
-def _place(out: Path) -> Path:
-    if out.suffix.lower() != ".png":  # a redaction looks for drawings by their suffix, see phq.curate.derived
-        raise OutputError(f"{out} is to be a PNG picture; choose a name that ends in .png")
-    if out.is_file() and not is_drawn(out):
-        raise OutputError(f"{out} already exists; choose another name (nothing is ever overwritten)")
-    return out
 
 
 def _png(picture: Image) -> bytes:

@@ -30,7 +30,7 @@ def _group() -> None:
 
 
 @export_app.command("labels")
-def export_command(
+def export_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     dataset: Annotated[Path, typer.Argument(help="Folder of a phq dataset.")],
     out: Annotated[Path, typer.Argument(help="NAME.zip, or a folder; masks go to NAME-mask beside it.")],
     format: Format,
@@ -38,11 +38,14 @@ def export_command(
     masks: Annotated[bool, typer.Option(help="Write the masks.")] = True,
     size: Annotated[int | None, typer.Option(min=32, help="Side of the pictures. [default: that of the crops]")] = None,
     raw: Annotated[Path | None, typer.Option(help="Folder of the photos: cut from them, not from the crops.")] = None,
+    overlay: Annotated[str, typer.Option(help="State: none, an overlay's name, or latest.")] = "latest",
 ) -> None:
     """Pictures and dataset.json for 3DPortraitGAN, EG3D, PanoHead or SphereHead."""
     from phq.labels.export import export_labels  # numpy and Arrow: not for --help
 
-    done = export_labels(dataset, out, format.value, split=split, masks=masks, size=size, raw=raw, quiet=False)
+    done = export_labels(
+        dataset, out, format.value, split=split, masks=masks, size=size, raw=raw, overlay=overlay, quiet=False
+    )
     typer.echo(f"{done.count} pictures with labels   {done.images}")
     if done.masks:
         typer.echo(f"their masks   {done.masks}")

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image as Pil
 from pydantic import ValidationError
 from tqdm import tqdm
 
 from phq.config import Read
+from phq.dataset.overlays import LATEST
+from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.labels.archive import INDEX, ORIGIN, Sink, open_sink
 from phq.labels.crops import Photos, from_crop, mask_part, window_box
@@ -55,6 +56,7 @@ def export_labels(  # noqa: PLR0913 - the options of the command
     masks: bool = True,
     size: int | None = None,
     raw: str | Path | None = None,
+    overlay: str | None = LATEST,
     quiet: bool = True,
 ) -> Exported:
     """Write pictures and ``dataset.json`` for the loader of a generator; the same call gives the same bytes.
@@ -73,17 +75,19 @@ def export_labels(  # noqa: PLR0913 - the options of the command
         size: side of the pictures, pixels; by default that of the stored crops. The networks want a power of two.
         raw: folder of the photos the dataset was built from, in which they are found by their sha256: full detail, and
             real surroundings where a picture reaches beyond the stored crop. Masks still end with the crop.
+        overlay: the state, see `phq.dataset.overlays.names_up_to`.
         quiet: no progress bar.
 
     Raises:
         ConfigError: unknown format or split, or a folder for a loader that takes none.
-        InputError: no dataset, nothing in the split, crops of several sizes and no `size`, a photo that is not there.
+        InputError: no dataset or state, nothing in the split, crops of several sizes and no `size`, a photo that is
+            not there.
         OutputError: something is in the way, or cannot be written.
     """
     kind, (out, mask_out, zipped) = label_format(format), _outputs(Path(out), as_zip)
     if kind.zip_only and not zipped:
         raise ConfigError(f"the loader of {kind.name} reads zips alone; give the output a name that ends in .zip")
-    rows = _rows(Path(dataset), split)
+    rows = _rows(Path(dataset), split, overlay)
     side = size or _common_size(rows)
     photos = Photos(Path(raw), _read_settings(Path(dataset))) if raw else None
     with ExitStack() as stack:
@@ -110,13 +114,12 @@ def _outputs(out: Path, as_zip: bool | None) -> tuple[Path, Path, bool]:
     return out.with_name(f"{stem}.zip"), out.with_name(f"{stem}-mask.zip"), True
 
 
-def _rows(dataset: Path, split: str | None) -> list[Fields]:
+def _rows(dataset: Path, split: str | None, overlay: str | None) -> list[Fields]:
     if split not in (None, *SPLITS):
         raise ConfigError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
     if not (dataset / MANIFEST).is_file():
         raise InputError(f"{dataset} is no phq dataset: it has no {MANIFEST}")
-    table = pq.read_table(dataset / MANIFEST, columns=list(COLUMNS))
-    rows: list[Fields] = [row for row in table.to_pylist() if split in (None, row["split"])]
+    rows: list[Fields] = Dataset(dataset, split=split, overlay=overlay).columns(COLUMNS).to_pylist()
     if not rows:
         raise InputError(f"{dataset} holds no samples" + (f" in the split {split}" if split else ""))
     return rows

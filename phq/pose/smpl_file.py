@@ -30,6 +30,8 @@ KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintre
 FINGERS = 15
 """Joints of a hand: three each of index, middle, little and ring finger and thumb, in this order."""
 FIRST_MIDDLE = 3
+FACE_JOINTS = 5
+"""Of FLAME: root, neck, jaw, eyes."""
 SUM_TOLERANCE = 1e-3
 
 POINT_VERTICES: dict[int, dict[str, int]] = {
@@ -149,7 +151,8 @@ def _checked_kind(arrays: dict[str, NDArray[Any]], source: str) -> Kind:
     vertices, joints = arrays["v_template"].shape[0], arrays["weights"].shape[-1]
     kind = KINDS.get(joints)
     if kind is None:
-        raise WeightError(f"{source} has {joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55")
+        also = "; it is a model of the face alone (FLAME)" if joints == FACE_JOINTS else ""
+        raise WeightError(f"{source} has {joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55{also}")
     shapes = {
         "v_template": (vertices, 3), "shapedirs": (vertices, 3, max(10, arrays["shapedirs"].shape[-1])),
         "posedirs": (vertices, 3, 9 * (joints - 1)), "J_regressor": (joints, vertices), "weights": (vertices, joints),

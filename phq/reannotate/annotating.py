@@ -19,6 +19,7 @@ from phq import __version__
 from phq.building import models_of
 from phq.carrying import CarryUnits
 from phq.config import Config
+from phq.curate.derived import check_picture
 from phq.dataset.locking import alone_in
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
@@ -28,11 +29,15 @@ from phq.execute.choice import Execution, local
 from phq.photos.discover import Found
 from phq.pipeline import foreign, weights_used
 from phq.plan import WORK, noted_id, open_work_folder
-from phq.pose.body import load_body
+from phq.pose.body import Body, load_body
+from phq.pose.body_choice import body_entry, open_body
+from phq.pose.transfer import Transfer, transfer_to
+from phq.reannotate.bodies import placing
 from phq.reannotate.chain import make_pipeline
 from phq.reannotate.groups import Selection, select
 from phq.reannotate.raw_photos import find_photos
 from phq.reannotate.settings import settings_for
+from phq.reannotate.sheet import draw_state
 from phq.reannotate.stating import Statement, state
 from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.running import run_plan
@@ -53,6 +58,8 @@ class Annotated:
     statement: Statement
     models: tuple[Model, ...]
     """What touched the labels, with its licence."""
+    placed: dict[str, Any]
+    """How another body was placed, see `phq.reannotate.bodies.placing`; {} if none was asked for."""
 
 
 def annotate(  # noqa: PLR0913 - the options of the command
@@ -66,6 +73,8 @@ def annotate(  # noqa: PLR0913 - the options of the command
     config: Path | None = None,
     sets: Sequence[str] = (),
     workers: int | None = None,
+    body: str | None = None,
+    sheet: Path | None = None,
     quiet: bool = True,
     say: Callable[[str], object] = lambda _: None,
 ) -> Annotated:
@@ -84,12 +93,19 @@ def annotate(  # noqa: PLR0913 - the options of the command
         where: only samples for which this condition holds, see `phq.dataset.filters.matching`.
         preset, config, sets: as for a build; by default what the dataset was built with.
         workers: processes, by default one a core; the result does not depend on it.
+        body: a word of `phq.pose.body_choice`: the labels that are there are stated for that body, and no stage runs.
+        sheet: PNG to draw some of the samples in, with their new labels.
         quiet: no progress bar. say: is given a sentence where something is done that was not asked for.
 
     Raises:
-        ConfigError, InputError, OutputError, WeightError: with a sentence for the user; what was finished stays.
+        ConfigError, InputError, OutputError, WeightError, MissingExtraError: with a sentence for the user; what was
+            finished stays.
     """
-    selection = select(stages)
+    selection = select(stages, body)
+    chosen = open_body(body) if body is not None else load_body()
+    transfer = transfer_to(chosen)  # a body that cannot be used is refused before anything is done
+    if sheet is not None:
+        check_picture(sheet)
     samples = _samples(dataset, name, where)
     folder = samples.root.local
     assert folder is not None
@@ -97,14 +113,16 @@ def annotate(  # noqa: PLR0913 - the options of the command
     execution = local(workers)
     for line in selection.lines:
         say(line)
-    plan = _plan(samples, raw, settings, selection, say)
+    plan = _plan(samples, raw, settings, selection, chosen, say)
     with _alone(_work_folder(folder, name), samples, plan) as work:
-        labels = _run(samples, plan, selection, work, execution, quiet)
-        about = _about(samples, settings, selection, where, labels)
+        labels = _run(samples, plan, selection, body, work, execution, quiet)
+        about = _about(samples, settings, selection, transfer, where, labels)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
-    kinds = about["samples"]
-    return Annotated(name, selection.names, len(samples), kinds, statement, _models(settings, selection))
+    if sheet is not None:
+        draw_state(sheet, folder, name, samples.keys, body)
+    models, placed = _models(settings, selection, chosen), about["body"].get("placed", {})
+    return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 
 
 def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
@@ -127,7 +145,8 @@ def _work_folder(folder: Path, name: str) -> Path:
 
 
 def _plan(
-    samples: Dataset, raw: str | Path | None, config: Config, selection: Selection, say: Callable[[str], object]
+    samples: Dataset, raw: str | Path | None, config: Config, selection: Selection, body: Body,
+    say: Callable[[str], object],
 ) -> AnnotatePlan:
     assert samples.root.local is not None
     names = ("source_sha256", "source_path", "pose_presence")
@@ -145,7 +164,7 @@ def _plan(
         path = found or samples.root.local / MANIFEST
         inputs[together] = StoredInput(path, name, (*before, number), found is not None)
     weights = foreign(weights_used(config, selection.places))
-    return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, paths), weights=weights)
+    return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, body, paths), weights=weights)
 
 
 def _found_again(
@@ -168,19 +187,20 @@ def _say_who_keeps_landmarks(keeping: int, samples: int, selection: Selection, s
     say(f"{keeping} samples are seen in their stored crops: they keep their landmarks, found in the whole photo")
 
 
-def _task(samples: Dataset, selection: Selection, paths: Mapping[str, Path]) -> str:
+def _task(samples: Dataset, selection: Selection, body: Body, paths: Mapping[str, Path]) -> str:
     """What an annotation depends on beside configuration and the photos' names."""
-    return json.dumps([samples.overlays, selection.names, samples.keys, sorted(paths)])
+    return json.dumps([samples.overlays, selection.names, samples.keys, sorted(paths), body.name, body.sha256])
 
 
 def _run(
-    samples: Dataset, plan: AnnotatePlan, selection: Selection, work: Path, execution: Execution, quiet: bool
+    samples: Dataset, plan: AnnotatePlan, selection: Selection, body: str | None, work: Path, execution: Execution,
+    quiet: bool,
 ) -> pa.Table | None:
     """What the stages say of every sample, see `phq.reannotate.units.unit_schema`; None if there are none to run."""
     if not selection.stages:
         return None
     inner = open_work_folder(work, plan)
-    setup = partial(make_pipeline, samples, plan.config, selection)
+    setup = partial(make_pipeline, samples, plan.config, selection, body)
     carry = CarryUnits(setup, inner, partial(annotate_unit, columns=selection.columns), open_stored)
     run_plan(carry, plan, execution, quiet)
     return read_units(inner, len(plan.units), selection.columns)
@@ -212,12 +232,16 @@ def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
 
 
 def _about(
-    samples: Dataset, config: Config, selection: Selection, where: str | None, labels: pa.Table | None
+    samples: Dataset, config: Config, selection: Selection, transfer: Transfer, where: str | None,
+    labels: pa.Table | None,
 ) -> dict[str, Any]:
     """What the overlay says of how it was made."""
     kinds = labels["kind"] if labels is not None else pa.chunked_array([["record"] * len(samples)])
     counts = sorted(pc.value_counts(kinds).to_pylist(), key=lambda entry: str(entry["values"]))
-    body = load_body()
+    body = transfer.body
+    of_body: dict[str, Any] = {"name": body.name, "sha256": body.sha256, "licence": body_entry(body).licence}
+    if "body" in selection.names and labels is not None:
+        of_body["placed"] = placing(samples, labels, transfer)
     return {
         "command": "annotate",
         "version": __version__,
@@ -227,10 +251,11 @@ def _about(
         "samples": {entry["values"]: entry["counts"] for entry in counts},
         "config": config.model_dump(mode="json"),
         "weights": [vars(weight) for weight in weights_used(config, selection.places)],
-        "body": {"name": body.name, "sha256": body.sha256} if selection.body else {},
-        "models": [vars(model) for model in _models(config, selection)],
+        "body": of_body if selection.body else {},
+        "models": [vars(model) for model in _models(config, selection, body)],
     }
 
 
-def _models(config: Config, selection: Selection) -> tuple[Model, ...]:
-    return models_of(weights_used(config, selection.places), selection.body)
+def _models(config: Config, selection: Selection, body: Body) -> tuple[Model, ...]:
+    bodies = (body_entry(body),) if selection.body else ()
+    return models_of(weights_used(config, selection.places), body=False) + bodies

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from phq import __version__
-from phq.building import BODY_LICENCE, BODY_SOURCE
 from phq.curate.tombstones import TOMBSTONES, read_tombstones, write_tombstones
 from phq.dataset.journal import recover
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
 from phq.errors import OutputError
 from phq.finalise import Fields
+from phq.pose.body_choice import EMBEDDED_LICENCE, EMBEDDED_SOURCE
 from phq.reannotate.folding import Folded
 from phq.reannotate.migrations import MIGRATIONS, Migration
 from phq.running import check_free
@@ -91,7 +91,7 @@ def _own_card(run: Mapping[str, Any]) -> Card:
         return stored_card(run)
     models = [Model(w["name"], w["purpose"], w["licence"], w["source"]) for w in run.get("weights", [])]
     if "body" in run:
-        models.append(Model(run["body"]["name"], "body model", BODY_LICENCE, BODY_SOURCE))
+        models.append(Model(run["body"]["name"], "body model", EMBEDDED_LICENCE, EMBEDDED_SOURCE))
     return Card("One-quarter headshots over 360°", __version__, tuple(models))
 
 

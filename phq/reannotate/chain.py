@@ -5,6 +5,7 @@ from __future__ import annotations
 from phq.config import Config
 from phq.dataset.reader import Dataset
 from phq.pipeline import Pipeline, stages
+from phq.reannotate.bodies import StateForBody
 from phq.reannotate.groups import UNCERTAINTY, Selection
 from phq.reannotate.reading import ReadStored
 from phq.reannotate.stages_again import (
@@ -17,14 +18,16 @@ from phq.reannotate.stages_again import (
 from phq.work import Stage
 
 
-def make_pipeline(dataset: Dataset, config: Config, selection: Selection) -> Pipeline:
-    """Set-up stages for samples of a dataset."""
-    return Pipeline(chain(dataset, config, selection))
+def make_pipeline(dataset: Dataset, config: Config, selection: Selection, body: str | None = None) -> Pipeline:
+    """Set-up stages for samples of a dataset; `body` is the word of `phq.pose.body_choice`, if one was given."""
+    return Pipeline(chain(dataset, config, selection, body))
 
 
-def chain(dataset: Dataset, config: Config, selection: Selection) -> list[Stage]:
+def chain(dataset: Dataset, config: Config, selection: Selection, body: str | None = None) -> list[Stage]:
     """From a record to what the chosen stages say instead, in the order of `phq.pipeline.stages`."""
     chosen: list[Stage] = [ReadStored(dataset, config.read, selection)]
+    if body is not None:
+        return [*chosen, StateForBody(body)]
     for stage in stages(config):
         if stage.name in selection.stages:
             chosen += again(stage, config)

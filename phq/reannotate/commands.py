@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +27,14 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     config: Annotated[Path | None, typer.Option(help="TOML file over the preset.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. blur.min=0.3 (repeatable).")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [default: one a core]")] = None,
+    body: Annotated[
+        str | None,
+        typer.Option(
+            help="State the labels for this body, and do nothing else: a SMPL, SMPL-H or SMPL-X file or folder, "
+            "smplx-package:FILE, or phq, the embedded one."
+        ),
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG to draw some samples in, with their new labels.")] = None,
     device: DeviceOption = None,
 ) -> None:
     """Make labels again, as an overlay beside the shards."""
@@ -35,7 +44,7 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     chosen = [part.strip() for part in stages.split(",") if part.strip()] if stages is not None else None
     result = annotate(
         dataset, name, stages=chosen, raw=raw, where=where, preset=preset, config=config, sets=set_ or (),
-        workers=workers, quiet=False, say=typer.echo,
+        workers=workers, body=body, sheet=sheet, quiet=False, say=typer.echo,
     )  # fmt: skip
     _print_annotated(result)
 
@@ -54,7 +63,23 @@ def _print_annotated(result: Result) -> None:
         typer.echo("\nmodels that touched these labels")
     for model in result.models:
         typer.echo(f"  {model.name:<16} {model.licence:<28} {model.purpose}")
+    for line in _placed_lines(result.placed):
+        typer.echo(line)
     typer.echo(f"\noverlay {result.name}")
+
+
+def _placed_lines(placed: dict[str, Any]) -> Iterator[str]:
+    """How the body that was asked for lies on the embedded one."""
+    if placed.get("compared"):
+        median, most = (f"{placed[name]:.2f} %" for name in ("median_percent", "most_percent"))
+        yield (f"head, neck and shoulders lie {median} of the picture's side from the embedded body's at the median, "
+               f"{most} at most ({placed['compared']} samples)")  # fmt: skip
+    if any(placed.get("neck_offset_mm", ())):
+        yield ("its neck joint is another than SMPL's, and lies at "
+               + ", ".join(f"{mm:.0f}" for mm in placed["neck_offset_mm"])
+               + " mm (left, up, front) of the world's origin; cameras stay as they are")  # fmt: skip
+    if placed.get("kept"):
+        yield f"{placed['kept']} samples have no labels of the embedded body; they stay as they are"
 
 
 def diff_command(

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from phq.dataset.embedded import BODY_COLUMNS
 from phq.errors import ConfigError
 
 UNCERTAINTY = ("p_flip", "yaw_sigma_deg", "head_outside", "hand_on_head")
@@ -62,7 +63,7 @@ GROUPS = (
         "camera",
         ("camera",),
         (
-            "body_model", "smpl_pose", "smpl_betas", "smpl_transl", "pose_observed", "neck_head_pose",
+            *BODY_COLUMNS,
             "camera_convention", "cam2world", "intrinsics", "camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg",
             "head_yaw_deg", "head_pitch_deg", "head_roll_deg", "head_px", *UNCERTAINTY,
         ),
@@ -88,6 +89,9 @@ GROUPS = (
     ),
 )  # fmt: skip
 BY_NAME = {group.name: group for group in GROUPS}
+BODY = Group("body", ("body",), BODY_COLUMNS)
+"""The labels that are there, for another body (`phq.reannotate.bodies`); for itself, since it starts from the fit that
+the dataset has."""
 
 FIXED = ("read", "provenance", "detect", "gate", "crop", "mask", "encode")
 """Stages whose results are the bytes and boxes of the shards."""
@@ -135,7 +139,7 @@ class Selection:
     @property
     def body(self) -> bool:
         """The body model takes part."""
-        return "camera" in self.names
+        return bool({"camera", "body"} & set(self.names))
 
     @property
     def places(self) -> set[str]:
@@ -143,12 +147,20 @@ class Selection:
         return {place for group in self.groups for place in group.places}
 
 
-def select(names: Sequence[str] | None) -> Selection:
+def select(names: Sequence[str] | None, body: str | None = None) -> Selection:
     """Groups by name with all that has to come along; every group if `names` is None.
 
+    Args:
+        body: the word of a body, for which the labels that are there are to be stated: then nothing else is done.
+
     Raises:
-        ConfigError: no name at all, or one that is no group.
+        ConfigError: no name at all, or one that is no group; stages beside a body.
     """
+    if body is not None:
+        if names is not None:
+            raise ConfigError("--body states the labels that are there for another body, and runs no stages; annotate "
+                              "first with --stages, then again with --body")  # fmt: skip
+        return Selection((BODY,))
     if names is None:
         return Selection(GROUPS)
     asked = [_known(name) for name in names]

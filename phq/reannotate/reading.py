@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
 from phq.config import Read
+from phq.dataset.embedded import EmbeddedLabels
 from phq.dataset.item import Item
 from phq.dataset.reader import Dataset
 from phq.photos.decode import Decoded, PhotoRejectError, decode
+from phq.pose.body import load_body
 from phq.reannotate.groups import Selection
 from phq.reannotate.restored import restored_face, restored_fit
 from phq.reannotate.views import (
@@ -34,6 +41,7 @@ class ReadStored:
         self.dataset = dataset
         self.read = read
         self.selection = selection
+        self.embedded = EmbeddedLabels(dataset)
 
     def setup(self) -> None:
         """Nothing to load."""
@@ -57,6 +65,8 @@ class ReadStored:
         row = item.row
         view = self._view(item, row, decoded)
         person = person_in(row, view)
+        if row["body_model"] != load_body().name:
+            person.fields |= {name: np.asarray(v) if isinstance(v, list) else v for name, v in self._own_body(row)}
         if self.selection.crop_pixels:
             person.crop = cut_again(row, view.pixels) if view.kind == RAW and view.pixels is not None else item.image
             person.crop_mask = item.mask
@@ -65,6 +75,10 @@ class ReadStored:
         if "face" not in self.selection.names:
             person.face = restored_face(person)
         return person
+
+    def _own_body(self, row: Fields) -> Iterable[tuple[str, Any]]:
+        """The stages know the embedded body alone, so where the record is of another, its labels stand in."""
+        return (self.embedded.of(row) or {}).items()
 
     def _view(self, item: Item, row: Fields, decoded: Decoded | None) -> View:
         raw = raw_view(row, decoded) if decoded else None

@@ -7,6 +7,7 @@ import numpy as np
 from phq.camera.convention import RADIUS, unit
 from phq.face.centerface import Face
 from phq.keypoints.region import apply_affine
+from phq.pose.body import load_body
 from phq.pose.closed_form import TorsoFit
 from phq.pose.rotations import rotvec_to_rotmat
 from phq.reannotate.views import StoredPerson
@@ -30,13 +31,14 @@ def restored_fit(person: StoredPerson) -> TorsoFit:
     """The fit that the record was made of."""
     fields, row = person.fields, person.row
     torso = torso_from_camera(fields["cam2world"])
-    pose = np.reshape(row["smpl_pose"], (24, 3))
+    pose = np.reshape(fields["smpl_pose"], (24, 3))
     joints = {name: pose[i] for i, name in enumerate(SMPL_JOINTS) if name != "pelvis"}
     neck, head = rotvec_to_rotmat(np.stack([joints["neck"], joints["head"]]))
     place = neck_in_picture(fields["cam2world"], fields["intrinsics"]) * row["image_size"]
     neck_px = apply_affine(fields["crop_to_source"], place)
     scale = row["crop_side_px"] * fields["intrinsics"][0, 0] / RADIUS
-    betas = np.asarray(row["smpl_betas"], float)
+    of_another = fields["body_model"] not in ("", load_body().name)  # whose numbers mean other things
+    betas = np.zeros(10) if of_another else np.asarray(fields["smpl_betas"], float)
     return TorsoFit(torso, torso @ neck @ head, neck_px, float(scale), row["reprojection_error"], joints, betas)
 
 

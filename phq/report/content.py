@@ -150,9 +150,10 @@ def _sample(rows: Rows, row: int, place: int, picture: str) -> Content:
 def _around(rows: Rows, chosen: Chosen) -> list[Content]:
     found = []
     for middle, members in chosen.around.items():
-        pairs = [(row, with_body(rows.dataset, row)) for row in members]
+        pairs = [(row, with_body(rows.dataset, row, rows.bodies)) for row in members]
         tiles = [
-            {"picture": encoded(pair[0]), "body": encoded(pair[1]), "sample": _sample(rows, row, -1, "")}
+            {"picture": encoded(pair[0]), "body": encoded(pair[1]), "sample": _sample(rows, row, -1, ""),
+             "note": rows.bodies.note(rows.dataset[row].row)}
             for row, pair in pairs
             if pair is not None
         ]

@@ -10,9 +10,8 @@ from PIL import Image as Pil
 
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.pose.body import load_body
-from phq.pose.render import draw_body
-from phq.sheet import BODY_COLOUR, posed_vertices
+from phq.pose.drawn import Bodies
+from phq.sheet import laid_over
 from phq.work import Image
 
 THUMB, TILE = 112, 216
@@ -26,15 +25,12 @@ def thumb(dataset: Dataset, row: int) -> str:
     return "" if picture is None else encoded(picture)
 
 
-def with_body(dataset: Dataset, row: int) -> tuple[Image, Image] | None:
+def with_body(dataset: Dataset, row: int, bodies: Bodies) -> tuple[Image, Image] | None:
     """`TILE` × `TILE` × 3 RGB: the picture, and with the fitted body over it; None if it cannot be read."""
     picture = _small(dataset, row, TILE)
     if picture is None:
         return None
-    fields = dataset[row].row
-    K = np.diag([TILE, TILE, 1.0]) @ np.reshape(fields["intrinsics"], (3, 3))
-    faces = load_body().faces
-    return picture, draw_body(picture, posed_vertices(fields), faces, K, colour=BODY_COLOUR, opacity=0.6)
+    return picture, laid_over(picture, dataset[row].row, bodies, opacity=0.6)
 
 
 def encoded(picture: Image) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phq.curate.derived import is_drawn
+from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
@@ -35,16 +36,20 @@ def report(
     *,
     overlay: str | None = LATEST,
     png_dir: str | Path | None = None,
+    body: str | None = None,
 ) -> Reported:
     """Write the report of a dataset: one HTML file that needs no network. Same dataset, same bytes.
 
     Args:
         dataset: folder or URL. out: the page; by default ``report.html`` in the dataset's folder.
         overlay: the state, see `phq.dataset.overlays.names_up_to`. png_dir: folder for the main figures as PNG.
+        body: a word of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
+            drawn for them, from labels below.
 
     Raises:
         InputError: no dataset, or no such state.
-        ConfigError: a dataset on the net, and no `out`.
+        ConfigError: a dataset on the net, and no `out`; a body that cannot be chosen.
+        WeightError: the body's file cannot be used.
         OutputError: a file that phq did not draw is in the way, or it cannot be written.
         MissingExtraError: Plotly or Matplotlib is not installed.
     """
@@ -58,7 +63,7 @@ def report(
     if place.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{place} is to be a page; choose a name that ends in .html")
     check_replaceable(place)
-    rows = read_rows(opened)
+    rows = read_rows(opened, bodies_of(opened, body))
     chosen = choose(rows)
     said = content(rows, chosen)
     write_bytes(place, page(said))

@@ -15,6 +15,7 @@ from phq.balance.head_pose import head_to_torso
 from phq.curate.columns import columns
 from phq.dataset.reader import Dataset
 from phq.dataset.thresholds import thresholds_in_force
+from phq.pose.drawn import Bodies
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE
 
@@ -44,6 +45,8 @@ class Rows:
     """Scores, angles, ``margin``, and the head's ``turn`` and ``nod`` against the torso, degrees."""
     thresholds: Mapping[str, float]
     """By address, as they are in force."""
+    bodies: Bodies
+    """How bodies are drawn."""
 
     def __len__(self) -> int:
         return len(self.words)
@@ -68,11 +71,11 @@ class Rows:
         return values[np.isfinite(values)]
 
 
-def read_rows(dataset: Dataset) -> Rows:
+def read_rows(dataset: Dataset, bodies: Bodies) -> Rows:
     """All that the report says, but for the pictures.
 
     Args:
-        dataset: opened with its rejects.
+        dataset: opened with its rejects. bodies: how bodies are drawn.
 
     Raises:
         InputError: a table cannot be read, or is of an older phq.
@@ -83,7 +86,7 @@ def read_rows(dataset: Dataset) -> Rows:
     turn, nod = _head(table["neck_head_pose"])
     words = pa.table({name: table[name].cast(pa.string()).fill_null("") for name in _WORDS})
     numbers |= {"box_px": np.minimum(x1 - x0, y1 - y0), "turn": turn, "nod": nod}
-    return Rows(dataset, words, numbers, thresholds_in_force(dataset))
+    return Rows(dataset, words, numbers, thresholds_in_force(dataset), bodies)
 
 
 def _floats(column: pa.ChunkedArray) -> Doubles:

@@ -87,7 +87,7 @@ class Review:
             Route(f"/picture/{key}", self.picture),
             Route(f"/layer/{key}", self.layer),
             Route(f"/vertices/{key}", self.vertices),
-            Route("/faces", self.faces),
+            Route(f"/faces/{key}", self.faces),
         ]
 
     def page(self, request: Request) -> Response:
@@ -148,6 +148,8 @@ class Review:
             {"name": name, "value": value, "text": _description(name)}
             for name, value in row.items() if value is not None and not isinstance(value, list)
         ]  # fmt: skip
+        if note := self.catalogue.bodies.note(row):
+            fields.append({"name": "body", "value": note, "text": "the body that is drawn"})
         camera = {name: row.get(name) for name in ("cam2world", "intrinsics")}
         return _json({"key": row["key"], "fields": fields, "marks": self._marks(row["key"]), **camera})
 
@@ -163,16 +165,17 @@ class Review:
         return Response(self._layer(self._number(request), _size(request)), media_type="image/webp", headers=_FOREVER)
 
     def _drawn(self, number: int, size: int) -> bytes:
-        return body_layer(self.catalogue.dataset[number], size)
+        return body_layer(self.catalogue.dataset[number], size, self.catalogue.bodies)
 
     def vertices(self, request: Request) -> Response:
         """The body's vertices in the world."""
-        content = vertices(self.catalogue.dataset[self._number(request)])
+        content = vertices(self.catalogue.dataset[self._number(request)], self.catalogue.bodies)
         return Response(content, media_type="application/octet-stream", headers=_FOREVER)
 
     def faces(self, request: Request) -> Response:
         """The body's faces."""
-        return Response(faces(), media_type="application/octet-stream", headers=_FOREVER)
+        content = faces(self.catalogue.dataset[self._number(request)], self.catalogue.bodies)
+        return Response(content, media_type="application/octet-stream", headers=_FOREVER)
 
     async def mark(self, request: Request) -> Response:
         """Mark samples. The answer comes when the mark is on the disk."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from phq.curate.columns import columns
 from phq.dataset.columns import Columns
+from phq.dataset.embedded import bodies_of
 from phq.dataset.reader import Dataset
 from phq.dataset.thresholds import thresholds_in_force
 from phq.errors import InputError
@@ -37,13 +38,14 @@ class Catalogue:
     the thresholds say beside what people say.
 
     Args:
-        folder: the dataset.
+        folder: the dataset. body: a word of `phq.pose.body_choice`, to draw records that name that body.
 
     Raises:
         InputError: no dataset, not a folder on this machine, or none of its samples has a picture.
+        ConfigError, WeightError, MissingExtraError: no such body.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, body: str | None = None) -> None:
         every = Dataset(folder, rejects=True)
         if every.root.local is None:
             raise InputError(f"{folder} is not a folder on this machine; marks can only be written into one")
@@ -54,13 +56,16 @@ class Catalogue:
         self.folder = every.root.local
         self.dataset = every.select(rows)
         """The samples, in order."""
+        self.bodies = bodies_of(self.dataset, body)
+        """How bodies are drawn."""
         self.hidden = len(every) - len(rows)
         """Rejects of which no picture is stored."""
         self.keys = self.dataset.keys
         self.reviews = review_names(every.overlays)
         self.overlays = [name for name in every.overlays if name not in self.reviews]
-        self.state = hashlib.sha256(json.dumps(self.overlays).encode()).hexdigest()[:12]
-        """Changes with the labels."""
+        drawn = [self.bodies.given.sha256] if self.bodies.given is not None else []
+        self.state = hashlib.sha256(json.dumps([*self.overlays, *drawn]).encode()).hexdigest()[:12]
+        """Changes with the labels, and with what they are drawn with."""
         self._columns = Columns(every.root, self.overlays, rejects=True)
         self._base = self._columns.table([*DECIDED, "split", "source"]).take(rows)
         self.numbers = self._numbers()

@@ -21,6 +21,7 @@ def review_command(
         str | None,
         typer.Option(envvar="PHQ_REVIEW_TOKEN", help="Of the link, so that it stays. [default: a new one]"),
     ] = None,
+    body: Annotated[str | None, typer.Option(help="SMPL file to draw labels with that are for it.")] = None,
 ) -> None:
     """Look at samples in the browser and mark them; Ctrl-C stops, and puts the marks into an overlay."""
     if stats:
@@ -28,7 +29,7 @@ def review_command(
         return
     from phq.review.serving import serve
 
-    name = serve(dataset, port=port, token=token, reviewer=reviewer or _login(), tell=typer.echo)
+    name = serve(dataset, port=port, token=token, reviewer=reviewer or _login(), body=body, tell=typer.echo)
     typer.echo(f"marks are in the overlay {name}" if name else "no new marks")
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from phq.dataset.item import Item
 from phq.errors import InputError
-from phq.pose.body import load_body
+from phq.pose.drawn import Bodies, DrawnBody
 from phq.pose.render import draw_body
-from phq.sheet import BODY_COLOUR, posed_vertices
+from phq.sheet import BODY_COLOUR
 
 SIZES = (128, 256, 512)
 """Sides that a picture can be asked in, pixels."""
@@ -43,42 +43,49 @@ def thumbnail(content: bytes, stored: int, size: int) -> bytes:
     return _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
 
 
-def body_layer(item: Item, size: int) -> bytes:
+def body_layer(item: Item, size: int, bodies: Bodies) -> bytes:
     """The body as the sample's camera sees it, size × size, WebP, clear where there is no body.
 
     Raises:
-        InputError: the sample has no pose.
+        InputError: the sample has no pose, or one of a body that is not there.
     """
-    row = _posed(item)
+    found, row = _posed(item, bodies)
     K = np.diag([size, size, 1.0]) @ np.reshape(row["intrinsics"], (3, 3))
     nothing = np.zeros((size, size, 3), np.uint8)
-    drawn = draw_body(nothing, posed_vertices(row), load_body().faces, K, colour=BODY_COLOUR, opacity=1.0)
+    drawn = draw_body(nothing, found.vertices, found.body.faces, K, colour=BODY_COLOUR, opacity=1.0)
     alpha = np.where(drawn.any(-1, keepdims=True), 255, 0).astype(np.uint8)
     return _encoded(".webp", np.concatenate([drawn[..., ::-1], alpha], -1), [cv2.IMWRITE_WEBP_QUALITY, _WEBP_QUALITY])
 
 
-def vertices(item: Item) -> bytes:
+def vertices(item: Item, bodies: Bodies) -> bytes:
     """(V, 3) vertices of the body in the world (neck origin, y up, torso facing +z), metres, float32, little-endian.
 
     Raises:
-        InputError: the sample has no pose.
+        InputError: the sample has no pose, or one of a body that is not there.
     """
-    row = _posed(item)
+    found, row = _posed(item, bodies)
     cam2world = np.reshape(row["cam2world"], (4, 4))
-    in_world = posed_vertices(row) @ cam2world[:3, :3].T + cam2world[:3, 3]
+    in_world = found.vertices @ cam2world[:3, :3].T + cam2world[:3, 3]
     return in_world.astype("<f4").tobytes()
 
 
-def faces() -> bytes:
-    """(F, 3) vertex numbers of the body, uint16, little-endian."""
-    return load_body().faces.astype("<u2").tobytes()
+def faces(item: Item, bodies: Bodies) -> bytes:
+    """(F, 3) vertex numbers of the sample's body, uint16, little-endian.
+
+    Raises:
+        InputError: the sample has no pose, or one of a body that is not there.
+    """
+    return _posed(item, bodies)[0].body.faces.astype("<u2").tobytes()
 
 
-def _posed(item: Item) -> dict[str, Any]:
+def _posed(item: Item, bodies: Bodies) -> tuple[DrawnBody, dict[str, Any]]:
     row = item.row
     if row.get("smpl_pose") is None or row.get("cam2world") is None:
         raise InputError(f"sample {item.key} was thrown out before it had a pose")
-    return row
+    found = bodies.drawn(row)
+    if found is None:
+        raise InputError(bodies.note(row))
+    return found, row
 
 
 def _encoded(suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> bytes:

@@ -29,6 +29,7 @@ def serve(
     port: int,
     token: str | None = None,
     reviewer: str = "",
+    body: str | None = None,
     tell: Callable[[str], None] = print,
 ) -> str | None:
     """Serve the review page until a signal ends it, and then put the marks into an overlay.
@@ -38,6 +39,7 @@ def serve(
     Args:
         dataset: a folder. port: on this machine's own address; 0 for any that is free.
         token: of the link; a new one if None. reviewer: name that the page offers.
+        body: a word of `phq.pose.body_choice`, to draw records that name that body.
         tell: is given lines for people; the link as soon as the server listens.
 
     Returns:
@@ -57,12 +59,12 @@ def serve(
     from phq.review.app import Review, make_app
 
     token = _checked(token) if token is not None else secrets.token_urlsafe(24)
-    catalogue = Catalogue(dataset)
+    catalogue = Catalogue(dataset, body)
     folder = catalogue.folder
     with open_log(folder) as log, closing(_listen(port)) as listener:
         if (left := fold(folder, log.marks)) is not None:
             tell(f"marks of an earlier review are now in the overlay {left}")
-            catalogue = Catalogue(folder)
+            catalogue = Catalogue(folder, body)
         review = Review(catalogue, log, reviewer)
 
         class _Server(uvicorn.Server):

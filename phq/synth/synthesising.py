@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from phq import __version__
-from phq.building import BODY_LICENCE, BODY_SOURCE
 from phq.carrying import CarryUnits
 from phq.config import Config, load_config
 from phq.dataset.overlays import write_overlay
@@ -24,8 +23,9 @@ from phq.photos.discover import Found
 from phq.pipeline import Pipeline
 from phq.plan import WORK, Plan, close_work_folder, noted_id, open_work_folder
 from phq.pose.body import load_body
+from phq.pose.body_choice import body_entry
 from phq.running import alone, check_free, run_plan
-from phq.shards.card import Card, Model
+from phq.shards.card import Card
 from phq.shards.owner import MANIFEST
 from phq.shards.stage import EncodeSample
 from phq.synth.portrait import coarse, draw_portrait
@@ -139,7 +139,7 @@ def _coarse_rows(kept: list[dict[str, Any]], config: Config, spread: Spread) -> 
 
 
 def _card() -> Card:
-    body = Model(load_body().name, "body model the people are drawn from", BODY_LICENCE, BODY_SOURCE)
+    body = body_entry(load_body(), "body model the people are drawn from")
     return Card("Made-up people over 360°", __version__, (body,))
 
 

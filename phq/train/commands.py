@@ -40,7 +40,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     name = preset.value if preset else None
     done = train(
         datasets, out, preset=name, file=config, sets=set_ or (), kimg=kimg, resume=resume, device=device,
-        overlays=overlay or (), quiet=False,
+        overlays=overlay or (), quiet=False, say=typer.echo,
     )  # fmt: skip
     if done.first and done.finished:
         typer.echo(f"{done.images} images   {done.out}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from phq.dataset.item import Item
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
+from phq.pose.body import load_body
 from phq.torch.balance import balance_weights
 
 SHARE = "training_share"
@@ -99,6 +100,19 @@ def open_mixture(
         told = ", ".join(f"{where}: {name}" for where, name in conventions.items())
         raise InputError(f"these datasets show different parts of a person and cannot be mixed ({told})")
     return Mixture(datasets, _weights(datasets, shares, balance))
+
+
+def other_bodies(mixture: Mixture) -> list[str]:
+    """A sentence for each dataset whose labels are for another body than the embedded one, the generator's own."""
+    sentences = []
+    for dataset in mixture.datasets:
+        names = set(dataset.columns(["body_model"])["body_model"].to_pylist()) - {"", load_body().name}
+        if names:
+            sentences.append(
+                f"labels of {dataset.root.where} are for {', '.join(sorted(names))}; the generator turns neck and head "
+                f"about the joints of {load_body().name}: cameras and rotations of neck and head are the same for both"
+            )
+    return sentences
 
 
 def _weights(datasets: Sequence[Dataset], shares: Sequence[float], balance: str) -> NDArray[np.float64] | None:

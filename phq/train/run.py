@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from phq.train import chances
 from phq.train.checkpoint import Checkpoint, checkpoints
 from phq.train.config import DEFAULT, RunConfig, differences, load_run_config, over
 from phq.train.loop import Loop, Trainer
-from phq.train.mixture import Mixture, open_mixture
+from phq.train.mixture import Mixture, open_mixture, other_bodies
 from phq.train.ranks import Ranks, joined
 from phq.train.record import Record
 
@@ -51,6 +51,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
     device: str = "auto",
     overlays: Sequence[str] = (),
     quiet: bool = True,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Result:
     """Train the bundled generator; what ``phq train`` does.
 
@@ -64,7 +65,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
         resume: go on from the last checkpoint in `out`; from the beginning, if it has none.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         overlays: the state to read of each dataset, or one for all.
-        quiet: no progress bar.
+        quiet: no progress bar. say: is given a sentence where labels are for another body than the generator's.
 
     Raises:
         ConfigError: a setting that cannot be, or that a resumed run cannot change.
@@ -93,6 +94,8 @@ def train(  # noqa: PLR0913 (as many as the command has options)
             if lock is Lock.BUSY:
                 raise OutputError(f"another process is training in {folder}")
             _state_run(folder, config, mixture)
+            for sentence in other_bodies(mixture):
+                say(sentence)
             return _train(folder, config, saved, mixture, ranks, quiet)
 
 

@@ -42,8 +42,8 @@ function fillPictures() {
   }
 }
 
-function tile({ picture, body, sample }) {
-  const element = make("div", { className: "tile" }, image(picture), image(body, "drawn"), make("figcaption", {}, `${degrees(sample.yaw)}, head ${degrees(sample.head)}`));
+function tile({ picture, body, note, sample }) {
+  const element = make("div", { className: "tile" }, image(picture), image(body, "drawn"), make("figcaption", {}, `${degrees(sample.yaw)}, head ${degrees(sample.head)}${note && `; ${note}`}`));
   element.addEventListener("mousemove", (event) => showTip(sample, event));
   element.addEventListener("mouseleave", hideTip);
   return element;

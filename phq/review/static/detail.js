@@ -42,13 +42,14 @@ export class Detail {
     if (!this.open || !key || this.shown === key) return;
     this.shown = key;
     try {
-      const [sample, photo, vertices, viewer] = await Promise.all([
-        api.sample(key), this.#photo(key), api.bytes(`/vertices/${key}?v=${this.about.state}`), this.#made(),
+      const [sample, photo, vertices, faces, viewer] = await Promise.all([
+        api.sample(key), this.#photo(key), api.bytes(`/vertices/${key}?v=${this.about.state}`),
+        api.bytes(`/faces/${key}?v=${this.about.state}`), this.#made(),
       ]);
       if (this.shown !== key) return;
       this.#facts(sample.fields);
       this.said();
-      viewer?.show(new Float32Array(vertices), sample.cam2world, sample.intrinsics, photo);
+      viewer?.show(new Float32Array(vertices), new Uint16Array(faces), sample.cam2world, sample.intrinsics, photo);
       this.root.dataset.key = key;
     } catch (error) {
       if (this.shown === key) this.part("facts").replaceChildren(this.#row("error", error.message));
@@ -65,8 +66,8 @@ export class Detail {
   #made() {
     this.making ??= (async () => {
       try {
-        const [{ Viewer }, faces] = await Promise.all([import("./viewer.js"), api.bytes("/faces")]);
-        this.viewer = new Viewer(this.part("view"), faces);
+        const { Viewer } = await import("./viewer.js");
+        this.viewer = new Viewer(this.part("view"));
         return this.viewer;
       } catch (error) {
         this.part("no3d").hidden = false;

@@ -16,7 +16,7 @@ const line = (kind, points, color) =>
   new kind(new BufferGeometry().setFromPoints(points), new LineBasicMaterial({ color }));
 
 export class Viewer {
-  constructor(canvas, faces) {
+  constructor(canvas) {
     this.canvas = canvas;
     this.renderer = new WebGLRenderer({ canvas, antialias: true });
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
@@ -29,7 +29,6 @@ export class Viewer {
     this.lamp.position.set(-0.6, 1, 0.8);
     this.scene.add(this.camera, this.lamp.target);
     this.geometry = new BufferGeometry();
-    this.geometry.setIndex(new BufferAttribute(new Uint16Array(faces), 1));
     this.body = new Mesh(this.geometry, new MeshStandardMaterial({ color: BODY, roughness: 0.75, transparent: true }));
     const nearest = new Mesh(this.geometry, new MeshBasicMaterial({ colorWrite: false }));
     nearest.renderOrder = 1;     // after the photo: of what one sees through only the nearest surface is drawn
@@ -50,7 +49,8 @@ export class Viewer {
     return dial;
   }
 
-  show(vertices, cam2world, intrinsics, photo) {
+  show(vertices, faces, cam2world, intrinsics, photo) {
+    this.geometry.setIndex(new BufferAttribute(faces, 1));
     this.geometry.setAttribute("position", new BufferAttribute(vertices, 3));
     this.geometry.computeVertexNormals();
     this.geometry.computeBoundingSphere();
