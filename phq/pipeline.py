@@ -50,27 +50,27 @@ def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
     ]
 
 
-ORIENTATION = "orientation"
-"""A network that has no place of its own: the labels are calibrated with it."""
+CALIBRATED = {"orientation": "orientation", "quality": "centerface"}
+"""Embedded networks by what they serve, for which nothing else can stand: labels and scores are calibrated with them."""
 
 
 def weights_used(config: Config, places: Container[str] | None = None) -> list[Weight]:
     """The files that the pipeline's networks are loaded from, each once; all of them are there and can be used.
 
     Args:
-        places: only of these; of `phq.backends.protocols.PLACES` and `ORIENTATION`.
+        places: only of these; of `phq.backends.protocols.PLACES` and `CALIBRATED`.
 
     Raises:
         ConfigError, WeightError, MissingExtraError: see `phq.backends.offers.weights_of`.
     """
-    words = config.model_words() | {ORIENTATION: ""}
+    words = config.model_words() | CALIBRATED
     chosen = {place: word for place, word in words.items() if places is None or place in places}
     used = (_weights(place, word) for place, word in chosen.items())
     return list(dict.fromkeys(weight for weights in used for weight in weights))
 
 
 def _weights(place: str, word: str) -> tuple[Weight, ...]:
-    return (embedded(ORIENTATION),) if place == ORIENTATION else weights_of(place, word)
+    return (embedded(word),) if place in CALIBRATED else weights_of(place, word)
 
 
 def foreign(weights: Iterable[Weight]) -> tuple[str, ...]:

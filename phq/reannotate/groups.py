@@ -76,7 +76,7 @@ GROUPS = (
             "noise", "phash", "phash_mirror", "appearance", "second_face",
             *UNCERTAINTY,
         ),
-        networks=("centerface",),
+        places=("quality",),
         also=(("decisions", "they follow from the scores"),),
     ),
     Group(
