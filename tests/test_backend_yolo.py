@@ -271,14 +271,14 @@ def made(folder: Path, kind: str) -> Path:
 
     torch.manual_seed(0)
     path = folder / f"{kind}.pt"
-    with package.quietly():
-        from ultralytics import YOLO
-
-        model = YOLO(f"{kind}.yaml")
+    model = package.yolo_class()(f"{kind}.yaml")
     model.model.names = model.model.names | {0: "bicycle", 1: "person"}
+    if model.task == "pose":
+        model.model.kpt_shape = [17, 3]
     with torch.no_grad():
         for branch in model.model.model[-1].cv3:
             branch[-1].bias[:2] = torch.tensor([4.0, 6.0])
+    model.ckpt = {"train_args": {"task": model.task}}
     model.save(path)
     return path
 

@@ -171,11 +171,14 @@ def opened(path: Path) -> Any:
         WeightError: the file is hostile or damaged, or of something else.
     """
     yolo = yolo_class()
+    import torch
+
     from phq.weights.pickles import Skeleton, read_torch
 
     content = read_torch(path)  # before ultralytics, which would run what a pickle says
     saved = (content.get("ema") or content.get("model")) if isinstance(content, dict) else None
-    if not isinstance(saved, Skeleton):
+    # The network itself comes where somebody has told PyTorch that its class is safe, as ultralytics can.
+    if not isinstance(saved, Skeleton | torch.nn.Module):
         raise WeightError(f"{path} holds no network that ultralytics saved")
     try:
         return yolo(str(path))

@@ -1,12 +1,14 @@
 """The package ultralytics, imported so that it stays quiet: no settings in the user's home, no connection, no installs.
 
 It reads its environment variables while it is imported, and changes things of other packages by the way. Here the
-variables stand for that time only, its folder of settings is a temporary one, and what it changes is changed back.
+variables stand for that time only, its folder of settings is one that is gone afterwards, and what it changes is
+changed back. Where somebody has imported it before, it is as he wanted it.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +43,15 @@ def yolo_class() -> Any:
         MissingExtraError: ultralytics is not there.
     """
     check_installed()
-    with quietly():
+    if "ultralytics" in sys.modules:
         from ultralytics import YOLO
 
+        return YOLO
+    with quietly():
+        from ultralytics import YOLO
+        from ultralytics.utils import JSONDict
+
+        JSONDict._save = lambda self: None  # settings and a cache, which would make their folder again
         return YOLO
 
 
