@@ -33,6 +33,8 @@ needs_ultralytics = pytest.mark.skipif(
     importlib.util.find_spec("ultralytics") is None, reason="ultralytics is not installed: pip install 'phq[yolo]'"
 )
 PLACES = ("detector", "skeleton", "mask")
+FAMILIES = ("yolo11n", "yolo26n")
+"""The second does without non-maximum suppression."""
 
 
 def result(boxes: Any, scores: Any, keypoints: Any = None, masks: Any = None) -> SimpleNamespace:
@@ -273,10 +275,13 @@ def made(folder: Path, kind: str) -> Path:
     path = folder / f"{kind}.pt"
     model = package.yolo_class()(f"{kind}.yaml")
     model.model.names = model.model.names | {0: "bicycle", 1: "person"}
+    head = model.model.model[-1]
     if model.task == "pose":
         model.model.kpt_shape = [17, 3]
+    if model.task != "detect":
+        head.detect = type(head).forward  # as the published ones hold a method
     with torch.no_grad():
-        for branch in model.model.model[-1].cv3:
+        for branch in (*head.cv3, *getattr(head, "one2one_cv3", ())):
             branch[-1].bias[:2] = torch.tensor([4.0, 6.0])
     model.ckpt = {"train_args": {"task": model.task}}
     model.save(path)
@@ -286,16 +291,18 @@ def made(folder: Path, kind: str) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("weights")
-    return {kind: made(folder, kind) for kind in ("yolo11n", "yolo11n-pose", "yolo11n-seg")}
+    kinds = [family + kind for family in FAMILIES for kind in ("", "-pose", "-seg")]
+    return {kind: made(folder, kind) for kind in kinds}
 
 
 @needs_ultralytics
-def test_a_network_runs_and_its_people_do_not_depend_on_their_neighbours(weights: dict[str, Path]) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_runs_and_its_people_do_not_depend_on_their_neighbours(family: str, weights: dict[str, Path]) -> None:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, size, np.uint8) for size in ((90, 120, 3), (120, 90, 3), (90, 120, 3))]
-    detector = YoloDetector(str(weights["yolo11n"]))
+    detector = YoloDetector(str(weights[family]))
     together = detector.detect(pictures, 0.25, True)
-    again = YoloDetector(str(weights["yolo11n"]))
+    again = YoloDetector(str(weights[family]))
     for pixels, seen in zip(pictures, together, strict=True):
         assert len(seen) > 0
         assert (seen.scores >= WEAK).all()
@@ -307,22 +314,24 @@ def test_a_network_runs_and_its_people_do_not_depend_on_their_neighbours(weights
 
 
 @needs_ultralytics
-def test_poses_have_keypoints_as_skeleton_and_as_detector(weights: dict[str, Path]) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_poses_have_keypoints_as_skeleton_and_as_detector(family: str, weights: dict[str, Path]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (120, 120, 3), np.uint8)
-    skeleton = YoloSkeleton(str(weights["yolo11n-pose"]))
+    skeleton = YoloSkeleton(str(weights[f"{family}-pose"]))
     seen = skeleton.find(pixels, Candidates.of(np.zeros((0, 4)), np.zeros(0)), (0.25, 0.25), True)
     assert seen.keypoints.shape == (len(seen), 17, 3)
     assert seen.keypoints.any()
-    boxes = YoloDetector(str(weights["yolo11n-pose"])).detect([pixels], 0.25, True)[0]
+    boxes = YoloDetector(str(weights[f"{family}-pose"])).detect([pixels], 0.25, True)[0]
     np.testing.assert_array_equal(boxes.keypoints, seen.keypoints)
     with pytest.raises(WeightError, match="trained for 'detect'; needed here: pose"):
-        YoloSkeleton(str(weights["yolo11n"]))
+        YoloSkeleton(str(weights[family]))
 
 
 @needs_ultralytics
-def test_masks_have_the_size_of_the_crop(weights: dict[str, Path]) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_masks_have_the_size_of_the_crop(family: str, weights: dict[str, Path]) -> None:
     crop = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
-    network = YoloMask(str(weights["yolo11n-seg"]))
+    network = YoloMask(str(weights[f"{family}-seg"]))
     hint = np.random.default_rng(1).random((96, 96), np.float32)
     assert network.segment(crop, hint).shape == (96, 96)
     masks = network.network.look([crop], WEAK, retina_masks=True)[0].masks

@@ -20,8 +20,8 @@ from phq.work import Image
 MAX_IOU = 0.6
 WEAK = 0.1
 """Score from which a box is kept in mind; whether it is believed is for `phq.detect.fuse` to say."""
-WANTS = Resources(memory=600 << 20)
-"""PyTorch, ultralytics, and a network of some ten million numbers with its layers."""
+WANTS = Resources(memory=900 << 20)
+"""PyTorch, ultralytics, and a network of ten million numbers with its layers."""
 
 
 class YoloDetector:
