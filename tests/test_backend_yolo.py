@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from phq import build
 from phq.backends.offers import backend_class, weights_of
 from phq.backends.yolo import package
 from phq.backends.yolo.decode import best_mask, candidates
@@ -24,7 +25,7 @@ from phq.backends.yolo.mask import YoloMask
 from phq.backends.yolo.network import LICENCE, batches, person_class, torch_device
 from phq.config import load_config
 from phq.detect.candidates import Candidates
-from phq.errors import MissingExtraError, WeightError
+from phq.errors import InputError, MissingExtraError, WeightError
 from phq.pipeline import weights_used
 from phq.weights import registry
 from phq.weights.licences import notices
@@ -242,6 +243,17 @@ def test_a_licence_that_asks_for_more_than_a_name_is_said(installed: None, tmp_p
     used = weights_used(load_config(sets=[f"models.detector=yolo:{path}"]))
     assert list(notices(used)) == [f"licence of mine (person boxes): {LICENCE}"]
     assert list(notices(registry().values())) == []
+
+
+def test_a_build_says_the_licence_before_it_begins(
+    installed: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.pt"
+    path.write_bytes(b"weights")
+    for quiet, said in ((False, f"licence of mine (person boxes): {LICENCE}\n"), (True, "")):
+        with pytest.raises(InputError):
+            build(tmp_path / "nothing", tmp_path / "out", sets=[f"models.detector=yolo:{path}"], quiet=quiet)
+        assert capsys.readouterr().err == said
 
 
 def test_a_network_that_knows_no_people_is_refused() -> None:
