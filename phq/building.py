@@ -41,6 +41,7 @@ from phq.shards.card import Card, Model, stored_card
 from phq.shards.owner import MANIFEST
 from phq.shards.place import is_remote, is_url, place
 from phq.weights import Weight
+from phq.weights.licences import notices
 from phq.work import wanted
 
 
@@ -111,7 +112,7 @@ def build(  # noqa: PLR0913 - the options of the command
         keep_rejects: store rejected people too; an overlay rejects them, see `phq.decide.keeping`.
         sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
             `phq.provenance.statements.parse_statements`. Photos of one identity stay on one side of the split.
-        quiet: no progress bar.
+        quiet: no progress bar, and no word on licences that ask more than to be named.
 
     Raises:
         ConfigError, InputError, OutputError, WeightError: with a sentence for the user; what was finished stays.
@@ -126,8 +127,11 @@ def build(  # noqa: PLR0913 - the options of the command
     if settings.keep_rejects and is_remote(folder):
         raise ConfigError("keep_rejects decides by an overlay, which only a dataset in a folder can have")
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
-    weights = foreign(weights_used(settings))
-    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=stated.sha256 if stated else "", weights=weights)
+    used = weights_used(settings)
+    for line in () if quiet else notices(used):
+        print(line, file=sys.stderr)
+    digest = stated.sha256 if stated else ""
+    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=digest, weights=foreign(used))
     job = Build(folder, plan, stated, how, quiet)
     result = _built(job, extend) if standing is None else _extended(job, standing)
     counted = {name: result.counts[name] for name in ("photos", "people", "kept")}

@@ -51,7 +51,7 @@ def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
 
 
 CALIBRATED = {"orientation": "orientation", "quality": "centerface"}
-"""Embedded networks by what they serve, for which nothing else can stand: labels and scores are calibrated with them."""
+"""Embedded networks by what they serve, for which nothing else can stand: labels or scores are calibrated so."""
 
 
 def weights_used(config: Config, places: Container[str] | None = None) -> list[Weight]:

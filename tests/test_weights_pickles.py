@@ -96,6 +96,46 @@ def test_a_network_class_is_not_called(tmp_path: Path, saved_class: type) -> Non
             read_torch(tmp_path / "w.pt")
 
 
+def test_a_network_may_hold_a_method_of_another_class(tmp_path: Path, saved_class: type) -> None:
+    """As -pose and -seg weights do: ``self.detect = Detect.forward``, which pickles as a getattr."""
+    saved_class.forward = lambda self, x: x  # type: ignore[attr-defined]
+    saved_class.forward.__qualname__ = "DetectionModel.forward"
+    saved_class.forward.__module__ = "ultralytics.nn.tasks"
+    net = network(saved_class)
+    net.detect = saved_class.forward  # type: ignore[attr-defined]
+    torch.save({"model": net}, tmp_path / "w.pt")
+    assert "builtins.getattr" in torch.serialization.get_unsafe_globals_in_checkpoint(tmp_path / "w.pt")
+    content = read_torch(tmp_path / "w.pt")["model"]
+    assert list(content.tensors()) == list(net.state_dict())
+    assert not callable(content.detect)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [("class", "__subclasses__"), ("class", "__init__"), ("class", "_apply"), (torch.Size, "forward"), ([], "append")],
+)
+def test_nothing_else_is_had_by_getattr(tmp_path: Path, saved_class: type, owner: Any, name: str) -> None:
+    torch.save([Hostile(getattr, saved_class if owner == "class" else owner, name)], tmp_path / "w.pt")
+    with pytest.raises(WeightError, match=r"w\.pt is refused: it asks for"):
+        read_torch(tmp_path / "w.pt")
+
+
+def test_a_method_is_not_called(tmp_path: Path, saved_class: type) -> None:
+    method = b"cbuiltins\ngetattr\n(cultralytics.nn.tasks\nDetectionModel\nX\x07\x00\x00\x00forwardtR"
+    path = rewritten(tmp_path / "w.pt", b"\x80\x02" + method + b".")
+    assert not callable(read_torch(path))
+    with pytest.raises(WeightError, match=r"w\.pt"):
+        read_torch(rewritten(path, b"\x80\x02" + method + b")R."))
+
+
+def test_numbers_of_numpy_beside_the_weights_do_no_harm(tmp_path: Path) -> None:
+    import numpy as np
+
+    content = {"weight": torch.arange(3), "fitness": np.float64(0.5), "epochs": np.int64(3), "kind": np.dtype("f4")}
+    torch.save(content, tmp_path / "w.pt")
+    assert read_torch(tmp_path / "w.pt")["weight"].tolist() == [0, 1, 2]
+
+
 def rewritten(path: Path, code: bytes) -> Path:
     """A file of torch.save whose pickle is other code."""
     buffer = io.BytesIO()

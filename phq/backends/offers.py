@@ -34,10 +34,13 @@ class Offer:
 
 OFFERS = (
     Offer("detector", "nanodet", "phq.detect.nanodet:NanoDet"),
+    Offer("detector", "yolo", "phq.backends.yolo.detector:YoloDetector", "yolo"),
     Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
+    Offer("skeleton", "yolo", "phq.backends.yolo.detector:YoloSkeleton", "yolo"),
     Offer("landmarks", "blazepose", "phq.keypoints.blazepose:BlazePose"),
     Offer("face", "centerface", "phq.face.centerface:CenterFace"),
     Offer("mask", "landmarks", "phq.mask.from_landmarks:LandmarkMask"),
+    Offer("mask", "yolo", "phq.backends.yolo.mask:YoloMask", "yolo"),
 )
 
 

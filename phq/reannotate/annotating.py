@@ -43,6 +43,7 @@ from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_
 from phq.running import run_plan
 from phq.shards.card import Model
 from phq.shards.owner import MANIFEST
+from phq.weights.licences import notices
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
     execution = local(workers)
-    for line in selection.lines:
+    for line in (*selection.lines, *notices(weights_used(settings, selection.places))):
         say(line)
     plan = _plan(samples, raw, settings, selection, chosen, say)
     with _alone(_work_folder(folder, name), samples, plan) as work:

@@ -2,9 +2,10 @@
 
 Such a file holds a pickle, and a pickle is a program. torch's own restricted reader (``weights_only``) does not know
 the classes of a network that was saved whole, as Ultralytics saves them; here each stands as a `Skeleton` that takes
-over what the pickle sets on it and can do nothing. Every other name that torch does not permit is refused, and so is
-a call of one of these classes: what passes may then be given to the package that wrote it. Pickles of body models
-have a reader of their own, `phq.pose.smpl_pickle`.
+over what the pickle sets on it and can do nothing. A number of numpy and a table of settings stand as a `Remark`, and
+a method that a network holds (``Detect.forward`` in its -pose and -seg weights) as one too. Every other name that
+torch does not permit is refused, and so is a call of one of the classes or methods: what passes may then be given to
+the package that wrote it. Pickles of body models have a reader of their own, `phq.pose.smpl_pickle`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from phq.errors import WeightError
 if TYPE_CHECKING:
     from torch import Tensor
 
-MODULES = re.compile(r"(torch\.nn\.modules|ultralytics\.nn)(\.\w+)+")
+MODULES = re.compile(r"(torch\.nn\.modules|ultralytics\.nn|ultralytics\.utils\.(loss|tal))(\.\w+)+")
 """Names of classes that stand as skeletons."""
+REMARKS = re.compile(
+    r"numpy\.dtype|numpy\._?core\.multiarray\.scalar|ultralytics(\.yolo)?\.utils\.IterableSimpleNamespace"
+)
+"""Names of what makes a number or a table of what it is given, and nothing else."""
+GETATTR = "builtins.getattr"
+METHODS = ("forward", "forward_fuse")
+"""What a network may hold of itself or of another class."""
 PATHS = ("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath", "pathlib._local.WindowsPath")
 
 
@@ -50,6 +58,23 @@ class Skeleton(metaclass=_Closed):
             raise WeightError(f"the saved network is crooked: {error}") from error
 
 
+class Remark:
+    """Something beside the weights, forgotten."""
+
+    def __init__(self, *_arguments: object) -> None:
+        """Whatever it is made of."""
+
+    def __setstate__(self, state: object) -> None:
+        """Whatever is set on it."""
+
+
+def _method(owner: object, name: object) -> Remark:
+    """In place of `getattr`."""
+    if not isinstance(owner, _Closed | Skeleton) or name not in METHODS:
+        raise WeightError(f"it asks for {name!r} of something")
+    return Remark()
+
+
 def read_torch(path: Path) -> Any:
     """Content of a file of ``torch.save``, on the CPU; modules of networks are `Skeleton`.
 
@@ -61,7 +86,7 @@ def read_torch(path: Path) -> Any:
 
     try:
         asked = sorted(get_unsafe_globals_in_checkpoint(path))
-        refused = [name for name in asked if not MODULES.fullmatch(name) and name not in PATHS]
+        refused = [name for name in asked if not _permitted(name)]
         if refused:
             raise WeightError(f"{path} is refused: its pickle asks for {', '.join(map(repr, refused))}")
         with warnings.catch_warnings(), safe_globals([(_stand_in(name), name) for name in asked]):
@@ -73,9 +98,17 @@ def read_torch(path: Path) -> Any:
         raise WeightError(f"{path} cannot be read as weights of PyTorch: {_first_line(error)}") from error
 
 
+def _permitted(name: str) -> bool:
+    return bool(MODULES.fullmatch(name) or REMARKS.fullmatch(name)) or name in (*PATHS, GETATTR)
+
+
 def _stand_in(name: str) -> Any:
-    """Each name has a class of its own, so that a message can say which."""
-    return PurePosixPath if name in PATHS else _Closed(name, (Skeleton,), {})
+    """Each class has one of its own, so that a message can say which."""
+    if name in PATHS:
+        return PurePosixPath
+    if name == GETATTR:
+        return _method
+    return Remark if REMARKS.fullmatch(name) else _Closed(name, (Skeleton,), {})
 
 
 def _tensors(module: Skeleton, prefix: str) -> Iterator[tuple[str, Tensor]]:
