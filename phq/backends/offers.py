@@ -34,7 +34,10 @@ class Offer:
 
 OFFERS = (
     Offer("detector", "nanodet", "phq.detect.nanodet:NanoDet"),
+    Offer("detector", "rfdetr", "phq.detect.rfdetr:RfDetr"),
+    Offer("detector", "rtmdet", "phq.detect.rtmdet:RtmDet"),
     Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
+    Offer("skeleton", "rtmpose", "phq.detect.rtmpose:RtmPose"),
     Offer("landmarks", "blazepose", "phq.keypoints.blazepose:BlazePose"),
     Offer("face", "centerface", "phq.face.centerface:CenterFace"),
     Offer("mask", "landmarks", "phq.mask.from_landmarks:LandmarkMask"),
