@@ -64,9 +64,9 @@ def test_keypoints_come_back_to_the_photo(pulled: None, word: str, box: tuple[in
     found = skeleton.find(picture, Candidates.of([box], [0.9]), (0.4, 0.5), False)
     assert found.keypoints.shape == (1, 17, 3)
     np.testing.assert_array_equal(found.boxes[0], box)
-    for k, place in enumerate(places.values()):  # the first pixel of a spot answers
+    for k, place in zip((0, 1, 3), places.values(), strict=True):  # the first pixel of a spot answers
         np.testing.assert_allclose(found.keypoints[0, k, :2], place, atol=6)
-        np.testing.assert_allclose(found.keypoints[0, k + 3], found.keypoints[0, k])
+    np.testing.assert_array_equal(found.keypoints[0, [2, 4, 5]], found.keypoints[0, [1, 3, 0]])
     assert found.scores[0] == pytest.approx(found.keypoints[0, :, 2].mean())
 
 

@@ -5,8 +5,8 @@ pixels, so that an error in size, normalisation, order of colours or places show
 
 * ``rfdetr-tiny.onnx`` and ``rtmdet-tiny.onnx`` find the box round all red pixels as a person, and the box round all
   green ones as another class; its score grows with how red the reddest pixel is.
-* ``rtmpose-tiny.onnx`` (26 keypoints) and ``rtmw-tiny.onnx`` (133): keypoint 0 is at the reddest pixel, 1 at the
-  greenest, 2 at the bluest, and so on in turn.
+* ``rtmpose-tiny.onnx`` (26 keypoints) and ``rtmw-tiny.onnx`` (133): the nose is at the reddest pixel, the eyes at
+  the greenest, the ears at the bluest, the shoulders at the reddest again, and so on.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def simcc(file: str, keypoints: int, height: int = 256, width: int = 192) -> Non
     """Two responses a pixel: the stronger of a column, or row, for each colour, each twice."""
     graph = Graph()
     colours = graph("Concat", *(lead(graph, "input", colour, red_first=True) for colour in range(3)), axis=1)
-    turn = graph.constant([k % 3 for k in range(keypoints)], np.int64)
+    turn = graph.constant([(k + 1) // 2 % 3 for k in range(keypoints)], np.int64)
     for name, axis, side in (("simcc_x", 2, width), ("simcc_y", 3, height)):
         row = graph("ReduceMax", colours, axes=[axis], keepdims=0)
         row = graph("Gather", row, turn, axis=1)
