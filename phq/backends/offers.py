@@ -89,22 +89,23 @@ def backend_class(place: str, name: str) -> Any:
     if offer is not None:
         module, _, attribute = offer.target.partition(":")
         return getattr(import_module(module), attribute)
-    added = _added(place)
-    if name not in added:
-        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, added)}")
+    others = added(place)
+    if name not in others:
+        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, others)}")
     try:
-        return added[name].load()
+        return others[name].load()
     except PhqError:
         raise
     except Exception as error:
-        raise ConfigError(f"models.{place} = {name!r}: {added[name].value} cannot be loaded: {error}") from error
+        raise ConfigError(f"models.{place} = {name!r}: {others[name].value} cannot be loaded: {error}") from error
 
 
-def _added(place: str) -> dict[str, EntryPoint]:
+def added(place: str) -> dict[str, EntryPoint]:
+    """Back ends of a place that other packages offer, by name, in the order of names."""
     return {point.name: point for point in sorted(entry_points(group=f"phq.{place}"), key=lambda point: point.name)}
 
 
-def _known(place: str, added: dict[str, EntryPoint]) -> str:
+def _known(place: str, others: dict[str, EntryPoint]) -> str:
     own = [f"{o.name} (pip install 'phq[{o.extra}]')" if o.extra else o.name for o in offers(place).values()]
     empty = [NONE] if place in MAY_BE_EMPTY else []
-    return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in added.values()), *empty])
+    return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in others.values()), *empty])
