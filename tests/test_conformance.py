@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from photographs import FOLDER, pixels
 from tiny_networks import pulled, tiny_cache  # noqa: F401
+from typer.testing import CliRunner
 
+from phq.backends.commands import backends_app
 from phq.backends.conformance import complaints
 from phq.backends.offers import OFFERS, open_backend, weights_of
 from phq.backends.protocols import PLACES
@@ -163,9 +165,15 @@ def _licences_or_lack(place: str, name: str) -> Iterator[str]:
         yield str(error)
 
 
-def test_the_command_checks_a_word_on_photos(tmp_path: Path) -> None:
+def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (photo,) = FOLDER.glob("*astronaut*")
-    assert list(checked("mask", "landmarks", str(photo))) == []
+    call = ["check", "mask", "landmarks", str(photo)]
+    done = CliRunner().invoke(backends_app, call)
+    assert (done.exit_code, done.stdout) == (0, "mask landmarks: conforms\n")
+    monkeypatch.setattr(LandmarkMask, "segment", Scribbling.segment)
+    done = CliRunner().invoke(backends_app, call)
+    assert done.exit_code == 1
+    assert "writes to the picture (photo 0)" in done.stdout
     with pytest.raises(ConfigError, match="there is no place 'nose'"):
         list(checked("nose", "nanodet", str(photo)))
     with pytest.raises(ConfigError, match="nothing that could be checked"):

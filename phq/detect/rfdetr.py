@@ -55,7 +55,8 @@ class RfDetr:
 
     threshold = 0.5
     """That of RF-DETR's own `predict`."""
-    wants = Resources(memory=600 << 20)
+    wants = Resources(memory=450 << 20)
+    """At 512²: the weights, and as much again for the layers."""
 
     def __init__(self, weights: str = "") -> None:
         self.session = FAMILY.session(weights)
