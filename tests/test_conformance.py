@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from photographs import FOLDER, pixels
-from tiny_networks import pulled, tiny_cache  # noqa: F401
+from tiny_networks import DATA, pulled, tiny_cache  # noqa: F401
 from typer.testing import CliRunner
 
 from phq.backends.commands import backends_app
@@ -166,6 +166,7 @@ def _licences_or_lack(place: str, name: str) -> Iterator[str]:
 
 
 def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHQ_CACHE", str(tmp_path / "cache"))
     (photo,) = FOLDER.glob("*astronaut*")
     call = ["check", "mask", "landmarks", str(photo)]
     done = CliRunner().invoke(backends_app, call)
@@ -174,6 +175,8 @@ def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest
     done = CliRunner().invoke(backends_app, call)
     assert done.exit_code == 1
     assert "writes to the picture (photo 0)" in done.stdout
+    own_file = f"rtmdet:{DATA / 'rtmdet-tiny.onnx'}"  # and none is pulled
+    assert list(checked("detector", own_file, str(photo))) == []
     with pytest.raises(ConfigError, match="there is no place 'nose'"):
         list(checked("nose", "nanodet", str(photo)))
     with pytest.raises(ConfigError, match="nothing that could be checked"):

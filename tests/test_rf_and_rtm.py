@@ -6,17 +6,22 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+from photographs import pixels
 from tiny_networks import BLUE, DATA, GREEN, RED, pulled, scene, sha256, tiny_cache  # noqa: F401
 
 from phq.backends.files import input_size
 from phq.backends.offers import open_backend, weights_of
+from phq.building import build
 from phq.config import load_config
+from phq.dataset.reader import Dataset
 from phq.detect import rfdetr
 from phq.detect.candidates import Candidates
 from phq.detect.stage import DetectPeople
 from phq.errors import WeightError
+from phq.execute.choice import Engine, Execution
 from phq.pipeline import foreign, weights_used
 
 DETECTORS = ("rfdetr", "rtmdet", "rtmdet:rtmdet-nano")
@@ -102,6 +107,23 @@ def test_what_is_recorded_of_pulled_weights(pulled: None) -> None:
         assert used[name].sha256 == sha256(name)
         assert used[name].licence == "L"
     assert set(foreign(used.values())) == {sha256("rtmdet-nano"), sha256("rtmpose-m")}
+
+
+def test_a_build_runs_on_them_and_says_so(pulled: None, tmp_path: Path) -> None:
+    photo = pixels("scikit-image-0.26.0__astronaut.png").copy()
+    cv2.rectangle(photo, (40, 4), (450, 508), RED, 5)
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "framed.png"), photo[..., ::-1])
+    sets = ["models.detector=rfdetr", "models.skeleton=rtmpose"]
+    inline = Execution(engine=Engine.inline, workers=1)
+    built = build(tmp_path / "photos", tmp_path / "out", preset="everything", size=128, sets=sets, execution=inline)
+    (item,) = Dataset(tmp_path / "out")
+    assert item.row["detectors"] == "rfdetr+rtmpose"
+    box = [item.row[f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")]
+    np.testing.assert_allclose(box, [38, 2, 453, 511], atol=3)
+    models = {model.name: model for model in built.models}
+    assert {"rfdetr-small", "rtmpose-m"} <= models.keys()
+    assert "nanodet" not in models
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ ALIKE = 0.75
 """Fraction of what is seen in photos that has to be seen in their mirror images, and at twice the size, too."""
 
 
-def complaints(place: str, backend: Any, photos: Sequence[Image]) -> Iterator[str]:
+def complaints(place: str, backend: Any, photos: Sequence[Image], weights: str = "") -> Iterator[str]:
     """A sentence for each thing that is not as `phq.backends.protocols` says; nothing for a back end that conforms.
 
     Looked at: `name` and `weights`; shapes, ranges, order and finite numbers; that a picture is not written to, that
@@ -37,9 +37,10 @@ def complaints(place: str, backend: Any, photos: Sequence[Image]) -> Iterator[st
     without anything); that a mirrored photo, and one at twice the size, give about the same people.
 
     Args:
-        place: of `phq.backends.protocols.PLACES`. photos: H × W × 3 uint8 RGB with people in them.
+        place: of `phq.backends.protocols.PLACES`. photos: H × W × 3 uint8 RGB with people in them. weights: what the
+            back end was made with.
     """
-    yield from _of_itself(backend)
+    yield from _of_itself(backend, weights)
     trial = TRIALS[place](backend)
     pictures = {f"photo {i}": photo for i, photo in enumerate(photos)} | trial.odd()
     shown = {name: trial.shown(picture) for name, picture in pictures.items()}
@@ -53,11 +54,11 @@ def complaints(place: str, backend: Any, photos: Sequence[Image]) -> Iterator[st
     yield from _of_likeness(trial, [(shown[name], answers[name]) for name in seen])
 
 
-def _of_itself(backend: Any) -> Iterator[str]:
+def _of_itself(backend: Any, word: str) -> Iterator[str]:
     if not (isinstance(getattr(backend, "name", None), str) and backend.name):
         yield "it has no name"
     try:
-        weights = type(backend).weights()
+        weights = type(backend).weights(word)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it is to be told
         yield f"weights() raises {_called(error)}"
         return

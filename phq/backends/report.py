@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from phq.backends.conformance import complaints
-from phq.backends.offers import added, offers, open_backend, weights_of
+from phq.backends.offers import added, offers, open_backend, split_word, weights_of
 from phq.backends.protocols import PLACES
 from phq.config import Models
 from phq.errors import ConfigError, InputError, PhqError
@@ -52,7 +52,7 @@ def checked(place: str, word: str, source: str) -> Iterator[str]:
     backend = open_backend(place, word)
     if backend is None:
         raise ConfigError(f"{place} {word!r} is nothing that could be checked")
-    yield from complaints(place, backend, _photos(source))
+    yield from complaints(place, backend, _photos(source), split_word(word)[1])
 
 
 def _photos(source: str) -> list[Image]:
