@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from phq import __version__
+from phq.backends.commands import backends_app
 from phq.balance.commands import balance_command
 from phq.curate.commands import (
     fiftyone_command,
@@ -126,6 +127,7 @@ def evaluate_multiview(
 evaluate.command("gan")(gan_command)
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")
+app.add_typer(backends_app, name="backends")
 app.command("import")(told_when_stopped()(import_command))
 app.command("annotate")(told_when_stopped()(annotate_command))
 app.command("decide")(decide_command)

@@ -21,5 +21,10 @@ class Resources:
 
 def together(wants: Iterable[Resources]) -> Resources:
     """Of stages that run one after the other in a worker: memory adds up, cores and GPUs are shared."""
-    every = [*wants, Resources(memory=PROCESS_MEMORY)]
+    return summed([*wants, Resources(memory=PROCESS_MEMORY)])
+
+
+def summed(wants: Iterable[Resources]) -> Resources:
+    """The same without the process round them; of at least one."""
+    every = list(wants)
     return Resources(max(w.cpus for w in every), max(w.gpus for w in every), sum(w.memory for w in every))

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from phq.errors import ConfigError, PhqError
+from phq.resources import Resources
 
 NONE = "none"
 """The word for a place that is left empty."""
@@ -35,8 +36,11 @@ class Offer:
 OFFERS = (
     Offer("detector", "nanodet", "phq.detect.nanodet:NanoDet"),
     Offer("detector", "yolo", "phq.backends.yolo.detector:YoloDetector", "yolo"),
+    Offer("detector", "rfdetr", "phq.detect.rfdetr:RfDetr"),
+    Offer("detector", "rtmdet", "phq.detect.rtmdet:RtmDet"),
     Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
     Offer("skeleton", "yolo", "phq.backends.yolo.detector:YoloSkeleton", "yolo"),
+    Offer("skeleton", "rtmpose", "phq.detect.rtmpose:RtmPose"),
     Offer("landmarks", "blazepose", "phq.keypoints.blazepose:BlazePose"),
     Offer("face", "centerface", "phq.face.centerface:CenterFace"),
     Offer("mask", "landmarks", "phq.mask.from_landmarks:LandmarkMask"),
@@ -79,6 +83,19 @@ def weights_of(place: str, word: str) -> tuple[Any, ...]:
     return tuple(backend_class(place, name).weights(weights))
 
 
+def wants_of(place: str, word: str) -> Resources:
+    """What a worker wants that runs a word's back end; memory as its class states it, none if it does not.
+
+    Raises:
+        ConfigError: nobody offers it.
+    """
+    name, _ = split_word(word)
+    if name == NONE and place in MAY_BE_EMPTY:
+        return Resources()
+    wants: Resources = getattr(backend_class(place, name), "wants", Resources())
+    return wants
+
+
 def backend_class(place: str, name: str) -> Any:
     """The class of a back end; phq's own name wins over an entry point's.
 
@@ -89,22 +106,23 @@ def backend_class(place: str, name: str) -> Any:
     if offer is not None:
         module, _, attribute = offer.target.partition(":")
         return getattr(import_module(module), attribute)
-    added = _added(place)
-    if name not in added:
-        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, added)}")
+    others = added(place)
+    if name not in others:
+        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, others)}")
     try:
-        return added[name].load()
+        return others[name].load()
     except PhqError:
         raise
     except Exception as error:
-        raise ConfigError(f"models.{place} = {name!r}: {added[name].value} cannot be loaded: {error}") from error
+        raise ConfigError(f"models.{place} = {name!r}: {others[name].value} cannot be loaded: {error}") from error
 
 
-def _added(place: str) -> dict[str, EntryPoint]:
+def added(place: str) -> dict[str, EntryPoint]:
+    """Back ends of a place that other packages offer, by name, in the order of names."""
     return {point.name: point for point in sorted(entry_points(group=f"phq.{place}"), key=lambda point: point.name)}
 
 
-def _known(place: str, added: dict[str, EntryPoint]) -> str:
+def _known(place: str, others: dict[str, EntryPoint]) -> str:
     own = [f"{o.name} (pip install 'phq[{o.extra}]')" if o.extra else o.name for o in offers(place).values()]
     empty = [NONE] if place in MAY_BE_EMPTY else []
-    return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in added.values()), *empty])
+    return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in others.values()), *empty])

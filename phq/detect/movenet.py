@@ -76,12 +76,12 @@ class MoveNet:
     wants = Resources(memory=100 << 20)
 
     def __init__(self, weights: str = "") -> None:
-        self.session = open_session("movenet")
+        self.session = open_session(self.weights(weights)[0].name)
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
         """The embedded network; there is but one."""
-        return (embedded("movenet"),)
+        return (embedded("movenet", weights),)
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """See `phq.backends.protocols.Skeleton`."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates, united
-from phq.detect.tiles import look_at_tiles
+from phq.detect.imagenet import normalised
+from phq.detect.tiles import look_closer
 from phq.resources import Resources
 from phq.weights import Weight, embedded, open_session
 from phq.work import Image
@@ -18,10 +19,6 @@ from phq.work import Image
 SIDE = 416
 STRIDES = (8, 16, 32)
 BINS = 11
-MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-STD = np.array([58.395, 57.12, 57.375], np.float32)
-_NORMALISED = [((np.arange(256, dtype=np.float32) - m) / s).astype(np.float32) for m, s in zip(MEAN, STD, strict=True)]
-"""What each value of each channel becomes: a table is five times as fast as the arithmetic."""
 MAX_IOU = 0.55
 WEAK = 0.18
 """Score from which a box is kept in mind; whether it is believed is for `phq.detect.fuse` to say."""
@@ -35,8 +32,7 @@ def to_input(pixels: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
     """H × W × 3 RGB to 1 × 3 × 416 × 416, stretched (not letterboxed: that is how the network was exported)."""
     shrink = max(pixels.shape[:2]) > SIDE
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    planes = [cv2.LUT(plane, table) for plane, table in zip(cv2.split(small), _NORMALISED, strict=True)]
-    return np.stack(planes)[None]
+    return normalised(np.asarray(small, np.uint8))
 
 
 def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> tuple[Boxes, Boxes]:
@@ -73,13 +69,13 @@ class NanoDet:
     wants = Resources(memory=100 << 20)
 
     def __init__(self, weights: str = "") -> None:
-        self.session = open_session("nanodet")
+        self.session = open_session(self.weights(weights)[0].name)
         self._by_shape = {tuple(o.shape[1:]): o.name for o in self.session.get_outputs()}
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
         """The embedded network; there is but one."""
-        return (embedded("nanodet"),)
+        return (embedded("nanodet", weights),)
 
     def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
         """See `phq.backends.protocols.Detector`; boxes may reach beyond the photo."""
@@ -87,8 +83,7 @@ class NanoDet:
 
     def _detect(self, pixels: Image, threshold: float, tiles: bool) -> Candidates:
         whole = self._whole(pixels)
-        in_tiles, parts = look_at_tiles(pixels, self._look) if tiles else (united([]), united([]))
-        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
+        return look_closer(pixels, whole, self._look, threshold, MAX_IOU) if tiles else whole.distinct(MAX_IOU)
 
     def _whole(self, pixels: Image) -> Candidates:
         seen = self._look(pixels)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phq.backends.offers import open_backend
+from phq.backends.offers import open_backend, wants_of
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import Detection, fuse
-from phq.resources import Resources
+from phq.resources import summed
 from phq.schema import plain
 from phq.work import Image, Person, Photo
 
@@ -22,11 +22,10 @@ class DetectPeople:
     """Fills `photo.people`; a photo without anybody is rejected as ``no_person``."""
 
     name = "detect"
-    wants = Resources(memory=200 << 20)
-    """Two networks and the largest of their layers."""
 
     def __init__(self, options: Detect, models: Models) -> None:
         self.options, self.models = options, models
+        self.wants = summed([wants_of("detector", models.detector), wants_of("skeleton", models.skeleton)])
 
     def setup(self) -> None:
         """Load the detector and the skeleton network, if there is one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,3 +60,25 @@ def look_at_tiles(
         whole.append(seen.at(~partial))
         cut.append(seen.at(partial))
     return united(whole), united(cut)
+
+
+def look_closer(
+    pixels: Image, whole: Candidates, look: Callable[[Image], Candidates], threshold: float, max_iou: float
+) -> Candidates:
+    """What a look at the whole photo found and what looks at its tiles add, best first.
+
+    Args:
+        threshold: score from which a candidate is believed. max_iou: of two boxes that are two people.
+    """
+    in_tiles, parts = look_at_tiles(pixels, look)
+    return united([whole, in_tiles]).with_parts(parts, threshold).distinct(max_iou)
+
+
+def look_everywhere(
+    pictures: Sequence[Image], look: Callable[[Image], Candidates], threshold: float, tiles: bool, max_iou: float
+) -> list[Candidates]:
+    """`look` at each picture and, with `tiles`, at the tiles of the large ones; see `look_closer`."""
+    found = [look(pixels) for pixels in pictures]
+    if not tiles:
+        return found
+    return [look_closer(p, whole, look, threshold, max_iou) for p, whole in zip(pictures, found, strict=True)]

@@ -51,12 +51,12 @@ class CenterFace:
     side = SIDE
 
     def __init__(self, weights: str = "") -> None:
-        self.session = open_session("centerface")
+        self.session = open_session(self.weights(weights)[0].name)
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
         """The embedded network; there is but one."""
-        return (embedded("centerface"),)
+        return (embedded("centerface", weights),)
 
     def detect(self, square: Image) -> Face:
         """Best face of a `SIDE` × `SIDE` × 3 RGB picture; its score may be low."""

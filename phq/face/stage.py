@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from phq.align.stage import crop_box
-from phq.backends.offers import open_backend
+from phq.backends.offers import open_backend, wants_of
 from phq.camera.convention import camera_from_torso, project
 from phq.face.centerface import FACE_FOUND, Face
 from phq.keypoints.region import Region, invert_affine, sample
@@ -31,6 +31,7 @@ class FindFace:
 
     def __init__(self, word: str = "centerface") -> None:
         self.word = word
+        self.wants = wants_of("face", word)
 
     def setup(self) -> None:
         """Load the network."""

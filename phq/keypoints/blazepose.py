@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from phq.errors import ConfigError
 from phq.keypoints.region import Region, apply_affine, sample
+from phq.resources import Resources
 from phq.weights import Weight, embedded, open_session
 from phq.work import Floats, Image
 
@@ -64,6 +65,8 @@ class BlazePose:
     """
 
     name = "blazepose"
+    wants = Resources(memory=280 << 20)
+    """The network and its layers."""
 
     def __init__(self, weights: str = "") -> None:
         self.session = open_session(self.weights(weights)[0].name)

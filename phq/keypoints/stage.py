@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phq.backends.offers import open_backend
+from phq.backends.offers import open_backend, wants_of
 from phq.keypoints.blazepose import Landmarks, box_region
 from phq.keypoints.region import Region
-from phq.resources import Resources
 from phq.work import Floats, Person, Photo, living
 
 if TYPE_CHECKING:
@@ -42,11 +41,9 @@ class FindLandmarks:
     """Two passes, and the second once more on the mirror image; their median is stored, all three are evidence."""
 
     name = "keypoints"
-    wants = Resources(memory=280 << 20)
-    """The network, and its layers for a batch."""
-
     def __init__(self, word: str = "blazepose") -> None:
         self.word = word
+        self.wants = wants_of("landmarks", word)
 
     def setup(self) -> None:
         """Load the network."""

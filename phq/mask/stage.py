@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.align.padding import is_padding
-from phq.backends.offers import open_backend
+from phq.backends.offers import open_backend, wants_of
 from phq.keypoints.blazepose import SIDE, Landmarks
 from phq.keypoints.region import invert_affine, warp_soft
 from phq.mask.guided import guided_filter
@@ -33,6 +33,7 @@ class MaskPerson:
 
     def __init__(self, word: str = "landmarks") -> None:
         self.word = word
+        self.wants = wants_of("mask", word)
 
     def setup(self) -> None:
         """Load the network, if there is one beside that of the landmarks."""

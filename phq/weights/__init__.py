@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from phq.errors import WeightError
+from phq.errors import ConfigError, WeightError
 
 FOLDER = Path(__file__).parent
 
@@ -34,12 +34,17 @@ def registry() -> dict[str, Weight]:
     return {e["name"]: Weight(**e) for e in entries}
 
 
-def embedded(name: str) -> Weight:
+def embedded(name: str, asked: str = "") -> Weight:
     """The entry of an embedded network whose file is what the registry says.
 
+    Args:
+        asked: weights that the configuration asks for after a colon; there are none but the network's own.
+
     Raises:
-        WeightError: see `checked_path`.
+        ConfigError: others are asked for. WeightError: see `checked_path`.
     """
+    if asked:
+        raise ConfigError(f"'{name}:{asked}': {name} comes with its own weights and takes no others; write {name}")
     checked_path(name)
     return registry()[name]
 

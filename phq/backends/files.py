@@ -1,0 +1,93 @@
+"""The ONNX file that the word of a back end names: a pulled one of its family, or one of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phq.errors import WeightError
+from phq.weights import Weight
+from phq.weights.catalogue import remote, remotes
+from phq.weights.devices import open_onnx
+from phq.weights.digest import sha256_once
+from phq.weights.packs import pack_file
+from phq.weights.store import weights_path
+
+
+@dataclass(frozen=True)
+class Family:
+    """Weights that one back end can run."""
+
+    backend: str
+    names: tuple[str, ...]
+    """How their names in ``phq weights list`` begin."""
+    default: str
+    purpose: str
+
+    def weight(self, word: str) -> Weight:
+        """What a word names, after looking that it is there.
+
+        Raises:
+            WeightError: it is not, or it is damaged, or it belongs to another back end.
+        """
+        word = word or self.default
+        if not self._named(word):
+            path = self._own(word)
+            size = path.stat().st_size
+            return Weight(path.stem, path.name, sha256_once(path), size, "not stated", "own file", self.purpose)
+        entry, path = remote(word), weights_path(word)
+        size = path.stat().st_size
+        return Weight(entry.name, entry.file, sha256_once(path), size, entry.licence, entry.source, entry.purpose)
+
+    def session(self, word: str) -> Any:
+        """ONNX Runtime session of what a word names.
+
+        Raises:
+            WeightError: see `weight`; or ONNX Runtime cannot run it.
+        """
+        word = word or self.default
+        if not self._named(word):
+            return open_onnx(self._own(word))
+        return open_onnx(pack_file(word, ".onnx") if remote(word).file.endswith(".zip") else weights_path(word))
+
+    def _named(self, word: str) -> bool:
+        return word in remotes() and word.startswith(self.names)
+
+    def _own(self, word: str) -> Path:
+        path = Path(word).expanduser()
+        if path.suffix == ".onnx" and path.is_file():
+            return path
+        known = ", ".join(f"{self.backend}:{name}" for name in remotes() if name.startswith(self.names))
+        missing = f"there is no file {path}" if path.suffix == ".onnx" else f"{self.backend} has no weights {word!r}"
+        raise WeightError(f"{missing}; there are {known} and {self.backend}:FILE.onnx")
+
+
+def input_size(session: Any, otherwise: int | None) -> tuple[int, int]:
+    """Height and width of the picture that a network takes.
+
+    Args:
+        otherwise: side of the square if the file leaves it open; None: then it cannot be used.
+
+    Raises:
+        WeightError: it takes no three planes, or leaves their size open.
+    """
+    shape = session.get_inputs()[0].shape
+    if len(shape) != 4 or shape[1] not in (3, "channels", "num_channels"):
+        raise WeightError(f"a network on 1 × 3 × height × width is wanted, and this one takes {shape}")
+    height, width = (side if isinstance(side, int) else otherwise for side in shape[2:])
+    if not height or not width:
+        raise WeightError("the file leaves the size of its picture open; export it with a fixed one")
+    return height, width
+
+
+def expect_output(session: Any, name: str, last: int, what: str) -> None:
+    """Look that a network has an output, and how long its last axis is.
+
+    Raises:
+        WeightError: it is another network.
+    """
+    found = {output.name: output.shape for output in session.get_outputs()}
+    if name not in found or (isinstance(found[name][-1], int) and found[name][-1] != last):
+        outputs = ", ".join(f"{key} {shape}" for key, shape in found.items())
+        raise WeightError(f"{what} has an output {name} [..., {last}], and this file has {outputs}")
