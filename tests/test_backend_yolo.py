@@ -22,7 +22,7 @@ from phq.backends.yolo import package
 from phq.backends.yolo.decode import best_mask, candidates
 from phq.backends.yolo.detector import WEAK, YoloDetector, YoloSkeleton
 from phq.backends.yolo.mask import YoloMask
-from phq.backends.yolo.network import LICENCE, batches, person_class, torch_device
+from phq.backends.yolo.network import LICENCE, Network, batches, person_class, torch_device
 from phq.config import load_config
 from phq.detect.candidates import Candidates
 from phq.errors import InputError, MissingExtraError, WeightError
@@ -181,6 +181,23 @@ def test_pictures_of_one_shape_run_together_up_to_a_limit() -> None:
     assert list(batches(shapes, 2)) == [[0, 2], [3], [1, 4]]
     assert list(batches(shapes, 1)) == [[0], [2], [3], [1], [4]]
     assert list(batches([], 2)) == []
+
+
+@pytest.mark.parametrize(("device", "calls"), [("cpu", [1, 1, 1, 1]), ("cuda:0", [3, 1])])
+def test_results_come_in_the_order_of_the_pictures(device: str, calls: list[int], monkeypatch: Any) -> None:
+    made_of = []
+
+    def predict(self: Network, bgr: list[np.ndarray], score: float, options: Any) -> list[Any]:
+        made_of.append(len(bgr))
+        return [SimpleNamespace(cpu=pixels[0, 0].tolist) for pixels in bgr]
+
+    monkeypatch.setattr(Network, "_predict", predict)
+    network = object.__new__(Network)
+    network.device = device
+    sizes = [(4, 6), (4, 6), (6, 4), (4, 6)]
+    pictures = [np.full((*size, 3), [number, 10, 20], np.uint8) for number, size in enumerate(sizes)]
+    assert network.look(pictures, 0.1) == [[20, 10, number] for number in range(4)], "blue first, as it was trained"
+    assert made_of == calls
 
 
 # what is said
