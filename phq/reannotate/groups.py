@@ -54,9 +54,9 @@ GROUPS = (
     ),
     Group(
         "face",
-        ("face", "store_face"),
-        ("face_found", "face_score", "face_box", "face_points", *UNCERTAINTY),
-        places=("face",),
+        ("face", "store_face", "identity"),
+        ("face_found", "face_score", "face_box", "face_points", "face_embedding", "face_network", *UNCERTAINTY),
+        places=("face", "identity"),
     ),
     Group(
         "camera",
@@ -82,7 +82,7 @@ GROUPS = (
         (),
         (
             "decision", "reason", "detail", "score_name", "threshold", "margin", "duplicate_of", "duplicate_group",
-            "scene_group",
+            "scene_group", "identity_group",
         ),
     ),
 )  # fmt: skip
