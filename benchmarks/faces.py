@@ -1,11 +1,11 @@
 """How well an identity network tells people apart, on faces whose owners are known.
 
     phq build examples/photos WORK --preset everything --set models.identity=faceres --set duplicates.reject=false
-    python benchmarks/faces.py WORK [--who benchmarks/faces.csv] [--sheet faces.jpg] [--lfw]
+    python benchmarks/faces.py WORK [--who benchmarks/faces.csv] [--same 0.65] [--sheet faces.png] [--lfw]
 
-Cosines of all pairs of one person and of two, how many of each reach the network's own threshold, and the groups that
-the build has found. ``--sheet`` draws the faces, a group a row. ``--lfw`` shows the network 100 faces of LFW, 25 pixels
-wide, that come with scikit-image; nearly all are of different people.
+Cosines of all pairs of one person and of two, and how many of each reach ``--same``, by default the network's own
+threshold. ``--sheet`` draws the faces, a group that the build has found a row. ``--lfw`` shows the network 100 faces of
+LFW, 25 pixels wide, that come with scikit-image; nearly all are of different people.
 """
 
 from __future__ import annotations
@@ -104,12 +104,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--who", type=Path, default=WHO)
+    parser.add_argument("--same", type=float)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--lfw", action="store_true")
     options = parser.parse_args()
     dataset = Dataset(options.dataset)
     rows = faces_of(dataset)
-    same = same_face(rows[0]["face_network"], None)
+    same = same_face(rows[0]["face_network"], options.same)
     compare(rows, known_names(options.who), same)
     if options.lfw:
         lfw(dataset.run["config"]["models"]["identity"], same)

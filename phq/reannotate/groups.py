@@ -54,9 +54,17 @@ GROUPS = (
     ),
     Group(
         "face",
-        ("face", "store_face", "identity"),
-        ("face_found", "face_score", "face_box", "face_points", "face_embedding", "face_network", *UNCERTAINTY),
-        places=("face", "identity"),
+        ("face", "store_face"),
+        ("face_found", "face_score", "face_box", "face_points", *UNCERTAINTY),
+        places=("face",),
+        also=(("identity", "an embedding is of the face that was found"),),
+    ),
+    Group(
+        "identity",
+        ("identity",),
+        ("face_embedding", "face_network"),
+        places=("identity",),
+        also=(("decisions", "samples of one face are grouped with them"),),
     ),
     Group(
         "camera",
@@ -119,7 +127,7 @@ class Selection:
     @property
     def photo_pixels(self) -> bool:
         """A stage looks at the photo."""
-        return not {"keypoints", "face"}.isdisjoint(self.names)
+        return not {"keypoints", "face", "identity"}.isdisjoint(self.names)
 
     @property
     def crop_pixels(self) -> bool:
