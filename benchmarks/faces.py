@@ -6,12 +6,18 @@
 Cosines of all pairs of one person and of two, and how many of each reach ``--same``, by default the network's own
 threshold. ``--sheet`` draws the faces, a group that the build has found a row. ``--lfw`` shows the network 100 faces of
 LFW, 25 pixels wide, that come with scikit-image; nearly all are of different people.
+
+    python benchmarks/faces.py --grouping 100000
+
+Time and memory of grouping so many random faces, five of each person.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -22,10 +28,13 @@ import numpy as np
 from phq.backends.offers import open_backend, same_face
 from phq.dataset.reader import Dataset
 from phq.face.centerface import Face
-from phq.face.embedding import text_to_embedding
+from phq.face.embedding import HALF, text_to_embedding
+from phq.face.faceres import FaceRes
+from phq.quality.faces import face_groups
 
 WHO = Path(__file__).with_suffix(".csv")
 TILE = 128
+AT_ONCE = 1000
 LEVELS = (0.0, 0.1, 0.5, 0.9, 0.99, 1.0)
 
 
@@ -99,15 +108,34 @@ def _tile(picture: np.ndarray, box: list[float]) -> np.ndarray:
     return np.asarray(cv2.resize(part, (TILE, TILE)))
 
 
+def grouping(count: int) -> None:
+    """A line of figures."""
+    rng, faces = np.random.default_rng(0), []
+    for _ in range(0, count, 5 * AT_ONCE):
+        centres = np.repeat(rng.standard_normal((AT_ONCE, 1024), np.float32), 5, 0)
+        noisy = centres + np.float32(0.5) * rng.standard_normal(centres.shape, np.float32)
+        faces += [row.astype(HALF).tobytes() for row in noisy / np.linalg.norm(noisy, axis=1, keepdims=True)]
+    keys = [f"{number:016x}" for number in range(len(faces))]
+    start = time.process_time()
+    found = face_groups(keys, faces, [""] * len(faces), lambda _: FaceRes.same)
+    seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(f"{len(faces)} faces, {len(set(found))} groups: {seconds:.1f} s of processor, {peak} MiB")
+
+
 def main() -> None:
     """As the module says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("dataset", type=Path, nargs="?")
+    parser.add_argument("--grouping", type=int)
     parser.add_argument("--who", type=Path, default=WHO)
     parser.add_argument("--same", type=float)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--lfw", action="store_true")
     options = parser.parse_args()
+    if options.grouping:
+        grouping(options.grouping)
+    if options.dataset is None:
+        return
     dataset = Dataset(options.dataset)
     rows = faces_of(dataset)
     same = same_face(rows[0]["face_network"], options.same)
