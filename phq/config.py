@@ -80,6 +80,12 @@ class Duplicates(_Section):
     scene: bool = Field(default=False, description="reject all but the best of a person in one scene too")
 
 
+class Identity(_Section):
+    """From where on two faces are one person's."""
+
+    same: Score | None = Field(default=None, description="least cosine of their embeddings; absent: the network's own")
+
+
 class Split(_Section):
     """How samples are split."""
 
@@ -100,6 +106,7 @@ class Config(_Section):
     crop: Crop = Crop()
     provenance: Provenance = Provenance()
     duplicates: Duplicates = Duplicates()
+    identity: Identity = Identity()
     split: Split = Split()
     thresholds: dict[str, float] = Field(default={}, description="by address; absent = off")
 

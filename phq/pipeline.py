@@ -9,10 +9,11 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from phq.align.stage import CropHeadshot
-from phq.backends.offers import weights_of
+from phq.backends.offers import NONE, weights_of
 from phq.camera.stage import PlaceCamera
 from phq.config import Config
 from phq.detect.stage import DetectPeople
+from phq.face.identity import EmbedIdentity
 from phq.face.stage import FindFace, StoreFace
 from phq.keypoints.stage import FindLandmarks
 from phq.mask.stage import MaskPerson
@@ -45,6 +46,7 @@ def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
         CropHeadshot(config.size),
         MaskPerson(words["mask"]),
         StoreFace(),
+        *([EmbedIdentity(words["identity"])] if words["identity"] != NONE else []),
         ScorePerson(),
         EncodeSample(config.crop.jpeg_quality),
     ]

@@ -110,6 +110,11 @@ class Sample(BaseModel):
     face_score: float = Field(description="score of that face, 0 if none")
     face_box: list[float] = _floats(4, "x0, y0, x1, y1 in crop pixels, zeros if none")
     face_points: list[float] = _floats(10, "eyes, nose, mouth corners x, y in crop pixels, zeros if none")
+    face_embedding: str = Field(
+        pattern="^[A-Za-z0-9+/]*={0,2}$",
+        description="base64 of little-endian float16, unit length; '' where there is no identity network or no face",
+    )
+    face_network: str = Field(description="identity network and its weights' hash; '' where face_embedding is ''")
     # scores
     source_px_per_px: float = Field(description="photo pixels per stored pixel along one axis; < 1 is magnified")
     head_px: float = Field(description="height of the head, photo pixels")
@@ -152,6 +157,7 @@ class Row(Sample):
     duplicate_of: str = Field(description="key of the sample this one repeats, '' if none")
     duplicate_group: str = Field(description="key of the best of all samples that look alike; '' if alone")
     scene_group: str = Field(description="key of the best sample of this person in this scene; '' if alone")
+    identity_group: str = Field(description="key of the first sample of the same face; '' if alone or unknown")
     shard: str = Field(description="path of the shard inside the dataset, '' for a reject")
     jpg_offset: int = Field(description="offset of the image's first byte in the shard")
     jpg_size: int = Field(description="bytes of the image")

@@ -19,7 +19,7 @@ from phq.schema import PROVENANCE, Sample, make_sample, sample_to_json
 from phq.shards.write import write_dataset
 
 DECIDED = {"score_name": "", "threshold": 0.0, "margin": 0.0, "duplicate_of": "",
-           "duplicate_group": "", "scene_group": ""}  # fmt: skip
+           "duplicate_group": "", "scene_group": "", "identity_group": ""}  # fmt: skip
 REJECT = {
     "source_path": "photos/bad.jpg", "source_sha256": "f" * 64, "split": "", "decision": "rejected",
     "reason": "truncated", "detail": "it ends early", **DECIDED,

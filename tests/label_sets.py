@@ -85,7 +85,7 @@ def write_cameras(out: Path, views: list[tuple[np.ndarray, np.ndarray]], photos:
 
 CARD = Card("Cameras", "0.0", ())
 DECIDED = {"decision": "kept", "reason": "", "detail": "", "score_name": "", "threshold": 0.0, "margin": 0.0,
-           "duplicate_of": "", "duplicate_group": "", "scene_group": ""}  # fmt: skip
+           "duplicate_of": "", "duplicate_group": "", "scene_group": "", "identity_group": ""}  # fmt: skip
 PLACE = np.array([[0.5, 0.0, 20.0], [0.0, 0.5, 10.0]])
 """crop_to_source of every sample of `write_cameras`."""
 

@@ -61,11 +61,13 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "image_size": SIDE,
         "phash": "0" * 16,
         "phash_mirror": "f" * 16,
+        "face_embedding": "",
+        "face_network": "",
     }
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}
     row |= sample.model_dump() | {"split": split, "decision": "kept", "reason": "", "detail": ""}
-    row |= {"duplicate_group": "", "scene_group": ""}
+    row |= {"duplicate_group": "", "scene_group": "", "identity_group": ""}
     return TinySample(row, {"jpg": jpg, "json": sample_to_json(sample), "mask.png": mask})
 
 

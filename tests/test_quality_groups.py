@@ -38,7 +38,7 @@ def person(number: int, colours: np.ndarray = COLOURS, *, spread: float = 12.0, 
 
 
 def grouped(people: list[dict[str, Any]], faces: np.ndarray | None = None) -> list[str]:
-    return scene_groups(columns_of(people), faces)
+    return scene_groups(columns_of(people), faces, 0.6)
 
 
 def columns_of(people: list[dict[str, Any]]) -> dict[str, Any]:

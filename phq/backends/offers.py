@@ -43,6 +43,9 @@ OFFERS = (
     Offer("skeleton", "rtmpose", "phq.detect.rtmpose:RtmPose"),
     Offer("landmarks", "blazepose", "phq.keypoints.blazepose:BlazePose"),
     Offer("face", "centerface", "phq.face.centerface:CenterFace"),
+    Offer("face", "insightface", "phq.backends.insightface.scrfd:Scrfd", "insightface"),
+    Offer("identity", "faceres", "phq.face.faceres:FaceRes"),
+    Offer("identity", "insightface", "phq.backends.insightface.arcface:ArcFace", "insightface"),
     Offer("mask", "landmarks", "phq.mask.from_landmarks:LandmarkMask"),
     Offer("mask", "yolo", "phq.backends.yolo.mask:YoloMask", "yolo"),
 )
@@ -115,6 +118,18 @@ def backend_class(place: str, name: str) -> Any:
         raise
     except Exception as error:
         raise ConfigError(f"models.{place} = {name!r}: {others[name].value} cannot be loaded: {error}") from error
+
+
+def same_face(network: str, stated: float | None) -> float:
+    """Cosine from which two embeddings of a network show one face.
+
+    Args:
+        network: as ``face_network`` calls it. stated: what the configuration says.
+
+    Raises:
+        ConfigError: the configuration does not say, and the network is not known here.
+    """
+    return stated or float(backend_class("identity", split_word(network)[0]).same)
 
 
 def added(place: str) -> dict[str, EntryPoint]:

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from phq.provenance.groups import names_of
 
-LINKS = ("key", "source_sha256", "identity", "duplicate_of", "duplicate_group", "scene_group")
+LINKS = ("key", "source_sha256", "identity", "duplicate_of", "duplicate_group", "scene_group", "identity_group")
 """Columns that link samples."""
 
 
@@ -20,7 +20,7 @@ def components(rows: Iterable[Mapping[str, Any]], identity: bool = True) -> NDAr
     """(n,) a number for each row, equal for rows that are linked directly or through others; from 0, by first row.
 
     Two samples are linked if they are of one photo, if they name the same person, or if one repeats the other
-    (``duplicate_of``), both repeat a third, kept or not, or they are in one group of duplicates or of a scene.
+    (``duplicate_of``), both repeat a third, kept or not, or they are in one group of duplicates, a scene or a face.
 
     Args:
         rows: `LINKS` of each sample. identity: whether a person links.
@@ -39,7 +39,7 @@ def components(rows: Iterable[Mapping[str, Any]], identity: bool = True) -> NDAr
 def _names(fields: Mapping[str, Any], identity: bool) -> Sequence[tuple[str, str]]:
     """Names that a row shares with those it is linked to."""
     found = [("sample", fields["key"])]
-    alike = ("duplicate_of", "duplicate_group", "scene_group")
+    alike = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
     found += [("sample", fields[name]) for name in alike if fields.get(name)]
     found += [("photo", fields["source_sha256"])] if fields["source_sha256"] else []
     return found + [("person", name) for name in names_of(fields["identity"] if identity else "")]

@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from phq import __version__
-from phq.config import Config, load_config
+from phq.config import Config, Identity, load_config
 from phq.curate.combine import Rows
 from phq.curate.describe import card_of
 from phq.curate.tombstones import TOMBSTONES, read_tombstones, unite_tombstones, write_tombstones
@@ -61,6 +61,7 @@ def merge(
 
     * A stored picture is there once. Duplicates are found and treated as in a build, over all samples together.
     * Rejects come along. A path that means different photos gets the name of its dataset's folder before it.
+    * So are faces, but by the strictest cosine that a dataset was built with (``identity.same``).
     * A sample keeps its split, unless it is linked to one of the other split (see `phq.curate.components`): then all
       of them go to train, so that nothing that was trained on is ever tested on.
     * What one dataset has redacted is left out, whichever dataset has it, and all tombstones come along.
@@ -83,9 +84,10 @@ def merge(
     """
     if len(datasets) < 2:
         raise ConfigError("a merge needs at least two datasets and the folder of the new one")
-    settings = _settings(bits, keep_duplicates)
     folder = _free(Path(out), datasets)
+    settings = _settings(bits, keep_duplicates)
     sources = open_sources(datasets, overlay)
+    settings = settings.model_copy(update={"identity": _identity(sources)})
     rows = Rows(sources)
     stones = unite_tombstones(stone for source in sources for stone in read_tombstones(source.root))
     redacted = rows.obey(stones)
@@ -111,6 +113,13 @@ def merge(
 def _settings(bits: int | None, keep_duplicates: bool) -> Config:
     sets = [] if bits is None else [f"duplicates.bits={bits}"]
     return load_config("everything", None, [*sets, f"duplicates.reject={str(not keep_duplicates).lower()}"])
+
+
+def _identity(sources: Sequence[Source]) -> Identity:
+    """The strictest cosine that a dataset was built with, if one was stated."""
+    configs = [source.folded.run.get("config") for source in sources]
+    stated = [(config.get("identity") or {}).get("same") for config in configs if isinstance(config, dict)]
+    return Identity(same=max((same for same in stated if same), default=None))
 
 
 def _free(out: Path, datasets: Iterable[str | Path]) -> Path:

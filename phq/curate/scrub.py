@@ -14,7 +14,7 @@ from phq.schema import Row
 REMOVED = "(redacted)"
 _AT_ONCE = 200
 """Names in one pattern."""
-NAMING = ("duplicate_of", "duplicate_group", "scene_group")
+NAMING = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
 """Columns that hold the key of another sample."""
 _FREE_TEXT = "detail"
 

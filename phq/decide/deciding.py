@@ -20,7 +20,7 @@ from phq.decide.columnar import Spoken, decide_columns
 from phq.decide.flip_again import EVIDENCE, p_flip_columns
 from phq.errors import InputError
 from phq.quality.alike import STORED as LIKENESS
-from phq.quality.alike import Fields, find_alike, with_proportion
+from phq.quality.alike import Fields, compacted, find_alike
 from phq.quality.decide import in_words
 from phq.quality.reasons import RULES
 from phq.reannotate.deciding import BOX, DECISION, revisable
@@ -114,8 +114,8 @@ def _decided(table: pa.Table, config: Config) -> pa.Table:
     spoken = decide_columns(table, config.thresholds)
     open_again = np.asarray(pc.is_in(pc.fill_null(table["reason"], ""), value_set=pa.array(["", *_may_fall()])))
     keeping = np.flatnonzero(open_again & ~spoken.broken)
-    likeness = with_proportion(table.select(LIKENESS).take(pa.array(keeping)))
-    alike = {int(keeping[row]): fields for row, fields in find_alike(likeness, config.duplicates).items()}
+    likeness = compacted(table.select(LIKENESS).take(pa.array(keeping)))
+    alike = {int(keeping[row]): fields for row, fields in find_alike(likeness, config).items()}
     now = _by_score(table, spoken) | {name: table[name].to_pylist() for name in ("duplicate_of",)}
     for row in np.flatnonzero(open_again).tolist():
         now["duplicate_of"][row] = ""
@@ -148,6 +148,7 @@ def _by_score(table: pa.Table, spoken: Spoken) -> dict[str, list[Any]]:
         "detail": [""] * len(broken),
         "duplicate_group": [""] * len(broken),
         "scene_group": [""] * len(broken),
+        "identity_group": [""] * len(broken),
     }
     for row in np.flatnonzero(spoken.broken).tolist():
         now["detail"][row] = _in_words(table, spoken, row)

@@ -88,4 +88,6 @@ def face_fields(face: Face, person: Person) -> dict[str, object]:
         "face_score": face.score if found else 0.0,
         "face_box": face.box if found else np.zeros(4),
         "face_points": face.points.ravel() if found else np.zeros(10),
+        "face_embedding": "",
+        "face_network": "",
     }

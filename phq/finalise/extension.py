@@ -37,8 +37,7 @@ from phq.finalise.tables import merged, rows_of, write_groups
 from phq.frozen import INPUTS, Difference, Frozen, compare, freeze, thaw
 from phq.photos.discover import Found, Stamp
 from phq.plan import forget_plan, frozen_inputs
-from phq.quality.alike import STORED, with_proportion
-from phq.quality.groups import PROPORTION
+from phq.quality.alike import COMPACT, STORED, compacted
 from phq.shards.atomic import atomic_write, output_errors
 from phq.shards.card import SPLITS
 from phq.shards.owner import MANIFEST
@@ -155,8 +154,8 @@ def conclude_extension(folder: Path, source: Source) -> Outcome:
     check_units(source.work, source.units)
     gone = {stone.key_sha256 for stone in read_tombstones(folder)}
     gathered = gather(source.work, range(source.units), source.config, gone)
-    names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name != PROPORTION]
-    before = with_proportion(_columns(folder / MANIFEST, names))
+    names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name not in COMPACT]
+    before = compacted(_columns(folder / MANIFEST, names))
     return Outcome(settle(gathered.table, source.config, before), gathered)
 
 
@@ -215,7 +214,7 @@ def _stage_tables(change: Change, settled: Settled, work: Path, names: Sequence[
     new = settled.kept
     keys = np.array([*old, *new["key"].to_pylist()], "S16")
     whose = np.array([0] * len(old) + [1 + splits.index(split) for split in new["split"].to_pylist()], np.int8)
-    parts = [rows_of(rows_path(work, name) for name in names if name.startswith(f"{split}/")) for split in splits]
+    parts = [rows_of([rows_path(work, name) for name in names if name.startswith(f"{split}/")]) for split in splits]
     turn = whose[np.argsort(keys, kind="stable")]
     with atomic_write(change.path(MANIFEST)) as stream:
         write_groups(stream, merged([rows_of([folder / MANIFEST]), *parts], turn))

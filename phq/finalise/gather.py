@@ -18,8 +18,7 @@ from phq.curate.tombstones import text_sha256
 from phq.errors import OutputError, PhqError
 from phq.finalise.rows import STORAGE, UNGROUPED, decided
 from phq.pipeline import StageCount
-from phq.quality.alike import LIKENESS, STORED, with_proportion
-from phq.quality.groups import PROPORTION
+from phq.quality.alike import COMPACT, LIKENESS, STORED, compacted
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE
 from phq.shards.place import is_of_server
@@ -50,7 +49,7 @@ class Gathered:
     """Rows of all units in the order of the plan."""
 
     table: pa.Table
-    """`DECISION`, the columns of `_STAY`, `PROPORTION`, and ``unit`` and ``row``: where all columns of the row are."""
+    """`DECISION`, the columns of `_STAY`, `COMPACT`, and ``unit`` and ``row``: where all columns of the row are."""
     stages: dict[str, StageCount] = field(default_factory=dict)
     """Summed over all units, whenever they were computed."""
 
@@ -80,7 +79,7 @@ def _schema() -> pa.Schema:
     known = arrow_schema()
     fields = [pa.field(name, known.field(name).type) for name in dict.fromkeys((*_STAY, *DECISION))]
     places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
-    return pa.schema([*fields, pa.field(PROPORTION, pa.float64()), *places])
+    return pa.schema([*fields, *(pa.field(name, kind) for name, kind in COMPACT.items()), *places])
 
 
 def open_unit(work: Path, number: int) -> pq.ParquetFile:
@@ -113,7 +112,7 @@ def _read_unit(work: Path, number: int) -> tuple[pa.Table, UnitResult]:
     file = open_unit(work, number)
     with unit_errors(number):
         result = UnitResult.noted((file.metadata.metadata or {})[COUNTS.encode()])
-        return with_proportion(file.read(list(_READ), use_threads=False).replace_schema_metadata(None)), result
+        return compacted(file.read(list(_READ), use_threads=False).replace_schema_metadata(None)), result
 
 
 def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:

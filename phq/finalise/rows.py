@@ -12,14 +12,14 @@ import pyarrow as pa
 from phq.config import Config
 from phq.provenance.groups import split_groups
 from phq.quality.alike import STORED as LIKENESS
-from phq.quality.alike import find_alike, with_proportion
+from phq.quality.alike import compacted, find_alike
 from phq.quality.decide import decide, scores_of
 from phq.schema import rounded
 from phq.shards.tables import arrow_schema, read_table
 from phq.shards.tar import MEMBERS
 
 Fields = dict[str, Any]
-UNGROUPED = {"duplicate_of": "", "duplicate_group": "", "scene_group": ""}
+UNGROUPED = {"duplicate_of": "", "duplicate_group": "", "scene_group": "", "identity_group": ""}
 STORAGE = tuple(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size"))
 
 
@@ -65,7 +65,7 @@ def mark_duplicates(rows: list[Fields], config: Config) -> None:
     """Record what each row repeats, and the groups it is in; reject it if the configuration says so."""
     schema = pa.schema([arrow_schema().field(name) for name in LIKENESS])
     table = pa.Table.from_pylist([{name: row.get(name) for name in LIKENESS} for row in rows], schema)
-    for index, fields in find_alike(with_proportion(table), config.duplicates).items():
+    for index, fields in find_alike(compacted(table), config).items():
         rows[index] |= fields
 
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from phq.config import Config
 from phq.finalise.gather import DECISION, take
-from phq.finalise.rows import split_of
-from phq.provenance.groups import names_of, split_groups
-from phq.quality.alike import LIKENESS, find_alike
-from phq.quality.groups import PROPORTION
+from phq.finalise.rows import UNGROUPED, split_of
+from phq.provenance.groups import GROUPED_BY, split_groups
+from phq.quality.alike import COMPACT, LIKENESS, find_alike
 from phq.shards.card import SPLITS
 
 Indices = NDArray[np.int64]
@@ -66,33 +65,46 @@ def settle(table: pa.Table, config: Config, before: pa.Table | None = None) -> S
     """
     columns = {name: table[name].to_pylist() for name in DECISION}
     keeping = np.flatnonzero(np.array([decision == "kept" for decision in columns["decision"]], bool))
-    _mark_duplicates(table, columns, keeping, config, before)
+    standing = _mark_alike(table, columns, keeping, config, before)
     kept = np.array([row for row in keeping.tolist() if columns["decision"][row] == "kept"], np.int64)
     names = list(table.column_names)
     for name in DECISION:
         field = table.schema.field(name)
         table = table.set_column(names.index(name), field, pa.array(columns[name], field.type))
-    table = table.append_column("split", pa.array(_splits(table, kept, config, before), pa.string()))
+    table = table.append_column("split", pa.array(_splits(table, kept, config, standing), pa.string()))
     keys = np.array(table["key"].take(pa.array(kept)).to_pylist(), "S16")
     return Settled(table, kept[np.argsort(keys, kind="stable")])
 
 
-STANDING = tuple(dict.fromkeys((*LIKENESS, PROPORTION, "identity", "split")))
+STANDING = tuple(dict.fromkeys((*LIKENESS, *COMPACT, "identity", "split")))
 """What `settle` needs to know of samples that stand."""
+_GROUPS = tuple(name for name in GROUPED_BY if name in UNGROUPED)
 
 
-def _mark_duplicates(
+def _mark_alike(
     table: pa.Table, columns: dict[str, list[Any]], keeping: Indices, config: Config, before: pa.Table | None
-) -> None:
-    """As `phq.finalise.rows.mark_duplicates`; samples that stand come first and are not judged."""
-    looked = take(table.select([*LIKENESS, PROPORTION]), keeping)
+) -> pa.Table | None:
+    """As `phq.finalise.rows.mark_duplicates`; samples that stand come first and are not judged.
+
+    Returns:
+        `before` with the groups that its samples are in beside the new ones, for the splits.
+    """
+    looked = take(table.select([*LIKENESS, *COMPACT]), keeping)
     stand = 0 if before is None else len(before)
     if before is not None:
         looked = pa.concat_tables([before.select(looked.column_names).cast(looked.schema), looked]).combine_chunks()
-    for number, fields in find_alike(looked, config.duplicates, stand).items():
-        if number >= stand:
-            for name, value in fields.items():
-                columns[name][int(keeping[number - stand])] = value
+    groups = {name: [""] * stand for name in _GROUPS}
+    for number, fields in find_alike(looked, config, stand).items():
+        row = number if number < stand else int(keeping[number - stand])
+        for name, value in fields.items():
+            if number >= stand:
+                columns[name][row] = value
+            elif name in groups:
+                groups[name][row] = value
+    if before is not None:
+        for name, values in groups.items():
+            before = before.append_column(name, pa.array(values, pa.string()))
+    return before
 
 
 def _splits(table: pa.Table, kept: Indices, config: Config, before: pa.Table | None) -> list[str]:
@@ -116,8 +128,9 @@ def _splits(table: pa.Table, kept: Indices, config: Config, before: pa.Table | N
 
 def _groups(tables: list[pa.Table]) -> dict[str, str]:
     """As `phq.provenance.groups.split_groups`, of the photos for which it is not the photo itself."""
-    pairs = {pair for table in tables for pair in _pairs(table, "source_sha256", "identity") if names_of(pair[1] or "")}
-    return split_groups({"source_sha256": photo, "identity": identity} for photo, identity in pairs)
+    shared = GROUPED_BY[1:]
+    pairs = {(name, *pair) for name in shared for table in tables for pair in _pairs(table, "source_sha256", name)}
+    return split_groups({"source_sha256": photo, name: value} for name, photo, value in pairs if value)
 
 
 def _pairs(table: pa.Table | None, *names: str) -> zip[tuple[Any, ...]]:

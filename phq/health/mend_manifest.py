@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from phq.config import Config, Duplicates
+from phq.config import Config
 from phq.curate.tombstones import tombstoned
 from phq.dataset.journal import Change
 from phq.errors import ConfigError
@@ -22,7 +22,7 @@ from phq.health.record import read_json
 from phq.health.report import Report
 from phq.health.shard import Places
 from phq.quality.alike import STORED as LIKENESS
-from phq.quality.alike import find_alike, with_proportion
+from phq.quality.alike import compacted, find_alike
 from phq.schema import Sample, sample_to_json
 from phq.shards.owner import MANIFEST
 from phq.shards.tables import ROWS_PER_GROUP, arrow_schema, read_table, write_table
@@ -145,7 +145,7 @@ def _fresh_rows(
     rows = [sample | {"reason": ""} for key, sample in samples.items() if sample and sample["key"] == key]
     fresh = conclude(rows, config.when_stored())[0]
     if old is not None:  # a row names those that it looks like, which may be any others
-        _mark(fresh, _without(old, by_json), config.storing_all().duplicates)
+        _mark(fresh, _without(old, by_json), config.storing_all())
     return {row["key"]: row for row in fresh}
 
 
@@ -153,11 +153,11 @@ def _without(table: pa.Table, keys: frozenset[str]) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["key"], value_set=pa.array([None, *sorted(keys)], pa.string()))))
 
 
-def _mark(fresh: list[Fields], old: pa.Table, config: Duplicates) -> None:
+def _mark(fresh: list[Fields], old: pa.Table, config: Config) -> None:
     """Set what new rows repeat, and their groups, among themselves and the old ones."""
     schema = pa.schema([arrow_schema().field(name) for name in LIKENESS])
     new = pa.Table.from_pylist([{name: row[name] for name in LIKENESS} for row in fresh], schema)
-    found = find_alike(with_proportion(pa.concat_tables([new, old.select(LIKENESS).cast(schema)])), config)
+    found = find_alike(compacted(pa.concat_tables([new, old.select(LIKENESS).cast(schema)])), config)
     for number, row in enumerate(fresh):
         row.update({name: found.get(number, {}).get(name, "") for name in UNGROUPED})
 

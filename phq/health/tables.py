@@ -19,8 +19,8 @@ from phq.shards.tables import arrow_schema
 
 REJECTS = "rejects.parquet"
 LIGHT = (
-    "key", "split", "decision", "reason", "detail", "duplicate_of", "duplicate_group", "scene_group", "shard",
-    "jpg_offset", "source_path", "source_sha256", "person_index", "phash", "camera_yaw_deg", *PROVENANCE,
+    "key", "split", "decision", "reason", "detail", "duplicate_of", "duplicate_group", "scene_group", "identity_group",
+    "shard", "jpg_offset", "source_path", "source_sha256", "person_index", "phash", "camera_yaw_deg", *PROVENANCE,
 )  # fmt: skip
 """Columns that are looked at over all rows at once; of the others, a few thousand rows are in memory at a time."""
 DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)

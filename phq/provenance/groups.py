@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-GROUPED_BY = ("source_sha256", "identity", "duplicate_group", "scene_group")
+GROUPED_BY = ("source_sha256", "identity", "duplicate_group", "scene_group", "identity_group")
 """Columns that keep photos together."""
 
 
@@ -20,8 +20,8 @@ def split_groups(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """By ``source_sha256``, a text that is the same for all photos that must not be separated.
 
     A photo that shares nothing is alone, and its text is its hash. Photos linked by people they share, or by a group of
-    duplicates or of a scene, directly or through others, have the text ``identity:`` and the first name among them, or
-    else ``group:`` and the first key. Rows without a hash (a photo that could not be read) are left out.
+    duplicates, a scene or a face, directly or through others, have the text ``identity:`` and the first name among
+    them, or else ``group:`` and the first key. Rows without a hash (a photo that could not be read) are left out.
 
     Args:
         rows: `GROUPED_BY` of each sample, as far as they are known.
@@ -46,4 +46,4 @@ def split_groups(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def _shared(row: Mapping[str, Any]) -> Iterator[str]:
     """What a sample shares with others that must stay with it."""
     yield from (f"identity:{name}" for name in names_of(row.get("identity") or ""))
-    yield from (f"group:{key}" for key in (row.get("duplicate_group"), row.get("scene_group")) if key)
+    yield from (f"group:{key}" for key in map(row.get, GROUPED_BY[2:]) if key)

@@ -17,6 +17,7 @@ from phq.quality.duplicates import RANK, Duplicate, best_first, words
 from phq.quality.hamming import Words, distance
 from phq.quality.scenes import LIKELY_BITS, Seen, leaders_of
 from phq.schema import LANDMARKS
+from phq.work import Floats
 
 Doubles = NDArray[np.float64]
 
@@ -42,19 +43,22 @@ def duplicate_groups(keys: Sequence[str], found: Mapping[int, Duplicate]) -> lis
     return groups
 
 
-def scene_groups(columns: Mapping[str, Sequence[Any]], faces: Doubles | None = None, settled: int = 0) -> list[str]:
+def scene_groups(
+    columns: Mapping[str, Sequence[Any]], faces: Floats | None = None, same_face: float = 1.0, settled: int = 0
+) -> list[str]:
     """For each sample the key of the best sample of the same person in the same scene; '' where it is the only one.
 
     Taken from the best to the worst (as duplicates are), a sample joins the leader that it matches best, or leads. It
     matches where clothes, head and both sides of the background have the same colours, plain or mirrored, the torso has
     the same proportions, and the two are not said to be different people or seen in one photo; before a plain
     background they must look alike as well (`phq.quality.scenes.LIKELY_BITS`). Where both have a face embedding, the
-    faces decide in place of proportions and likeness: from a cosine of `phq.quality.scenes.SAME_FACE` on they are the
+    faces decide in place of proportions and likeness: from a cosine of `same_face` on they are the
     same person, below it never. The search is exact, and its result does not depend on the order of the rows.
 
     Args:
         columns: equally long sequences of the fields in `SCENE_COLUMNS`, and `proportions` as `PROPORTION`.
         faces: (N, D) face embeddings of any length, NaN or zeros in the rows of those who have none.
+        same_face: least cosine of two of one person.
         settled: the first so many samples come before all others, however good those are.
     """
     looks = np.asarray(columns["appearance"], np.float64).reshape(-1, len(REGIONS), 6)
@@ -64,6 +68,7 @@ def scene_groups(columns: Mapping[str, Sequence[Any]], faces: Doubles | None = N
     seen = Seen(
         looks, np.asarray(columns[PROPORTION], np.float64), words(columns["phash"]), words(columns["phash_mirror"]),
         _numbers(columns["source_sha256"]), _numbers(columns["identity"]), _units(faces, len(looks)),
+        np.full(len(looks), same_face),
     )  # fmt: skip
     leader = leaders_of(seen.part(order))
     groups = [""] * len(looks)
@@ -79,12 +84,12 @@ def _numbers(names: Sequence[str]) -> NDArray[np.int64]:
     return np.array([known.setdefault(name or "", len(known)) for name in names], np.int64)
 
 
-def _units(faces: Doubles | None, count: int) -> Doubles:
+def _units(faces: Floats | None, count: int) -> Floats:
     """(N, D) unit vectors, NaN where there is none."""
     if faces is None:
         return np.empty((count, 0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(faces / np.linalg.norm(faces, axis=1, keepdims=True), np.float64)
+        return np.asarray(faces / np.linalg.norm(faces, axis=1, keepdims=True), np.float32)
 
 
 def cut_differently(columns: Mapping[str, Sequence[Any]], groups: Sequence[str]) -> dict[int, Duplicate]:

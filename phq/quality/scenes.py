@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from phq.quality.appearance import MIRRORED
 from phq.quality.hamming import Words, distance
+from phq.work import Floats
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,8 +30,6 @@ SURE_BITS = 12
 """Bits up to which the body's proportions need not agree, and colours half as well: a crop that was cut differently."""
 SAME_BODY = 0.25
 """Largest difference of the logarithm of shoulder width over torso length."""
-SAME_FACE = 0.6
-"""Least cosine of two face embeddings of one person."""
 BLOCK = 2048
 """Samples that are settled among themselves before the leaders among them look for followers."""
 PIECE = 1 << 16
@@ -51,8 +50,10 @@ class Seen:
     """(N,) number of the photo's bytes."""
     person: Ints
     """(N,) number of the name that was stated, 0 for none."""
-    faces: Doubles
+    faces: Floats
     """(N, D) unit embeddings, NaN where there is none; D may be 0."""
+    same_face: Doubles
+    """(N,) least cosine of two embeddings of one person."""
 
     def part(self, rows: Ints) -> Seen:
         """Some of them."""
@@ -74,10 +75,10 @@ class Seen:
         bits = distance(self.hashes[other], self.mirrors[other], self.hashes[one], self.mirrors[one])
         plain = self.looks[other, 2:, 3].max(1) < FLAT
         alike = (np.abs(self.body[one] - self.body[other]) <= SAME_BODY) & ((bits <= LIKELY_BITS) | ~plain)
-        cosine = _cosines(self.faces, one, other)
-        fits = ((off <= 1) & (alike | (cosine >= SAME_FACE))) | ((off <= 2) & (bits <= SURE_BITS))
+        cosine, same = _cosines(self.faces, one, other), self.same_face[one]
+        fits = ((off <= 1) & (alike | (cosine >= same))) | ((off <= 2) & (bits <= SURE_BITS))
         named = (self.person[one] > 0) & (self.person[other] > 0) & (self.person[one] != self.person[other])
-        against = (self.photo[one] == self.photo[other]) | named | (cosine < SAME_FACE)
+        against = (self.photo[one] == self.photo[other]) | named | (cosine < same)
         return np.where(fits & ~against, off, np.inf)
 
 
@@ -88,7 +89,7 @@ def _colours_apart(one: Doubles, other: Doubles) -> Doubles:
     return np.asarray(np.sqrt(np.maximum(mean / SAME_COLOUR**2, spread / SAME_SPREAD**2).max(-1)))
 
 
-def _cosines(faces: Doubles, one: Ints, other: Ints) -> Doubles:
+def _cosines(faces: Floats, one: Ints, other: Ints) -> Doubles:
     """(M,) of the embeddings of pairs; NaN, which compares as neither, where one has none."""
     if not faces.shape[1]:
         return np.full(len(one), np.nan)

@@ -58,6 +58,14 @@ GROUPS = (
         ("face", "store_face"),
         ("face_found", "face_score", "face_box", "face_points", *UNCERTAINTY),
         places=("face",),
+        also=(("identity", "an embedding is of the face that was found"),),
+    ),
+    Group(
+        "identity",
+        ("identity",),
+        ("face_embedding", "face_network"),
+        places=("identity",),
+        also=(("decisions", "samples of one face are grouped with them"),),
     ),
     Group(
         "camera",
@@ -84,7 +92,7 @@ GROUPS = (
         (),
         (
             "decision", "reason", "detail", "score_name", "threshold", "margin", "duplicate_of", "duplicate_group",
-            "scene_group",
+            "scene_group", "identity_group",
         ),
     ),
 )  # fmt: skip
@@ -124,7 +132,7 @@ class Selection:
     @property
     def photo_pixels(self) -> bool:
         """A stage looks at the photo."""
-        return not {"keypoints", "face"}.isdisjoint(self.names)
+        return not {"keypoints", "face", "identity"}.isdisjoint(self.names)
 
     @property
     def crop_pixels(self) -> bool:

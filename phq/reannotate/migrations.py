@@ -33,6 +33,7 @@ class Migration:
 
 
 SCORES = ("niqe", "blockiness", "occluded_fraction", "second_face", "head_outside", "hand_on_head")
+FACES = ("face_embedding", "face_network")
 LATER = ("orientation_yaw_deg", "appearance", "duplicate_group", "scene_group")
 
 
@@ -61,6 +62,11 @@ MIGRATIONS = (
         "provenance",
         lambda record: not record.keys() >= set(PROVENANCE),
         lambda record: dict.fromkeys(PROVENANCE, "") | record,
+    ),
+    Migration(
+        "faces",
+        lambda record: "face_found" in record and not record.keys() >= {*FACES, "identity_group"},
+        lambda record: dict.fromkeys((*FACES, "identity_group"), "") | record,
     ),
     Migration(
         "scores",
