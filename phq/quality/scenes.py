@@ -74,7 +74,8 @@ class Seen:
         off = np.minimum(*(_colours_apart(self.looks[other][:, order], there) for order in (range(4), MIRRORED)))
         bits = distance(self.hashes[other], self.mirrors[other], self.hashes[one], self.mirrors[one])
         plain = self.looks[other, 2:, 3].max(1) < FLAT
-        alike = (np.abs(self.body[one] - self.body[other]) <= SAME_BODY) & ((bits <= LIKELY_BITS) | ~plain)
+        with np.errstate(invalid="ignore"):  # ∞ where a body has no proportions: it is like no other
+            alike = (np.abs(self.body[one] - self.body[other]) <= SAME_BODY) & ((bits <= LIKELY_BITS) | ~plain)
         cosine, same = _cosines(self.faces, one, other), self.same_face[one]
         fits = ((off <= 1) & (alike | (cosine >= same))) | ((off <= 2) & (bits <= SURE_BITS))
         named = (self.person[one] > 0) & (self.person[other] > 0) & (self.person[one] != self.person[other])
