@@ -38,6 +38,9 @@ OFFERS = (
     Offer("landmarks", "blazepose", "phq.keypoints.blazepose:BlazePose"),
     Offer("face", "centerface", "phq.face.centerface:CenterFace"),
     Offer("mask", "landmarks", "phq.mask.from_landmarks:LandmarkMask"),
+    Offer("detector", "mediapipe", "phq.backends.mediapipe.people:MediaPipeDetector", "mediapipe"),
+    Offer("skeleton", "mediapipe", "phq.backends.mediapipe.people:MediaPipeSkeleton", "mediapipe"),
+    Offer("landmarks", "mediapipe", "phq.backends.mediapipe.landmarks:MediaPipeLandmarks", "mediapipe"),
 )
 
 
