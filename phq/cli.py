@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from phq import __version__
+from phq import __version__, opencv
 from phq.balance.commands import balance_command
 from phq.curate.commands import (
     fiftyone_command,
@@ -45,7 +45,13 @@ app = typer.Typer(
 def _version(show: bool) -> None:
     if show:
         typer.echo(f"phq {__version__}")
+        _tell_of_opencv()
         raise typer.Exit
+
+
+def _tell_of_opencv() -> None:
+    if told := opencv.trouble():
+        typer.echo(f"phq: {told}", err=True)
 
 
 @app.callback()
@@ -83,6 +89,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.summary import summary
 
+    _tell_of_opencv()
     choose_device(device)
     settings = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config}
     set_ = [*(set_ or ()), *(["keep_rejects=true"] if keep_rejects else [])]
