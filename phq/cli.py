@@ -86,10 +86,10 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     log_json: Annotated[str | None, typer.Option(help="File to append a JSON object a line to; - is stdout.")] = None,
 ) -> None:
     """Build a dataset from a folder of photos."""
+    _tell_of_opencv()
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.summary import summary
 
-    _tell_of_opencv()
     choose_device(device)
     settings = {"preset": preset, "size": size, "fast": fast or None, "seed": seed, "config": config}
     set_ = [*(set_ or ()), *(["keep_rejects=true"] if keep_rejects else [])]

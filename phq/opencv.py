@@ -36,7 +36,7 @@ def trouble() -> str | None:
     """
     found = installed()
     fit = {name: v for name, v in found.items() if _parts(v)[0] < TOO_NEW}
-    if find_spec("cv2") is not None and (not found or (fit and len(set(found.values())) == 1)):
+    if _whole() and (not found or (fit and len(set(found.values())) == 1)):
         return None
     wanted = fit.get(OWN) or max(fit.values(), key=_parts, default=None)
     pins = " ".join(f"{name}=={wanted}" if wanted else f"'{name}<{TOO_NEW}'" for name in found or (OWN,))
@@ -45,6 +45,12 @@ def trouble() -> str | None:
         f"the module cv2 (OpenCV) is written by {there}, which overwrite each other or are not all there; "
         f"one version for all: python -m pip install --force-reinstall --no-deps {pins}"
     )
+
+
+def _whole() -> bool:
+    """The module is there; of one whose files went with another package an empty folder remains."""
+    spec = find_spec("cv2")
+    return spec is not None and spec.origin is not None
 
 
 def _parts(text: str) -> tuple[int, ...]:

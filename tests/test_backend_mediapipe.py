@@ -287,6 +287,17 @@ def test_a_gpu_that_does_not_start_is_said(word: str, monkeypatch: pytest.Monkey
         assert "on its GPU (--device cuda:0; --device cpu runs without)" in str(error)
 
 
+def test_a_library_that_the_machine_lacks_is_named(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mediapipe.tasks.python.vision import PoseLandmarker
+
+    def fail(options: object) -> None:
+        raise OSError("libEGL.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(PoseLandmarker, "create_from_options", fail)
+    with pytest.raises(WeightError, match=r"libEGL\.so\.1: .*: MediaPipe's library needs it"):
+        open_backend("detector", word)
+
+
 RUN = """
 import os, sys, numpy as np
 from phq.backends.offers import open_backend

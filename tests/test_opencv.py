@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError
 
 import cv2
@@ -21,7 +22,8 @@ def have(monkeypatch: pytest.MonkeyPatch, packages: dict[str, str], module: bool
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(opencv, "version", version)
-    monkeypatch.setattr(opencv, "find_spec", lambda name: object() if module else None)
+    origin = "cv2/__init__.py" if module else None
+    monkeypatch.setattr(opencv, "find_spec", lambda name: ModuleSpec(name, None, origin=origin))
 
 
 def test_here_cv2_is_the_version_that_is_told() -> None:

@@ -73,6 +73,8 @@ class PoseLandmarker:
         try:
             with _silence():
                 self._task = vision.PoseLandmarker.create_from_options(options)
+        except OSError as error:
+            raise WeightError(f"{error}: MediaPipe's library needs it (Debian: libegl1, libgles2)") from error
         except (RuntimeError, ValueError, NotImplementedError) as error:
             where = "" if device.kind == "cpu" else f" on its GPU (--device {device}; --device cpu runs without)"
             raise WeightError(f"MediaPipe cannot open {path.name}{where}: {error}") from error
