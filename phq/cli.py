@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from phq import __version__
+from phq import __version__, opencv
 from phq.backends.commands import backends_app
 from phq.balance.commands import balance_command
 from phq.curate.commands import (
@@ -46,7 +46,13 @@ app = typer.Typer(
 def _version(show: bool) -> None:
     if show:
         typer.echo(f"phq {__version__}")
+        _tell_of_opencv()
         raise typer.Exit
+
+
+def _tell_of_opencv() -> None:
+    if told := opencv.trouble():
+        typer.echo(f"phq: {told}", err=True)
 
 
 @app.callback()
@@ -82,6 +88,7 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
     log_json: Annotated[str | None, typer.Option(help="File to append a JSON object a line to; - is stdout.")] = None,
 ) -> None:
     """Build a dataset from a folder of photos."""
+    _tell_of_opencv()
     from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.summary import summary
 
