@@ -55,8 +55,8 @@ MIGRATIONS = (
     ),
 )
 """Every step there is; ``provenance``: records from before licence, author, source and identity say '' for unknown;
-``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and hands were scored, and groups were stored,
-say 0 and ''."""
+``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and hands were scored, and groups
+were stored, say 0 and ''."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:
