@@ -73,7 +73,9 @@ class Seen:
         off = np.minimum(*(_colours_apart(self.looks[other][:, order], there) for order in (range(4), MIRRORED)))
         bits = distance(self.hashes[other], self.mirrors[other], self.hashes[one], self.mirrors[one])
         plain = self.looks[other, 2:, 3].max(1) < FLAT
-        alike = (np.abs(self.body[one] - self.body[other]) <= SAME_BODY) & ((bits <= LIKELY_BITS) | ~plain)
+        with np.errstate(invalid="ignore"):  # bodies without landmarks
+            body = np.abs(self.body[one] - self.body[other]) <= SAME_BODY
+        alike = body & ((bits <= LIKELY_BITS) | ~plain)
         cosine = _cosines(self.faces, one, other)
         fits = ((off <= 1) & (alike | (cosine >= SAME_FACE))) | ((off <= 2) & (bits <= SURE_BITS))
         named = (self.person[one] > 0) & (self.person[other] > 0) & (self.person[one] != self.person[other])
