@@ -1,0 +1,200 @@
+"""How smoothly the review page scrolls through a large dataset, in a headless Chromium.
+
+    python benchmarks/review.py [ROWS]
+
+The manifest is that of ``benchmarks/report.py`` (100,000 rows); every row has a stored picture of its own, of 256²,
+which is read by its offset (1.5 GB in a temporary folder). A steady scroll, slow and fast, and the scroll bar pulled
+from end to end; then leaps to places at random, until every picture that can be seen is there.
+
+Printed are the processor time of the page's own thread (scripts and layout, not the drawing), the gaps between frames
+(16.7 ms at 60 Hz; without a graphics card the drawing takes most of them, and other work on the machine shows), what
+the server was asked for, how much of it twice, and the nodes of the page. Needs Debian's ``chromium`` and ``phq[dev]``.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from playwright.sync_api import sync_playwright
+from report import ROWS, write
+
+from phq.dataset.reader import Dataset
+
+TOKEN = "a-token-for-the-benchmark"
+COMMAND = "from phq.cli import main; main()"
+SIDE = 256
+IN_SHARD = 5000
+SECONDS = 8
+LEAPS = 30
+ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+FRAMES = """
+([pixels, seconds]) => new Promise((done) => {
+  const grid = document.querySelector("#grid"), gaps = [];
+  const begun = performance.now();
+  let last = begun;
+  const step = (now) => {
+    gaps.push(now - last);
+    last = now;
+    const part = (now - begun) / 1000 / seconds;
+    if (part >= 1) return done(gaps.slice(1));
+    if (pixels) grid.scrollTop += pixels; else grid.scrollTop = part * grid.scrollHeight;
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+})
+"""
+"""Scroll on by some pixels a frame, or from end to end for 0; the gaps between frames, milliseconds."""
+LEAP = """
+(part) => new Promise((done) => {
+  const grid = document.querySelector("#grid");
+  const begun = performance.now();
+  grid.scrollTop = part * (grid.scrollHeight - grid.clientHeight);
+  const there = () => {
+    const shown = [...grid.querySelectorAll(".cell")].filter((cell) => cell.style.display !== "none");
+    const images = shown.map((cell) => cell.querySelector("img.photo"));
+    if (performance.now() - begun > 60000) return done(NaN);
+    if (images.length && images.every((image) => image.src && image.complete && image.naturalWidth))
+      return done(performance.now() - begun);
+    requestAnimationFrame(there);
+  };
+  setTimeout(there, 120);  // the grid waits so long for the next leap before it asks for pictures
+})
+"""
+"""Milliseconds until all pictures at a place, a part of the way down, are shown."""
+
+
+def with_own_pictures(folder: Path) -> None:
+    """Give every row of the manifest a key and a stored picture of its own; the bytes of the pictures repeat."""
+    path = folder / "manifest.parquet"
+    table, schema = pq.read_table(path), pq.read_schema(path)
+    pictures = [_smaller(item.read("jpg")) for item in Dataset(folder)]
+    keys = [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" for n in range(len(table))]
+    shards = [f"train/phq-train-{n // IN_SHARD:06d}.tar" for n in range(len(table))]
+    offsets, sizes = [], []
+    for start in range(0, len(table), IN_SHARD):
+        with (folder / shards[start]).open("wb") as shard:
+            for n in range(start, min(start + IN_SHARD, len(table))):
+                content = pictures[n % len(pictures)]
+                member = tarfile.TarInfo(f"{keys[n]}.jpg")
+                member.size = len(content)
+                shard.write(member.tobuf(tarfile.USTAR_FORMAT))
+                offsets.append(shard.tell())
+                sizes.append(len(content))
+                shard.write(content + b"\0" * (-len(content) % tarfile.BLOCKSIZE))
+    said = {"key": keys, "shard": shards, "jpg_offset": offsets, "jpg_size": sizes, "image_size": [SIDE] * len(keys)}
+    for name, values in said.items():
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values))
+    pq.write_table(table.cast(schema), path, compression="zstd", row_group_size=4096)
+
+
+def _smaller(jpg: bytes) -> bytes:
+    pixels = cv2.imdecode(np.frombuffer(jpg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
+    return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes())
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Address of the review page of a dataset."""
+    command = [sys.executable, "-c", COMMAND, "review", str(folder), "--port", "0", "--reviewer", "bench"]
+    environment = {**os.environ, "PHQ_REVIEW_TOKEN": TOKEN}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        try:
+            yield next(line.strip() for line in process.stdout if line.startswith("http://"))
+        finally:
+            process.terminate()
+
+
+def told(what: str, gaps: list[float], busy: float, asked: Counter[str], nodes: int) -> str:
+    """A line of the table."""
+    middle, most, worst = np.percentile(gaps, [50, 99, 100])
+    again = sum(count - 1 for count in asked.values())
+    return (
+        f"| {what} | {len(gaps)} | {1000 * busy / len(gaps):.1f} | {middle:.0f} | {most:.0f} | {worst:.0f} | "
+        f"{sum(asked.values())} | {again} | {nodes} |"
+    )
+
+
+def spent(session: Any) -> float:
+    """Seconds of processor time that the page's own thread has taken."""
+    found = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    return float(found["TaskDuration"])
+
+
+WAYS = (("not at all", 1e-9), ("5 rows a second", 15), ("a page a second", 60), (f"end to end in {SECONDS} s", 0))
+"""Pixels a frame; 0 for end to end."""
+
+
+def measure(page: Any, session: Any, asked: Counter[str]) -> None:
+    """Print the table and the times of the leaps."""
+    print("| scrolled | frames | processor ms a frame | gap, median | 99 of 100 | longest | fetched | twice | nodes |")
+    print("|---|---|---|---|---|---|---|---|---|", flush=True)
+    for what, pixels in WAYS:
+        asked.clear()
+        page.evaluate("document.querySelector('#grid').scrollTop = 0")
+        page.wait_for_timeout(1500)
+        begun = spent(session)
+        gaps = page.evaluate(FRAMES, [pixels, SECONDS])
+        busy = spent(session) - begun
+        page.wait_for_timeout(1500)
+        nodes = page.evaluate("document.querySelectorAll('*').length")
+        print(told(what, gaps, busy, asked, nodes), flush=True)
+    asked.clear()
+    parts = np.random.default_rng(0).random(LEAPS).tolist()
+    times = [page.evaluate(LEAP, part) for part in parts]
+    print(f"\n{LEAPS} leaps: all pictures there after {np.median(times):.0f} ms (median), {max(times):.0f} ms at most; "
+          f"{sum(asked.values())} fetched, {sum(count - 1 for count in asked.values())} of them twice")  # fmt: skip
+
+
+def _from_server(response: dict[str, Any]) -> list[str]:
+    return [] if response.get("fromDiskCache") else [response["url"]]
+
+
+def main() -> None:
+    """Write the dataset, serve it, and scroll."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        write(folder, rows)
+        with_own_pictures(folder)
+        environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS, env=environment)
+        with served(folder) as address:
+            page = browser.new_context(viewport={"width": 1600, "height": 1000}).new_page()
+            asked: Counter[str] = Counter()
+            session = page.context.new_cdp_session(page)
+            session.send("Network.enable")
+            session.send("Performance.enable", {"timeDomain": "threadTicks"})
+            session.on("Network.responseReceived", lambda said: asked.update(_from_server(said["response"])))
+            begun = time.perf_counter()
+            page.goto(address)
+            page.wait_for_selector("#ask-name[open]")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#grid .cell img.photo[src]")
+            print(f"{rows:,} samples, page {time.perf_counter() - begun:.1f} s after the link was opened\n")
+            page.wait_for_timeout(3000)
+            measure(page, session, asked)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
