@@ -139,7 +139,7 @@ def spent(session: Any) -> float:
     return float(found["TaskDuration"])
 
 
-WAYS = (("not at all", 1e-9), ("5 rows a second", 15), ("a page a second", 60), (f"end to end in {SECONDS} s", 0))
+WAYS = (("not at all", 1e-9), ("15 px a frame", 15), ("60 px a frame", 60), (f"end to end in {SECONDS} s", 0))
 """Pixels a frame; 0 for end to end."""
 
 
