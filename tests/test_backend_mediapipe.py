@@ -183,10 +183,7 @@ def word() -> str:
     """``mediapipe:FILE``, where package and file are there."""
     if find_spec("mediapipe") is None:
         pytest.skip("the package mediapipe is not installed: pip install 'phq[mediapipe]'")
-    try:
-        return f"mediapipe:{task_path(os.environ.get('PHQ_TASK_FILE', ''))}"
-    except WeightError as error:
-        pytest.skip(f"no .task file; PHQ_TASK_FILE names one that tools/make_pose_task.py has made: {error}")
+    return f"mediapipe:{task_path(str(TASK))}"
 
 
 def photo(name: str) -> np.ndarray:
@@ -195,6 +192,7 @@ def photo(name: str) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
 
 
+TASK = Path(__file__).parent / "data" / "pose_landmarker_full.task"
 PEOPLE = {
     "cam1_f000": (241, 321, 563, 1183),
     "cam3_f000": (472, 417, 806, 1346),
