@@ -10,6 +10,7 @@ from phq.reannotate.reading import ReadStored
 from phq.reannotate.stages_again import (
     FindLandmarksAgain,
     FitBodyAgain,
+    ScoreAgain,
     StateForStored,
     StateUncertainty,
     StoreFaceInStored,
@@ -38,5 +39,6 @@ def again(stage: Stage, config: Config) -> list[Stage]:
         "fit": [FitBodyAgain()],
         "camera": [stage, StateForStored()],
         "store_face": [StoreFaceInStored()],
+        "score": [ScoreAgain()],
     }
     return stand_ins.get(stage.name, [stage])
