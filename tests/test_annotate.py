@@ -113,13 +113,12 @@ def test_the_overlay_says_what_made_it(dataset: Path):
     assert json.loads((dataset / "run.json").read_text())["overlays"] == ["v2"]
 
 
-def test_the_camera_is_made_of_the_record_alone_and_scores_of_the_stored_crop(dataset: Path, monkeypatch):
+def test_camera_and_quality_are_made_of_the_record_alone(dataset: Path, monkeypatch):
     def no_networks(*_, **__):
         raise AssertionError("a network was opened")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("onnxruntime.InferenceSession", no_networks)
-        result = annotate(dataset, "v2", stages=["camera"], workers=1)
+    monkeypatch.setattr("onnxruntime.InferenceSession", no_networks)
+    result = annotate(dataset, "v2", stages=["camera"], workers=1)
     assert (result.kinds, result.statement.columns) == ({"record": result.samples}, [])
     assert annotate(dataset, "v3", stages=["camera", "quality"], workers=1).stages[-1] == "decisions"
 

@@ -30,7 +30,7 @@ FIXED_COLUMNS = {
     "has_focal", "focal_px", *PROVENANCE, "box_x0", "box_y0", "box_x1", "box_y1", "detectors", "detection_score",
     "detector_score", "skeleton_score", "has_coco_keypoints", "coco_keypoints", "image_size", "crop_to_source",
     "crop_side_px", "photo_in_crop", "source_px_per_px", "padding_fraction", "mask_fraction", "mask_confidence",
-    "others_in_crop", "occluded_fraction", "split", *STORAGE,
+    "others_in_crop", "occluded_fraction", "second_face", "split", *STORAGE,
 }  # fmt: skip
 """What the shards, the photo and the boxes fix."""
 

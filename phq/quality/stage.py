@@ -40,9 +40,15 @@ class ScorePerson:
             if person.crop is not None and person.crop_mask is not None:
                 person.fields |= image_scores(person)
                 person.fields |= framing_scores(person)
-                person.fields["second_face"] = second_face(self.faces, person.crop, person.crop_mask)
+                person.fields |= self.faces_scores(person)
                 person.fields |= {"p_flip": p_flip(person.fields), "others_in_crop": others_in_crop(person)}
                 person.fields["yaw_sigma_deg"] = yaw_sigma_deg(person.fields)
+
+    def faces_scores(self, person: Person) -> dict[str, object]:
+        """The score that takes a network."""
+        assert person.crop is not None
+        assert person.crop_mask is not None
+        return {"second_face": second_face(self.faces, person.crop, person.crop_mask)}
 
 
 def image_scores(person: Person) -> dict[str, object]:

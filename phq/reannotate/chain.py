@@ -11,6 +11,7 @@ from phq.reannotate.reading import ReadStored
 from phq.reannotate.stages_again import (
     FindLandmarksAgain,
     FitBodyAgain,
+    ScoreAgain,
     StateForStored,
     StateUncertainty,
     StoreFaceInStored,
@@ -41,5 +42,6 @@ def again(stage: Stage, config: Config) -> list[Stage]:
         "fit": [FitBodyAgain()],
         "camera": [stage, StateForStored()],
         "store_face": [StoreFaceInStored()],
+        "score": [ScoreAgain()],
     }
     return stand_ins.get(stage.name, [stage])

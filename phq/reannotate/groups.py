@@ -81,10 +81,9 @@ GROUPS = (
         ("score",),
         (
             "blur", "laplacian_var", "luminance", "underexposed", "overexposed", "niqe", "blockiness",
-            "noise", "phash", "phash_mirror", "appearance", "second_face",
+            "noise", "phash", "phash_mirror", "appearance",
             *UNCERTAINTY,
         ),
-        places=("quality",),
         also=(("decisions", "they follow from the scores"),),
     ),
     Group(

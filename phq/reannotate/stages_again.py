@@ -12,9 +12,10 @@ from phq.pose.stage import FitBody
 from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.sigma import yaw_sigma_deg
+from phq.quality.stage import ScorePerson
 from phq.reannotate.views import StoredPerson, stored_people, stored_runs
 from phq.reannotate.window import state_camera, to_own_picture
-from phq.work import Photo
+from phq.work import Person, Photo
 
 
 class FindLandmarksAgain(FindLandmarks):
@@ -52,6 +53,17 @@ def doubts(person: StoredPerson) -> dict[str, object]:
     agreement = {name: row[name] for name in ("pass_disagreement_deg", "flip_disagreement_deg")}
     spread = {name: max(fields[name], row[name]) for name in ("orientation_sigma_deg", "orientation_p_flip")}
     return agreement | spread
+
+
+class ScoreAgain(ScorePerson):
+    """Without the score that takes a network: picture and mask are fixed, and so is a second face in them."""
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def faces_scores(self, person: Person) -> dict[str, object]:
+        """None."""
+        return {}
 
 
 class StateForStored:
