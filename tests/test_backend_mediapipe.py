@@ -6,6 +6,7 @@ with ``phq weights pull mediapipe-pose-full``.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import subprocess
@@ -183,6 +184,10 @@ def word() -> str:
     """``mediapipe:FILE``, where package and file are there."""
     if find_spec("mediapipe") is None:
         pytest.skip("the package mediapipe is not installed: pip install 'phq[mediapipe]'")
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError as error:
+        pytest.skip(f"{error}: MediaPipe's library needs it (Debian: libegl1, libgles2)")
     return f"mediapipe:{task_path(str(TASK))}"
 
 
