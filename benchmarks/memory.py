@@ -130,8 +130,9 @@ def main(
         how = Execution(Engine.processes, 1, log=RunLog(watch))
         run_plan(CarryUnits(make, work), plan, how, quiet=True, wants=wanted(stages(config)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    early = next(most for done, _, most in watch.seen if done >= min(EARLY, number // 2))
-    print(f"peak at the end / after {min(EARLY, number // 2)} photos: {watch.seen[-1][2] / early:.2f}; parent at most {peak:.0f} MiB")
+    soon = min(EARLY, number // 2)
+    early = next(most for done, _, most in watch.seen if done >= soon)
+    print(f"peak at the end / after {soon} photos: {watch.seen[-1][2] / early:.2f}; parent at most {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
