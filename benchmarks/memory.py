@@ -36,7 +36,9 @@ from phq.work import wanted
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "photos"
 POINTS = 20
-"""Lines that are printed, over the whole run."""
+"""Lines that are printed, at least, over the whole run."""
+EARLY = 200
+"""Photos after which memory is not to grow any more."""
 
 
 class Answers:
@@ -124,12 +126,13 @@ def main(
         plan = Plan(discover(folder / "photos"), config)
         work = open_work_folder(folder / "out", plan)
         make = partial(stood_in, config) if stand_ins else partial(_make_pipeline, config, None)
-        watch = Watch(max(1, number // POINTS))
+        watch = Watch(max(1, min(EARLY, number // POINTS)))
         how = Execution(Engine.processes, 1, log=RunLog(watch))
         run_plan(CarryUnits(make, work), plan, how, quiet=True, wants=wanted(stages(config)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    early = next(most for done, _, most in watch.seen if done >= min(200, number // 2))
-    print(f"peak at the end / at 200 photos: {watch.seen[-1][2] / early:.2f}; parent at most {peak:.0f} MiB")
+    soon = min(EARLY, number // 2)
+    early = next(most for done, _, most in watch.seen if done >= soon)
+    print(f"peak at the end / after {soon} photos: {watch.seen[-1][2] / early:.2f}; parent at most {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

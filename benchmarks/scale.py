@@ -74,7 +74,7 @@ class StandIn:
             "source_sha256": photo.fields["source_sha256"], "keypoints_3d": rng.random(99).tolist(),
             "smpl_pose": rng.random(72).tolist(), "cam2world": camera, "camera_yaw_deg": yaw,
             "camera_pitch_deg": pitch, "camera_roll_deg": roll, "phash": rng.bytes(8).hex(),
-            "phash_mirror": rng.bytes(8).hex(), "blur": float(rng.random()),
+            "phash_mirror": rng.bytes(8).hex(), "blur": float(rng.random()), "appearance": rng.random(24).tolist(),
         })  # fmt: skip
 
 
