@@ -31,12 +31,12 @@ class FaceRes:
     wants = Resources(memory=60 << 20)
 
     def __init__(self, weights: str = "") -> None:
-        self.session = open_session("faceres")
+        self.session = open_session(self.weights(weights)[0].name)
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
         """The embedded network; there is but one."""
-        return (embedded("faceres"),)
+        return (embedded("faceres", weights),)
 
     def embed(self, pixels: Image, face: Face) -> Floats:
         """See `phq.backends.protocols.IdentityNetwork`."""
