@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from phq.quality.reasons import REASONS, RULES
-from phq.shards.card import YAW_SECTORS
+from phq.shards.card import YAW_SECTORS, model_lines
 from phq.shards.owner import SHEET
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def _lines(result: BuildResult) -> Iterator[str]:
     yield from _yaws(result.sectors)
     yield from _sidecar(result.coverage)
     yield "\nmodels that touched this dataset"
-    for model in result.models:
-        yield f"  {model.name:<16} {model.licence:<28} {model.purpose}"
+    yield from model_lines(result.models)
     yield f"\nshards, manifest and card   {result.out}"
     yield f"pictures                    {result.out / SHEET}"
 

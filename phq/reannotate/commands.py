@@ -50,6 +50,8 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _print_annotated(result: Result) -> None:
+    from phq.shards.card import model_lines  # numpy: not for --help
+
     kinds = {"raw": "seen in the raw photo", "crop": "seen in the stored crop", "record": "from the record alone"}
     said = result.statement
     typer.echo(f"\nsamples {result.samples}   stages {', '.join(result.stages)}")
@@ -61,8 +63,8 @@ def _print_annotated(result: Result) -> None:
     typer.echo(f"columns that change: {', '.join(said.columns) or 'none'}")
     if result.models:
         typer.echo("\nmodels that touched these labels")
-    for model in result.models:
-        typer.echo(f"  {model.name:<16} {model.licence:<28} {model.purpose}")
+    for line in model_lines(result.models):
+        typer.echo(line)
     for line in _placed_lines(result.placed):
         typer.echo(line)
     typer.echo(f"\noverlay {result.name}")

@@ -36,6 +36,13 @@ class Model:
     source: str
 
 
+def model_lines(models: Sequence[Model]) -> Iterator[str]:
+    """Models with their licences, in columns, for a terminal."""
+    name, licence = (max((len(getattr(m, field)) for m in models), default=0) for field in ("name", "licence"))
+    for model in models:
+        yield f"  {model.name:<{name}}  {model.licence:<{licence}}  {model.purpose}"
+
+
 @dataclass(frozen=True)
 class Card:
     """What the card says beyond the rows themselves."""
