@@ -169,7 +169,7 @@ class Images:
 
 
 def one_thread(_worker: int = 0) -> None:
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)  # see phq.torch.loader: 1 may wait for threads that a forked process has not got
     torch.set_num_threads(1)
 
 

@@ -295,7 +295,8 @@ except WeightError as error:
 
 def test_a_gpu_that_does_not_start_is_said(word: str) -> None:
     # In a process of its own: a software OpenGL brings an LLVM, and triton's in the same process ends in a crash.
-    subprocess.run([sys.executable, "-c", OPEN, word], env=os.environ | {"PHQ_DEVICE": "cuda:0"}, check=True)
+    run = subprocess.run([sys.executable, "-c", OPEN, word], env=os.environ | {"PHQ_DEVICE": "cuda:0"}, check=False)
+    assert run.returncode == 0
 
 
 def test_a_library_that_the_machine_lacks_is_named(word: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from quality_photos import native, resized
 
-from phq.face.centerface import CenterFace
-from phq.quality.second_face import peaks, second_best, second_face
+from phq.face.centerface import CenterFace, peaks
+from phq.quality.second_face import second_best, second_face
 
 SIZE = 384
 WHOLE = np.full((SIZE, SIZE), 255, np.uint8)
@@ -35,20 +35,20 @@ def beside(portrait: np.ndarray, other: np.ndarray, opacity: float) -> np.ndarra
 
 
 def test_the_score_rises_as_somebody_else_comes_out(portrait: np.ndarray, other: np.ndarray) -> None:
-    session = CenterFace().session
-    scores = [second_face(session, beside(portrait, other, opacity), WHOLE) for opacity in (0, 0.4, 0.6, 0.8, 1)]
+    network = CenterFace()
+    scores = [second_face(network, beside(portrait, other, opacity), WHOLE) for opacity in (0, 0.4, 0.6, 0.8, 1)]
     assert scores == sorted(scores)
     assert scores[0] < 0.2 and scores[-1] > 0.5, scores
     mask = WHOLE.copy()
     mask[:, :150] = 0  # a mask that leaves somebody out knows of two people
-    assert second_face(session, beside(portrait, other, 1), mask) < 0.2
+    assert second_face(network, beside(portrait, other, 1), mask) < 0.2
 
 
 def test_no_face_and_one_face_say_nothing(portrait: np.ndarray) -> None:
-    session = CenterFace().session
-    assert second_face(session, np.full((SIZE, SIZE, 3), 90, np.uint8), WHOLE) == 0
-    assert second_face(session, portrait, np.zeros_like(WHOLE)) == 0
-    assert second_face(session, resized(portrait, 200), WHOLE[:200, :200]) < 0.2
+    network = CenterFace()
+    assert second_face(network, np.full((SIZE, SIZE, 3), 90, np.uint8), WHOLE) == 0
+    assert second_face(network, portrait, np.zeros_like(WHOLE)) == 0
+    assert second_face(network, resized(portrait, 200), WHOLE[:200, :200]) < 0.2
 
 
 def test_boxes_of_one_face_are_one_face() -> None:

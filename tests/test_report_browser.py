@@ -195,4 +195,5 @@ def test_the_body_can_be_taken_off(opened: tuple[Any, list[str]]) -> None:
     drawn = "getComputedStyle(document.querySelector('.tile .drawn')).opacity"
     until(page, f"{drawn} === '1'")
     page.uncheck("#body")
-    until(page, f"{drawn} === '0'")  # raises if it never is
+    until(page, f"{drawn} === '0'")
+    assert page.evaluate(drawn) == "0"

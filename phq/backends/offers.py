@@ -71,10 +71,8 @@ def open_backend(place: str, word: str) -> Any:
     Raises:
         ConfigError: nobody offers it. WeightError, MissingExtraError: see `phq.backends.protocols.Backend`.
     """
-    name, weights = split_word(word)
-    if name == NONE and place in MAY_BE_EMPTY:
-        return None
-    return backend_class(place, name)(weights)
+    cls = _chosen(place, word)
+    return cls(split_word(word)[1]) if cls else None
 
 
 def weights_of(place: str, word: str) -> tuple[Any, ...]:
@@ -83,10 +81,8 @@ def weights_of(place: str, word: str) -> tuple[Any, ...]:
     Raises:
         ConfigError, WeightError, MissingExtraError: see `open_backend`.
     """
-    name, weights = split_word(word)
-    if name == NONE and place in MAY_BE_EMPTY:
-        return ()
-    return tuple(backend_class(place, name).weights(weights))
+    cls = _chosen(place, word)
+    return tuple(cls.weights(split_word(word)[1])) if cls else ()
 
 
 def wants_of(place: str, word: str) -> Resources:
@@ -95,11 +91,14 @@ def wants_of(place: str, word: str) -> Resources:
     Raises:
         ConfigError: nobody offers it.
     """
-    name, _ = split_word(word)
-    if name == NONE and place in MAY_BE_EMPTY:
-        return Resources()
-    wants: Resources = getattr(backend_class(place, name), "wants", Resources())
+    wants: Resources = getattr(_chosen(place, word), "wants", Resources())
     return wants
+
+
+def _chosen(place: str, word: str) -> Any:
+    """The class that a word means; None where the place stays empty."""
+    name, _ = split_word(word)
+    return None if name == NONE and place in MAY_BE_EMPTY else backend_class(place, name)
 
 
 def backend_class(place: str, name: str) -> Any:

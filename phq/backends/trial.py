@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from phq.work import Floats, Image
 MIRRORED, DOUBLED = "mirrored", "at twice the size"
 
 
-class Trial:
+class Trial(ABC):
     """What `phq.backends.conformance` does with a back end; one subclass a place."""
 
     changes: tuple[str, ...] = (MIRRORED, DOUBLED)
@@ -25,21 +26,21 @@ class Trial:
         """What the back end is shown of a picture, as an array of its own."""
         return picture.copy()
 
+    @abstractmethod
     def ask(self, picture: Image) -> Any:
         """The back end's answer for what is shown."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrays(self, answer: Any) -> Sequence[Floats]:
         """Everything in an answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wrong(self, answer: Any) -> Iterator[str]:
         """Sentences about an answer that is not as the protocol has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def alike(self, answer: Any, picture: Image, change: str) -> list[bool]:
         """For each thing seen in an answer, whether it is there in the changed picture too."""
-        raise NotImplementedError
 
     def odd(self) -> dict[str, Image]:
         """Pictures that nobody would send on purpose, by name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from phq.keypoints.region import apply_affine
@@ -13,6 +14,10 @@ from phq.work import Floats, Image
 SIDE = 320
 """The square is shown to the network at this side: a head of about 200 px, where it is at its best."""
 STRIDE = 4
+MAPS = ("537", "538", "539")
+"""Outputs of the network: heat, size, offset; the landmarks are a fourth."""
+WEAKEST = 0.1
+"""Peaks below this are no faces; it bounds how many there are."""
 FACE_FOUND = 0.5
 """Score from which a face counts as found."""
 
@@ -44,6 +49,22 @@ def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Fa
     return Face(float(heat[0, 0, row, column]), box / SIDE, marks / SIDE)
 
 
+def peaks(heat: Floats, size: Floats, offset: Floats) -> tuple[Floats, Floats]:
+    """(N, 4) boxes, fractions of the square's side, and (N,) scores of all peaks of the network's maps, best first.
+
+    Args:
+        heat: h × w. size, offset: 2 × h × w, logarithm of height and width, and y and x, both in cells.
+    """
+    top = heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))
+    rows, columns = np.nonzero(top & (heat >= WEAKEST))
+    order = np.argsort(-heat[rows, columns], kind="stable")
+    rows, columns = rows[order], columns[order]
+    middle = np.stack([columns, rows], 1) + 0.5 + offset[::-1, rows, columns].T
+    half = np.exp(size[::-1, rows, columns].T) / 2
+    boxes = np.concatenate([middle - half, middle + half], 1) * (STRIDE / SIDE)
+    return boxes.astype(np.float64), heat[rows, columns].astype(np.float64)
+
+
 class CenterFace:
     """`detect(square)` → the most face-like place of a square RGB picture."""
 
@@ -60,5 +81,14 @@ class CenterFace:
 
     def detect(self, square: Image) -> Face:
         """Best face of a `SIDE` × `SIDE` × 3 RGB picture; its score may be low."""
+        return decode(*self._maps(square, [*MAPS, "540"]))
+
+    def faces(self, square: Image) -> tuple[Floats, Floats]:
+        """All of them, see `peaks`."""
+        heat, size, offset = (output[0] for output in self._maps(square, [*MAPS]))
+        return peaks(heat[0], size, offset)
+
+    def _maps(self, square: Image, names: list[str]) -> list[Floats]:
         bgr = np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
-        return decode(*self.session.run(["537", "538", "539", "540"], {"input.1": bgr}))
+        maps: list[Floats] = self.session.run(names, {"input.1": bgr})
+        return maps

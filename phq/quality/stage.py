@@ -32,7 +32,7 @@ class ScorePerson:
 
     def setup(self) -> None:
         """Load the face network."""
-        self.faces = CenterFace().session
+        self.faces = CenterFace()
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a crop and its mask."""
