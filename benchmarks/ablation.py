@@ -23,9 +23,10 @@ from phq.camera.stage import PlaceCamera
 from phq.evaluate.pose import person_errors, summary
 from phq.evaluate.renders import seen_people
 from phq.evaluate.truth import Truth
-from phq.keypoints.stage import box_of
+from phq.work import box_of
 from phq.orient.stage import belief_of_landmarks
-from phq.pose.closed_form import TorsoFit, fit_torso, split_neck_head
+from phq.pose.closed_form import fit_torso, split_neck_head
+from phq.work import TorsoFit
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import Observation, optimise
 from phq.work import Person

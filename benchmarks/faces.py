@@ -27,7 +27,7 @@ import numpy as np
 
 from phq.backends.offers import open_backend, same_face
 from phq.dataset.reader import Dataset
-from phq.face.centerface import Face
+from phq.work import Face
 from phq.face.embedding import HALF, text_to_embedding
 from phq.face.faceres import FaceRes
 from phq.quality.faces import face_groups

@@ -36,7 +36,8 @@ from phq.photos.decode import PhotoRejectError, decode
 from phq.photos.exif import assumed_focal_px
 from phq.pose.stage import FitBody, StartBody
 from phq.weights import checked_path
-from phq.work import Image, Person, Photo, living
+from phq.work import Person, Photo, living
+from phq.arrays import Image
 
 SIZE = 512
 

@@ -25,7 +25,7 @@ from PIL import Image
 from phq import build
 from phq.dataset.overlays import write_overlay
 from phq.decide.deciding import Decided, decide_dataset
-from phq.keypoints.region import apply_affine
+from phq.photos.region import apply_affine
 from phq.quality.framing import head_disc
 from phq.quality.reasons import RULE_BY_ADDRESS
 

@@ -18,7 +18,7 @@ from rtmlib import RTMDet, RTMPose
 from phq.detect.candidates import Candidates
 from phq.detect.rtmdet import RtmDet
 from phq.detect.rtmpose import RtmPose, region_of
-from phq.work import Image
+from phq.arrays import Image
 
 BLUE_FIRST = ((0, 0, 255), (0, 255, 0))
 """Red and green as OpenCV has them."""

@@ -20,7 +20,8 @@ from phq.photos.stage import ReadPhotos
 from phq.pipeline import Pipeline, stages
 from phq.quality.gate import Gate
 from phq.schema import Sample
-from phq.work import Image, Person, Photo
+from phq.work import Person, Photo
+from phq.arrays import Image
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ from phq.pose.body_choice import body_entry
 from phq.provenance.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.running import EXTENDING, alone, check_free, run_plan
 from phq.shards.atomic import write_bytes
-from phq.shards.card import Card, Model, stored_card
+from phq.shards.card import Card, stored_card
+from phq.weights.licences import Model
 from phq.shards.owner import MANIFEST
 from phq.shards.place import is_remote, is_url, place
 from phq.weights import Weight

@@ -18,7 +18,7 @@ from phq.pose.drawn import BODIES, Bodies
 from phq.pose.render import draw_body
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import write_bytes
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 Fields = dict[str, Any]
 TILE = 256

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from phq.quality.reasons import REASONS, RULES
-from phq.shards.card import YAW_SECTORS, model_lines
+from phq.shards.card import YAW_SECTORS
+from phq.weights.licences import model_lines
 from phq.shards.owner import SHEET
 
 if TYPE_CHECKING:

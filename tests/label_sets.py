@@ -17,7 +17,7 @@ from phq.camera.convention import camera_from_torso, intrinsics, project
 from phq.labels.formats import View
 from phq.labels.reading import unknown_fields, view_fields
 from phq.pose import template
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import make_sample, sample_to_json
 from phq.shards.card import Card
 from phq.shards.write import write_dataset

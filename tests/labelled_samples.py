@@ -9,7 +9,7 @@ from shard_samples import TinySample, tiny_sample
 
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import CONVENTION, intrinsics, orbit, world2cam
-from phq.pose.rotations import rotmat_to_rotvec
+from phq.camera.rotations import rotmat_to_rotvec
 from phq.schema import Sample, make_sample, sample_to_json
 
 SIDE = 64

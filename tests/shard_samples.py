@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from phq.schema import Row, Sample, column_kind, make_sample, sample_to_json
-from phq.shards.card import Card, Model
+from phq.shards.card import Card
+from phq.weights.licences import Model
 from phq.shards.write import write_dataset
 
 SIDE = 64

@@ -12,9 +12,9 @@ from phq.align.crop import CropBox, cut
 from phq.align.padding import is_padding, padding_fraction, soften_padding
 from phq.align.stage import crop_box
 from phq.camera.convention import VISIBLE_HEIGHT, camera_from_torso, project
-from phq.keypoints.region import apply_affine, invert_affine
+from phq.photos.region import apply_affine, invert_affine
 from phq.pose import template
-from phq.pose.closed_form import TorsoFit
+from phq.work import TorsoFit
 
 
 def ramp(width: int, height: int) -> np.ndarray:

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 from phq.align.crop import CropBox, cut
 from phq.align.stage import crop_box
 from phq.camera.convention import camera_from_torso, intrinsics, world2cam
-from phq.face.centerface import Face
-from phq.pose.closed_form import TorsoFit
+from phq.work import Face
+from phq.work import TorsoFit
 from phq.reannotate.restored import torso_from_camera
 from phq.reannotate.stages_again import stored_face_fields
 from phq.reannotate.views import StoredPerson, View, laid_back

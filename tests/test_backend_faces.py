@@ -21,16 +21,18 @@ from phq.backends.offers import open_backend, weights_of
 from phq.config import load_config
 from phq.dataset.reader import Dataset
 from phq.errors import MissingExtraError, WeightError
-from phq.face.centerface import FACE_FOUND, CenterFace, Face
+from phq.face.centerface import FACE_FOUND, CenterFace
+from phq.work import Face
 from phq.face.embedding import text_to_embedding
 from phq.face.faceres import FaceRes
 from phq.face.identity import EmbedIdentity, network_called
 from phq.face.stage import face_fields
-from phq.keypoints.region import Region, sample
+from phq.photos.region import Region, sample
 from phq.pipeline import foreign, stages, weights_used
 from phq.reannotate.annotating import annotate
 from phq.reannotate.groups import select
-from phq.work import Image, Person, Photo
+from phq.work import Person, Photo
+from phq.arrays import Image
 
 PORTRAITS = {"obama": "obama.jpg", "cut": "obama_partial_face.jpg", "biden": "biden.jpg"}
 installed = pytest.mark.skipif(

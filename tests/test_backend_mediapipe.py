@@ -33,8 +33,10 @@ from phq.backends.offers import open_backend, weights_of
 from phq.detect.boxes import iou
 from phq.detect.candidates import Candidates
 from phq.errors import MissingExtraError, WeightError
-from phq.keypoints.blazepose import AUX_SCALE, LEFT_RIGHT, SIDE, BlazePose, box_region
-from phq.keypoints.region import Region, apply_affine, invert_affine
+from phq.keypoints.blazepose import LEFT_RIGHT, SIDE, BlazePose
+from phq.work import AUX_SCALE
+from phq.detect.body_region import box_region
+from phq.photos.region import Region, apply_affine, invert_affine
 from phq.weights.catalogue import remote
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
@@ -313,7 +315,7 @@ def test_a_library_that_the_machine_lacks_is_named(word: str, monkeypatch: pytes
 RUN = """
 import os, sys, numpy as np
 from phq.backends.offers import open_backend
-from phq.keypoints.region import Region
+from phq.photos.region import Region
 before = dict(os.environ)
 picture = np.zeros((64, 64, 3), np.uint8)
 open_backend("landmarks", sys.argv[1]).run([(picture, Region(32, 32, 64), False)])

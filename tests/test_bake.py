@@ -25,7 +25,7 @@ from phq.errors import InputError, OutputError
 from phq.reannotate.baking import bake
 from phq.reannotate.migrations import MIGRATIONS, Migration, migrated
 from phq.schema import PROVENANCE, Sample
-from phq.shards.card import Model
+from phq.weights.licences import Model
 from phq.shards.write import write_dataset
 
 MODEL = {"name": "newnet", "purpose": "angles", "licence": "MIT", "source": "somewhere"}

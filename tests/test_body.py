@@ -19,7 +19,7 @@ import phq.pose.body as body_module
 from phq.errors import WeightError
 from phq.pose import template
 from phq.pose.body import FILE, NECK, TRUTH_FACE, Body, EmbeddedBody, load_body
-from phq.pose.rotations import mirror_pose, rotvec_to_rotmat
+from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
 from phq.schema import LANDMARKS, SMPL_JOINTS
 
 Doubles = NDArray[np.float64]

@@ -26,7 +26,7 @@ from phq.errors import ConfigError, InputError, MissingExtraError, PhqError, Wei
 from phq.face.centerface import CenterFace
 from phq.keypoints.blazepose import BlazePose
 from phq.mask.from_landmarks import LandmarkMask
-from phq.work import Image
+from phq.arrays import Image
 
 NAMES = (
     "pose2sim-0.10.49__Single_cam1_f000.jpg",

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from phq.evaluate.gan.masks import iou
 from phq.evaluate.gan.poses import compared, mean_pose, pose_errors
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 
 
 def slow_angle(a: np.ndarray, b: np.ndarray) -> float:

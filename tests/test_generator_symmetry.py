@@ -15,7 +15,7 @@ from phq.generator.conditioning import swap_labels  # noqa: E402
 from phq.generator.discriminator import Discriminator  # noqa: E402
 from phq.generator.generator import Generator  # noqa: E402
 from phq.generator.rays import camera_rays  # noqa: E402
-from phq.pose.rotations import mirror_rotvec  # noqa: E402
+from phq.camera.rotations import mirror_rotvec  # noqa: E402
 
 YAWS = [10.0, -10.0, 100.0, -100.0, 179.0]
 

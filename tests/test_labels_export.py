@@ -32,7 +32,7 @@ from phq.errors import ConfigError, InputError, OutputError
 from phq.labels.commands import FormatName, export_app
 from phq.labels.export import export_labels
 from phq.labels.formats import FORMATS, HeadFormat, label_format
-from phq.pose.rotations import mirror_rotvec
+from phq.camera.rotations import mirror_rotvec
 from phq.shards.tar import read_member
 
 HEADS = ("eg3d", "panohead", "spherehead")

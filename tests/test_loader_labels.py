@@ -16,7 +16,7 @@ from phq.camera.convention import world2cam
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 from phq.torch import Loader
 from phq.torch.balance import yaw_weights

@@ -12,8 +12,9 @@ from scipy.spatial.transform import Rotation
 from phq.camera.angles import part_angles
 from phq.config import Detect, Models
 from phq.detect.stage import DetectPeople
-from phq.keypoints.region import Region
-from phq.keypoints.stage import FindLandmarks, box_of
+from phq.photos.region import Region
+from phq.keypoints.stage import FindLandmarks
+from phq.work import box_of
 from phq.orient.angles import angles_of, rotation_of
 from phq.orient.crop import OrientationRegion, orientation_region
 from phq.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from phq.pose import template
-from phq.pose.rotations import kabsch, mirror_pose, mirror_rotvec, rotation_log, rotmat_to_rotvec, rotvec_to_rotmat
+from phq.camera.rotations import kabsch, mirror_pose, mirror_rotvec, rotation_log, rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 
 Doubles = NDArray[np.float64]

@@ -23,7 +23,8 @@ from phq.labels.export import export_labels
 from phq.labels.importing import import_labels
 from phq.photos.discover import Found
 from phq.plan import Plan
-from phq.provenance.groups import names_of, split_groups
+from phq.provenance.groups import split_groups
+from phq.provenance.statements import names_of
 from phq.provenance.sidecar import Sidecar, coverage, read_sidecar
 from phq.provenance.stage import StateProvenance
 from phq.provenance.statements import parse_statements

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
 from phq.health.verify import verify
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.synth.commands import synth_command
 from phq.synth.portrait import draw_portrait
 from phq.synth.stage import sample_index

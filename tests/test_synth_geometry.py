@@ -14,7 +14,7 @@ from phq.camera.angles import camera_angles
 from phq.camera.convention import FOCAL, RADIUS, mirror_camera, orbit, project, world2cam
 from phq.pose.body import load_body
 from phq.pose.render import draw_body
-from phq.pose.rotations import mirror_pose, rotvec_to_rotmat
+from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS, make_sample
 from phq.shards.stage import EncodeSample, photo_fields
 from phq.sheet import pixel_intrinsics

@@ -11,7 +11,7 @@ import torch
 from use_runs import IMAGES, write_run
 
 from phq.errors import ConfigError, InputError
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.train.checkpoint import latest
 from phq.use.asking import parse_conditioning, parse_pose, parse_seeds
 from phq.use.opening import at_distance, open_trained

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from phq.pose import template
-from phq.pose.rotations import MIRRORED_JOINTS
+from phq.camera.rotations import MIRRORED_JOINTS
 from phq.schema import SMPL_JOINTS
 
 Doubles = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 SIDE = 256
 """GrabCut runs at this side; phq leads the mask to the edges of the crop afterwards."""

@@ -6,8 +6,9 @@ from phq.align.crop import CropBox, cut
 from phq.align.padding import padding_fraction
 from phq.camera.convention import VISIBLE_HEIGHT, project
 from phq.pose import template
-from phq.pose.closed_form import TorsoFit
-from phq.work import Floats, Person, Photo, living
+from phq.work import TorsoFit
+from phq.work import Person, Photo, living
+from phq.arrays import Floats
 
 
 class CropHeadshot:

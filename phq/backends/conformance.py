@@ -15,7 +15,7 @@ from phq.backends.square_trials import FaceTrial, IdentityTrial, MaskTrial
 from phq.backends.trial import Trial
 from phq.backends.trials import DetectorTrial, LandmarkTrial, SkeletonTrial
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 TRIALS: dict[str, type[Trial]] = {
     "detector": DetectorTrial,

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.detect.candidates import Candidates
-from phq.face.centerface import Face
-from phq.keypoints.blazepose import Landmarks
-from phq.keypoints.region import Region
+from phq.work import Face
+from phq.work import Landmarks
+from phq.photos.region import Region
 from phq.weights import Weight
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 PLACES = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
 

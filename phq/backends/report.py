@@ -11,7 +11,7 @@ from phq.config import Models
 from phq.errors import ConfigError, InputError, PhqError
 from phq.photos.decode import PhotoRejectError, decode
 from phq.photos.discover import discover
-from phq.work import Image
+from phq.arrays import Image
 
 MOST_PHOTOS = 8
 """More would tell no more."""

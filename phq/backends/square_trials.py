@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from phq.backends.trial import MIRRORED, Trial, changed, shaped, square, within
 from phq.detect.boxes import iou
-from phq.face.centerface import FACE_FOUND, CenterFace, Face
-from phq.work import Floats, Image
+from phq.face.centerface import FACE_FOUND, CenterFace
+from phq.work import Face
+from phq.arrays import Floats, Image
 
 SIDE = 256
 """Of the crops for masks."""
@@ -43,7 +44,7 @@ class FaceTrial(SquareTrial):
     def ask(self, picture: Image) -> Face:
         found = self.backend.detect(picture)
         if not isinstance(found, Face):
-            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.face.centerface.Face")
+            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.work.Face")
         return found
 
     def arrays(self, answer: Face) -> Sequence[Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 MIRRORED, DOUBLED = "mirrored", "at twice the size"
 

@@ -11,10 +11,10 @@ from phq.backends.trial import DOUBLED, MIRRORED, Trial, changed, shaped, within
 from phq.detect.boxes import iou
 from phq.detect.candidates import Candidates
 from phq.detect.nanodet import NanoDet
-from phq.keypoints.blazepose import Landmarks
-from phq.keypoints.region import Region
-from phq.keypoints.stage import first_region
-from phq.work import Floats, Image
+from phq.work import Landmarks
+from phq.photos.region import Region
+from phq.detect.body_region import first_region
+from phq.arrays import Floats, Image
 
 COCO_LEFT_RIGHT = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 OVERLAP = 0.5
@@ -90,7 +90,7 @@ class LandmarkTrial(Trial):
     def _run(self, picture: Image, region: Region, mirrored: bool) -> Landmarks:
         (found,) = self.backend.run([(picture, region, mirrored)])
         if not isinstance(found, Landmarks):
-            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.keypoints.blazepose.Landmarks")
+            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.work.Landmarks")
         return found
 
     def arrays(self, answer: Landmarks) -> Sequence[Floats]:

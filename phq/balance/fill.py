@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from phq.arrays import Doubles
+from phq.arrays import Ints
 
-Doubles = NDArray[np.float64]
-Longs = NDArray[np.int64]
-Shares = Callable[[Longs, Longs], Doubles]
+Shares = Callable[[Ints, Ints], Doubles]
 """Bins that are occupied and the number of samples in each, to the relative share that each is to get."""
 
 
@@ -30,7 +30,7 @@ def fill(total: float, shares: Doubles, capacities: Doubles) -> Doubles:
     return masses
 
 
-def spread(total: float, cells: Longs, cap: float, first: Shares) -> Doubles:
+def spread(total: float, cells: Ints, cap: float, first: Shares) -> Doubles:
     """(N,) weights that add up to `total`, none over `cap`.
 
     The mass goes to the bins of the first level by the shares that `first` gives, within each of these to the occupied
@@ -41,7 +41,7 @@ def spread(total: float, cells: Longs, cap: float, first: Shares) -> Doubles:
     """
     weights = np.zeros(len(cells))
 
-    def deal(rows: Longs, level: int, mass: float) -> None:
+    def deal(rows: Ints, level: int, mass: float) -> None:
         if level == cells.shape[1]:
             weights[rows] = mass / len(rows)
             return
@@ -57,7 +57,7 @@ def spread(total: float, cells: Longs, cap: float, first: Shares) -> Doubles:
     return weights
 
 
-def draw(weights: Doubles, cells: Longs, seed: int) -> NDArray[np.bool_]:
+def draw(weights: Doubles, cells: Ints, seed: int) -> NDArray[np.bool_]:
     """(N,) which samples are drawn: each with the probability that is its weight, in all as many as the weights sum to.
 
     Systematic sampling (Madow 1949) down the nested cells, so that each gets its share to within two samples; at every

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 
 
 def head_to_torso(neck_head_pose: ArrayLike) -> tuple[Doubles, Doubles]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.camera.convention import BODY_TO_CV, Floats, level_view
+from phq.camera.convention import BODY_TO_CV, level_view
+from phq.arrays import Floats
 
 
 def wrap_deg(angle: float) -> float:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from phq.arrays import Floats
 
-Floats = NDArray[np.floating[Any]]
 
 CONVENTION = "phq-neck/1"
 RADIUS = 2.7
@@ -24,6 +24,9 @@ VISIBLE_HEIGHT = RADIUS / FOCAL
 BODY_TO_CV = np.diag([1.0, -1.0, -1.0])
 """Body axes (left, up, front) of a subject who faces the camera, in OpenCV camera axes; its own inverse."""
 MIRROR = np.diag([-1.0, 1.0, 1.0])
+WINDOW_CONVENTION = "phq-neck-window/1"
+"""Camera convention of pictures that are a part of a phq camera's image plane: the same world and camera, but focal
+length and principal point are those that stand in ``intrinsics``."""
 
 
 def intrinsics() -> Floats:

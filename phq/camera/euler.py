@@ -30,8 +30,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import wrap_deg
-from phq.camera.convention import BODY_TO_CV, Floats, world2cam
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.convention import BODY_TO_CV, world2cam
+from phq.arrays import Floats
+from phq.camera.rotations import rotvec_to_rotmat
 
 Angles = tuple[float, float, float]
 """Yaw, pitch, roll in degrees."""

@@ -6,13 +6,15 @@ import numpy as np
 
 from phq.camera.angles import camera_angles, part_angles
 from phq.camera.convention import CONVENTION, camera_from_torso, intrinsics, world2cam
-from phq.keypoints.stage import visible_landmarks
+from phq.work import visible_landmarks
 from phq.pose.body import load_body
-from phq.pose.closed_form import TorsoFit, head_joint
+from phq.pose.closed_form import head_joint
+from phq.work import TorsoFit
 from phq.pose.limbs import arm_pose, observed_joints
-from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
-from phq.work import Floats, Person, Photo, living
+from phq.work import Person, Photo, living
+from phq.arrays import Floats
 
 
 class PlaceCamera:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from phq.provenance.groups import names_of
+from phq.provenance.statements import names_of
 
 LINKS = ("key", "source_sha256", "identity", "duplicate_of", "duplicate_group", "scene_group", "identity_group")
 """Columns that link samples."""

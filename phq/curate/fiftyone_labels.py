@@ -11,7 +11,7 @@ import numpy as np
 from phq.pose.drawn import Bodies
 from phq.pose.render import project
 from phq.shards.card import YAW_SECTORS
-from phq.work import Floats
+from phq.arrays import Floats
 
 Document = dict[str, Any]
 

@@ -22,7 +22,8 @@ from phq.dataset.overlays import LATEST
 from phq.errors import ConfigError, OutputError
 from phq.finalise import Fields
 from phq.running import check_free
-from phq.shards.card import Card, Model
+from phq.shards.card import Card
+from phq.weights.licences import Model
 from phq.shards.owner import SHEET
 from phq.shards.write import write_dataset
 from phq.sheet import write_contact_sheet

@@ -12,7 +12,7 @@ from phq.dataset.item import Item
 from phq.pose.drawn import BODIES, Bodies
 from phq.pose.render import draw_skeleton
 from phq.sheet import laid_over
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 _MASK, _LANDMARK, _FACE = (60, 255, 120), (255, 220, 0), (255, 90, 200)
 _SEEN = 0.5

@@ -19,7 +19,7 @@ from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.shards.atomic import write_bytes
-from phq.work import Image
+from phq.arrays import Image
 
 Fields = dict[str, Any]
 _MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}

@@ -19,7 +19,7 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.provenance.credits import counted
-from phq.provenance.groups import names_of
+from phq.provenance.statements import names_of
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE, Row
 from phq.shards.card import YAW_SECTORS, yaw_histogram

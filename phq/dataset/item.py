@@ -15,7 +15,7 @@ from phq.dataset.places import Places
 from phq.errors import InputError
 from phq.schema import Row, Sample, sample_to_json
 from phq.shards.tar import MEMBERS
-from phq.work import Image
+from phq.arrays import Image
 
 _OF_THE_DATASET = tuple(name for name in Row.model_fields if name not in (*Sample.model_fields, *STORAGE))
 

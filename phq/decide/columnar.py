@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.quality.reasons import RULES, Rule
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 

@@ -25,13 +25,13 @@ from phq.quality.decide import in_words
 from phq.quality.reasons import RULES
 from phq.reannotate.deciding import BOX, DECISION, revisable
 from phq.reannotate.settings import settings_for
+from phq.arrays import Bools
 
 SCORES = tuple(rule.score for rule in RULES if rule.score != "box_px")
 NEEDED = tuple(dict.fromkeys(["key", "split", *BOX, *SCORES, *LIKENESS, *EVIDENCE, *DECISION]))
 """Columns that a decision is taken on, and those that it sets."""
 STORED = "shard <> ''"
 
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,22 @@ class Decided:
     """The columns `DECISION`, and ``p_flip``, as they were decided now."""
 
     @property
-    def was_kept(self) -> Mask:
+    def was_kept(self) -> Bools:
         """(N,)"""
         return np.asarray(pc.equal(self.before["decision"], "kept"))
 
     @property
-    def is_kept(self) -> Mask:
+    def is_kept(self) -> Bools:
         """(N,)"""
         return np.asarray(pc.equal(self.after["decision"], "kept"))
 
     @property
-    def leaving(self) -> Mask:
+    def leaving(self) -> Bools:
         """(N,) kept before, rejected now."""
         return self.was_kept & ~self.is_kept
 
     @property
-    def entering(self) -> Mask:
+    def entering(self) -> Bools:
         """(N,) rejected before, kept now."""
         return ~self.was_kept & self.is_kept
 

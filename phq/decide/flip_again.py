@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from phq.pose.evidence import SURE_KEYPOINT
 from phq.quality.flip import LEFT_SHOULDER, RIGHT_SHOULDER, SELDOM, SMALLEST, rates
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 EVIDENCE = (
     "orientation_sigma_deg", "orientation_p_flip", "orientation_yaw_deg", "camera_yaw_deg", "head_yaw_deg",
     "face_found", "coco_keypoints", "p_flip",

@@ -19,7 +19,7 @@ from phq.errors import InputError, OutputError
 from phq.reannotate.report import head, write_page
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import output_errors, write_bytes
-from phq.work import Image
+from phq.arrays import Image
 
 SIDE = 160
 MOST = 24

@@ -13,7 +13,7 @@ from phq.detect.fuse import INSIDE, SAME
 from phq.detect.tiles import Rect, look_at_tiles
 from phq.resources import Resources
 from phq.weights import Weight, embedded, open_session
-from phq.work import Image
+from phq.arrays import Image
 
 LONG_SIDE = 384
 MULTIPLE = 32

@@ -14,7 +14,7 @@ from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
 from phq.resources import Resources
 from phq.weights import Weight, embedded, open_session
-from phq.work import Image
+from phq.arrays import Image
 
 SIDE = 416
 STRIDES = (8, 16, 32)

@@ -20,7 +20,7 @@ from phq.detect.imagenet import normalised, resized
 from phq.detect.tiles import look_everywhere
 from phq.resources import Resources
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 FAMILY = Family("rfdetr", ("rfdetr",), "rfdetr-small", "person boxes")
 SIDES = {"": 512, "rfdetr-nano": 384, "rfdetr-small": 512}

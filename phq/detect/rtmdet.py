@@ -18,7 +18,7 @@ from phq.detect.imagenet import normalised, resized
 from phq.detect.tiles import look_everywhere
 from phq.resources import Resources
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 FAMILY = Family("rtmdet", ("rtmdet",), "rtmdet-m", "person boxes")
 SIDES = {"rtmdet-nano": 320}

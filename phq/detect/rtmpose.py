@@ -15,10 +15,10 @@ from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
 from phq.detect.fuse import LAST_RESORT
 from phq.detect.imagenet import normalised
-from phq.keypoints.region import Region, apply_affine, sample
+from phq.photos.region import Region, apply_affine, sample
 from phq.resources import Resources
 from phq.weights import Weight
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 FAMILY = Family("rtmpose", ("rtmpose", "rtmw"), "rtmpose-m", "keypoints of the person in a box")
 COCO = 17

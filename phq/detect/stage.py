@@ -11,7 +11,8 @@ from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import Detection, fuse
 from phq.resources import summed
 from phq.schema import plain
-from phq.work import Image, Person, Photo
+from phq.work import Person, Photo
+from phq.arrays import Image
 
 if TYPE_CHECKING:
     from phq.backends.protocols import Detector, Skeleton

@@ -26,7 +26,7 @@ from phq.evaluate.videos import Row, instants, reprojection_px, same_person
 from phq.quality.decide import decide, scores_of
 from phq.quality.reasons import RULE_BY_ADDRESS
 from phq.shards.atomic import write_bytes
-from phq.work import Image
+from phq.arrays import Image
 
 KINDS = ("torso", "head", "raw_torso", "raw_head")
 NOT_JUDGED = ("resolution", "head", "blur")

@@ -14,12 +14,12 @@ from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
 from phq.evaluate.truth import Truth, matched, rest_points
 from phq.finalise import read_rows
-from phq.keypoints.region import apply_affine, invert_affine
+from phq.photos.region import apply_affine, invert_affine
 from phq.pose.body import TRUTH_FACE, load_body
-from phq.pose.rotations import kabsch
+from phq.camera.rotations import kabsch
 from phq.schema import LANDMARKS, SMPL_JOINTS
 from phq.shards.atomic import write_bytes
-from phq.work import Floats
+from phq.arrays import Floats
 
 FLIP_DEG = 90.0
 BIN_DEG = 45

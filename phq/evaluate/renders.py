@@ -10,7 +10,7 @@ import numpy as np
 from phq.config import load_config
 from phq.detect.boxes import iou
 from phq.evaluate.truth import MATCH, Truth, read_truth
-from phq.keypoints.stage import box_of
+from phq.work import box_of
 from phq.pipeline import Pipeline, stages
 from phq.work import Person, Photo
 

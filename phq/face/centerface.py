@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from phq.keypoints.region import apply_affine
+from phq.photos.region import apply_affine
 from phq.weights import Weight, embedded, open_session
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
+from phq.work import Face
 
 SIDE = 320
 """The square is shown to the network at this side: a head of about 200 px, where it is at its best."""
@@ -22,19 +23,6 @@ FACE_FOUND = 0.5
 """Score from which a face counts as found."""
 
 
-@dataclass(frozen=True)
-class Face:
-    """Best face of a picture, in its pixels; from `CenterFace` itself in fractions of its side."""
-
-    score: float
-    box: Floats
-    """(4,) x0, y0, x1, y1."""
-    points: Floats
-    """(5, 2) subject's right eye, left eye, nose, right and left mouth corner, as the network orders them."""
-
-    def moved(self, affine: Floats) -> Face:
-        """The same face through a 2×3 affine that does not turn."""
-        return Face(self.score, apply_affine(affine, self.box.reshape(2, 2)).ravel(), apply_affine(affine, self.points))
 
 
 def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Face:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from phq.errors import InputError
-from phq.work import Floats
+from phq.arrays import Floats
 
 HALF = np.dtype("<f2")
 ROWS = 4096

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.face.centerface import Face
+from phq.work import Face
 from phq.face.embedding import to_unit
-from phq.keypoints.region import Region, sample
+from phq.photos.region import Region, sample
 from phq.resources import Resources
 from phq.weights import Weight, embedded, open_session
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 SIDE = 224
 MARGIN = 1.2

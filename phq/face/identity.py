@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phq.backends.offers import open_backend, split_word, weights_of
 from phq.face.embedding import embedding_to_text
-from phq.keypoints.stage import pixels_of
+from phq.work import pixels_of
 from phq.resources import Resources
 from phq.work import Photo, living
 

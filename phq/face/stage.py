@@ -9,13 +9,15 @@ import numpy as np
 from phq.align.stage import crop_box
 from phq.backends.offers import open_backend, wants_of
 from phq.camera.convention import camera_from_torso, project
-from phq.face.centerface import FACE_FOUND, Face
-from phq.keypoints.region import Region, invert_affine, sample
-from phq.keypoints.stage import pixels_of
+from phq.face.centerface import FACE_FOUND
+from phq.work import Face
+from phq.photos.region import Region, invert_affine, sample
+from phq.work import pixels_of
 from phq.pose import template
-from phq.pose.closed_form import TorsoFit
-from phq.pose.rotations import rotvec_to_rotmat
-from phq.work import Floats, Person, Photo, living
+from phq.work import TorsoFit
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.work import Person, Photo, living
+from phq.arrays import Floats
 
 if TYPE_CHECKING:
     from phq.backends.protocols import FaceNetwork

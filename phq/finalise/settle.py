@@ -17,8 +17,8 @@ from phq.finalise.rows import UNGROUPED, split_of
 from phq.provenance.groups import GROUPED_BY, split_groups
 from phq.quality.alike import COMPACT, LIKENESS, find_alike
 from phq.shards.card import SPLITS
+from phq.arrays import Ints
 
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Settled:
 
     table: pa.Table
     """As `phq.finalise.gather.Gathered.table`, with all decisions, and ``split`` ('' for a reject)."""
-    order: Indices
+    order: Ints
     """Rows that are kept, by key."""
 
     @property
@@ -40,7 +40,7 @@ class Settled:
         """Those that are not, in the order of the plan."""
         return self.table.filter(pc.equal(self.table["decision"], "rejected")).combine_chunks()
 
-    def by_split(self) -> dict[str, Indices]:
+    def by_split(self) -> dict[str, Ints]:
         """Kept rows of each split that there is, by key; train, without any, where nobody is kept."""
         split = np.asarray(self.table["split"].to_numpy(zero_copy_only=False))[self.order]
         rows = {name: self.order[split == name] for name in SPLITS}
@@ -82,7 +82,7 @@ _GROUPS = tuple(name for name in GROUPED_BY if name in UNGROUPED)
 
 
 def _mark_alike(
-    table: pa.Table, columns: dict[str, list[Any]], keeping: Indices, config: Config, before: pa.Table | None
+    table: pa.Table, columns: dict[str, list[Any]], keeping: Ints, config: Config, before: pa.Table | None
 ) -> pa.Table | None:
     """As `phq.finalise.rows.mark_duplicates`; samples that stand come first and are not judged.
 
@@ -107,7 +107,7 @@ def _mark_alike(
     return before
 
 
-def _splits(table: pa.Table, kept: Indices, config: Config, before: pa.Table | None) -> list[str]:
+def _splits(table: pa.Table, kept: Ints, config: Config, before: pa.Table | None) -> list[str]:
     """Split of every row, '' for a reject.
 
     Groups are those of the rejects too: another threshold moves nobody to the other side. Who is linked to a sample

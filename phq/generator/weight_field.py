@@ -17,8 +17,8 @@ from scipy import ndimage, sparse, spatial
 from scipy.sparse.linalg import cg
 
 from phq.pose.body import HEAD, NECK, Body, load_body
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 
 CENTRE = np.array([0.0, 0.03, 0.01])
 """Where nodes are closest, metres from the neck joint."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from phq.work import Image
+from phq.arrays import Image
 
 Problem = tuple[str, str]
 """Kind of a violation, and its detail."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from phq.dataset.overlays import apply_overlays
 from phq.health.kinds import Violation
 from phq.health.tables import repeated
-from phq.provenance.groups import names_of
+from phq.provenance.statements import names_of
 from phq.shards.owner import MANIFEST
 
 COLUMNS = ("key", "split", "decision", "shard", "source_sha256", "source_path", "identity")

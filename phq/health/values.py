@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from phq.camera.convention import RADIUS
 from phq.schema import DIGITS, Row, column_kind
+from phq.arrays import Doubles
 
 Finding = tuple[str, int, str]
 """Kind of a violation, number of the row, and its detail."""
-Floats = NDArray[np.float64]
 _ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg")
 _EXACT = 2.0**40
 """Beyond it, the decimals that are kept are lost in a double."""
@@ -45,7 +45,7 @@ def value_findings(table: pa.Table, nulls: bool = False) -> Iterator[Finding]:
     yield from _camera_findings(table)
 
 
-def numbers(table: pa.Table, name: str) -> Floats | None:
+def numbers(table: pa.Table, name: str) -> Doubles | None:
     """(rows, length) of a list column; NaN where a row is null or of another length. None without such a column."""
     if name not in table.column_names:
         return None
@@ -87,7 +87,7 @@ def _decimals(name: str, column: pa.Array, owners: NDArray[np.int64], nulls: boo
     Args:
         column: all numbers of the column. owners: the row of each. nulls: see `value_findings`.
     """
-    values: Floats = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
+    values: Doubles = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
     findings = [] if nulls else [("not_finite", ~np.isfinite(values))]
     if name in Row.model_fields:
         scaled = values * 10.0 ** DIGITS.get(name, 6)
@@ -113,12 +113,12 @@ def _camera_findings(table: pa.Table) -> Iterator[Finding]:
             yield "crop_invalid", int(row), f"{affine[row].tolist()}"
 
 
-def _pose_findings(cam2world: Floats, table: pa.Table) -> Iterator[Finding]:
+def _pose_findings(cam2world: Doubles, table: pa.Table) -> Iterator[Finding]:
     finite: NDArray[np.bool_] = np.asarray(np.isfinite(cam2world).all((1, 2)))
     rotation, position = cam2world[:, :3, :3], cam2world[:, :3, 3]
     error = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max((1, 2))
     last = np.abs(cam2world[:, 3] - [0, 0, 0, 1]).max(1)
-    turned: Floats = np.linalg.det(np.where(finite[:, None, None], rotation, np.eye(3))).reshape(-1)
+    turned: Doubles = np.linalg.det(np.where(finite[:, None, None], rotation, np.eye(3))).reshape(-1)
     for row in np.flatnonzero(finite & ((error > 1e-5) | (last > 0) | (turned < 0))):
         what = f"RᵀR off by {error[row]:.2g}, det R {turned[row]:.3g}, last row off by {last[row]:.2g}"
         yield "camera_not_rigid", int(row), what
@@ -128,7 +128,7 @@ def _pose_findings(cam2world: Floats, table: pa.Table) -> Iterator[Finding]:
     yield from _angle_findings(cam2world, finite & (error < 1e-3) & (radius > _POLE), table)
 
 
-def _angle_findings(cam2world: Floats, usable: NDArray[np.bool_], table: pa.Table) -> Iterator[Finding]:
+def _angle_findings(cam2world: Doubles, usable: NDArray[np.bool_], table: pa.Table) -> Iterator[Finding]:
     """Stored angles against those of the position and of the up axis (docs/conventions.md)."""
     x, y, z = cam2world[:, :3, 3].T
     flat = np.hypot(x, z)

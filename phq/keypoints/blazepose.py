@@ -13,48 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.errors import ConfigError
-from phq.keypoints.region import Region, apply_affine, sample
+from phq.photos.region import Region, apply_affine, sample
 from phq.resources import Resources
 from phq.weights import Weight, embedded, open_session
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
+from phq.work import Landmarks
 
 SIDE = 256
-BOX_SCALE = 1.25
-AUX_SCALE = 2.5
 LEFT_RIGHT = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25,
               28, 27, 30, 29, 32, 31)  # fmt: skip
 """Landmark i of a mirror image is landmark LEFT_RIGHT[i] of the image."""
 
 
-@dataclass
-class Landmarks:
-    """One run of the network on one region."""
-
-    region: Region
-    points: Floats
-    """(33, 2) photo pixels."""
-    world: Floats
-    """(33, 3) metres, hip-centre origin, OpenCV axes of the upright photo (x right, y down, z away)."""
-    visibility: Floats
-    """(33,) in 0..1. It is 1.00 for the nose of a person seen from behind: not a proof."""
-    presence: float
-    """Pose flag, 0..1; also about 1 on a crop of legs: not a proof either."""
-    centre: Floats
-    """(2, 2) auxiliary landmarks 33 and 34, photo pixels: where the next region goes."""
-    mask: NDArray[np.float32]
-    """256 × 256 soft mask of this person in region pixels, 0..1."""
-
-    def next_region(self) -> Region:
-        """Region of the second pass."""
-        d = self.centre[1] - self.centre[0]
-        side = max(AUX_SCALE * float(np.hypot(*d)), 8.0)
-        return Region(float(self.centre[0, 0]), float(self.centre[0, 1]), side, float(np.arctan2(d[0], -d[1])))
 
 
-def box_region(box: Floats) -> Region:
-    """Region of the first pass from a person box x0, y0, x1, y1."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    return Region(float(box[0] + width / 2), float(box[1] + height / 2), BOX_SCALE * float(max(width, height)))
 
 
 class BlazePose:

@@ -19,7 +19,7 @@ from phq.config import Read
 from phq.errors import InputError, RejectError
 from phq.photos.decode import Decoded, PhotoRejectError, decode, read_file
 from phq.photos.discover import discover
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 Fields = Mapping[str, Any]
 SAME = 1e-5

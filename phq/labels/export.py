@@ -26,7 +26,7 @@ from phq.schema import SCHEMA_VERSION
 from phq.shards.card import SPLITS
 from phq.shards.owner import MANIFEST
 from phq.shards.tar import read_member
-from phq.work import Image
+from phq.arrays import Image
 
 Fields = dict[str, Any]
 COLUMNS = (

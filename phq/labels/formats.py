@@ -33,10 +33,11 @@ from typing import Any
 
 import numpy as np
 
-from phq.camera.convention import FOCAL, LOOK_AT, RADIUS, Floats, intrinsics, level_view, look_at, world2cam
+from phq.camera.convention import FOCAL, LOOK_AT, RADIUS, intrinsics, level_view, look_at, world2cam
+from phq.arrays import Floats
 from phq.errors import ConfigError
 from phq.pose import template
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 
 NOT_A_ROTATION = 0.01
 """Largest entry of RᵀR − 1 that passes for rounding (float16 labels have 0.001)."""

@@ -26,15 +26,14 @@ from phq.labels.formats import View, label_format
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.pose import template
 from phq.pose.closed_form import head_joint
-from phq.pose.rotations import rotmat_to_rotvec
+from phq.camera.rotations import rotmat_to_rotvec
 from phq.quality.stage import image_scores
 from phq.schema import SMPL_JOINTS, Sample, column_kind
 from phq.shards.stage import photo_fields
-from phq.work import Floats, Image, Person, Photo
+from phq.work import Person, Photo
+from phq.arrays import Floats, Image
+from phq.camera.convention import WINDOW_CONVENTION
 
-WINDOW_CONVENTION = "phq-neck-window/1"
-"""Camera convention of pictures that are a part of a phq camera's image plane: the same world and camera, but focal
-length and principal point are those that stand in ``intrinsics``."""
 MIRROR = "_mirror"
 """End of the stem of the mirrored copies that EG3D's tools store beside the pictures."""
 FROM_LABEL = ("pelvis", "neck", "head")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 
 class LandmarkMask:

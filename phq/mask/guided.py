@@ -7,11 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from phq.arrays import Singles
 
-Plane = NDArray[np.float32]
 
 
-def guided_filter(guide: Plane, soft: Plane, radius: int, epsilon: float, step: int = 1) -> Plane:
+def guided_filter(guide: Singles, soft: Singles, radius: int, epsilon: float, step: int = 1) -> Singles:
     """Locally linear fit of `soft` by the colours of `guide`.
 
     Args:
@@ -29,14 +29,14 @@ def guided_filter(guide: Plane, soft: Plane, radius: int, epsilon: float, step: 
     return np.asarray(np.einsum("hwc,hwc->hw", slope, guide) + offset, np.float32)
 
 
-def _shrunk(values: Plane, size: tuple[int, int]) -> Plane:
+def _shrunk(values: Singles, size: tuple[int, int]) -> Singles:
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _linear_fit(guide: Plane, soft: Plane, radius: int, epsilon: float) -> tuple[Any, Any]:
+def _linear_fit(guide: Singles, soft: Singles, radius: int, epsilon: float) -> tuple[Any, Any]:
     """Smoothed slope (h × w × 3) and offset (h × w) of the local fits."""
 
-    def mean(values: Plane) -> Any:
+    def mean(values: Singles) -> Any:
         return cv2.blur(values, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
     guide_mean, soft_mean = mean(guide), mean(soft)

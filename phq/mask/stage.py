@@ -9,19 +9,18 @@ from numpy.typing import NDArray
 
 from phq.align.padding import is_padding
 from phq.backends.offers import open_backend, wants_of
-from phq.keypoints.blazepose import SIDE, Landmarks
-from phq.keypoints.region import invert_affine, warp_soft
+from phq.keypoints.blazepose import SIDE
+from phq.work import Landmarks
+from phq.photos.region import invert_affine, warp_soft
 from phq.mask.guided import guided_filter
-from phq.work import Floats, Image, Person, Photo, living
+from phq.work import Person, Photo, living
+from phq.arrays import Floats, Image
+from phq.mask.soft import soft_mask
+from phq.mask.soft import refine
 
 if TYPE_CHECKING:
     from phq.backends.protocols import MaskNetwork
 
-RADIUS = 1 / 64
-"""Window of the refinement, fraction of the crop's side."""
-EPSILON = 1e-4
-FIT_SIDE = 128
-"""Side of the grid on which the refinement is fitted; it is applied at the crop's own resolution."""
 SUPPORT = 0.05
 """Soft values above this take part in the mask's confidence."""
 
@@ -46,23 +45,10 @@ class MaskPerson:
                 mask_person(person, self.network)
 
 
-def run_to_crop(run: Landmarks, crop_to_source: Floats, size: int) -> NDArray[np.float32]:
-    """Soft mask of one run on the size × size grid of the crop; 0 beyond the run's region."""
-    crop, to_mask = np.vstack([crop_to_source, [0, 0, 1]]), invert_affine(run.region.to_photo(SIDE))
-    return warp_soft(run.mask, to_mask @ crop, size, size)
 
 
-def soft_mask(runs: list[Landmarks], crop_to_source: Floats, size: int) -> NDArray[np.float32]:
-    """Mean of the runs' masks, size × size in 0..1."""
-    return np.asarray(np.mean([run_to_crop(run, crop_to_source, size) for run in runs], axis=0), np.float32)
 
 
-def refine(soft: NDArray[np.float32], crop: Image) -> NDArray[np.float32]:
-    """The soft mask with its edges moved to those of the picture."""
-    radius = max(1, round(RADIUS * crop.shape[0]))
-    step = max(1, crop.shape[0] // FIT_SIDE)
-    guide = np.asarray(crop, np.float32) / np.float32(255)
-    return np.clip(guided_filter(guide, soft, radius, EPSILON, step), 0, 1)
 
 
 def mask_person(person: Person, network: MaskNetwork) -> None:

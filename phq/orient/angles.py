@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.camera.convention import BODY_TO_CV
-from phq.work import Floats
+from phq.arrays import Floats
 
 
 def angles_of(part_to_view: Floats) -> Floats:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phq.keypoints.region import Region
-from phq.pose.closed_form import TorsoFit, head_joint, split_neck_head
+from phq.photos.region import Region
+from phq.pose.closed_form import head_joint, split_neck_head
+from phq.work import TorsoFit
 
 BODY_SPAN, HEAD_SPAN = 0.9, 0.46
 """Sides in template metres: from above the hair to the lower chest whichever way the person bends; hair to neck."""

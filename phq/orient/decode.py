@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.work import Floats
+from phq.arrays import Floats
 
 BINS = 24
 CENTRES = np.arange(BINS) * 2 * np.pi / BINS

@@ -19,11 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from phq.keypoints.stage import BORDER, box_of
+from phq.work import box_of
+from phq.detect.body_region import BORDER
 from phq.orient.angles import angles_of
 from phq.orient.decode import BINS, CENTRES, softmax, yaw_of
-from phq.pose.closed_form import TorsoFit, head_rotation, torso_rotation
-from phq.work import Floats, Person
+from phq.pose.closed_form import head_rotation, torso_rotation
+from phq.work import TorsoFit
+from phq.work import Person
+from phq.arrays import Floats
 
 HIPS, SHOULDERS, FACE = [23, 24], [11, 12], [0, 7, 8]
 VIEWS = 3

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from phq.keypoints.region import sample
+from phq.photos.region import sample
 from phq.orient.crop import OrientationRegion
 from phq.orient.decode import mirror_outputs
 from phq.weights import open_session
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 BODY_SIDE, HEAD_SIDE = 128, 112
 BATCH = 8

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.keypoints.stage import pixels_of
+from phq.work import pixels_of
 from phq.orient.angles import angles_of, rotation_of
 from phq.orient.crop import orientation_region
 from phq.orient.fuse import evidence_of, fuse
 from phq.orient.net import OrientationNet
-from phq.pose.belief import Belief
-from phq.pose.closed_form import TorsoFit
+from phq.work import Belief
+from phq.work import TorsoFit
 from phq.pose.evidence import is_cut
-from phq.work import Floats, Photo, living
+from phq.work import Photo, living
+from phq.arrays import Floats
 
 TRUST = np.array([[0.4], [0.5]])
 """Of the fused sigmas of torso and head: landmarks in the picture have had their say in the fusion already."""

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phq.errors import WeightError
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 
 FILE = Path(__file__).parent / "body.npz"
 NECK = SMPL_JOINTS.index("neck")

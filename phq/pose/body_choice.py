@@ -12,7 +12,7 @@ from pathlib import Path
 from phq.errors import ConfigError
 from phq.pose.body import Body, load_body
 from phq.pose.smpl_file import KINDS, load_smpl
-from phq.shards.card import Model
+from phq.weights.licences import Model
 
 EMBEDDED = "phq"
 PACKAGE = "smplx-package"

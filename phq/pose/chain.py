@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.pose.body import load_body
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
-from phq.work import Floats
+from phq.arrays import Floats
 
 TURN = slice(0, 3)
 PLACE = slice(3, 6)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from phq.keypoints.blazepose import Landmarks
+from phq.work import Landmarks
 from phq.pose import template
-from phq.pose.rotations import kabsch, rotation_log, rotvec_to_rotmat
-from phq.work import Floats
+from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
+from phq.arrays import Floats
+from phq.work import TorsoFit
 
 FACE = tuple(range(11))
 TORSO = (11, 12, 23, 24)
@@ -57,24 +58,6 @@ def landmark_table() -> LandmarkTable:
     return LandmarkTable(**{name: np.array(data[name]) for name in ("face", "torso", "placed", "spread")})
 
 
-@dataclass(frozen=True)
-class TorsoFit:
-    """Torso and head of one person, and where they are in the photo (weak perspective along the line of sight)."""
-
-    torso_to_cam: Floats
-    """3×3, body axes to OpenCV camera axes."""
-    head_to_cam: Floats
-    """3×3, head axes to OpenCV camera axes."""
-    neck_px: Floats
-    """(2,) neck joint, photo pixels."""
-    px_per_metre: float
-    """Photo pixels a metre of the template (whose head has the size of this person's head)."""
-    residual: float
-    """Weighted mean distance of landmarks from the fit, fraction of the head's size."""
-    joints: dict[str, Floats]
-    """Axis-angle (3,) of the SMPL joints that the fit turns, by name: at least neck and head."""
-    betas: Floats = field(default_factory=lambda: np.zeros(10))
-    """(10,) shape numbers."""
 
 
 def central_rotation(rotations: Floats) -> Floats:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
+from phq.arrays import Doubles
+from phq.arrays import Ints
 
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Colour = tuple[int, int, int]
 
 NEAR = 0.1

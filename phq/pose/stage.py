@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from phq.camera.angles import wrap_deg, yaw_pitch
-from phq.keypoints.stage import box_of
+from phq.work import box_of
 from phq.pose.closed_form import fit_torso, torso_rotation
 from phq.pose.evidence import observe, to_fit
 from phq.pose.optimise import optimise
-from phq.work import Floats, Person, Photo, living
+from phq.work import Person, Photo, living
+from phq.arrays import Floats
 
 
 class StartBody:

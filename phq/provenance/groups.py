@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from phq.provenance.statements import names_of
 
 GROUPED_BY = ("source_sha256", "identity", "duplicate_group", "scene_group", "identity_group")
 """Columns that keep photos together."""
 
 
-def names_of(identity: str) -> tuple[str, ...]:
-    """People that the field ``identity`` names, sorted, each once; () if it is ''."""
-    return tuple(sorted({name.strip() for name in identity.split(";")} - {""}))
 
 
 def split_groups(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

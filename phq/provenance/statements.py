@@ -186,3 +186,8 @@ def _text(what: str, value: Any) -> str:
 
 def _clean(value: str) -> str:
     return unicodedata.normalize("NFC", _SPACE.sub(" ", value).strip())
+
+
+def names_of(identity: str) -> tuple[str, ...]:
+    """People that the field ``identity`` names, sorted, each once; () if it is ''."""
+    return tuple(sorted({name.strip() for name in identity.split(";")} - {""}))

@@ -10,8 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from phq.face.embedding import HALF
+from phq.arrays import Ints
 
-Ints = NDArray[np.int64]
 Halves = NDArray[np.float16]
 
 BLOCK = 1024

@@ -9,9 +9,9 @@ import numpy as np
 
 from phq.camera.convention import world2cam
 from phq.pose import template
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import LANDMARKS
-from phq.work import Floats
+from phq.arrays import Floats
 
 HEAD_RADIUS = 0.105
 """Metres of the template from the middle of its head to crown and chin."""

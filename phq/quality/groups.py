@@ -17,9 +17,9 @@ from phq.quality.duplicates import RANK, Duplicate, best_first, words
 from phq.quality.hamming import Words, distance
 from phq.quality.scenes import LIKELY_BITS, Seen, leaders_of
 from phq.schema import LANDMARKS
-from phq.work import Floats
+from phq.arrays import Floats
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 
 SCENE_COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", "source_px_per_px", "blur", "identity", "appearance",

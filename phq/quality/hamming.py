@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from phq.arrays import Ints
 
 Words = NDArray[np.uint64]
-Indices = NDArray[np.int64]
 
 CHUNKS = 4
 CHUNK_BITS = 16
@@ -72,7 +72,7 @@ class HammingIndex:
     def _chunk(words: Words, c: int) -> NDArray[np.uint16]:
         return (words >> np.uint64(CHUNK_BITS * c)).astype(np.uint16)
 
-    def near(self, queries: Words) -> Iterator[tuple[Indices, Indices]]:
+    def near(self, queries: Words) -> Iterator[tuple[Ints, Ints]]:
         """Pieces of (query index, word index): every pair within the radius, some of them repeatedly."""
         for c, reach, order, ends, ordered in self.tables:
             values = (self._chunk(queries, c)[:, None] ^ _masks(reach)).ravel().astype(np.int64)
@@ -85,7 +85,7 @@ class HammingIndex:
                 yield found[hit], order[place[hit]]
 
 
-def _expanded(start: Indices, count: Indices) -> Iterator[tuple[Indices, Indices]]:
+def _expanded(start: Ints, count: Ints) -> Iterator[tuple[Ints, Ints]]:
     """(lookup, place) for every place start … start + count − 1 of every lookup, some `PIECE` at a time."""
     total = np.cumsum(count)
     first = 0

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from phq.quality.exposure import grey
-from phq.work import Image
+from phq.arrays import Image
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 
 PATCH = 32
 """Side of a patch, pixels of the measured grid; half of it at the coarser scale."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.mask.stage import soft_mask
+from phq.mask.soft import soft_mask
 from phq.pose import template
 from phq.quality.framing import head_disc, in_picture
 from phq.work import Person

@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 
 from phq.quality.appearance import MIRRORED
 from phq.quality.hamming import Words, distance
-from phq.work import Floats
+from phq.arrays import Floats
+from phq.arrays import Bools
+from phq.arrays import Doubles
+from phq.arrays import Ints
 
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 SAME_COLOUR = 6.0
 """Largest distance of mean colours in L*a*b* of any region; 2.3 is just noticeable."""
@@ -117,7 +117,7 @@ def leaders_of(seen: Seen) -> Ints:
     return leader
 
 
-def _leading(seen: Seen, places: Doubles) -> Mask:
+def _leading(seen: Seen, places: Doubles) -> Bools:
     """(N,) which of a block's samples match no leader before them, all compared with all."""
     leads = np.ones(len(places), bool)
     pairs = cKDTree(places).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")

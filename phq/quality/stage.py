@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from phq.face.centerface import CenterFace
-from phq.keypoints.region import apply_affine, invert_affine
-from phq.keypoints.stage import box_of
+from phq.photos.region import apply_affine, invert_affine
+from phq.work import box_of
 from phq.quality.appearance import appearance
 from phq.quality.blocks import blockiness
 from phq.quality.blur import laplacian_variance, sharpness

@@ -41,7 +41,7 @@ from phq.reannotate.sheet import draw_state
 from phq.reannotate.stating import Statement, state
 from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.running import run_plan
-from phq.shards.card import Model
+from phq.weights.licences import Model
 from phq.shards.owner import MANIFEST
 from phq.weights.licences import notices
 

@@ -21,7 +21,8 @@ from phq.pose.body_choice import EMBEDDED_LICENCE, EMBEDDED_SOURCE
 from phq.reannotate.folding import Folded
 from phq.reannotate.migrations import MIGRATIONS, Migration
 from phq.running import check_free
-from phq.shards.card import Card, Model, stored_card
+from phq.shards.card import Card, stored_card
+from phq.weights.licences import Model
 from phq.shards.write import write_dataset
 
 

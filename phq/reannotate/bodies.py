@@ -16,7 +16,8 @@ from phq.pose.body_choice import open_body
 from phq.pose.transfer import Posed, Transfer, transfer_to
 from phq.reannotate.views import Fields, StoredPerson, stored_people
 from phq.schema import SMPL_JOINTS
-from phq.work import Floats, Photo
+from phq.work import Photo
+from phq.arrays import Floats
 
 COMPARED = ("head", "neck", "left_shoulder", "right_shoulder")
 """Joints whose places are compared."""

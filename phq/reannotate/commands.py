@@ -50,7 +50,7 @@ def annotate_command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _print_annotated(result: Result) -> None:
-    from phq.shards.card import model_lines  # numpy: not for --help
+    from phq.weights.licences import model_lines  # numpy: not for --help
 
     kinds = {"raw": "seen in the raw photo", "crop": "seen in the stored crop", "record": "from the record alone"}
     said = result.statement

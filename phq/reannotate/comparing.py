@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from phq.dataset.reader import Dataset
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 FLIP_DEG = 90.0
 """A torso that has turned by more was taken for the other side."""
 STORED = "shard <> ''"

@@ -11,8 +11,8 @@ import numpy as np
 from phq.camera.convention import world2cam
 from phq.pose.closed_form import head_joint
 from phq.pose.render import project
-from phq.pose.rotations import rotvec_to_rotmat
-from phq.work import Floats, Image
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.arrays import Floats, Image
 
 COLOURS = ((230, 60, 60), (70, 200, 90), (70, 130, 255))
 """RGB of the axes to the subject's left, up and to the front."""

@@ -17,7 +17,7 @@ from phq.reannotate.comparing import MEASURES, Comparison, Doubles, Measure, tab
 from phq.reannotate.drawing import COLOURS, draw_axes
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import output_errors, write_bytes
-from phq.work import Image
+from phq.arrays import Image
 
 SIDE = 224
 MOST = 48

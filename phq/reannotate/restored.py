@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from phq.camera.convention import RADIUS, unit
-from phq.face.centerface import Face
-from phq.keypoints.region import apply_affine
+from phq.work import Face
+from phq.photos.region import apply_affine
 from phq.pose.body import load_body
-from phq.pose.closed_form import TorsoFit
-from phq.pose.rotations import rotvec_to_rotmat
+from phq.work import TorsoFit
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.reannotate.views import StoredPerson
 from phq.reannotate.window import neck_in_picture
 from phq.schema import SMPL_JOINTS
-from phq.work import Floats
+from phq.arrays import Floats
 
 
 def torso_from_camera(cam2world: Floats) -> Floats:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from phq.face.centerface import Face
+from phq.work import Face
 from phq.face.stage import StoreFace, face_fields
-from phq.keypoints.region import invert_affine
+from phq.photos.region import invert_affine
 from phq.keypoints.stage import FindLandmarks
 from phq.pose.stage import FitBody
 from phq.quality.flip import p_flip

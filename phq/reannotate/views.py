@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 
 from phq.align.crop import CropBox, cut
-from phq.keypoints.blazepose import Landmarks
-from phq.keypoints.region import Region, between_centres
+from phq.work import Landmarks
+from phq.photos.region import Region, between_centres
 from phq.photos.decode import Decoded
-from phq.work import Floats, Image, Person, Photo, living
+from phq.work import Person, Photo, living
+from phq.arrays import Floats, Image
 
 Fields = dict[str, Any]
 SHAPES = {"cam2world": (4, 4), "intrinsics": (3, 3), "crop_to_source": (2, 3)}

@@ -6,11 +6,11 @@ import numpy as np
 
 from phq.align.stage import crop_box
 from phq.camera.convention import CONVENTION, intrinsics, world2cam
-from phq.keypoints.region import apply_affine
-from phq.labels.reading import WINDOW_CONVENTION
+from phq.photos.region import apply_affine
+from phq.camera.convention import WINDOW_CONVENTION
 from phq.pose import template
 from phq.reannotate.views import StoredPerson
-from phq.work import Floats
+from phq.arrays import Floats
 
 SAME_WINDOW = 1e-6
 """Intrinsics this near to the convention's own are the convention's own."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from phq.balance.fill import draw, spread
 from phq.balance.target import cells
 from phq.report.rows import Flags, Rows
+from phq.arrays import Ints
 
-Longs = NDArray[np.int64]
 
 EVERYWHERE, DOUBTFUL, A_REASON, A_DIRECTION = 360, 40, 16, 3
 """Most pictures: of the gallery, of each kind of doubt, of a reason, of a direction of 30°."""
@@ -89,5 +89,5 @@ def _around(rows: Rows, shown: Flags) -> dict[int, list[int]]:
     return {middle: _first(np.flatnonzero(known & near), keys, A_DIRECTION) for middle, near in away.items()}
 
 
-def _first(found: Longs, values: NDArray[np.generic], most: int) -> list[int]:
+def _first(found: Ints, values: NDArray[np.generic], most: int) -> list[int]:
     return [int(row) for row in found[np.argsort(values[found], kind="stable")[:most]]]

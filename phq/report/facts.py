@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from phq.camera.sides import shares
 from phq.provenance.credits import counted
-from phq.provenance.groups import names_of
+from phq.provenance.statements import names_of
 from phq.report.rows import Rows
 from phq.schema import PROVENANCE
 

@@ -12,7 +12,7 @@ from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.pose.drawn import Bodies
 from phq.sheet import laid_over
-from phq.work import Image
+from phq.arrays import Image
 
 THUMB, TILE = 112, 216
 """Sides, pixels."""

@@ -18,9 +18,9 @@ from phq.dataset.thresholds import thresholds_in_force
 from phq.pose.drawn import Bodies
 from phq.quality.reasons import RULES
 from phq.schema import PROVENANCE
+from phq.arrays import Bools
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 SCORES = tuple(dict.fromkeys(rule.score for rule in RULES))
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
@@ -52,12 +52,12 @@ class Rows:
         return len(self.words)
 
     @cached_property
-    def kept(self) -> Flags:
+    def kept(self) -> Bools:
         """Which rows are kept."""
         return np.asarray(pc.equal(self.words["decision"], "kept").to_numpy())
 
     @cached_property
-    def stored(self) -> Flags:
+    def stored(self) -> Bools:
         """Of which rows there are pictures."""
         return np.asarray(pc.not_equal(self.words["shard"], "").to_numpy())
 

@@ -14,7 +14,7 @@ import numpy as np
 from phq.review.catalogue import Catalogue
 from phq.review.log import read_log
 from phq.review.marks import Marks
-from phq.review.vocabulary import MARKS
+from phq.review.marks import MARKS
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from phq.quality.reasons import RULE_BY_ADDRESS, Rule
 from phq.review.catalogue import Catalogue
 from phq.review.log import read_log
 from phq.review.marks import Marks
-from phq.review.vocabulary import FLIP
+from phq.review.marks import FLIP
 from phq.shards.atomic import write_bytes
+from phq.arrays import Bools
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 LEAST = 20
 """Kept and rejected samples that are needed, each: below, the error of a rate alone is over 0.1 (binomial)."""
@@ -108,7 +108,7 @@ def _start(catalogue: Catalogue, preset: str | None, config: Path | None) -> dic
     return load_config(preset, config).thresholds
 
 
-def fit(rules: Sequence[Rule], scores: Sequence[Doubles], bad: Mask, start: Doubles) -> Doubles:
+def fit(rules: Sequence[Rule], scores: Sequence[Doubles], bad: Bools, start: Doubles) -> Doubles:
     """Thresholds (R,) that agree best with what people said.
 
     Args:
@@ -127,7 +127,7 @@ def fit(rules: Sequence[Rule], scores: Sequence[Doubles], bad: Mask, start: Doub
     return chosen
 
 
-def _best(rule: Rule, values: Doubles, bad: Mask, others: Mask, now: float) -> float:
+def _best(rule: Rule, values: Doubles, bad: Bools, others: Bools, now: float) -> float:
     """The threshold of one rule that serves all together best; the nearest to `now` among equals."""
     candidates = _candidates(values)
     if not len(candidates):
@@ -154,17 +154,17 @@ def _short(low: float, high: float) -> float:
     return next((number for number in numbers if low < number < high), middle)
 
 
-def _broken(rule: Rule, values: Doubles, threshold: float) -> Mask:
+def _broken(rule: Rule, values: Doubles, threshold: float) -> Bools:
     """What a rule throws out; a NaN breaks it, as in `phq.quality.decide.decide`."""
     return np.asarray(~(values >= threshold) if rule.side == "min" else ~(values <= threshold))
 
 
-def _thrown_out(rules: Sequence[Rule], scores: Sequence[Doubles], thresholds: Doubles) -> Mask:
+def _thrown_out(rules: Sequence[Rule], scores: Sequence[Doubles], thresholds: Doubles) -> Bools:
     parts = [_broken(rule, values, t) for rule, values, t in zip(rules, scores, thresholds, strict=True)]
     return np.asarray(np.any(parts, axis=0))
 
 
-def balanced_accuracy(thrown_out: Mask, bad: Mask) -> float:
+def balanced_accuracy(thrown_out: Bools, bad: Bools) -> float:
     """Mean of the fraction of bad samples that are thrown out and of good ones that are not; each class not empty."""
     return float((thrown_out[bad].mean() + (~thrown_out[~bad]).mean()) / 2)
 
@@ -175,7 +175,7 @@ def _folds(keys: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _held_out(
-    rules: Sequence[Rule], scores: Sequence[Doubles], bad: Mask, start: Doubles, folds: NDArray[np.int64]
+    rules: Sequence[Rule], scores: Sequence[Doubles], bad: Bools, start: Doubles, folds: NDArray[np.int64]
 ) -> float:
     thrown_out = np.zeros(len(bad), dtype=bool)
     for fold in range(FOLDS):

@@ -21,9 +21,9 @@ from phq.dataset.thresholds import thresholds_in_force
 from phq.errors import InputError
 from phq.quality.reasons import RULES
 from phq.review.overlay import DECIDED, review_names
+from phq.arrays import Doubles
+from phq.arrays import Ints
 
-Doubles = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
 DOUBTS = ("p_flip", "yaw_sigma_deg", "margin")

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from phq.errors import InputError
 from phq.review.catalogue import ANGLES, Catalogue
 from phq.review.marks import Action, Marks
-from phq.review.vocabulary import MARKS, REASON_NAMES
+from phq.review.vocabulary import REASON_NAMES
+from phq.review.marks import MARKS
+from phq.arrays import Bools
 
-Mask = NDArray[np.bool_]
 _BINS = 48
 
 
@@ -67,19 +68,19 @@ def _values(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
     return catalogue.numbers[name]
 
 
-def _between(name: str, values: NDArray[np.float64], low: float, high: float) -> Mask:
+def _between(name: str, values: NDArray[np.float64], low: float, high: float) -> Bools:
     if name in ANGLES and low > high:
         return np.asarray((values >= low) | (values <= high))
     return np.asarray((values >= low) & (values <= high))
 
 
-def _with_text(catalogue: Catalogue, text: str) -> Mask:
+def _with_text(catalogue: Catalogue, text: str) -> Bools:
     found = pc.match_substring(catalogue.paths, text, ignore_case=True)
     mask = np.array(pc.fill_null(found, False).to_numpy(), dtype=bool)
     return mask | np.char.startswith(catalogue.key_array, text.lower())
 
 
-def _marked(catalogue: Catalogue, marks: Marks, choice: Choice) -> Mask:
+def _marked(catalogue: Catalogue, marks: Marks, choice: Choice) -> Bools:
     tests = _tests(marks, choice.reviewer, catalogue)
     if choice.marked not in tests:
         raise InputError(f"there is no kind of mark {choice.marked!r}; there are: any, {', '.join(tests)}")

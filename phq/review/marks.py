@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from phq.errors import InputError
-from phq.review.vocabulary import FLIP, FLIPPED, KEEP, MARKS, REASON_NAMES, REJECT
+from phq.review.vocabulary import FLIPPED, REASON_NAMES
 
 MOST_KEYS = 10_000
 """Samples of one action."""
 _LONGEST_NAME = 64
+KEEP, REJECT, FLIP = "keep", "reject", "flip"
+MARKS = (KEEP, REJECT, FLIP)
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Action:
     """When, ISO 8601 in UTC."""
     reviewer: str
     mark: str = ""
-    """One of `phq.review.vocabulary.MARKS`; '' if this takes an action back."""
+    """One of `phq.review.marks.MARKS`; '' if this takes an action back."""
     reason: str = ""
     """Name of the reason of a reject."""
     keys: tuple[str, ...] = ()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KEEP, REJECT, FLIP = "keep", "reject", "flip"
-MARKS = (KEEP, REJECT, FLIP)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from phq.provenance.credits import MOST, counted, licence_lines
-from phq.provenance.groups import names_of
+from phq.provenance.statements import names_of
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
+from phq.weights.licences import Model
 
 SPLITS = ("train", "val")
 _DTYPES = {str: "string", int: "int64", float: "float64", bool: "bool"}
@@ -26,21 +27,8 @@ YAW_SECTORS = (
 )
 
 
-@dataclass(frozen=True)
-class Model:
-    """A network or body model that touched the dataset."""
-
-    name: str
-    purpose: str
-    licence: str
-    source: str
 
 
-def model_lines(models: Sequence[Model]) -> Iterator[str]:
-    """Models with their licences, in columns, for a terminal."""
-    name, licence = (max((len(getattr(m, field)) for m in models), default=0) for field in ("name", "licence"))
-    for model in models:
-        yield f"  {model.name:<{name}}  {model.licence:<{licence}}  {model.purpose}"
 
 
 @dataclass(frozen=True)

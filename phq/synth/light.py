@@ -8,7 +8,7 @@ import numpy as np
 
 from phq.synth.colours import Colour, colour
 from phq.synth.noise import Doubles, Singles
-from phq.work import Floats
+from phq.arrays import Floats
 
 GAMMA = 2.2
 SHARPNESS = 24

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates
 
-from phq.work import Floats
+from phq.arrays import Floats
+from phq.arrays import Doubles
+from phq.arrays import Singles
 
-Singles = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 PERIOD = 16
 
 

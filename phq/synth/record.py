@@ -18,7 +18,8 @@ from phq.shards.stage import photo_fields
 from phq.synth.noise import Doubles
 from phq.synth.portrait import Portrait
 from phq.synth.views import neck_head
-from phq.work import Image, Person, Photo
+from phq.work import Person, Photo
+from phq.arrays import Image
 
 LICENCE, SOURCE = "CC0-1.0", "phq synth"
 NAME = "synth"

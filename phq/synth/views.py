@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import RADIUS, look_at, unit, world2cam
 from phq.pose.limbs import HANGING, swing
-from phq.pose.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 from phq.synth.noise import Doubles
 

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from phq.camera.convention import Floats, mirror_camera
+from phq.camera.convention import mirror_camera
+from phq.arrays import Floats
 from phq.dataset.reader import Dataset
-from phq.pose.rotations import mirror_pose, mirror_rotvec
+from phq.camera.rotations import mirror_pose, mirror_rotvec
+from phq.arrays import Singles
 
-Singles = NDArray[np.float32]
 
 
 def mirror_intrinsics(intrinsics: Floats) -> Floats:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from phq.arrays import Doubles
+from phq.arrays import Ints
 
-Longs = NDArray[np.int64]
-Doubles = NDArray[np.float64]
 
 
-def epoch_order(count: int, seed: int, epoch: int, weights: Doubles | None = None) -> Longs:
+def epoch_order(count: int, seed: int, epoch: int, weights: Doubles | None = None) -> Ints:
     """(count,) the entries of an epoch in order: a permutation of 0…count − 1.
 
     With `weights` (count,), entry i comes E or E + 1 times, E being the whole part of count · weights[i] / Σ weights,
@@ -31,11 +31,11 @@ def epoch_order(count: int, seed: int, epoch: int, weights: Doubles | None = Non
     return _shuffled(np.repeat(order, _times(weights[order], start)), words)
 
 
-def _shuffled(entries: Longs, words: np.random.Philox) -> Longs:
+def _shuffled(entries: Ints, words: np.random.Philox) -> Ints:
     return entries[np.argsort(words.random_raw(len(entries)), kind="stable")]
 
 
-def _times(weights: Doubles, start: float) -> Longs:
+def _times(weights: Doubles, start: float) -> Ints:
     """How often each entry is hit by points at `start` + 0, 1, … on its piece of a line of length len(weights)."""
     ends = np.cumsum(weights)
     ends *= len(weights) / ends[-1]

@@ -12,7 +12,7 @@ from torch import Tensor, empty, uint8
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.torch.buffers import NO_BUFFER, Buffers, Layout
-from phq.work import Image
+from phq.arrays import Image
 
 
 class Order(NamedTuple):

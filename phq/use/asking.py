@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.errors import ConfigError
-from phq.work import Floats
+from phq.arrays import Floats
 
 OWN, REST = "own", "rest"
 FRONT, SAME = "front", "same"

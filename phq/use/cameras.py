@@ -36,7 +36,7 @@ def radius_of(camera: Tensor) -> float:
 
 def stated(camera: Tensor) -> dict[str, Any]:
     """A camera (1, 25) as in a sample's json: the fields of `phq.schema.Sample`, and its distance in metres."""
-    from phq.labels.reading import WINDOW_CONVENTION  # reads photos too, which is much to load for a name
+    from phq.camera.convention import WINDOW_CONVENTION  # reads photos too, which is much to load for a name
 
     numbers = camera[0].double().cpu().numpy()
     own = np.allclose(numbers[16:], intrinsics().ravel(), atol=1e-4)

@@ -15,7 +15,7 @@ from phq.use.asking import REST
 from phq.use.people import Person
 from phq.use.placing import check_free, check_suffix
 from phq.use.surface import Surface, extract
-from phq.work import Floats
+from phq.arrays import Floats
 
 LEVEL = 15.0
 VOXELS = 192

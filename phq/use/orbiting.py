@@ -18,7 +18,7 @@ from phq.use.asking import OWN
 from phq.use.cameras import camera_at
 from phq.use.people import Who
 from phq.use.placing import check_free, check_suffix
-from phq.work import Floats
+from phq.arrays import Floats
 
 
 def film(  # noqa: PLR0913 (as many as the command has options)

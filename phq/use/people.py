@@ -14,7 +14,7 @@ from phq.generator.generator import Generator, Rendering, Sampled
 from phq.use.asking import OWN, REST
 from phq.use.cameras import camera_at, radius_of
 from phq.use.opening import Trained, at_distance
-from phq.work import Floats
+from phq.arrays import Floats
 
 MEAN_OF = 1000
 """Latents that the average style is taken over."""

@@ -24,7 +24,7 @@ from phq.use.cameras import camera_at, stated
 from phq.use.opening import Trained
 from phq.use.people import Cast, Person
 from phq.use.placing import check_free
-from phq.work import Floats
+from phq.arrays import Floats
 
 FORMAT = "phq-sample/1"
 

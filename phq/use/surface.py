@@ -15,7 +15,7 @@ from torch import Tensor
 
 from phq.errors import PhqError
 from phq.generator.generator import Sampled
-from phq.work import Floats
+from phq.arrays import Floats
 
 Sampler = Callable[[Tensor], Sampled]
 """Density (N,), 1 / metre, and colour (N, 3), −1 to 1, at points (N, 3), metres."""

@@ -20,7 +20,7 @@ from phq.errors import ConfigError, InputError, RejectError
 from phq.photos.decode import decode
 from phq.schema import Sample
 from phq.use.cameras import label
-from phq.work import Image
+from phq.arrays import Image
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from phq.train.showing import to_pixels
 from phq.use.asking import turned
 from phq.use.cameras import FARTHEST, NEAREST, label
 from phq.use.people import Person
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 HOST = "127.0.0.1"
 TURN = 45.0

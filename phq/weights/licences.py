@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from phq.weights import Weight
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 PERMISSIVE = re.compile(r"(Apache-2\.0|MIT|BSD|CC0)\b")
 """How the licences begin that only ask to be named."""
@@ -16,3 +19,20 @@ def notices(weights: Iterable[Weight]) -> Iterator[str]:
     for weight in weights:
         if not PERMISSIVE.match(weight.licence):
             yield f"licence of {weight.name} ({weight.purpose}): {weight.licence}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network or body model that touched the dataset."""
+
+    name: str
+    purpose: str
+    licence: str
+    source: str
+
+
+def model_lines(models: Sequence[Model]) -> Iterator[str]:
+    """Models with their licences, in columns, for a terminal."""
+    name, licence = (max((len(getattr(m, field)) for m in models), default=0) for field in ("name", "licence"))
+    for model in models:
+        yield f"  {model.name:<{name}}  {model.licence:<{licence}}  {model.purpose}"

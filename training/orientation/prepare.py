@@ -33,8 +33,9 @@ from phq.config import Detect, Models
 from phq.detect.boxes import iou
 from phq.detect.stage import DetectPeople
 from phq.evaluate.truth import JOINT_OF, PART_AXES
-from phq.keypoints.region import Region, sample
-from phq.keypoints.stage import FindLandmarks, box_of
+from phq.photos.region import Region, sample
+from phq.keypoints.stage import FindLandmarks
+from phq.work import box_of
 from phq.orient.crop import orientation_region
 from phq.orient.fuse import blazepose_angles, evidence_of
 from phq.photos.decode import decode

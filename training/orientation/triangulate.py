@@ -11,7 +11,7 @@ from prepare import cameras
 
 from phq.orient.angles import angles_of
 from phq.pose.closed_form import TORSO, TORSO_WEIGHTS, landmark_table
-from phq.pose.rotations import kabsch
+from phq.camera.rotations import kabsch
 
 LESS_SURE = 1.6
 """How much nearer three rays must meet than four to be believed."""

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 
 from phq.backends.insightface.pack import file_of, model_zoo, weight_of
-from phq.face.centerface import Face
+from phq.work import Face
 from phq.face.embedding import to_unit
 from phq.weights import Weight
 from phq.weights.devices import open_onnx
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 
 class ArcFace:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from phq.backends.insightface.pack import file_of, model_zoo, weight_of
-from phq.face.centerface import Face
+from phq.work import Face
 from phq.weights import Weight
 from phq.weights.devices import open_onnx
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 SIDE = 320
 LEAST = 0.05

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.backends.mediapipe.runtime import Pose
-from phq.work import Floats
+from phq.arrays import Floats
 
 COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """Landmarks that are the 17 COCO keypoints, in COCO's order."""

@@ -8,10 +8,11 @@ from phq.backends.mediapipe.decode import UPPER, centre_of
 from phq.backends.mediapipe.region_task import region_task
 from phq.backends.mediapipe.runtime import Pose, PoseLandmarker
 from phq.backends.mediapipe.task_file import TaskBackend, task_path
-from phq.keypoints.blazepose import AUX_SCALE, LEFT_RIGHT, SIDE, Landmarks
-from phq.keypoints.region import Region, apply_affine, sample
-from phq.keypoints.stage import NOBODY
-from phq.work import Floats, Image
+from phq.keypoints.blazepose import LEFT_RIGHT, SIDE
+from phq.work import AUX_SCALE, Landmarks
+from phq.photos.region import Region, apply_affine, sample
+from phq.detect.body_region import NOBODY
+from phq.arrays import Floats, Image
 
 
 class MediaPipeLandmarks(TaskBackend):

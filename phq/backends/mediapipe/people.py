@@ -14,7 +14,7 @@ from phq.detect.boxes import covered
 from phq.detect.candidates import Candidates, united
 from phq.detect.movenet import HELD, unexplained
 from phq.detect.tiles import Rect, look_at_tiles
-from phq.work import Image
+from phq.arrays import Image
 
 PEOPLE = 10
 """At most so many in a picture or tile."""

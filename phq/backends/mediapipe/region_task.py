@@ -15,8 +15,8 @@ from zipfile import ZipFile
 import numpy as np
 
 from phq.errors import WeightError
-from phq.keypoints.blazepose import AUX_SCALE
-from phq.work import Floats
+from phq.work import AUX_SCALE
+from phq.arrays import Floats
 
 DETECTOR, LANDMARKS = "pose_detector.tflite", "pose_landmarks_detector.tflite"
 SIDE = 224

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from phq.backends.mediapipe.task_file import missing
 from phq.errors import WeightError
 from phq.weights.devices import chosen_device
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that refuses every connection (the port of the discard service)."""

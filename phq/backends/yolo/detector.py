@@ -15,7 +15,7 @@ from phq.detect.tiles import Rect, cut_by_tile, tile_rects
 from phq.errors import WeightError
 from phq.resources import Resources
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 MAX_IOU = 0.6
 WEAK = 0.1

@@ -9,7 +9,7 @@ from phq.backends.yolo.decode import best_mask
 from phq.backends.yolo.detector import WANTS, WEAK
 from phq.backends.yolo.network import Network, weight_of
 from phq.weights import Weight
-from phq.work import Image
+from phq.arrays import Image
 
 
 class YoloMask:

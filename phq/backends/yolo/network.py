@@ -16,7 +16,7 @@ from phq.weights.catalogue import remote
 from phq.weights.devices import chosen_device
 from phq.weights.digest import sha256_once
 from phq.weights.store import weights_path
-from phq.work import Image
+from phq.arrays import Image
 
 LICENCE = "AGPL-3.0, or Ultralytics' enterprise licence"
 SUFFIX = ".pt"

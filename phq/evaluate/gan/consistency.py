@@ -15,7 +15,7 @@ from phq.camera.sides import SIDES, side_of
 from phq.evaluate.gan.fakes import latents
 from phq.evaluate.gan.subject import Subject
 from phq.evaluate.gan.warp import View, difference
-from phq.work import Floats
+from phq.arrays import Floats
 
 DIRECTIONS = 8
 """Yaws that people are first seen from, evenly round the circle."""

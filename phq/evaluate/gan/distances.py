@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phq.camera.sides import on_sides
 from phq.evaluate.gan.frechet import frechet_distance
-from phq.work import Floats
+from phq.arrays import Floats
 
 Sets = Mapping[str, Floats]
 """Features (N, D) of generated pictures, by how they were made: sample i has the camera of real picture i."""

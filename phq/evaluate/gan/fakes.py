@@ -14,7 +14,7 @@ from phq.evaluate.gan.features import Extractor
 from phq.evaluate.gan.subject import Subject
 from phq.generator.generator import Rendering
 from phq.train.showing import to_pixels
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 
 @dataclass(frozen=True)

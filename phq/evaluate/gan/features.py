@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.weights import open_session
-from phq.work import Image
+from phq.arrays import Image
 
 SIDE = 224
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.work import Floats
+from phq.arrays import Floats
 
 
 def frechet_distance(a: Floats, b: Floats) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 """The original FID network in PyTorch, as torch-fidelity distributes it; the name ends with how its sha256 begins."""

@@ -13,16 +13,16 @@ from phq.dataset.reader import Dataset
 from phq.evaluate.gan.fakes import People, pictures, to_images
 from phq.evaluate.gan.subject import Subject
 from phq.keypoints.blazepose import BlazePose
-from phq.keypoints.region import Region
-from phq.mask.stage import refine, soft_mask
+from phq.photos.region import Region
+from phq.mask.soft import refine, soft_mask
 from phq.torch import Loader
-from phq.work import Image
+from phq.arrays import Image
+from phq.arrays import Bools
 
 MOST = 64
 """Pictures that masks are compared on: the network takes a tenth of a second for each."""
 BODY_Y, BODY_SIDE = 0.85, 2.2
 """Middle and side of the square that the network is shown first, sides of the picture: it knows people with a trunk."""
-Masks = NDArray[np.bool_]
 
 
 class Segmenter:
@@ -35,11 +35,11 @@ class Segmenter:
     def __init__(self) -> None:
         self.net = BlazePose()
 
-    def __call__(self, images: Image) -> Masks:
+    def __call__(self, images: Image) -> Bools:
         """(B, R, R) masks of pictures (B, R, R, 3), RGB."""
         return np.stack([self._one(image) for image in images])
 
-    def _one(self, image: Image) -> Masks:
+    def _one(self, image: Image) -> Bools:
         side = image.shape[0]
         (first,) = self.net.run([(image, Region(side / 2, BODY_Y * side, BODY_SIDE * side), False)])
         again = [(image, first.next_region(), mirrored) for mirrored in (False, True)]
@@ -47,7 +47,7 @@ class Segmenter:
         return np.asarray(refine(soft, image) > 0.5)
 
 
-def iou(a: Masks, b: Masks) -> NDArray[np.float64]:
+def iou(a: Bools, b: Bools) -> NDArray[np.float64]:
     """(B,) intersection over union of masks (B, R, R); 1 where both are empty."""
     both, either = (a & b).sum(axis=(1, 2)), (a | b).sum(axis=(1, 2))
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)

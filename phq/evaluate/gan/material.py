@@ -13,7 +13,7 @@ from phq.evaluate.gan.poses import stated_poses
 from phq.shards.card import SPLITS
 from phq.train.config import RunConfig
 from phq.train.mixture import check
-from phq.work import Floats
+from phq.arrays import Floats
 
 
 @dataclass(frozen=True)

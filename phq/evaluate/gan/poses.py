@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from phq.dataset.reader import Dataset
-from phq.work import Floats
+from phq.arrays import Floats
 
 PARTS = ("neck", "head", "neck_head")
 """Neck on torso, head on neck, and both one after the other: head on torso."""

@@ -15,7 +15,7 @@ from phq.evaluate.gan.features import Extractor
 from phq.evaluate.gan.subject import Subject
 from phq.generator.filters import resize
 from phq.torch import Loader
-from phq.work import Floats, Image
+from phq.arrays import Floats, Image
 
 
 @dataclass(frozen=True)

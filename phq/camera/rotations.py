@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
+from phq.arrays import Doubles
 
-Doubles = NDArray[np.float64]
 
 MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
 """Signs of an axis-angle vector under M: a rotation vector is axial, so its x keeps the sign and y, z lose it."""

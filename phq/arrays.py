@@ -1,0 +1,17 @@
+"""Names for the arrays that pass between modules: what they hold, not their shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""H × W × 3 RGB."""
+Floats = NDArray[np.floating[Any]]
+"""Numbers of any floating-point precision."""
+Doubles = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
