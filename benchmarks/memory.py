@@ -31,7 +31,7 @@ from phq.photos.discover import discover
 from phq.pipeline import Pipeline, stages
 from phq.plan import Plan, open_work_folder
 from phq.running import run_plan
-from phq.work import wanted
+from phq.stage import wanted
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "photos"

@@ -28,7 +28,8 @@ from phq.finalise.extension import (
     since,
 )
 from phq.finalise.result import Written, said_of, sectors_of
-from phq.frozen import INPUTS, Difference
+from phq.frozen import Difference
+from phq.dataset.folder import INPUTS
 from phq.photos.discover import Found, discover
 from phq.pipeline import Pipeline, foreign, stages, weights_used
 from phq.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
@@ -39,11 +40,11 @@ from phq.running import EXTENDING, alone, check_free, run_plan
 from phq.shards.atomic import write_bytes
 from phq.shards.card import Card, stored_card
 from phq.weights.licences import Model
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.shards.place import is_remote, is_url, place
 from phq.weights import Weight
 from phq.weights.licences import notices
-from phq.work import wanted
+from phq.stage import wanted
 
 
 class BuildResult(Written):

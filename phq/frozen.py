@@ -15,9 +15,6 @@ from phq.photos.discover import Found, Stamp
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import atomic_write
 
-INPUTS = ".phq-inputs.parquet"
-"""Name of the list in a finished dataset. Like the times in ``run.json`` it tells of one run on one machine: without it
-an extension reads all photos to see which have changed."""
 _SCHEMA = pa.schema([
     pa.field("name", pa.string()), pa.field("size", pa.int64()), pa.field("state", pa.string()),
     pa.field("part", pa.int32()),

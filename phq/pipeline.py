@@ -26,7 +26,8 @@ from phq.quality.gate import Gate
 from phq.quality.stage import ScorePerson
 from phq.shards.stage import EncodeSample
 from phq.weights import Weight, embedded, registry
-from phq.work import Photo, Stage, living
+from phq.work import Photo, living
+from phq.stage import Stage
 
 
 def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:

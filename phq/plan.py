@@ -19,9 +19,8 @@ from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import output_errors, write_bytes
 from phq.shards.place import file_system, is_remote
+from phq.dataset.folder import WORK
 
-WORK = ".phq-work"
-"""Folder inside the output where finished units wait for the dataset to be put together."""
 NOTE = "plan.json"
 
 

@@ -14,11 +14,13 @@ from phq.execute.choice import Execution
 from phq.execute.contract import Event, Task
 from phq.logs import RunLog
 from phq.photos.discover import Found
-from phq.plan import NOTE, WORK, Plan, close_work_folder
+from phq.plan import NOTE, Plan, close_work_folder
+from phq.dataset.folder import WORK
 from phq.progress import Progress
 from phq.resources import Resources, together
 from phq.shards.atomic import output_errors
-from phq.shards.owner import MANIFEST, check_folder
+from phq.dataset.folder import check_folder
+from phq.dataset.folder import MANIFEST
 from phq.shards.place import is_remote
 
 EXTENDING = f"{WORK}-extend"

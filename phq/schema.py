@@ -35,6 +35,13 @@ LANDMARKS = (
     "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
 
+BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+"""Columns of the person's box, photo pixels."""
+GROUPS = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
+"""Columns that name the sample which another repeats, and the groups that it is in; '' where it is in none."""
+DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin", *GROUPS)
+"""Columns that a decision sets, but for the split."""
+
 PROVENANCE = ("licence", "author", "source", "identity")
 """Fields that nobody can see in a photo; a sidecar states them (`phq.provenance`)."""
 

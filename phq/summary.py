@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from phq.quality.reasons import REASONS, RULES
 from phq.shards.card import YAW_SECTORS
 from phq.weights.licences import model_lines
-from phq.shards.owner import SHEET
+from phq.dataset.folder import SHEET
 
 if TYPE_CHECKING:
     from phq.building import BuildResult

@@ -97,25 +97,8 @@ def living(photos: list[Photo]) -> list[Person]:
     return [p for photo in photos if photo.rejected is None for p in photo.people if p.rejected is None]
 
 
-class Stage(Protocol):
-    """`setup` once a worker (loads weights), then `process` for every batch, changing it in place.
-
-    Every stage is retry-safe: the same batch again gives the same result, and nothing is written anywhere. One that
-    wants more than a core says so in an attribute ``wants``, a `phq.resources.Resources`.
-    """
-
-    name: str
-
-    def setup(self) -> None:
-        """Load what the stage needs; called once in each worker, never at import."""
-
-    def process(self, photos: list[Photo]) -> None:
-        """Work on a batch of photos and their living people, in place."""
 
 
-def wanted(chain: Iterable[Stage]) -> Resources:
-    """What a worker wants that runs these stages."""
-    return together(getattr(stage, "wants", Resources()) for stage in chain)
 
 
 @dataclass

@@ -23,7 +23,7 @@ from health_damage import (
 )
 from health_samples import REJECT, sound_sample, write_sound
 
-from phq.curate.tombstones import Tombstone, text_sha256, write_tombstones
+from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
 from phq.dataset.overlays import write_overlay
 
 DAMAGES: list[Damage] = []

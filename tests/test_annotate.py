@@ -19,7 +19,7 @@ from phq.dataset.overlays import about_overlay, open_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.errors import ConfigError, InputError, OutputError
-from phq.frozen import INPUTS
+from phq.dataset.folder import INPUTS
 from phq.reannotate import annotating
 from phq.reannotate.annotating import annotate
 from phq.reannotate.groups import BY_NAME

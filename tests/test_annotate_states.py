@@ -21,7 +21,7 @@ from phq.reannotate.annotating import annotate
 from phq.reannotate.commands import annotate_command, bake_command
 from phq.reannotate.groups import FIXED, GROUPS, select
 from phq.reannotate.raw_photos import find_photos
-from phq.reannotate.settings import settings_for
+from phq.decide.settings import settings_for
 from phq.reannotate.units import settled
 from phq.schema import PROVENANCE, Row
 

@@ -17,7 +17,8 @@ from shard_samples import CARD, TinySample, write_tiny
 
 import phq
 from phq.config import load_config
-from phq.curate.tombstones import TOMBSTONES, Tombstone, read_tombstones, write_tombstones
+from phq.dataset.tombstones import Tombstone, read_tombstones, write_tombstones
+from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root

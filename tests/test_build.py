@@ -19,7 +19,7 @@ from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import mirror_camera
 from phq.carrying import CarryUnits
 from phq.errors import ConfigError, InputError, OutputError
-from phq.plan import WORK
+from phq.dataset.folder import WORK
 from phq.schema import Sample
 from phq.shards.tar import read_member
 

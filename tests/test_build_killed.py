@@ -23,7 +23,7 @@ from phq.building import BuildResult, build
 from phq.dataset.locking import alone_in
 from phq.errors import OutputError
 from phq.execute.choice import Engine, Execution
-from phq.plan import WORK
+from phq.dataset.folder import WORK
 
 INLINE = Execution(engine=Engine.inline)
 SCRIPT = Path(__file__).with_name("cheap_build.py")

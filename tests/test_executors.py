@@ -152,7 +152,7 @@ def test_workers_are_a_number_or_auto():
 def test_a_stage_says_what_it_wants_and_a_worker_gets_what_all_of_them_want():
     from phq.config import load_config
     from phq.pipeline import stages
-    from phq.work import wanted
+    from phq.stage import wanted
 
     chain = stages(load_config())
     before = wanted(chain)

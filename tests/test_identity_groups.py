@@ -24,7 +24,7 @@ from phq.decide.deciding import decide_dataset
 from phq.errors import ConfigError, InputError
 from phq.execute.choice import Engine, Execution
 from phq.face.embedding import HALF, embedding_to_text, packed, text_to_embedding, to_unit
-from phq.finalise import conclude
+from phq.decide.rows import conclude
 from phq.health.verify import verify
 from phq.pipeline import Pipeline
 from phq.quality import faces

@@ -15,7 +15,7 @@ from phq.curate.components import components
 from phq.curate.merge import merge
 from phq.curate.people import number_people
 from phq.curate.redact import redact
-from phq.curate.tombstones import tombstoned
+from phq.dataset.tombstones import tombstoned
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError, OutputError
 from phq.health.verify import verify

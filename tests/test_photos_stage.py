@@ -13,7 +13,8 @@ from PIL import ExifTags, Image
 from phq.photos.exif import assumed_focal_px
 from phq.photos.stage import ReadPhotos
 from phq.schema import Sample
-from phq.work import Photo, Stage
+from phq.work import Photo
+from phq.stage import Stage
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from shard_samples import TinySample
 
 from phq.curate.recut import recut
 from phq.curate.redact import Redacted, lines, redact
-from phq.curate.tombstones import (
+from phq.dataset.tombstones import (
     read_tombstones,
     text_sha256,
     tombstoned,

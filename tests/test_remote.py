@@ -18,7 +18,7 @@ from phq.errors import InputError, OutputError
 from phq.execute.choice import Engine, Execution
 from phq.photos.decode import read_file
 from phq.photos.discover import discover
-from phq.plan import WORK
+from phq.dataset.folder import WORK
 from phq.shards.atomic import atomic_write
 from phq.shards.place import place
 from phq.work import Photo

@@ -18,7 +18,7 @@ from report_samples import BLURRED, COUNT, HOSTILE, Page, report_dataset, report
 from shard_samples import CARD
 from typer.testing import CliRunner
 
-from phq.curate.derived import is_drawn
+from phq.dataset.derived import is_drawn
 from phq.curate.redact import redact
 from phq.curate.stats import stats
 from phq.errors import InputError, MissingExtraError, OutputError

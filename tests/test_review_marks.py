@@ -14,7 +14,8 @@ from review_samples import review_dataset
 
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
-from phq.review.log import LOG, no_review, open_log, read_log, without_keys
+from phq.dataset.folder import MARKS_LOG as LOG
+from phq.review.log import no_review, open_log, read_log, without_keys
 from phq.review.marks import Action, Marks
 from phq.review.overlay import fold
 

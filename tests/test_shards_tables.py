@@ -18,7 +18,7 @@ from shard_samples import STORAGE, tiny_sample
 from phq.errors import OutputError
 from phq.schema import Row
 from phq.shards import tables
-from phq.shards.owner import check_folder
+from phq.dataset.folder import check_folder
 from phq.shards.tables import arrow_schema, read_table, write_table
 
 

@@ -11,7 +11,7 @@ import pytest
 from shard_samples import CARD, TinySample, tiny_sample, tiny_samples, write_tiny
 
 from phq.errors import OutputError
-from phq.shards.owner import check_folder
+from phq.dataset.folder import check_folder
 from phq.shards.tables import arrow_schema, read_table
 from phq.shards.write import write_dataset
 

@@ -18,7 +18,7 @@ from phq.building import build
 from phq.cli import app
 from phq.config import Provenance, load_config
 from phq.errors import InputError, OutputError
-from phq.finalise import split_of
+from phq.decide.rows import split_of
 from phq.labels.export import export_labels
 from phq.labels.importing import import_labels
 from phq.photos.discover import Found

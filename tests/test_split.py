@@ -11,7 +11,7 @@ from phq.config import load_config
 from phq.curate.split import split
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.finalise import split_of
+from phq.decide.rows import split_of
 from phq.health.verify import verify
 
 COUNT = 60

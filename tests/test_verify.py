@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 
 from phq.building import build
 from phq.config import load_config
-from phq.curate.tombstones import Tombstone, text_sha256, write_tombstones
+from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
 from phq.errors import InputError, OutputError
-from phq.finalise import mark_duplicates
+from phq.decide.rows import mark_duplicates
 from phq.health.commands import verify_command
 from phq.health.kinds import KINDS, with_table
 from phq.health.repair import ROUNDS, repair

@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 
 from phq.evaluate.pose import FLIP_DEG, person_errors
 from phq.evaluate.truth import Truth, matched
-from phq.finalise import read_rows
+from phq.decide.rows import read_rows
 from phq.quality import flip, sigma
 
 RIDGE = 0.02

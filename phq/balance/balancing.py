@@ -15,7 +15,7 @@ from phq import __version__
 from phq.balance.fill import Doubles, Longs, draw, spread
 from phq.balance.head_pose import head_to_torso
 from phq.balance.target import YAW_BINS, Target, cells, floors, is_front
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.dataset.overlays import check_name, check_taken, write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from phq.config import Config
 from phq.curate.components import components
-from phq.curate.scrub import NAMING, Scrubber
+from phq.dataset.scrub import NAMING, Scrubber
 from phq.curate.target import COLUMNS, target_of_names
-from phq.curate.tombstones import Tombstone, text_sha256
+from phq.dataset.tombstones import Tombstone, text_sha256
 from phq.curate.united import Source
-from phq.finalise import Fields, mark_duplicates, without_storage
+from phq.decide.rows import Fields, mark_duplicates, without_storage
 from phq.reannotate.folding import encoded
 
 

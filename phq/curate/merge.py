@@ -15,16 +15,17 @@ from tqdm import tqdm
 from phq import __version__
 from phq.config import Config, Identity, load_config
 from phq.curate.combine import Rows
-from phq.curate.describe import card_of
-from phq.curate.tombstones import TOMBSTONES, read_tombstones, unite_tombstones, write_tombstones
+from phq.dataset.describe import card_of
+from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tombstones
+from phq.dataset.folder import TOMBSTONES
 from phq.curate.united import Source, open_sources
 from phq.dataset.overlays import LATEST
 from phq.errors import ConfigError, OutputError
-from phq.finalise import Fields
+from phq.decide.rows import Fields
 from phq.running import check_free
 from phq.shards.card import Card
 from phq.weights.licences import Model
-from phq.shards.owner import SHEET
+from phq.dataset.folder import SHEET
 from phq.shards.write import write_dataset
 from phq.sheet import write_contact_sheet
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from phq.curate.derived import drawings, files_in, mentioning, work_left
-from phq.curate.scrub import Scrubber
+from phq.dataset.derived import drawings, files_in, mentioning, work_left
+from phq.dataset.scrub import Scrubber
 from phq.curate.staging import Removal, State
 from phq.curate.target import Target, target_of_keys, target_of_photo
-from phq.curate.tombstones import TOMBSTONES, Tombstone, read_tombstones, text_sha256, write_tombstones
+from phq.dataset.tombstones import Tombstone, read_tombstones, text_sha256, write_tombstones
+from phq.dataset.folder import TOMBSTONES
 from phq.dataset.journal import Change, recover, stage
 from phq.errors import InputError, OutputError
-from phq.health.folder import is_ours
+from phq.dataset.folder import is_ours
 from phq.review.log import no_review
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
-from phq.curate.derived import check_picture
+from phq.dataset.derived import check_picture
 from phq.curate.picture import draw
 from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
@@ -89,7 +89,7 @@ def whole_key(dataset: Dataset, start: str) -> str:
 
 def _png(picture: Image) -> bytes:
     stream, signature = io.BytesIO(), PngInfo()
-    signature.add_text("Software", SCHEMA_VERSION)  # so that a redaction knows it, see phq.curate.derived
+    signature.add_text("Software", SCHEMA_VERSION)  # so that a redaction knows it, see phq.dataset.derived
     Pil.fromarray(picture).save(stream, "PNG", pnginfo=signature)
     return stream.getvalue()
 

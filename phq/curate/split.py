@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from phq import __version__
 from phq.config import load_config
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.curate.components import LINKS, components
 from phq.dataset.overlays import check_name, stack_names, write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.finalise import split_of
-from phq.shards.card import SPLITS
+from phq.decide.rows import split_of
+from phq.dataset.folder import SPLITS
 
 BY = ("identity", "source")
 

@@ -12,23 +12,24 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from phq.curate.columns import columns
-from phq.curate.derived import drawings
-from phq.curate.describe import DESCRIBED, Descriptions, Tables
+from phq.dataset.whole_columns import columns
+from phq.dataset.derived import drawings
+from phq.dataset.describe import DESCRIBED, Descriptions, Tables
 from phq.curate.recut import recut
 from phq.curate.rewrite import Places, changes_table, moved, rewrite_table, write_shard
-from phq.curate.scrub import Scrubber
+from phq.dataset.scrub import Scrubber
 from phq.curate.target import COLUMNS, Target
 from phq.dataset.journal import Change
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.review.log import LOG, without_keys
-from phq.shards.card import SPLITS
-from phq.shards.layout import shard_name
-from phq.shards.owner import MANIFEST, SHEET
+from phq.dataset.folder import MARKS_LOG as LOG
+from phq.review.log import without_keys
+from phq.dataset.folder import SPLITS
+from phq.dataset.folder import shard_name
+from phq.dataset.folder import MANIFEST, SHEET
 from phq.sheet import choose, write_contact_sheet
+from phq.dataset.folder import REJECTS
 
-REJECTS = "rejects.parquet"
 OVERLAYS = "overlays"
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.camera.sides import SIDES, shares
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq.curate.tombstones import tombstoned
+from phq.dataset.tombstones import tombstoned
 from phq.errors import InputError
 
 COLUMNS = ("key", "source_path", "source_sha256", "duplicate_of")

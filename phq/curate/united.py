@@ -11,7 +11,7 @@ from phq.curate.people import number_people
 from phq.dataset.journal import recover
 from phq.dataset.root import Root
 from phq.errors import InputError
-from phq.finalise import Fields
+from phq.decide.rows import Fields
 from phq.reannotate.folding import Folded
 from phq.reannotate.migrations import MIGRATIONS
 

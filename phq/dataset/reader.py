@@ -21,10 +21,11 @@ from phq.dataset.keys import KeyIndex
 from phq.dataset.overlays import LATEST, names_up_to
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
-from phq.dataset.run import RUN, read_run
+from phq.dataset.run import read_run
+from phq.dataset.folder import RUN
 from phq.errors import InputError
-from phq.shards.card import SPLITS
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import SPLITS
+from phq.dataset.folder import MANIFEST
 
 _WORK = ".phq-work"
 

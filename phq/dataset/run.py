@@ -7,8 +7,8 @@ from typing import Any
 
 from phq.dataset.root import Root
 from phq.errors import InputError
+from phq.dataset.folder import RUN
 
-RUN = "run.json"
 
 
 def read_run(root: Root) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq import __version__
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.dataset.overlays import check_name, check_taken, stack_names, write_overlay
 from phq.decide.deciding import Decided
 from phq.errors import InputError
-from phq.finalise import split_of
+from phq.decide.rows import split_of
 from phq.provenance.groups import GROUPED_BY, split_groups
-from phq.reannotate.deciding import DECISION
+from phq.schema import DECISION
 
 NEAR = 1e-5
 """Numbers this near, or so near in proportion, are the same."""

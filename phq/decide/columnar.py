@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from phq.quality.reasons import RULES, Rule
 from phq.arrays import Doubles
+from phq.schema import BOX
 
-BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 
 @dataclass(frozen=True)

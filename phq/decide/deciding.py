@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.config import Config
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.dataset.overlays import about_overlay
 from phq.dataset.reader import Dataset
 from phq.decide.columnar import Spoken, decide_columns
@@ -23,8 +23,9 @@ from phq.quality.alike import STORED as LIKENESS
 from phq.quality.alike import Fields, compacted, find_alike
 from phq.quality.decide import in_words
 from phq.quality.reasons import RULES
-from phq.reannotate.deciding import BOX, DECISION, revisable
-from phq.reannotate.settings import settings_for
+from phq.decide.again import revisable
+from phq.schema import BOX, DECISION
+from phq.decide.settings import settings_for
 from phq.arrays import Bools
 
 SCORES = tuple(rule.score for rule in RULES if rule.score != "box_px")

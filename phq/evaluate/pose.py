@@ -13,7 +13,7 @@ import numpy as np
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
 from phq.evaluate.truth import Truth, matched, rest_points
-from phq.finalise import read_rows
+from phq.decide.rows import read_rows
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.camera.rotations import kabsch

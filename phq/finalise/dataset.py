@@ -17,25 +17,28 @@ import numpy as np
 import pyarrow as pa
 
 from phq.config import Config
-from phq.curate.tombstones import read_tombstones
+from phq.dataset.tombstones import read_tombstones
 from phq.dataset.root import Root
 from phq.errors import OutputError
 from phq.execute.choice import Execution
 from phq.execute.contract import Task
 from phq.execute.inline import Inline
 from phq.finalise.gather import DamagedUnitError, Gathered, check_units, gather, pieces, take
-from phq.finalise.rows import Fields
+from phq.decide.rows import Fields
 from phq.finalise.settle import Settled, settle
 from phq.finalise.shards import WriteShards, contents, members_of, rows_path, shard_jobs
 from phq.finalise.tables import merged, rows_of, write_groups
 from phq.resources import Resources
 from phq.schema import PROVENANCE, SCHEMA_VERSION, json_schema
 from phq.shards.atomic import atomic_write, output_errors, write_bytes
-from phq.shards.card import SPLITS, Card, dataset_card
+from phq.shards.card import Card, dataset_card
+from phq.dataset.folder import SPLITS
 from phq.shards.croissant import StoredFile, croissant
 from phq.shards.layout import SAMPLES_PER_SHARD
 from phq.shards.measured import Measured
-from phq.shards.owner import CROISSANT, MANIFEST, SHEET, clear_leftovers
+from phq.dataset.folder import clear_leftovers
+from phq.dataset.folder import CROISSANT
+from phq.dataset.folder import MANIFEST, SHEET
 from phq.shards.tables import Rows
 from phq.shards.wids_index import wids_index
 from phq.sheet import chosen, write_contact_sheet

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from phq.config import Config
-from phq.curate.describe import DESCRIBED, Descriptions, Tables
-from phq.curate.scrub import Scrubber
-from phq.curate.tombstones import read_tombstones
+from phq.dataset.describe import DESCRIBED, Descriptions, Tables
+from phq.dataset.scrub import Scrubber
+from phq.dataset.tombstones import read_tombstones
 from phq.dataset.journal import Change, recover
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
@@ -30,20 +30,21 @@ from phq.execute.contract import Task
 from phq.execute.inline import Inline
 from phq.finalise.dataset import Outcome, Source
 from phq.finalise.gather import check_units, gather, pieces
-from phq.finalise.rows import Fields
+from phq.decide.rows import Fields
 from phq.finalise.settle import STANDING, Settled, settle
 from phq.finalise.shards import WriteShards, rows_path, shard_jobs
 from phq.finalise.tables import merged, rows_of, write_groups
-from phq.frozen import INPUTS, Difference, Frozen, compare, freeze, thaw
+from phq.frozen import Difference, Frozen, compare, freeze, thaw
+from phq.dataset.folder import INPUTS
 from phq.photos.discover import Found, Stamp
 from phq.plan import forget_plan, frozen_inputs
 from phq.quality.alike import COMPACT, STORED, compacted
 from phq.shards.atomic import atomic_write, output_errors
-from phq.shards.card import SPLITS
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import SPLITS
+from phq.dataset.folder import MANIFEST
 from phq.shards.place import is_remote
+from phq.dataset.folder import REJECTS
 
-REJECTS = "rejects.parquet"
 
 
 @dataclass(frozen=True)

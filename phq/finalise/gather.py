@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from phq.config import Config
-from phq.curate.tombstones import text_sha256
+from phq.dataset.tombstones import text_sha256
 from phq.errors import OutputError, PhqError
-from phq.finalise.rows import STORAGE, UNGROUPED, decided
+from phq.decide.rows import STORAGE, UNGROUPED, decided
 from phq.pipeline import StageCount
 from phq.quality.alike import COMPACT, LIKENESS, STORED, compacted
 from phq.quality.reasons import RULES
@@ -24,13 +24,11 @@ from phq.schema import PROVENANCE
 from phq.shards.place import is_of_server
 from phq.shards.tables import arrow_schema
 from phq.unit import COUNTS, UnitResult, table_path
+from phq.schema import BOX, DECISION
 
-DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin", *UNGROUPED)
-"""What is decided about a row, but for its split."""
-_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 _SCORES = tuple(rule.score for rule in RULES if rule.score != "box_px")
 _STAY = tuple(dict.fromkeys((*LIKENESS, *PROVENANCE, "camera_yaw_deg", *STORAGE)))
-_READ = tuple(dict.fromkeys((*_STAY, *STORED, *_BOX, *_SCORES, *DECISION)))
+_READ = tuple(dict.fromkeys((*_STAY, *STORED, *BOX, *_SCORES, *DECISION)))
 
 
 class DamagedUnitError(PhqError):
@@ -124,7 +122,7 @@ def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
 
 def _decided(table: pa.Table, config: Config) -> pa.Table:
     """The columns of `_schema`, with the thresholds' decision on everyone whom no stage has thrown out."""
-    rows = table.select([*_BOX, *_SCORES, *(name for name in DECISION if name not in UNGROUPED)]).to_pylist()
+    rows = table.select([*BOX, *_SCORES, *(name for name in DECISION if name not in UNGROUPED)]).to_pylist()
     known = ({name: value for name, value in row.items() if value is not None} for row in rows)
     said = [decided(row, config) for row in known]
     schema = _schema()

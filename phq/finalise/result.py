@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from phq.finalise.rows import Fields, without_storage
+from phq.decide.rows import Fields, without_storage
 from phq.finalise.settle import Settled
 from phq.shards.card import yaw_histogram
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.shards.tables import read_table
 
 

@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.config import Config
-from phq.finalise.gather import DECISION, take
-from phq.finalise.rows import UNGROUPED, split_of
+from phq.finalise.gather import take
+from phq.schema import DECISION
+from phq.decide.rows import UNGROUPED, split_of
 from phq.provenance.groups import GROUPED_BY, split_groups
 from phq.quality.alike import COMPACT, LIKENESS, find_alike
-from phq.shards.card import SPLITS
+from phq.dataset.folder import SPLITS
 from phq.arrays import Ints
 
 
@@ -84,7 +85,7 @@ _GROUPS = tuple(name for name in GROUPED_BY if name in UNGROUPED)
 def _mark_alike(
     table: pa.Table, columns: dict[str, list[Any]], keeping: Ints, config: Config, before: pa.Table | None
 ) -> pa.Table | None:
-    """As `phq.finalise.rows.mark_duplicates`; samples that stand come first and are not judged.
+    """As `phq.decide.rows.mark_duplicates`; samples that stand come first and are not judged.
 
     Returns:
         `before` with the groups that its samples are in beside the new ones, for the splits.

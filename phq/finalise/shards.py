@@ -17,12 +17,14 @@ import pyarrow as pa
 
 from phq.errors import PhqError
 from phq.execute.contract import Task, Tell
-from phq.finalise.gather import DECISION, DamagedUnitError, take, unit_errors
-from phq.finalise.rows import STORAGE
+from phq.finalise.gather import DamagedUnitError, take, unit_errors
+from phq.schema import DECISION
+from phq.decide.rows import STORAGE
 from phq.finalise.settle import Settled
 from phq.shards.atomic import atomic_write, output_errors, write_bytes
 from phq.shards.croissant import StoredFile
-from phq.shards.layout import MIN_SHARDS, plan_shards, sample_bytes, shard_name
+from phq.shards.layout import MIN_SHARDS, plan_shards, sample_bytes
+from phq.dataset.folder import shard_name
 from phq.shards.place import file_system, is_remote
 from phq.shards.tables import write_rows
 from phq.shards.tar import MEMBERS, ShardWriter, read_member

@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from phq.dataset.overlays import stack_names
 from phq.errors import InputError
-from phq.health.card import SECTIONS, card_faults, card_of, croissant_faults, right_card, stated_files
+from phq.dataset.card_sections import SECTIONS, card_faults, card_of, croissant_faults, right_card, stated_files
 from phq.health.kinds import Violation
 from phq.schema import SCHEMA_VERSION, json_schema
 from phq.shards.card import Card
 from phq.shards.croissant import StoredFile, stored_file
-from phq.shards.owner import CROISSANT, MANIFEST
+from phq.dataset.folder import CROISSANT
+from phq.dataset.folder import MANIFEST
 from phq.shards.wids_index import wids_index
 
 Shards = Mapping[str, Sequence[tuple[str, int, int]]]

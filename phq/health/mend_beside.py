@@ -7,14 +7,15 @@ from pathlib import Path
 from phq.dataset.journal import Change
 from phq.dataset.overlays import STORAGE
 from phq.health.beside import Described, json_file, stored_files, true_counts
-from phq.health.card import card_of, mended_card, right_card, stated_files
+from phq.dataset.card_sections import card_of, mended_card, right_card, stated_files
 from phq.health.overlays import check_overlay, known_keys
 from phq.health.report import Report
-from phq.health.tables import REJECTS
-from phq.plan import WORK, close_work_folder
+from phq.dataset.folder import REJECTS
+from phq.plan import close_work_folder
+from phq.dataset.folder import WORK
 from phq.schema import json_schema
 from phq.shards.croissant import croissant, stored_file
-from phq.shards.owner import CROISSANT
+from phq.dataset.folder import CROISSANT
 from phq.shards.tables import Rows, read_table, write_table
 from phq.shards.wids_index import wids_index
 

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from phq.config import Config
-from phq.curate.tombstones import tombstoned
+from phq.dataset.tombstones import tombstoned
 from phq.dataset.journal import Change
 from phq.errors import ConfigError
-from phq.finalise import UNGROUPED, conclude
+from phq.decide.rows import UNGROUPED, conclude
 from phq.health.archive import Entry, walk
 from phq.health.record import read_json
 from phq.health.report import Report
@@ -24,7 +24,7 @@ from phq.health.shard import Places
 from phq.quality.alike import STORED as LIKENESS
 from phq.quality.alike import compacted, find_alike
 from phq.schema import Sample, sample_to_json
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.shards.tables import ROWS_PER_GROUP, arrow_schema, read_table, write_table
 from phq.shards.tar import MEMBERS, read_member
 

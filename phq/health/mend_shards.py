@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from phq.dataset.journal import Change
-from phq.health.card import stated_files
+from phq.dataset.card_sections import stated_files
 from phq.health.record import canonical, read_json
 from phq.health.report import Report
 from phq.health.rows import ManifestRows
 from phq.schema import Sample, sample_to_json
 from phq.shards.croissant import StoredFile, stored_file
 from phq.shards.layout import BLOCK, blocks
-from phq.shards.owner import CROISSANT
+from phq.dataset.folder import CROISSANT
 from phq.shards.tar import MEMBERS, ShardWriter
 
 MENDS = frozenset((

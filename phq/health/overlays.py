@@ -17,8 +17,8 @@ from phq.health.kinds import Violation
 from phq.health.tables import DAMAGED, key_violations, row_groups, table_violations, version_of
 from phq.schema import SCHEMA_VERSION, Row
 from phq.shards.tables import arrow_schema
+from phq.dataset.folder import OVERLAYS
 
-FOLDER = "overlays"
 _KEPT = ("key", "split", "decision", "source_sha256", "identity", "duplicate_of")
 """Columns that are looked at over all rows and all overlays at once."""
 
@@ -40,7 +40,7 @@ def known_keys(manifest: pa.Table | None, rejects: pa.Table | None) -> pa.Array:
 def unlisted(folder: Path, names: Sequence[str]) -> list[str]:
     """Names of the files in the folder that are overlays by their metadata, and not in run.json; sorted."""
     found = []
-    for path in sorted((folder / FOLDER).glob("*.parquet")):
+    for path in sorted((folder / OVERLAYS).glob("*.parquet")):
         try:
             check_name(path.stem)
             with path.open("rb") as stream:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.curate.scrub import NAMING
-from phq.curate.tombstones import TOMBSTONES, read_tombstones, text_sha256
+from phq.dataset.scrub import NAMING
+from phq.dataset.tombstones import read_tombstones, text_sha256
+from phq.dataset.folder import TOMBSTONES
 from phq.errors import InputError
 from phq.health.kinds import Violation
 

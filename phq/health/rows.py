@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 
 
 class ManifestRows:

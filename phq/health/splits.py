@@ -13,7 +13,7 @@ from phq.dataset.overlays import apply_overlays
 from phq.health.kinds import Violation
 from phq.health.tables import repeated
 from phq.provenance.statements import names_of
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 
 COLUMNS = ("key", "split", "decision", "shard", "source_sha256", "source_path", "identity")
 """Columns that decide whether two splits share anything."""

@@ -13,11 +13,11 @@ from phq.health.kinds import Violation
 from phq.health.values import value_findings
 from phq.quality.reasons import reason_names
 from phq.schema import PROVENANCE, SCHEMA_VERSION
-from phq.shards.card import SPLITS
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import SPLITS
+from phq.dataset.folder import MANIFEST
 from phq.shards.tables import arrow_schema
+from phq.dataset.folder import REJECTS
 
-REJECTS = "rejects.parquet"
 LIGHT = (
     "key", "split", "decision", "reason", "detail", "duplicate_of", "duplicate_group", "scene_group", "identity_group",
     "shard", "jpg_offset", "source_path", "source_sha256", "person_index", "phash", "camera_yaw_deg", *PROVENANCE,

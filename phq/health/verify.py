@@ -18,7 +18,8 @@ from phq.errors import InputError
 from phq.execute.calls import call_for_each
 from phq.finalise.extension import restarts
 from phq.health.beside import Described, beside_violations, read_run
-from phq.health.folder import folder_violations, notes, shard_names
+from phq.health.leftover import folder_violations, notes
+from phq.dataset.folder import shard_names
 from phq.health.kinds import Violation
 from phq.health.overlays import check_overlay, known_keys, names_in_force, unlisted
 from phq.health.redacted import redaction_violations
@@ -26,9 +27,10 @@ from phq.health.report import Report
 from phq.health.rows import ManifestRows
 from phq.health.shard import ShardCheck, ShardFindings
 from phq.health.splits import alike, repeated_people, repeated_pictures, split_violations
-from phq.health.tables import REJECTS, check_manifest, check_rejects
+from phq.health.tables import check_manifest, check_rejects
+from phq.dataset.folder import REJECTS
 from phq.shards.layout import MIN_SHARDS
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.threads import available_cores
 
 

@@ -23,8 +23,8 @@ from phq.labels.archive import INDEX, ORIGIN, Sink, open_sink
 from phq.labels.crops import Photos, from_crop, mask_part, window_box
 from phq.labels.formats import LabelFormat, label_format
 from phq.schema import SCHEMA_VERSION
-from phq.shards.card import SPLITS
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import SPLITS
+from phq.dataset.folder import MANIFEST
 from phq.shards.tar import read_member
 from phq.arrays import Image
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from phq.review.vocabulary import FLIPPED
-from phq.review.vocabulary import REASONS as REVIEWED
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,34 @@ class Rule:
         return f"{self.name}.{self.side}"
 
 
+@dataclass(frozen=True)
+class ReviewReason:
+    """A reason that a person gives for a reject."""
+
+    name: str
+    """What stands in the column ``reason``."""
+    short: str
+    """For the page."""
+    text: str
+    """For the table of reasons."""
+
+
+REVIEW_REASONS = (
+    ReviewReason("review_pose", "body off", "a reviewer saw that the fitted body does not lie on the person"),
+    ReviewReason("review_blur", "blurred", "a reviewer saw blur, noise or compression"),
+    ReviewReason("review_light", "light", "a reviewer saw too much or too little light"),
+    ReviewReason("review_occluded", "occluded", "a reviewer saw head or shoulders hidden"),
+    ReviewReason("review_cut", "cut off", "a reviewer saw a head that the picture cuts off"),
+    ReviewReason("review_crowded", "others", "a reviewer saw another person in the picture"),
+    ReviewReason("review_no_person", "no person", "a reviewer saw no photo of a person: a statue, a drawing, a screen"),
+    ReviewReason("review_duplicate", "duplicate", "a reviewer saw the same picture elsewhere in the dataset"),
+    ReviewReason("review_other", "other", "a reviewer rejected it for something else"),
+)
+"""In the order of the keys 1 to 9."""
+FLIPPED = ReviewReason("review_flip", "turned round", "a reviewer saw that the label is turned round by 180°")
+"""Reason of every sample that is marked `FLIP`; no key chooses it."""
+REVIEW_REASON_NAMES = tuple(reason.name for reason in REVIEW_REASONS)
+
 REASONS = (
     Reason("missing_file", "photo", "a listed file is not there"),
     Reason("unreadable", "photo", "the file cannot be opened or read (permission, a broken disk or link)"),
@@ -59,7 +85,7 @@ REASONS = (
     Reason("exact_duplicate", "person", "the same photo bytes, or the same stored image, occur earlier"),
     Reason("duplicate", "person", "the stored image or its mirror image looks like a better sample"),
     Reason("same_scene", "person", "the same person in the same scene is in a better sample (duplicates.scene)"),
-    *(Reason(reason.name, "person", reason.text) for reason in (*REVIEWED, FLIPPED)),
+    *(Reason(reason.name, "person", reason.text) for reason in (*REVIEW_REASONS, FLIPPED)),
 )
 
 RULES = (

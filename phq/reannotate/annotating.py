@@ -19,7 +19,7 @@ from phq import __version__
 from phq.building import models_of
 from phq.carrying import CarryUnits
 from phq.config import Config
-from phq.curate.derived import check_picture
+from phq.dataset.derived import check_picture
 from phq.dataset.locking import alone_in
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
@@ -28,7 +28,8 @@ from phq.errors import ConfigError, InputError, OutputError
 from phq.execute.choice import Execution, local
 from phq.photos.discover import Found
 from phq.pipeline import foreign, weights_used
-from phq.plan import WORK, noted_id, open_work_folder
+from phq.plan import noted_id, open_work_folder
+from phq.dataset.folder import WORK
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import body_entry, open_body
 from phq.pose.transfer import Transfer, transfer_to
@@ -36,13 +37,13 @@ from phq.reannotate.bodies import placing
 from phq.reannotate.chain import make_pipeline
 from phq.reannotate.groups import Selection, select
 from phq.reannotate.raw_photos import find_photos
-from phq.reannotate.settings import settings_for
+from phq.decide.settings import settings_for
 from phq.reannotate.sheet import draw_state
 from phq.reannotate.stating import Statement, state
 from phq.reannotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.running import run_plan
 from phq.weights.licences import Model
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.weights.licences import notices
 
 

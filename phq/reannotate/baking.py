@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from phq import __version__
-from phq.curate.tombstones import TOMBSTONES, read_tombstones, write_tombstones
+from phq.dataset.tombstones import read_tombstones, write_tombstones
+from phq.dataset.folder import TOMBSTONES
 from phq.dataset.journal import recover
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
 from phq.errors import OutputError
-from phq.finalise import Fields
+from phq.decide.rows import Fields
 from phq.pose.body_choice import EMBEDDED_LICENCE, EMBEDDED_SOURCE
 from phq.reannotate.folding import Folded
 from phq.reannotate.migrations import MIGRATIONS, Migration

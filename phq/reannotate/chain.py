@@ -16,7 +16,7 @@ from phq.reannotate.stages_again import (
     StateUncertainty,
     StoreFaceInStored,
 )
-from phq.work import Stage
+from phq.stage import Stage
 
 
 def make_pipeline(dataset: Dataset, config: Config, selection: Selection, body: str | None = None) -> Pipeline:

@@ -11,16 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.dataset.overlays import REJECTS, STORAGE, apply_overlays, names_up_to, overlay_file
+from phq.dataset.overlays import STORAGE, apply_overlays, names_up_to, overlay_file
+from phq.dataset.folder import REJECTS
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.errors import InputError
-from phq.finalise import Fields
-from phq.reannotate.deciding import DECISION
+from phq.decide.rows import Fields
+from phq.schema import DECISION
 from phq.reannotate.migrations import Migration, migrated
 from phq.schema import Row, Sample, make_sample, sample_to_json
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.shards.tar import MEMBERS
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from phq.dataset.embedded import BODY_COLUMNS
 from phq.errors import ConfigError
+from phq.schema import DECISION
 
 UNCERTAINTY = ("p_flip", "yaw_sigma_deg", "head_outside", "hand_on_head")
 """Stated again with every group that they follow from; pure functions of the record."""
@@ -89,10 +90,7 @@ GROUPS = (
     Group(
         "decisions",
         (),
-        (
-            "decision", "reason", "detail", "score_name", "threshold", "margin", "duplicate_of", "duplicate_group",
-            "scene_group", "identity_group",
-        ),
+        DECISION,
     ),
 )  # fmt: skip
 BY_NAME = {group.name: group for group in GROUPS}

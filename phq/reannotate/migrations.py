@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from phq.camera.convention import CONVENTION
 from phq.errors import InputError
-from phq.finalise import Fields
+from phq.decide.rows import Fields
 from phq.camera.convention import WINDOW_CONVENTION
 from phq.quality.appearance import NUMBERS
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Row

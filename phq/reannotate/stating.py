@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config import Config
-from phq.curate.columns import columns as known_columns
+from phq.dataset.whole_columns import columns as known_columns
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
-from phq.finalise import Fields
-from phq.reannotate.deciding import DECISION, NEEDED, decide_again, revisable, thrown_out_row
+from phq.decide.rows import Fields
+from phq.decide.again import NEEDED, decide_again, revisable, thrown_out_row
+from phq.schema import DECISION
 from phq.reannotate.groups import Selection
 from phq.reannotate.units import settled
 from phq.schema import Row

@@ -13,7 +13,7 @@ from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 
-from phq.curate.derived import is_drawn
+from phq.dataset.derived import is_drawn
 from phq.errors import MissingExtraError, OutputError
 from phq.quality.reasons import RULES
 from phq.report.facts import masses
@@ -61,7 +61,7 @@ def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Pat
 
 def _png(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=150, metadata={"Software": SCHEMA_VERSION})  # see phq.curate.derived
+    figure.savefig(stream, format="png", dpi=150, metadata={"Software": SCHEMA_VERSION})  # see phq.dataset.derived
     return stream.getvalue()
 
 

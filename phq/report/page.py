@@ -32,7 +32,7 @@ def page(content: dict[str, Any]) -> bytes:
     title = html.escape(f"{content['dataset']}: phq report")
     parts = [
         "<!doctype html>", '<html lang="en">', "<head>", '<meta charset="utf-8">',
-        f'<meta name="generator" content="phq {__version__}">',  # as phq.curate.derived knows a page of phq
+        f'<meta name="generator" content="phq {__version__}">',  # as phq.dataset.derived knows a page of phq
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">', f"<title>{title}</title>",
         f"<style>{_static('page.css')}</style>", "</head>", "<body>", _static("page.html"),

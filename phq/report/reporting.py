@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.curate.derived import is_drawn
+from phq.dataset.derived import is_drawn
 from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset

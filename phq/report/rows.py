@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.balance.head_pose import head_to_torso
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.dataset.reader import Dataset
 from phq.dataset.thresholds import thresholds_in_force
 from phq.pose.drawn import Bodies

@@ -28,7 +28,7 @@ from phq.review.log import MarkLog
 from phq.review.marks import Action
 from phq.review.overlay import fold
 from phq.review.pictures import SIZES, body_layer, faces, thumbnail, vertices
-from phq.review.vocabulary import FLIPPED, REASONS
+from phq.quality.reasons import FLIPPED, REVIEW_REASONS as REASONS
 from phq.schema import Row
 
 STATIC = Path(__file__).parent / "static"

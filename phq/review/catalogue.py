@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq.curate.columns import columns
+from phq.dataset.whole_columns import columns
 from phq.dataset.columns import Columns
 from phq.dataset.embedded import bodies_of
 from phq.dataset.reader import Dataset

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from phq.errors import InputError
 from phq.review.catalogue import ANGLES, Catalogue
 from phq.review.marks import Action, Marks
-from phq.review.vocabulary import REASON_NAMES
+from phq.quality.reasons import REVIEW_REASON_NAMES as REASON_NAMES
 from phq.review.marks import MARKS
 from phq.arrays import Bools
 

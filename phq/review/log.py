@@ -20,9 +20,8 @@ from phq.dataset.locking import alone_in
 from phq.errors import InputError
 from phq.review.marks import Action, Marks, is_time
 from phq.shards.atomic import output_errors, sync_folder
+from phq.dataset.folder import MARKS_LOG, REVIEWS
 
-FOLDER = "reviews"
-LOG = f"{FOLDER}/marks.jsonl"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
@@ -32,7 +31,7 @@ def read_log(folder: Path) -> list[Action]:
     Raises:
         InputError: the log cannot be read or is damaged, with the line.
     """
-    path = folder / LOG
+    path = folder / MARKS_LOG
     try:
         content = path.read_bytes() if path.exists() else b""
     except OSError as error:
@@ -102,7 +101,7 @@ class MarkLog:
     """
 
     def __init__(self, folder: Path, clock: Callable[[], str] = utc_now) -> None:
-        self.path = folder / LOG
+        self.path = folder / MARKS_LOG
         self.marks = Marks(read_log(folder))
         self._clock = clock
         self._lock = threading.Lock()
@@ -163,10 +162,10 @@ def no_review(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: one is open.
     """
-    if not (folder / FOLDER).is_dir():
+    if not (folder / REVIEWS).is_dir():
         yield
         return
-    with alone_in(folder / FOLDER, _busy(folder)):
+    with alone_in(folder / REVIEWS, _busy(folder)):
         yield
 
 
@@ -181,8 +180,8 @@ def open_log(folder: Path, clock: Callable[[], str] = utc_now) -> Iterator[MarkL
         OutputError: another process writes it, or it cannot be written.
         InputError: it is damaged.
     """
-    with alone_in(folder / FOLDER, _busy(folder)):
-        with output_errors(folder / LOG):
+    with alone_in(folder / REVIEWS, _busy(folder)):
+        with output_errors(folder / MARKS_LOG):
             log = MarkLog(folder, clock)
         try:
             yield log

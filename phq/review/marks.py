@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from phq.errors import InputError
-from phq.review.vocabulary import FLIPPED, REASON_NAMES
+from phq.quality.reasons import FLIPPED, REVIEW_REASON_NAMES as REASON_NAMES
 
 MOST_KEYS = 10_000
 """Samples of one action."""

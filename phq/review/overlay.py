@@ -18,7 +18,7 @@ from phq.dataset.overlays import about_overlay, open_overlay, stack_names, write
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.review.marks import Action, Marks
-from phq.review.vocabulary import FLIPPED, REASONS
+from phq.quality.reasons import FLIPPED, REVIEW_REASONS as REASONS
 from phq.schema import column_kind
 
 COMMAND = "review"

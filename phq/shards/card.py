@@ -13,7 +13,6 @@ from phq.provenance.statements import names_of
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
 from phq.weights.licences import Model
 
-SPLITS = ("train", "val")
 _DTYPES = {str: "string", int: "int64", float: "float64", bool: "bool"}
 YAW_SECTORS = (
     (-180, "back"),

@@ -19,7 +19,6 @@ from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.shards.card import Card
 
 Json = dict[str, Any]
-CROISSANT = "croissant.json"
 _TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float", bool: "sc:Boolean"}
 _PICTURES = (
     ("images", "image", "*.jpg", "image/jpeg", "Headshots, RGB."),

@@ -58,6 +58,3 @@ def plan_shards(sizes: Sequence[int], least: int = MIN_SHARDS) -> list[range]:
         shards += 1
 
 
-def shard_name(split: str, number: int) -> str:
-    """Path of a shard inside the dataset."""
-    return f"{split}/phq-{split}-{number:06d}.tar"

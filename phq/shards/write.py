@@ -11,10 +11,14 @@ from typing import Any
 
 from phq.schema import SCHEMA_VERSION, json_schema
 from phq.shards.atomic import atomic_write, tmp_path, write_bytes
-from phq.shards.card import SPLITS, Card, dataset_card
+from phq.shards.card import Card, dataset_card
+from phq.dataset.folder import SPLITS
 from phq.shards.croissant import croissant, stored_file
-from phq.shards.layout import plan_shards, sample_bytes, shard_name
-from phq.shards.owner import CROISSANT, MANIFEST, check_folder, clear_dataset
+from phq.shards.layout import plan_shards, sample_bytes
+from phq.dataset.folder import shard_name
+from phq.dataset.folder import check_folder, clear_dataset
+from phq.dataset.folder import CROISSANT
+from phq.dataset.folder import MANIFEST
 from phq.shards.tables import write_rows, write_table
 from phq.shards.tar import MEMBERS, ShardWriter
 from phq.shards.wids_index import wids_index

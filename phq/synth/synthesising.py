@@ -21,12 +21,13 @@ from phq.finalise.dataset import Source, computed, conclude_units, write_units
 from phq.finalise.result import Written
 from phq.photos.discover import Found
 from phq.pipeline import Pipeline
-from phq.plan import WORK, Plan, close_work_folder, noted_id, open_work_folder
+from phq.plan import Plan, close_work_folder, noted_id, open_work_folder
+from phq.dataset.folder import WORK
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry
 from phq.running import alone, check_free, run_plan
 from phq.shards.card import Card
-from phq.shards.owner import MANIFEST
+from phq.dataset.folder import MANIFEST
 from phq.shards.stage import EncodeSample
 from phq.synth.portrait import coarse, draw_portrait
 from phq.synth.record import label_fields

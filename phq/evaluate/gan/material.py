@@ -10,7 +10,7 @@ import numpy as np
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.evaluate.gan.poses import stated_poses
-from phq.shards.card import SPLITS
+from phq.dataset.folder import SPLITS
 from phq.train.config import RunConfig
 from phq.train.mixture import check
 from phq.arrays import Floats

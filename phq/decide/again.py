@@ -7,13 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 import pyarrow as pa
 
 from phq.config import Config
-from phq.finalise import UNGROUPED, Fields, conclude
+from phq.decide.rows import UNGROUPED, Fields, conclude
 from phq.quality.alike import STORED as LIKENESS
 from phq.quality.reasons import RULES
-from phq.reannotate.groups import BY_NAME
+from phq.schema import BOX, DECISION
 
-DECISION = BY_NAME["decisions"].columns
-BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 SCORES = (*BOX, *(rule.score for rule in RULES if rule.score != "box_px"))
 NEEDED = tuple(dict.fromkeys(["key", *LIKENESS, *SCORES, *DECISION]))
 """Columns that a decision is taken on, and those that it sets."""

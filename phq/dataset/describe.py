@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq import __version__
-from phq.curate.scrub import Scrubber
+from phq.dataset.scrub import Scrubber
 from phq.dataset.journal import Change
-from phq.health.card import mended_card, right_card, stated_checksums
+from phq.dataset.card_sections import mended_card, right_card, stated_checksums
 from phq.schema import PROVENANCE
-from phq.shards.card import SPLITS, Card, stored_card
+from phq.shards.card import Card, stored_card
+from phq.dataset.folder import SPLITS
 from phq.shards.croissant import StoredFile, croissant, stored_file
-from phq.shards.owner import CROISSANT, MANIFEST
+from phq.dataset.folder import CROISSANT
+from phq.dataset.folder import MANIFEST
 from phq.shards.tables import Rows
 from phq.shards.wids_index import wids_index
 

@@ -20,8 +20,8 @@ from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
 from phq.shards.atomic import atomic_write
+from phq.dataset.folder import TOMBSTONES
 
-TOMBSTONES = "tombstones.parquet"
 _COLUMNS = ("key_sha256", "date", "reason")
 _SCHEMA = pa.schema(
     [pa.field(name, pa.string()) for name in _COLUMNS],

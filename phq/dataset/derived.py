@@ -14,9 +14,9 @@ from pathlib import Path
 
 from phq.dataset.journal import JOURNAL
 from phq.errors import OutputError
-from phq.health.folder import is_ours
+from phq.dataset.folder import is_ours
 from phq.schema import SCHEMA_VERSION
-from phq.shards.owner import SHEET
+from phq.dataset.folder import SHEET
 
 DERIVED = {
     b"\x89PNG": b"Software\0" + SCHEMA_VERSION.encode(),

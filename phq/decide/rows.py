@@ -17,9 +17,10 @@ from phq.quality.decide import decide, scores_of
 from phq.schema import rounded
 from phq.shards.tables import arrow_schema, read_table
 from phq.shards.tar import MEMBERS
+from phq.schema import GROUPS
 
 Fields = dict[str, Any]
-UNGROUPED = {"duplicate_of": "", "duplicate_group": "", "scene_group": "", "identity_group": ""}
+UNGROUPED = dict.fromkeys(GROUPS, "")
 STORAGE = tuple(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size"))
 
 

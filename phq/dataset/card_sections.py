@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.shards.card import SPLITS, Card, dataset_card, stored_card
+from phq.shards.card import Card, dataset_card, stored_card
+from phq.dataset.folder import SPLITS
 from phq.shards.croissant import StoredFile, croissant
 from phq.shards.tables import Rows
 

@@ -1,0 +1,148 @@
+"""The dataset's folder: what its files are called, which of them are ours, and which a killed run left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phq.dataset.journal import JOURNAL
+from phq.errors import OutputError
+from phq.schema import SCHEMA_VERSION
+from phq.shards.atomic import output_errors, tmp_path
+
+SPLITS = ("train", "val")
+MANIFEST, REJECTS = "manifest.parquet", "rejects.parquet"
+RUN, SCHEMA, CARD, CROISSANT, SHEET = "run.json", "schema.json", "README.md", "croissant.json", "contact-sheet.png"
+TOMBSTONES = "tombstones.parquet"
+INPUTS = ".phq-inputs.parquet"
+"""The list of inputs in a finished dataset. Like the times in ``run.json`` it tells of one run on one machine: without
+it an extension reads all photos to see which have changed."""
+WORK = ".phq-work"
+"""Folder where finished units wait for the dataset to be put together."""
+OVERLAYS, REVIEWS = "overlays", "reviews"
+MARKS_LOG = f"{REVIEWS}/marks.jsonl"
+REVIEW_LOCK = f"{REVIEWS}/lock"
+SHARD = re.compile(rf"({'|'.join(SPLITS)})/phq-\1-(\d{{6}})\.tar")
+_OVERLAY = re.compile(rf"{OVERLAYS}/[^/]+\.parquet")
+
+
+def index_name(split: str) -> str:
+    """Path of a split's index inside the dataset."""
+    return f"{split}/index.json"
+
+
+_TABLES = (MANIFEST, REJECTS)
+_TEXTS = (CARD, CROISSANT, SCHEMA, RUN, *map(index_name, SPLITS))
+_SINGLE = (*_TABLES, *_TEXTS, TOMBSTONES, INPUTS, SHEET, MARKS_LOG, REVIEW_LOCK)
+
+
+def shard_name(split: str, number: int) -> str:
+    """Path of a shard inside the dataset."""
+    return f"{split}/phq-{split}-{number:06d}.tar"
+
+
+def is_ours(name: str) -> bool:
+    """Whether the format has a file of this path inside the dataset."""
+    return name in _SINGLE or bool(SHARD.fullmatch(name) or _OVERLAY.fullmatch(name))
+
+
+def shard_names(folder: Path) -> dict[str, list[str]]:
+    """Split → paths of its shards inside the dataset, by number; a split without a shard or index is not there."""
+    found = {}
+    for split in SPLITS:
+        shards = sorted(f"{split}/{path.name}" for path in (folder / split).glob("*.tar"))
+        shards = [name for name in shards if SHARD.fullmatch(name)]
+        if shards or (folder / index_name(split)).exists():
+            found[split] = shards
+    return found
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Files that grew under a ``.tmp`` name and the build's work folder, which a finished dataset has not; sorted."""
+    found = [name for name in files_of(folder) if name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))]
+    return found + ([WORK] if (folder / WORK).exists() and (folder / MANIFEST).exists() else [])
+
+
+def files_of(folder: Path) -> list[str]:
+    """Files at the top, in the splits, beside overlays and marks, and other folders as a whole; sorted."""
+    inside = (*SPLITS, OVERLAYS, REVIEWS)
+    paths = [path for path in folder.iterdir() if path.name not in (*inside, JOURNAL, WORK)]
+    for name in inside:
+        if (folder / name).is_dir():
+            paths += (folder / name).iterdir()
+    return sorted(path.relative_to(folder).as_posix() + ("/" if path.is_dir() else "") for path in paths)
+
+
+def _signed(path: Path) -> bool:
+    """Every file phq writes under a common name carries the version of the format."""
+    if path.suffix != ".parquet":
+        return SCHEMA_VERSION.encode() in path.read_bytes()
+    try:
+        with path.open("rb") as stream:
+            notes = pq.read_schema(stream).metadata or {}
+    except pa.ArrowInvalid:
+        return False
+    return bool(notes.get(b"schema_version") == SCHEMA_VERSION.encode())
+
+
+def _tars(out: Path) -> Iterator[Path]:
+    for split in SPLITS:
+        yield from sorted((out / split).glob("*.tar*"))
+
+
+def _inside(path: Path) -> str:
+    """Path of a split's file inside the dataset, without the ending of one that is half written."""
+    return f"{path.parent.name}/{path.name.removesuffix('.tmp')}"
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder where writing a dataset would replace, or mix with, files that phq did not write.
+
+    Raises:
+        OutputError: names the first such file, or says that the folder cannot be read.
+    """
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file; the output must be a folder")
+    for path in (out / name for name in (*_TABLES, *_TEXTS, SHEET)):
+        with output_errors(path):
+            ours = not path.exists() or (path.is_file() and _signed(path))
+        if not ours:
+            raise OutputError(f"{path} was not written by phq and would be replaced; choose another folder")
+    for path in _tars(out):
+        if path.suffix == ".tar" and not SHARD.fullmatch(_inside(path)):
+            raise OutputError(f"{path} would be read as a shard of the dataset; choose another folder")
+
+
+def clear_dataset(out: Path) -> None:
+    """Remove an earlier dataset or what an interrupted attempt left; the manifest goes first.
+
+    Overlays, pictures and anything else in the folder stay.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    named = [out / name for name in (*_TABLES, *_TEXTS)]
+    shards = [path for path in _tars(out) if SHARD.fullmatch(_inside(path))]
+    for path in (*named, *map(tmp_path, named), *shards):
+        with output_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def clear_leftovers(out: Path, shards: Collection[str]) -> None:
+    """Remove what a killed attempt at the same dataset has left half-written, and shards that are not of it.
+
+    Args:
+        shards: paths, inside the dataset, of those that are.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    named = [tmp_path(out / name) for name in (*_TABLES, *_TEXTS, SHEET)]
+    tars = [path for path in _tars(out) if SHARD.fullmatch(_inside(path))]
+    for path in (*named, *(path for path in tars if f"{path.parent.name}/{path.name}" not in shards)):
+        with output_errors(path):
+            path.unlink(missing_ok=True)
