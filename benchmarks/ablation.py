@@ -17,19 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from phq.align.stage import crop_box
 from phq.camera.angles import wrap_deg
-from phq.camera.stage import PlaceCamera
 from phq.evaluate.pose import person_errors, summary
 from phq.evaluate.renders import seen_people
 from phq.evaluate.truth import Truth
-from phq.work import box_of
-from phq.orient.stage import belief_of_landmarks
+from phq.people import Person, TorsoFit, box_of
 from phq.pose.closed_form import fit_torso, split_neck_head
-from phq.work import TorsoFit
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import Observation, optimise
-from phq.work import Person
+from phq.stages.crop_headshot import crop_box
+from phq.stages.orient_people import belief_of_landmarks
+from phq.stages.place_camera import PlaceCamera
 
 SIZE = 512
 NETWORKS = ("read", "detect", "keypoints", "pose", "face", "orient")

@@ -19,17 +19,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from phq.backends.offers import NONE, added, offers, open_backend, weights_of
-from phq.building import build
-from phq.config import Models, load_config
+from phq.building.build import build
+from phq.building.executors.choice import Engine, Execution
+from phq.config.build import Models, load_config
+from phq.detect.backends.offers import NONE, added, offers, open_backend, weights_of
 from phq.detect.boxes import iou
 from phq.errors import PhqError
 from phq.evaluate.pose import evaluate
 from phq.evaluate.truth import MATCH, read_truth
-from phq.execute.choice import Engine, Execution
 from phq.photos.decode import PhotoRejectError, decode
 from phq.photos.discover import discover
-from phq.pipeline import weights_used
+from phq.stages.pipeline import weights_used
 
 JUDGED = ("detector", "skeleton", "landmarks", "face")
 """Places on which boxes and angles depend."""

@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from smpl_files import KIND, renumbered, smpl_arrays, somebody_else, write_npz
 
 from phq.camera.convention import world2cam
+from phq.curate.annotate.bodies import COMPARED, places_in_crop, posed_of
 from phq.dataset.reader import Dataset
 from phq.pose.body import NECK, Body, load_body
 from phq.pose.body_choice import open_body
 from phq.pose.transfer import POINT_SIGMAS, Rest, Transfer, transfer_to
-from phq.reannotate.bodies import COMPARED, places_in_crop, posed_of
 from phq.schema import SMPL_JOINTS
 
 PARTS = {

@@ -64,7 +64,8 @@ def count_networks() -> Counter[str]:
 def processor_time(photos: Path) -> tuple[float, Counter[str], dict[str, float]]:
     """Seconds of the whole process with all its imports, inside the networks, and inside the stages."""
     spent = count_networks()
-    from phq import build, pipeline
+    from phq import build
+    from phq.stages import pipeline
 
     pipeline.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:

@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phq.decide.applying import apply
-from phq.decide.deciding import decide_dataset
-from phq.decide.moves import moves_text
-from phq.quality.reasons import RULES
+from phq.dataset.tables import ROWS_PER_GROUP, arrow_schema
+from phq.decisions.applying import apply
+from phq.decisions.deciding import decide_dataset
+from phq.decisions.moves import moves_text
+from phq.reasons import RULES
 from phq.schema import SCHEMA_VERSION, Row, column_kind
-from phq.shards.atomic import write_bytes
-from phq.shards.tables import ROWS_PER_GROUP, arrow_schema
+from phq.system.atomic import write_bytes
 
 GOOD = {rule.score: (0.6, 1.0) if rule.side == "min" else (0.0, 0.2) for rule in RULES if rule.score != "box_px"}
 GOOD |= {"luminance": (0.3, 0.6), "mask_fraction": (0.3, 0.6), "head_px": (60.0, 400.0), "crop_side_px": (300.0, 900.0)}

@@ -16,8 +16,8 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from phq.quality.duplicates import find_duplicates
-from phq.quality.hamming import distance
+from phq.decisions.duplicates import find_duplicates
+from phq.decisions.hamming import distance
 
 BITS = 6
 PLANTED, COPIED = 0.05, 0.01

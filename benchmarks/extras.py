@@ -34,14 +34,14 @@ SMOKE = {
         "assert decode(Path('a.heic')).pixels.shape == (480, 640, 3)"
     ),
     "insightface": "import insightface.model_zoo",
-    "mediapipe": "from mediapipe.tasks.python import vision; import phq.backends.mediapipe.people",
-    "ray": "import ray.data; import phq.execute.ray_data",
+    "mediapipe": "from mediapipe.tasks.python import vision; import phq.detect.backends.mediapipe.people",
+    "ray": "import ray.data; import phq.building.executors.ray_data",
     "remote": "import aiohttp, s3fs; from upath import UPath; UPath('memory://a').write_text('b')",
     "report": "from phq.cli import app; app(['report', 'out'])",
-    "review": "import phq.review.app, phq.review.serving",
+    "review": "import phq.view.review.app, phq.view.review.serving",
     "smplx": "import smplx; import phq.pose.smplx_package",
-    "train": "import phq.train.networks, phq.use.meshing",
-    "viewer": "import viser; import phq.use.viewing",
+    "train": "import phq.generator.train.networks, phq.generator.use.meshing",
+    "viewer": "import viser; import phq.generator.use.viewing",
     "yolo": "import ultralytics; ultralytics.YOLO('yolo11n.yaml')",
     "full": "import insightface, mediapipe, smplx, torch_fidelity, ultralytics, viser",
 }
@@ -112,7 +112,7 @@ def _faults(python: Path, extra: str, folder: Path) -> Iterator[str]:
         done = run(python, *command, cwd=folder)
         if done.returncode:
             yield f"{step}: {_last_line(done.stderr + done.stdout)}"
-    told = run(python, "-c", "from phq.opencv import trouble; print(trouble() or '')", cwd=folder).stdout.strip()
+    told = run(python, "-c", "from phq.system.opencv import trouble; print(trouble() or '')", cwd=folder).stdout.strip()
     if told:
         yield told
 

@@ -25,12 +25,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phq.backends.offers import open_backend, same_face
 from phq.dataset.reader import Dataset
-from phq.work import Face
-from phq.face.embedding import HALF, text_to_embedding
-from phq.face.faceres import FaceRes
-from phq.quality.faces import face_groups
+from phq.decisions.faces import face_groups
+from phq.detect.backends.offers import open_backend, same_face
+from phq.detect.face_crop import HALF, text_to_embedding
+from phq.detect.faceres import FaceRes
+from phq.people import Face
 
 WHO = Path(__file__).with_suffix(".csv")
 TILE = 128

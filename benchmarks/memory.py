@@ -22,16 +22,16 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from phq.building import _make_pipeline
-from phq.carrying import CarryUnits
-from phq.config import Config, load_config
-from phq.execute.choice import Engine, Execution
-from phq.logs import RunLog
+from phq.building.build import _make_pipeline
+from phq.building.carrying import CarryUnits
+from phq.building.executors.choice import Engine, Execution
+from phq.building.plan import Plan, open_work_folder
+from phq.building.running import run_plan
+from phq.config.build import Config, load_config
 from phq.photos.discover import discover
-from phq.pipeline import Pipeline, stages
-from phq.plan import Plan, open_work_folder
-from phq.running import run_plan
-from phq.stage import wanted
+from phq.stages.contract import wanted
+from phq.stages.pipeline import Pipeline, stages
+from phq.system.logs import RunLog
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "photos"
@@ -66,7 +66,7 @@ def stood_in(config: Config) -> Pipeline:
     devices.open_onnx = lambda *words, **named: Answers(real(*words, **named))
     pipeline = _make_pipeline(config, None)
     portrait = next(iter(discover(EXAMPLES / "scikit-image-0.26.0__astronaut.png")))
-    from phq.unit import opened
+    from phq.building.unit import opened
 
     pipeline.run([opened(portrait, None)])
     return pipeline

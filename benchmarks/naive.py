@@ -19,25 +19,25 @@ import numpy as np
 import onnxruntime as ort
 from PIL import Image as Pil
 
-from phq.align.stage import crop_person
-from phq.camera.stage import PlaceCamera
+from phq.align.mask_from_landmarks import LandmarkMask
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import fuse
 from phq.detect.movenet import MAX_IOU, MoveNet
 from phq.detect.nanodet import NanoDet
-from phq.detect.stage import fields_of
 from phq.detect.tiles import look_at_tiles
-from phq.face.stage import FindFace
-from phq.keypoints.stage import FindLandmarks
-from phq.mask.from_landmarks import LandmarkMask
-from phq.mask.stage import mask_person
-from phq.orient.stage import OrientPeople
+from phq.people import Person, Photo, living
 from phq.photos.decode import PhotoRejectError, decode
 from phq.photos.exif import assumed_focal_px
-from phq.pose.stage import FitBody, StartBody
+from phq.stages.crop_headshot import crop_person
+from phq.stages.detect_people import fields_of
+from phq.stages.find_face import FindFace
+from phq.stages.find_landmarks import FindLandmarks
+from phq.stages.fit_body import FitBody, StartBody
+from phq.stages.mask_person import mask_person
+from phq.stages.orient_people import OrientPeople
+from phq.stages.place_camera import PlaceCamera
+from phq.system.arrays import Image
 from phq.weights import checked_path
-from phq.work import Person, Photo, living
-from phq.arrays import Image
 
 SIZE = 512
 

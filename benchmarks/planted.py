@@ -24,10 +24,10 @@ from PIL import Image
 
 from phq import build
 from phq.dataset.overlays import write_overlay
-from phq.decide.deciding import Decided, decide_dataset
+from phq.decisions.deciding import Decided, decide_dataset
 from phq.photos.region import apply_affine
 from phq.quality.framing import head_disc
-from phq.quality.reasons import RULE_BY_ADDRESS
+from phq.reasons import RULE_BY_ADDRESS
 
 KEEP_COPIES = ["duplicates.reject=false"]
 """A faulty copy of a good photo is to be caught for its fault."""

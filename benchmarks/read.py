@@ -45,9 +45,9 @@ import wids
 from read_samples import ROWS_PER_GROUP, SIDE, write_forms
 from torch.utils.data import DataLoader
 
+from phq.dataset.loader import Loader
 from phq.dataset.reader import Dataset
-from phq.shards.tar import MEMBERS
-from phq.torch import Loader
+from phq.dataset.tar import MEMBERS
 
 BATCH = 32
 WORKERS = 2
@@ -169,7 +169,7 @@ class Images:
 
 
 def one_thread(_worker: int = 0) -> None:
-    cv2.setNumThreads(0)  # see phq.torch.loader: 1 may wait for threads that a forked process has not got
+    cv2.setNumThreads(0)  # see phq.dataset.loader.loader: 1 may wait for threads that a forked process has not got
     torch.set_num_threads(1)
 
 
@@ -208,7 +208,7 @@ def decoded_images(stack: contextlib.ExitStack, folder: Path, order: list[int]) 
     web = Web(folder).pipeline.map(lambda sample: colour(sample["jpg"])).batched(BATCH, collation_fn=torch.stack)
     return {
         "bare JPEG decoding": bare(stack, masks=False),
-        "phq.torch.Loader": phq_loader(folder, "image"),
+        "phq.dataset.loader.Loader": phq_loader(folder, "image"),
         "wids, DataLoader": plain_loader(Images(Wids(folder)), **shuffled),
         "webdataset, DataLoader": plain_loader(web, batch_size=None),
         "loose files, DataLoader": plain_loader(Images(Loose(folder)), **shuffled),
@@ -218,7 +218,7 @@ def decoded_images(stack: contextlib.ExitStack, folder: Path, order: list[int]) 
 def decoded_with_masks(stack: contextlib.ExitStack, folder: Path) -> dict[str, Pass]:
     return {
         "bare JPEG and PNG decoding": bare(stack, masks=True),
-        "phq.torch.Loader": phq_loader(folder, "image", "mask", "camera", "pose"),
+        "phq.dataset.loader.Loader": phq_loader(folder, "image", "mask", "camera", "pose"),
     }
 
 

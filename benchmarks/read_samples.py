@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from phq.dataset.card import Card
 from phq.dataset.overlays import STORAGE
 from phq.dataset.reader import Dataset
+from phq.dataset.tar import MEMBERS
+from phq.dataset.write import write_dataset
 from phq.schema import SCHEMA_VERSION, Row, Sample, column_kind, make_sample, sample_to_json
-from phq.shards.card import Card
-from phq.shards.tar import MEMBERS
-from phq.shards.write import write_dataset
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
 SIDE = 512

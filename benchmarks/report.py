@@ -26,12 +26,12 @@ import pyarrow.parquet as pq
 from read_samples import samples
 
 from phq.camera.convention import intrinsics
-from phq.config import load_config
-from phq.quality.reasons import RULES
-from phq.report.reporting import report
+from phq.config.build import load_config
+from phq.dataset.card import Card
+from phq.dataset.write import write_dataset
+from phq.reasons import RULES
 from phq.schema import Row, Sample, make_sample, sample_to_json
-from phq.shards.card import Card
-from phq.shards.write import write_dataset
+from phq.view.report.reporting import report
 
 ROWS = 100_000
 PICTURES = 512

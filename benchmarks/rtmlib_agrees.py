@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from rtmlib import RTMDet, RTMPose
 
+from phq.detect.backends.rtmdet import RtmDet
+from phq.detect.backends.rtmpose import RtmPose, region_of
 from phq.detect.candidates import Candidates
-from phq.detect.rtmdet import RtmDet
-from phq.detect.rtmpose import RtmPose, region_of
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 BLUE_FIRST = ((0, 0, 255), (0, 255, 0))
 """Red and green as OpenCV has them."""

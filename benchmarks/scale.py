@@ -21,19 +21,19 @@ from pathlib import Path
 
 import numpy as np
 
+from phq.building.carrying import CarryUnits
+from phq.building.executors.choice import Engine, Execution
+from phq.building.finalise.dataset import Source, conclude_units, write_units
+from phq.building.plan import Plan, close_work_folder, open_work_folder
+from phq.building.running import run_plan
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
-from phq.carrying import CarryUnits
-from phq.config import load_config
-from phq.execute.choice import Engine, Execution
-from phq.finalise.dataset import Source, conclude_units, write_units
+from phq.config.build import load_config
+from phq.dataset.card import Card
+from phq.people import Person, Photo
 from phq.photos.discover import Found
-from phq.pipeline import Pipeline
-from phq.plan import Plan, close_work_folder, open_work_folder
-from phq.running import run_plan
 from phq.schema import SCHEMA_VERSION, Sample, column_kind, plain
-from phq.shards.card import Card
-from phq.work import Person, Photo
+from phq.stages.pipeline import Pipeline
 
 PICTURE = 2000
 """Bytes of a stand-in for a jpg; a real one of 512 × 512 has some 60,000."""

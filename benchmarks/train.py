@@ -3,7 +3,7 @@
     python benchmarks/train.py [SETTING [ROUNDS]]       SETTING: tiny, 128, or a preset; tiny and 128 by default
     python benchmarks/train.py --cost PRESET            operations of one image, and what a run of them costs
 
-A step is what `phq.train` does: the generator's phase, then the discriminator's on as many fakes and real pictures, and
+A step is what `phq.generator.train` does: the generator's phase, then the discriminator's on as many fakes and real pictures, and
 R1 in one step of sixteen. The parts of the generator run forward and backward in the first, forward alone in the
 second. Each is run by itself on what it was given in a real step, after a few steps of training, with poses of
 10° (an untrained predictor says the rest pose, which needs no work). "Rest" is what the whole step takes more than the
@@ -38,14 +38,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from phq.camera.convention import intrinsics, orbit
-from phq.generator import volume
-from phq.train.config import load_run_config
-from phq.train.data import Real, Wanted
-from phq.train.losses import r1
-from phq.train.networks import Networks
-from phq.train.phases import Phases
-from phq.train.ranks import Ranks
-from phq.train.schedule import Now, now
+from phq.generator.networks import volume
+from phq.generator.train.config import load_run_config
+from phq.generator.train.data import Real, Wanted
+from phq.generator.train.losses import r1
+from phq.generator.train.networks import Networks
+from phq.generator.train.phases import Phases
+from phq.generator.train.ranks import Ranks
+from phq.generator.train.schedule import Now, now
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SETTINGS: dict[str, tuple[str, list[str]]] = {

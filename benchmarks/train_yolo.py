@@ -29,11 +29,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from phq.backends.yolo.detector import YoloDetector
-from phq.backends.yolo.package import yolo_class
-from phq.config import Detect, Models
+from phq.config.build import Detect, Models
+from phq.detect.backends.yolo.detector import YoloDetector
+from phq.detect.backends.yolo.package import yolo_class
 from phq.detect.boxes import iou
-from phq.detect.stage import DetectPeople
+from phq.stages.detect_people import DetectPeople
 
 FOUND, CLOSE = 0.5, 0.7
 SHOWN = 12

@@ -13,11 +13,11 @@ __version__ = "0.1.0"
 __all__ = ["Annotator", "Dataset", "__version__", "build"]
 
 if TYPE_CHECKING:
-    from phq.annotator import Annotator
-    from phq.building import build
+    from phq.building.build import build
     from phq.dataset.reader import Dataset
+    from phq.stages.annotator import Annotator
 
-_LAZY = {"build": "phq.building", "Annotator": "phq.annotator", "Dataset": "phq.dataset.reader"}
+_LAZY = {"build": "phq.building.build", "Annotator": "phq.stages.annotator", "Dataset": "phq.dataset.reader"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from phq import __version__, opencv
-from phq.backends.commands import backends_app
-from phq.balance.commands import balance_command
-from phq.curate.commands import (
+from phq import __version__
+from phq.building.executors.choice import PHOTO_TIMEOUT_S, SETUP_TIMEOUT_S, Engine, Execution, workers_of
+from phq.commands.annotate import annotate_command, bake_command, diff_command
+from phq.commands.backends import backends_app
+from phq.commands.balance import balance_command
+from phq.commands.curate import (
     fiftyone_command,
     merge_command,
     redact_command,
@@ -19,21 +21,20 @@ from phq.curate.commands import (
     split_command,
     stats_command,
 )
-from phq.decide.commands import decide_command
+from phq.commands.decide import decide_command
+from phq.commands.evaluate_gan import gan_command
+from phq.commands.generator import invert_command, mesh_command, orbit_command, sample_command, viewer_command
+from phq.commands.labels import export_app, import_command
+from phq.commands.report import report_command
+from phq.commands.review import calibrate_command, review_command
+from phq.commands.synth import synth_command
+from phq.commands.train import train_command
+from phq.commands.verify import verify_command
+from phq.commands.weights import DeviceOption, choose_device, weights_app
 from phq.errors import PhqError
-from phq.evaluate.gan.commands import gan_command
-from phq.execute.choice import PHOTO_TIMEOUT_S, SETUP_TIMEOUT_S, Engine, Execution, workers_of
-from phq.health.commands import verify_command
-from phq.labels.commands import export_app, import_command
-from phq.logs import STDOUT, opened_log
-from phq.reannotate.commands import annotate_command, bake_command, diff_command
-from phq.report.commands import report_command
-from phq.review.commands import calibrate_command, review_command
-from phq.stopping import told_when_stopped
-from phq.synth.commands import synth_command
-from phq.train.commands import train_command
-from phq.use.commands import invert_command, mesh_command, orbit_command, sample_command, viewer_command
-from phq.weights.commands import DeviceOption, choose_device, weights_app
+from phq.system import opencv
+from phq.system.logs import STDOUT, opened_log
+from phq.system.stopping import told_when_stopped
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",
@@ -89,8 +90,8 @@ def build(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Build a dataset from a folder of photos."""
     _tell_of_opencv()
-    from phq.building import build as run  # numpy, ONNX Runtime and Arrow: not for --help
-    from phq.summary import summary
+    from phq.building.build import build as run  # numpy, ONNX Runtime and Arrow: not for --help
+    from phq.building.summary import summary
 
     choose_device(device)
     flags = {"fast": fast or None, "keep_rejects": keep_rejects or None, "extend": extend}

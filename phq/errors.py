@@ -31,7 +31,7 @@ class MissingExtraError(PhqError):
 
 
 class RejectError(PhqError):
-    """A photo (or a person in it) that cannot be used, with a reason from `phq.quality.reasons`.
+    """A photo (or a person in it) that cannot be used, with a reason from `phq.reasons`.
 
     Raised by a stage's pure core and turned into a row of ``rejects.parquet`` by the pipeline.
     """

@@ -43,7 +43,7 @@ DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin",
 """Columns that a decision sets, but for the split."""
 
 PROVENANCE = ("licence", "author", "source", "identity")
-"""Fields that nobody can see in a photo; a sidecar states them (`phq.provenance`)."""
+"""Fields that nobody can see in a photo; a sidecar states them (`phq.dataset`)."""
 
 
 def _floats(n: int, text: str) -> Any:

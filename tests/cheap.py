@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from phq import building
+from phq.building import build as building
+from phq.building.finalise import dataset
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
-from phq.config import Config
-from phq.finalise import dataset
-from phq.pipeline import Pipeline
+from phq.config.build import Config
+from phq.people import Person, Photo
 from phq.schema import Sample, column_kind
-from phq.shards.stage import EncodeSample
-from phq.work import Person, Photo
+from phq.stages.encode_sample import EncodeSample
+from phq.stages.pipeline import Pipeline
 
 SIDE = 64
 
@@ -77,12 +77,12 @@ def value(name: str, rng: np.random.Generator) -> Any:
 
 
 def stages(config: Config, sidecar: object = None) -> list[Any]:
-    """In place of `phq.pipeline.stages`."""
+    """In place of `phq.stages.pipeline.stages`."""
     return [Invent(), EncodeSample(config.crop.jpeg_quality)]
 
 
 def pipeline(config: Config, sidecar: object = None) -> Pipeline:
-    """In place of `phq.building._make_pipeline`."""
+    """In place of `phq.building.build._make_pipeline`."""
     return Pipeline(stages(config, sidecar))
 
 

@@ -15,8 +15,8 @@ import cheap
 from killing import changes_disk
 from pytest import MonkeyPatch
 
-from phq import building
-from phq.execute.choice import Engine, Execution
+from phq.building import build as building
+from phq.building.executors.choice import Engine, Execution
 
 
 def kill_everybody_at(moment: int, folder: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from photographs import FOLDER
 
-from phq.building import BuildResult, build
+from phq.building.build import BuildResult, build
 
 settings.register_profile("phq", deadline=None, derandomize=True)
 settings.load_profile("phq")

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 from health_samples import DECIDED, sound_sample
 from shard_samples import CARD, SIDE, TinySample
 
-from phq.config import load_config
+from phq.building.contact_sheet import write_contact_sheet
+from phq.config.build import load_config
 from phq.dataset.overlays import write_overlay
-from phq.shards.write import write_dataset
-from phq.sheet import write_contact_sheet
+from phq.dataset.write import write_dataset
 
 Fields = dict[str, Any]
 

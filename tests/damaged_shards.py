@@ -29,7 +29,7 @@ from health_damage import (
 from health_samples import sound_sample
 from shard_samples import SIDE, TinySample
 
-from phq.shards.tar import ShardWriter
+from phq.dataset.tar import ShardWriter
 
 DAMAGES: list[Damage] = []
 damage = collector(DAMAGES)

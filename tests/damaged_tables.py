@@ -23,8 +23,8 @@ from health_damage import (
 )
 from health_samples import REJECT, sound_sample, write_sound
 
-from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
 from phq.dataset.overlays import write_overlay
+from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
 
 DAMAGES: list[Damage] = []
 damage = collector(DAMAGES)

@@ -14,9 +14,9 @@ from shard_samples import CARD, SIDE, TinySample, tiny_sample
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
-from phq.config import load_config
+from phq.config.build import load_config
+from phq.dataset.write import write_dataset
 from phq.schema import PROVENANCE, Sample, make_sample, sample_to_json
-from phq.shards.write import write_dataset
 
 DECIDED = {"score_name": "", "threshold": 0.0, "margin": 0.0, "duplicate_of": "",
            "duplicate_group": "", "scene_group": "", "identity_group": ""}  # fmt: skip

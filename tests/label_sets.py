@@ -14,13 +14,13 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import camera_from_torso, intrinsics, project
-from phq.labels.formats import View
-from phq.labels.reading import unknown_fields, view_fields
-from phq.pose import template
 from phq.camera.rotations import rotvec_to_rotmat
+from phq.dataset.card import Card
+from phq.dataset.write import write_dataset
+from phq.exchange.formats import View
+from phq.exchange.reading import unknown_fields, view_fields
+from phq.pose import template
 from phq.schema import make_sample, sample_to_json
-from phq.shards.card import Card
-from phq.shards.write import write_dataset
 
 SIDE = 128
 MARKS = ("nose", "left_ear", "right_ear", "head_top", "head")

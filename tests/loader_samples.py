@@ -1,4 +1,4 @@
-"""A tiny dataset whose cameras and poses are real ones, stated by an overlay, for the tests of `phq.torch`."""
+"""A tiny dataset whose cameras and poses are real ones, stated by an overlay, for the tests of `phq.dataset.loader`."""
 
 from __future__ import annotations
 

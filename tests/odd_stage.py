@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from phq.pipeline import Pipeline
-from phq.work import Photo
+from phq.people import Photo
+from phq.stages.pipeline import Pipeline
 
 
 class Odd:

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from phq.building.executors.contract import Task, Tell
 from phq.errors import OutputError
-from phq.execute.contract import Task, Tell
 
 BATCH = 4
 

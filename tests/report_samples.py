@@ -14,7 +14,7 @@ from shard_samples import TinySample
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import orbit
-from phq.curate.stats import ANGLES
+from phq.view.stats import ANGLES
 
 HOSTILE = "<script>alert(1)</script>/\"><img src=x onerror=alert(2)>'</script>.jpg"
 COUNT = 72

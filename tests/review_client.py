@@ -10,10 +10,10 @@ from typing import Any
 from review_samples import TOKEN, review_dataset
 from starlette.testclient import TestClient
 
+from phq.dataset.marks_log import MarkLog, open_log
 from phq.dataset.overlays import write_overlay
-from phq.review.app import Review, make_app
-from phq.review.catalogue import Catalogue
-from phq.review.log import MarkLog, open_log
+from phq.view.review.app import Review, make_app
+from phq.view.review.catalogue import Catalogue
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 BASE = "http://127.0.0.1"

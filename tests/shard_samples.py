@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from phq.dataset.card import Card
+from phq.dataset.write import write_dataset
 from phq.schema import Row, Sample, column_kind, make_sample, sample_to_json
-from phq.shards.card import Card
 from phq.weights.licences import Model
-from phq.shards.write import write_dataset
 
 SIDE = 64
 STORAGE = ("shard", "jpg_offset", "jpg_size", "json_offset", "json_size", "mask_offset", "mask_size")

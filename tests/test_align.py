@@ -10,11 +10,11 @@ from photographs import pixels
 
 from phq.align.crop import CropBox, cut
 from phq.align.padding import is_padding, padding_fraction, soften_padding
-from phq.align.stage import crop_box
 from phq.camera.convention import VISIBLE_HEIGHT, camera_from_torso, project
+from phq.people import TorsoFit
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose import template
-from phq.work import TorsoFit
+from phq.stages.crop_headshot import crop_box
 
 
 def ramp(width: int, height: int) -> np.ndarray:

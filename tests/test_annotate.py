@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from photographs import FOLDER
 
-from phq import unit
-from phq.building import BuildResult
+from phq.building import unit
+from phq.building.build import BuildResult
+from phq.building.carrying import CarryUnits
 from phq.camera.angles import wrap_deg
-from phq.carrying import CarryUnits
+from phq.curate.annotate import annotating
+from phq.curate.annotate.annotating import annotate
+from phq.curate.annotate.groups import BY_NAME
+from phq.dataset.folder import INPUTS
 from phq.dataset.overlays import about_overlay, open_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.errors import ConfigError, InputError, OutputError
-from phq.dataset.folder import INPUTS
-from phq.reannotate import annotating
-from phq.reannotate.annotating import annotate
-from phq.reannotate.groups import BY_NAME
 from phq.schema import Sample
 
 SOME = "source_path LIKE '%astronaut%' OR source_path LIKE '%cam3_f000%' OR source_path LIKE '%f130%'"
@@ -175,7 +175,7 @@ def test_who_is_thrown_out_by_a_stage_keeps_the_labels_from_before(dataset: Path
             for person in photo.people:
                 person.reject("degenerate_pose", "made up")
 
-    monkeypatch.setattr("phq.pose.stage.StartBody.process", no_body)
+    monkeypatch.setattr("phq.stages.fit_body.StartBody.process", no_body)
     result = annotate(dataset, "v2", stages=["pose"], where=SOME, workers=1)
     assert result.statement.thrown_out == result.statement.left == {"degenerate_pose": 4}
     assert yaw_changes(dataset, "v2").max() == 0

@@ -28,23 +28,23 @@ from test_annotate import hashes
 from test_smpl_file import Hostile
 from typer.testing import CliRunner
 
-from phq.building import build
+from phq.building.build import build
 from phq.camera.convention import VISIBLE_HEIGHT, world2cam
 from phq.cli import app
-from phq.curate.show import show
+from phq.curate.annotate.annotating import annotate
+from phq.curate.annotate.baking import bake
+from phq.curate.annotate.bodies import places_in_crop
 from phq.dataset.embedded import BODY_COLUMNS, bodies_of
 from phq.dataset.overlays import about_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, MissingExtraError, WeightError
-from phq.labels.export import export_labels
+from phq.exchange.export import export_labels
 from phq.pose.body import NECK, Body, load_body
 from phq.pose.body_choice import open_body
 from phq.pose.drawn import BODIES
 from phq.pose.transfer import POINT_SIGMAS, Posed, transfer_to
-from phq.reannotate.annotating import annotate
-from phq.reannotate.baking import bake
-from phq.reannotate.bodies import places_in_crop
 from phq.schema import SMPL_JOINTS
+from phq.view.show import show
 
 UPPER = [SMPL_JOINTS.index(name) for name in ("head", "left_shoulder", "right_shoulder")]
 ARMS = [SMPL_JOINTS.index(name) for name in ("left_elbow", "right_elbow", "left_wrist", "right_wrist")]
@@ -281,7 +281,7 @@ def test_the_official_package_gives_the_same_labels(dataset: Path, tmp_path: Pat
 
 def test_training_says_which_body_is_whose(dataset: Path, file: Path):
     pytest.importorskip("torch")
-    from phq.train.mixture import open_mixture, other_bodies
+    from phq.generator.train.mixture import open_mixture, other_bodies
 
     assert other_bodies(open_mixture([str(dataset)], 64, [], "", [], "")) == []
     annotate(dataset, "smpl", body=str(file), workers=1)

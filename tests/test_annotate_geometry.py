@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from phq.align.crop import CropBox, cut
-from phq.align.stage import crop_box
 from phq.camera.convention import camera_from_torso, intrinsics, world2cam
-from phq.work import Face
-from phq.work import TorsoFit
-from phq.reannotate.restored import torso_from_camera
-from phq.reannotate.stages_again import stored_face_fields
-from phq.reannotate.views import StoredPerson, View, laid_back
-from phq.reannotate.window import neck_in_picture, state_camera, stored_intrinsics, to_own_picture
+from phq.curate.annotate.restored import torso_from_camera
+from phq.curate.annotate.stages_again import stored_face_fields
+from phq.curate.annotate.views import StoredPerson, View, laid_back
+from phq.curate.annotate.window import neck_in_picture, state_camera, stored_intrinsics, to_own_picture
+from phq.people import Face, TorsoFit
+from phq.stages.crop_headshot import crop_box
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 seeds = st.integers(0, 2**32 - 1)

@@ -11,19 +11,19 @@ from labelled_samples import labelled_sample
 from shard_samples import write_tiny
 from typer.testing import CliRunner
 
-from phq.config import load_config
+from phq.commands.annotate import annotate_command, bake_command
+from phq.config.build import load_config
+from phq.curate.annotate.annotating import annotate
+from phq.curate.annotate.groups import FIXED, GROUPS, select
+from phq.curate.annotate.raw_photos import find_photos
+from phq.curate.annotate.units import settled
 from phq.dataset.overlays import STORAGE, open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
+from phq.decisions.settings import settings_for
 from phq.errors import ConfigError, InputError
-from phq.pipeline import stages
-from phq.reannotate.annotating import annotate
-from phq.reannotate.commands import annotate_command, bake_command
-from phq.reannotate.groups import FIXED, GROUPS, select
-from phq.reannotate.raw_photos import find_photos
-from phq.decide.settings import settings_for
-from phq.reannotate.units import settled
 from phq.schema import PROVENANCE, Row
+from phq.stages.pipeline import stages
 
 FIXED_COLUMNS = {
     "schema_version", "key", "source_path", "source_sha256", "person_index", "image_width", "image_height",
@@ -146,7 +146,7 @@ def test_photos_are_found_by_content_and_no_more_files_are_read_than_it_takes(tm
     assert {path.read_bytes() for path in found.values()} == {b"A", b"B", b"C"}
     assert all(path.read_bytes() in (b"A", b"B", b"C") and sha[path.read_bytes()] == key for key, path in found.items())
     read: list[str] = []
-    monkeypatch.setattr("phq.reannotate.raw_photos.read_file", lambda path: read.append(path.name) or path.read_bytes())
+    monkeypatch.setattr("phq.curate.annotate.raw_photos.read_file", lambda path: read.append(path.name) or path.read_bytes())
     find_photos(tmp_path, {sha[b"Z"]: "z.jpg"})
     assert read == ["z.jpg"]
     with pytest.raises(InputError, match="none of its 4 files"):

@@ -8,7 +8,7 @@ from photographs import pixels
 
 from phq import Annotator
 from phq.camera.angles import wrap_deg
-from phq.config import load_config
+from phq.config.build import load_config
 from phq.errors import RejectError
 
 

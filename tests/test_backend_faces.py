@@ -14,25 +14,24 @@ from labelled_samples import labelled_sample
 from photographs import pixels
 from shard_samples import write_tiny
 
-from phq.backends.insightface.arcface import around
-from phq.backends.insightface.pack import task_of
-from phq.backends.insightface.scrfd import best_face
-from phq.backends.offers import open_backend, weights_of
-from phq.config import load_config
+from phq.config.build import load_config
+from phq.curate.annotate.annotating import annotate
+from phq.curate.annotate.groups import select
 from phq.dataset.reader import Dataset
+from phq.detect.backends.insightface.arcface import around
+from phq.detect.backends.insightface.pack import task_of
+from phq.detect.backends.insightface.scrfd import best_face
+from phq.detect.backends.offers import open_backend, weights_of
+from phq.detect.centerface import FACE_FOUND, CenterFace
+from phq.detect.face_crop import text_to_embedding
+from phq.detect.faceres import FaceRes
 from phq.errors import MissingExtraError, WeightError
-from phq.face.centerface import FACE_FOUND, CenterFace
-from phq.work import Face
-from phq.face.embedding import text_to_embedding
-from phq.face.faceres import FaceRes
-from phq.face.identity import EmbedIdentity, network_called
-from phq.face.stage import face_fields
+from phq.people import Face, Person, Photo
 from phq.photos.region import Region, sample
-from phq.pipeline import foreign, stages, weights_used
-from phq.reannotate.annotating import annotate
-from phq.reannotate.groups import select
-from phq.work import Person, Photo
-from phq.arrays import Image
+from phq.stages.embed_identity import EmbedIdentity, network_called
+from phq.stages.find_face import face_fields
+from phq.stages.pipeline import foreign, stages, weights_used
+from phq.system.arrays import Image
 
 PORTRAITS = {"obama": "obama.jpg", "cut": "obama_partial_face.jpg", "biden": "biden.jpg"}
 installed = pytest.mark.skipif(

@@ -23,19 +23,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phq.backends.mediapipe import task_file
-from phq.backends.mediapipe.decode import box_of, centre_of, keypoints_of, score_of
-from phq.backends.mediapipe.landmarks import landmarks_of, nobody
-from phq.backends.mediapipe.region_task import points_answer
-from phq.backends.mediapipe.runtime import Pose
-from phq.backends.mediapipe.task_file import MEMBERS, task_path
-from phq.backends.offers import open_backend, weights_of
+from phq.detect.backends.mediapipe import task_file
+from phq.detect.backends.mediapipe.decode import box_of, centre_of, keypoints_of, score_of
+from phq.detect.backends.mediapipe.landmarks import landmarks_of, nobody
+from phq.detect.backends.mediapipe.region_task import points_answer
+from phq.detect.backends.mediapipe.runtime import Pose
+from phq.detect.backends.mediapipe.task_file import MEMBERS, task_path
+from phq.detect.backends.offers import open_backend, weights_of
+from phq.detect.blazepose import LEFT_RIGHT, SIDE, BlazePose
+from phq.detect.body_region import box_region
 from phq.detect.boxes import iou
 from phq.detect.candidates import Candidates
 from phq.errors import MissingExtraError, WeightError
-from phq.keypoints.blazepose import LEFT_RIGHT, SIDE, BlazePose
-from phq.work import AUX_SCALE
-from phq.detect.body_region import box_region
+from phq.people import AUX_SCALE
 from phq.photos.region import Region, apply_affine, invert_affine
 from phq.weights.catalogue import remote
 
@@ -177,7 +177,7 @@ def test_without_the_package_the_extra_is_named(place: str, tmp_path: Path, monk
 
 def test_importing_the_modules_does_not_load_mediapipe() -> None:
     modules = "people, landmarks, region_task"
-    code = f"import sys; from phq.backends.mediapipe import {modules}; assert 'mediapipe' not in sys.modules"
+    code = f"import sys; from phq.detect.backends.mediapipe import {modules}; assert 'mediapipe' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -286,7 +286,7 @@ def test_networks_that_cannot_be_read_are_one_sentence(
 
 OPEN = """
 import sys
-from phq.backends.offers import open_backend
+from phq.detect.backends.offers import open_backend
 from phq.errors import WeightError
 try:
     open_backend("detector", sys.argv[1])
@@ -314,7 +314,7 @@ def test_a_library_that_the_machine_lacks_is_named(word: str, monkeypatch: pytes
 
 RUN = """
 import os, sys, numpy as np
-from phq.backends.offers import open_backend
+from phq.detect.backends.offers import open_backend
 from phq.photos.region import Region
 before = dict(os.environ)
 picture = np.zeros((64, 64, 3), np.uint8)

@@ -17,16 +17,16 @@ import pytest
 from PIL import Image
 
 from phq import build
-from phq.backends.offers import backend_class, weights_of
-from phq.backends.yolo import package
-from phq.backends.yolo.decode import best_mask, candidates
-from phq.backends.yolo.detector import WEAK, YoloDetector, YoloSkeleton
-from phq.backends.yolo.mask import YoloMask
-from phq.backends.yolo.network import LICENCE, Network, batches, person_class, torch_device
-from phq.config import load_config
+from phq.config.build import load_config
+from phq.detect.backends.offers import backend_class, weights_of
+from phq.detect.backends.yolo import package
+from phq.detect.backends.yolo.decode import best_mask, candidates
+from phq.detect.backends.yolo.detector import WEAK, YoloDetector, YoloSkeleton
+from phq.detect.backends.yolo.mask import YoloMask
+from phq.detect.backends.yolo.network import LICENCE, Network, batches, person_class, torch_device
 from phq.detect.candidates import Candidates
 from phq.errors import InputError, MissingExtraError, WeightError
-from phq.pipeline import weights_used
+from phq.stages.pipeline import weights_used
 from phq.weights import registry
 from phq.weights.licences import notices
 
@@ -429,7 +429,7 @@ heard.clear()
 torch.set_num_threads(2)
 from PIL import Image
 opening = Image.open
-from phq.backends.yolo.detector import YoloDetector
+from phq.detect.backends.yolo.detector import YoloDetector
 YoloDetector(sys.argv[1]).detect([np.zeros((64, 64, 3), np.uint8)], 0.25, True)
 assert Image.open is opening
 assert torch.get_num_threads() == 2

@@ -7,12 +7,12 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from phq.backends import offers
-from phq.backends.offers import OFFERS, backend_class, open_backend, weights_of
-from phq.backends.protocols import PLACES
-from phq.config import load_config
+from phq.config.build import load_config
+from phq.detect.backends import offers
+from phq.detect.backends.offers import OFFERS, backend_class, open_backend, weights_of
+from phq.detect.backends.protocols import PLACES
 from phq.errors import ConfigError
-from phq.pipeline import foreign, weights_used
+from phq.stages.pipeline import foreign, weights_used
 from phq.weights import Weight, registry
 
 DEFAULT = ["nanodet", "movenet", "blazepose-heavy", "centerface", "orientation"]
@@ -62,13 +62,13 @@ def test_every_offer_can_be_imported_without_its_package(offer: offers.Offer) ->
 
 
 def test_another_package_adds_a_back_end_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = EntryPoint("theirs", "phq.mask.from_landmarks:LandmarkMask", "phq.mask")
+    here = EntryPoint("theirs", "phq.align.mask_from_landmarks:LandmarkMask", "phq.mask")
     broken = EntryPoint("broken", "no_such_package:Mask", "phq.mask")
     monkeypatch.setattr(offers, "entry_points", lambda group: [here, broken] if group == "phq.mask" else [])
     assert backend_class("mask", "theirs").__name__ == "LandmarkMask"
     with pytest.raises(ConfigError, match="no_such_package:Mask cannot be loaded"):
         backend_class("mask", "broken")
-    with pytest.raises(ConfigError, match=r"theirs \(of phq.mask.from_landmarks:LandmarkMask\)"):
+    with pytest.raises(ConfigError, match=r"theirs \(of phq.align.mask_from_landmarks:LandmarkMask\)"):
         backend_class("mask", "neither")
 
 

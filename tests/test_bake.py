@@ -16,18 +16,18 @@ from labelled_samples import labelled_sample, labels
 from shard_samples import CARD, TinySample, write_tiny
 
 import phq
-from phq.config import load_config
-from phq.dataset.tombstones import Tombstone, read_tombstones, write_tombstones
+from phq.config.build import load_config
+from phq.curate.annotate.baking import bake
+from phq.curate.annotate.migrations import MIGRATIONS, Migration, migrated
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
+from phq.dataset.tombstones import Tombstone, read_tombstones, write_tombstones
+from phq.dataset.write import write_dataset
 from phq.errors import InputError, OutputError
-from phq.reannotate.baking import bake
-from phq.reannotate.migrations import MIGRATIONS, Migration, migrated
 from phq.schema import PROVENANCE, Sample
 from phq.weights.licences import Model
-from phq.shards.write import write_dataset
 
 MODEL = {"name": "newnet", "purpose": "angles", "licence": "MIT", "source": "somewhere"}
 STATED = dict.fromkeys(PROVENANCE, "")

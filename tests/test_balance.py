@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from phq.balance.balancing import WEIGHT, balance
-from phq.balance.commands import balance_command
-from phq.balance.fill import draw, fill, spread
-from phq.balance.head_pose import head_to_torso
-from phq.balance.target import YAW_BINS, cells, yaw_bin
 from phq.camera.angles import camera_angles, part_angles, wrap_deg
 from phq.camera.convention import orbit, world2cam
 from phq.camera.euler import head_to_cam
-from phq.curate.stats import ANGLES
+from phq.commands.balance import balance_command
+from phq.curate.balance.balancing import WEIGHT, balance
+from phq.curate.balance.fill import draw, fill, spread
+from phq.curate.balance.head_pose import head_to_torso
+from phq.curate.balance.target import YAW_BINS, cells, yaw_bin
+from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.health.verify import verify
+from phq.view.stats import ANGLES
 
 COUNT = 240
 
@@ -139,7 +139,7 @@ def test_a_subset_has_the_size_asked_for_is_even_and_depends_on_the_seed_alone(f
 
 
 def test_the_loader_draws_by_it(folder: Path) -> None:
-    from phq.torch import Loader
+    from phq.dataset.loader import Loader
 
     balance(folder, "front-back=1", cap=50)
     dataset = Dataset(folder, split="train")

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from smpl_files import bending, small
 
 import phq.pose.body as body_module
+from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
 from phq.errors import WeightError
 from phq.pose import template
 from phq.pose.body import FILE, NECK, TRUTH_FACE, Body, EmbeddedBody, load_body
-from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
 from phq.schema import LANDMARKS, SMPL_JOINTS
 
 Doubles = NDArray[np.float64]

@@ -14,14 +14,14 @@ from bad_files import make_bad_files, make_odd_but_good_files
 from photographs import BACK, FOLDER, PEOPLE
 from PIL import Image
 
-from phq.building import BuildResult, build
+from phq.building.build import BuildResult, build
+from phq.building.carrying import CarryUnits
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import mirror_camera
-from phq.carrying import CarryUnits
-from phq.errors import ConfigError, InputError, OutputError
 from phq.dataset.folder import WORK
+from phq.dataset.tar import read_member
+from phq.errors import ConfigError, InputError, OutputError
 from phq.schema import Sample
-from phq.shards.tar import read_member
 
 
 def manifest(out: Path) -> list[dict]:

@@ -18,12 +18,12 @@ import pytest
 from cheap import SIDE, cheapen, digests, names, photos
 from killing import count_changes, kill_at
 
-from phq import unit
-from phq.building import BuildResult, build
-from phq.dataset.locking import alone_in
-from phq.errors import OutputError
-from phq.execute.choice import Engine, Execution
+from phq.building import unit
+from phq.building.build import BuildResult, build
+from phq.building.executors.choice import Engine, Execution
 from phq.dataset.folder import WORK
+from phq.errors import OutputError
+from phq.system.locking import alone_in
 
 INLINE = Execution(engine=Engine.inline)
 SCRIPT = Path(__file__).with_name("cheap_build.py")
@@ -51,7 +51,7 @@ def stopped(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.conclude_units", stop)
+        patch.setattr("phq.building.build.conclude_units", stop)
         made(source, out)
 
 
@@ -86,7 +86,7 @@ def test_the_whole_tree_is_killed_and_the_build_continues(source: Path, tmp_path
 
 
 def test_finished_shards_are_not_written_again(source: Path, tmp_path: Path, monkeypatch) -> None:
-    from phq.finalise import shards
+    from phq.building.finalise import shards
 
     made(source, tmp_path / "whole")
     out, real, written = tmp_path / "out", shards.write_shard, list[str]()
@@ -115,7 +115,7 @@ def test_what_is_damaged_in_the_work_folder_is_made_again(
     work = out / WORK
     if damage in ("shard", "rows"):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr("phq.finalise.dataset.draw_sheet", _interrupt)
+            patch.setattr("phq.building.finalise.dataset.draw_sheet", _interrupt)
             made(source, out)
         path = out / "train/phq-train-000001.tar" if damage == "shard" else work / "phq-train-000001.rows.parquet"
         path.write_bytes(b"") if damage == "shard" else path.unlink()
@@ -214,7 +214,7 @@ def test_a_full_disk_says_what_to_do(source: Path, tmp_path: Path) -> None:
 
 
 def _write_to_a_full_device(folder: Path) -> None:
-    from phq.shards.atomic import atomic_write, tmp_path
+    from phq.system.atomic import atomic_write, tmp_path
 
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")

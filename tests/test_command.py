@@ -66,7 +66,7 @@ def test_the_summary_names_the_networks_that_were_really_used(one_photo: Path, t
 
 
 def test_ctrl_c_says_that_nothing_finished_is_lost(one_photo: Path, tmp_path: Path):
-    stopped = "import phq.building as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.run_plan = stop\n"
+    stopped = "import phq.building.build as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.run_plan = stop\n"
     done = run("build", str(one_photo), str(tmp_path / "out"), code=stopped)
     assert done.returncode == 130
     assert "the same command continues" in done.stderr
@@ -103,7 +103,7 @@ def test_importing_phq_and_asking_for_help_pull_in_nothing_heavy():
 
 
 def test_the_pipeline_needs_no_torch_even_where_it_is_installed():
-    code = "import sys, phq.pipeline; from phq.config import load_config; phq.pipeline.stages(load_config()); "
+    code = "import sys, phq.stages.pipeline; from phq.config.build import load_config; phq.stages.pipeline.stages(load_config()); "
     code += "print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False"

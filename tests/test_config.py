@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from phq.config import Config, load_config, preset_names
+from phq.config.build import Config, load_config, preset_names
+from phq.decisions.rules import decide
 from phq.errors import ConfigError
-from phq.quality.decide import decide
-from phq.quality.reasons import RULE_BY_ADDRESS, RULES
+from phq.reasons import RULE_BY_ADDRESS, RULES
 
 
 def written(folder: Path, text: str) -> Path:

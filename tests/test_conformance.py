@@ -15,18 +15,18 @@ from photographs import FOLDER, pixels
 from tiny_networks import DATA, pulled, tiny_cache  # noqa: F401
 from typer.testing import CliRunner
 
-from phq.backends.commands import backends_app
-from phq.backends.conformance import complaints
-from phq.backends.offers import OFFERS, open_backend, weights_of
-from phq.backends.protocols import PLACES
-from phq.backends.report import checked, listing
+from phq.align.mask_from_landmarks import LandmarkMask
+from phq.commands.backends import backends_app
+from phq.detect.backends.conformance import complaints
+from phq.detect.backends.offers import OFFERS, open_backend, weights_of
+from phq.detect.backends.protocols import PLACES
+from phq.detect.backends.report import checked, listing
+from phq.detect.blazepose import BlazePose
 from phq.detect.candidates import Candidates
+from phq.detect.centerface import CenterFace
 from phq.detect.nanodet import NanoDet
 from phq.errors import ConfigError, InputError, MissingExtraError, PhqError, WeightError
-from phq.face.centerface import CenterFace
-from phq.keypoints.blazepose import BlazePose
-from phq.mask.from_landmarks import LandmarkMask
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 NAMES = (
     "pose2sim-0.10.49__Single_cam1_f000.jpg",

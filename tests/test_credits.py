@@ -8,8 +8,8 @@ import pytest
 import yaml
 from shard_samples import CARD, tiny_sample
 
-from phq.provenance.credits import MOST, counted, hub_licence
-from phq.shards.card import dataset_card, stored_card
+from phq.dataset.card import dataset_card, stored_card
+from phq.dataset.credits import MOST, counted, hub_licence
 
 
 def rows(*stated: dict[str, str]) -> list[dict[str, Any]]:

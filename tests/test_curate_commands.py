@@ -10,7 +10,7 @@ import typer
 from curated import person, write
 from typer.testing import CliRunner, Result
 
-from phq.curate import commands
+from phq.commands import curate as commands
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, PhqError
 

@@ -26,9 +26,9 @@ from phq.dataset.overlays import (
 )
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
+from phq.dataset.tables import arrow_schema
 from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, make_sample, sample_to_json
-from phq.shards.tables import arrow_schema
 
 SAMPLES: list[TinySample] = sorted(tiny_samples(9, 4), key=lambda sample: str(sample.row["key"]))
 KEYS: list[str] = [sample.row["key"] for sample in SAMPLES]

@@ -17,9 +17,9 @@ from range_server import serving
 from reader_samples import KEYS, PLACES, SAMPLES, as_written, offered, write_heads
 from shard_samples import tiny_sample, write_tiny
 
+from phq.dataset.layout import BLOCK
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.shards.layout import BLOCK
 
 
 @pytest.fixture(scope="module")

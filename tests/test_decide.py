@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phq.quality.decide import decide, scores_of
-from phq.quality.reasons import RULE_BY_ADDRESS, RULES
+from phq.decisions.rules import decide, scores_of
+from phq.reasons import RULE_BY_ADDRESS, RULES
 
 SCORES = {"blur": 0.5, "p_flip": 0.1, "luminance": 0.4, "padding_fraction": 0.0}
 

@@ -15,20 +15,20 @@ from shard_samples import write_tiny
 from typer.testing import CliRunner
 
 from phq.cli import app
-from phq.config import load_config
+from phq.config.build import load_config
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
-from phq.decide.applying import apply, free_name
-from phq.decide.columnar import decide_columns
-from phq.decide.deciding import decide_dataset
-from phq.decide.flip_again import EVIDENCE, p_flip_columns
-from phq.decide.keeping import lay_decision
-from phq.decide.moves import by_yaw
-from phq.decide.pictures import write_pictures
+from phq.decisions.applying import apply, free_name
+from phq.decisions.columnar import decide_columns
+from phq.decisions.deciding import decide_dataset
+from phq.decisions.flip_again import EVIDENCE, p_flip_columns
+from phq.decisions.keeping import lay_decision
+from phq.decisions.moves import by_yaw
+from phq.decisions.rules import decide, scores_of
 from phq.errors import ConfigError, InputError
-from phq.quality.decide import decide, scores_of
 from phq.quality.flip import p_flip
-from phq.quality.reasons import RULE_BY_ADDRESS, RULES
+from phq.reasons import RULE_BY_ADDRESS, RULES
+from phq.view.decision_pictures import write_pictures
 
 SCORES = sorted({rule.score for rule in RULES} - {"box_px"})
 BOX = ["box_x0", "box_y0", "box_x1", "box_y1"]

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from photographs import BACK, PEOPLE, pixels
 
-from phq.config import Detect, Models
+from phq.config.build import Detect, Models
 from phq.detect import movenet, nanodet, tiles
 from phq.detect.boxes import covered, iou, nms
 from phq.detect.candidates import Candidates
 from phq.detect.fuse import fuse
-from phq.detect.stage import DetectPeople
+from phq.stages.detect_people import DetectPeople
 
 EMPTY = Candidates.of(np.zeros((0, 4)), np.zeros(0))
 THRESHOLDS = 0.4, 0.25

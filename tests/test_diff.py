@@ -12,11 +12,11 @@ from labelled_samples import labelled_sample, labels
 from shard_samples import write_tiny
 from typer.testing import CliRunner
 
+from phq.curate.annotate.comparing import compare, table
+from phq.curate.annotate.drawing import draw_axes
 from phq.dataset.overlays import write_overlay
 from phq.errors import InputError, OutputError
-from phq.reannotate.comparing import compare, table
-from phq.reannotate.drawing import draw_axes
-from phq.reannotate.report import write_report
+from phq.view.diff_page import write_report
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>.jpg'
 
@@ -146,7 +146,7 @@ def test_axes_are_drawn_where_the_label_has_them():
 def test_the_command_prints_the_table_and_writes_the_file(turned: Path, tmp_path: Path):
     import typer
 
-    from phq.reannotate.commands import diff_command
+    from phq.commands.annotate import diff_command
 
     app = typer.Typer()
     app.command()(diff_command)

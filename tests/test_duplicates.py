@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phq.quality import duplicates, hamming
-from phq.quality.duplicates import COLUMNS, Duplicate, find_duplicates
+from phq.decisions import duplicates, hamming
+from phq.decisions.duplicates import COLUMNS, Duplicate, find_duplicates
 
 BASE = 0x8F3A_51C0_77E2_19B4
 Rows = list[dict[str, Any]]

@@ -11,15 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import BODY_TO_CV, orbit
-from phq.camera.euler import (
-    from_sixdrepnet,
-    from_tddfa,
-    from_whenet,
-    head_to_cam,
-    to_sixdrepnet,
-    to_tddfa,
-    to_whenet,
-)
+from phq.camera.euler import from_sixdrepnet, from_tddfa, from_whenet, head_to_cam, to_sixdrepnet, to_tddfa, to_whenet
 
 side = st.floats(-88, 88)
 round_about = st.floats(-179, 179)

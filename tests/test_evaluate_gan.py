@@ -15,16 +15,16 @@ from phq.camera.convention import intrinsics
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.evaluate.gan import fakes, masks, run
-from phq.evaluate.gan.consistency import view_consistency
-from phq.evaluate.gan.material import choose, true_poses
-from phq.evaluate.gan.poses import pose_errors, stated_poses
-from phq.evaluate.gan.real import look
-from phq.evaluate.gan.run import evaluate
-from phq.evaluate.gan.subject import read_trained, untrained
-from phq.evaluate.gan.table import table
-from phq.train.checkpoint import checkpoints, latest
-from phq.train.run import read_config, train
+from phq.generator.evaluate import fakes, masks, run
+from phq.generator.evaluate.consistency import view_consistency
+from phq.generator.evaluate.material import choose, true_poses
+from phq.generator.evaluate.poses import pose_errors, stated_poses
+from phq.generator.evaluate.real import look
+from phq.generator.evaluate.run import evaluate
+from phq.generator.evaluate.subject import read_trained, untrained
+from phq.generator.evaluate.table import table
+from phq.generator.train.checkpoint import checkpoints, latest
+from phq.generator.train.run import read_config, train
 
 CPU = torch.device("cpu")
 NOISE = 0.2

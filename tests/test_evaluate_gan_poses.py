@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from phq.evaluate.gan.masks import iou
-from phq.evaluate.gan.poses import compared, mean_pose, pose_errors
 from phq.camera.rotations import rotvec_to_rotmat
+from phq.generator.evaluate.masks import iou
+from phq.generator.evaluate.poses import compared, mean_pose, pose_errors
 
 
 def slow_angle(a: np.ndarray, b: np.ndarray) -> float:

@@ -7,8 +7,8 @@ import torch
 from generator_models import cameras
 from torch import Tensor
 
-from phq.evaluate.gan.warp import View, difference, lift, project, warp
-from phq.generator.rays import camera_rays
+from phq.generator.evaluate.warp import View, difference, lift, project, warp
+from phq.generator.networks.rays import camera_rays
 
 FAR = 3.3
 MIDDLE = (0.0, 0.0649, 0.0)

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from odd_work import CountsThreads, HangsToStart, OddWork, SaysItsDevice, SetupFails, tasks, written
 
-from phq.building import build
+from phq.building.build import build
+from phq.building.executors.calls import call_for_each
+from phq.building.executors.choice import Engine, Execution, workers_of
+from phq.building.executors.contract import CRASHED, Event, Executor
+from phq.building.executors.inline import Inline
+from phq.building.executors.processes import Processes
 from phq.errors import ConfigError, OutputError, PhqError
-from phq.execute.calls import call_for_each
-from phq.execute.choice import Engine, Execution, workers_of
-from phq.execute.contract import CRASHED, Event, Executor
-from phq.execute.inline import Inline
-from phq.execute.processes import Processes
-from phq.resources import Resources
+from phq.system.resources import Resources
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
 UNITS = (list("abcde"), ["f"], list("ghijklmno"))
@@ -150,9 +150,9 @@ def test_workers_are_a_number_or_auto():
 
 
 def test_a_stage_says_what_it_wants_and_a_worker_gets_what_all_of_them_want():
-    from phq.config import load_config
-    from phq.pipeline import stages
-    from phq.stage import wanted
+    from phq.config.build import load_config
+    from phq.stages.contract import wanted
+    from phq.stages.pipeline import stages
 
     chain = stages(load_config())
     before = wanted(chain)

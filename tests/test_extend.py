@@ -11,13 +11,13 @@ import pytest
 from cheap import SIDE, cheapen, digests, names, photos
 from killing import count_changes, kill_at
 
-from phq import unit
-from phq.building import BuildResult, build
-from phq.dataset.journal import recover
+from phq.building import unit
+from phq.building.build import BuildResult, build
+from phq.building.executors.choice import Engine, Execution
+from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
-from phq.execute.choice import Engine, Execution
-from phq.health.verify import verify
+from phq.system.journal import recover
 
 INLINE = Execution(engine=Engine.inline)
 
@@ -112,14 +112,14 @@ def test_photos_that_changed_or_vanished_are_named_and_their_samples_stay(tmp_pa
 def test_an_unfinished_build_is_extended_too(tmp_path: Path, carried: list[str], monkeypatch) -> None:
     source, out = photos(tmp_path / "photos", names(12)), tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.conclude_units", _stop)
+        patch.setattr("phq.building.build.conclude_units", _stop)
         made(source, out)
     carried.clear()
     photos(source, ["0000-new.jpg", *names(4, 12)])
     with pytest.raises(OutputError, match=r"5 of the photos are new.*--extend"):
         made(source, out)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.conclude_units", _stop)
+        patch.setattr("phq.building.build.conclude_units", _stop)
         made(source, out, extend=True)
     assert sorted(carried) == sorted(["0000-new.jpg", *names(4, 12)])
     result = made(source, out)  # the plan is as it is frozen now
@@ -137,7 +137,7 @@ def test_shards_of_an_interrupted_finalise_are_not_taken_for_those_of_the_longer
 ) -> None:
     source, out = photos(tmp_path / "photos", names(12)), tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.finalise.dataset.draw_sheet", _stop)  # all shards are written
+        patch.setattr("phq.building.finalise.dataset.draw_sheet", _stop)  # all shards are written
         made(source, out)
     photos(source, names(5, 12))
     result = made(source, out, extend=True)
@@ -153,7 +153,7 @@ def test_an_extension_that_stands_is_not_added_again(tmp_path: Path, monkeypatch
     made(source, out)
     photos(source, names(4, 4))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.close_work_folder", _stop)
+        patch.setattr("phq.building.build.close_work_folder", _stop)
         extended(source, out)
     if left == "no note":
         (out / ".phq-work-extend" / "plan.json").unlink()
@@ -169,7 +169,7 @@ def test_an_extension_that_stands_is_not_added_again(tmp_path: Path, monkeypatch
 def test_a_photo_that_is_gone_is_not_mistaken_for_one_of_its_name_elsewhere(tmp_path: Path, monkeypatch) -> None:
     source, out = photos(tmp_path / "photos", ["a/x.jpg", "x.jpg", "y.jpg"]), tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.run_plan", _stop)
+        patch.setattr("phq.building.build.run_plan", _stop)
         made(source, out)
     (source / "x.jpg").unlink()
     result = made(source, out, extend=True)
@@ -187,7 +187,7 @@ def test_another_folder_waits_until_the_photos_of_the_first_are_done(tmp_path: P
         made(photos(tmp_path / "first", names(4, 40)), out)
     photos(begun, names(6))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.run_plan", _stop)
+        patch.setattr("phq.building.build.run_plan", _stop)
         made(begun, out, extend=stands)
     before = digests(out)
     with pytest.raises(OutputError, match=rf"unfinished build of the photos in {begun}.*by the command that began it"):
@@ -203,7 +203,7 @@ def test_another_folder_waits_until_the_photos_of_the_first_are_done(tmp_path: P
 def test_photos_that_were_moved_as_they_are_go_on(tmp_path: Path, monkeypatch) -> None:
     source, out = photos(tmp_path / "photos", names(6)), tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.run_plan", _stop)
+        patch.setattr("phq.building.build.run_plan", _stop)
         made(source, out)
     moved = photos(source.rename(tmp_path / "moved"), names(2, 6))
     assert made(moved, out, extend=True).differs.vanished == ()
@@ -212,7 +212,7 @@ def test_photos_that_were_moved_as_they_are_go_on(tmp_path: Path, monkeypatch) -
 
 
 def test_what_others_note_in_run_json_during_an_extension_stays(tmp_path: Path, monkeypatch) -> None:
-    from phq import building
+    from phq.building import build as building
 
     source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
     made(source, out)

@@ -13,9 +13,9 @@ import pytest
 from curated import files, overlay, person, reject_of, write
 from PIL import Image
 
-from phq.curate.fiftyone import export_fiftyone
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
+from phq.exchange.fiftyone import export_fiftyone
 
 FIELD = {"name", "ftype", "embedded_doc_type", "subfield", "fields", "db_field", "description", "info", "read_only"}
 LABELS = ("Detections", "Keypoints", "Classification", "Segmentation")

@@ -12,10 +12,10 @@ torch = pytest.importorskip("torch")
 
 from smpl_files import KIND, smpl_arrays, write_npz  # noqa: E402
 
-from phq.generator.config import ModelConfig, model_config, read_preset  # noqa: E402
-from phq.generator.deform import Deformation  # noqa: E402
-from phq.pose.body import HEAD, NECK, Body, load_body  # noqa: E402
 from phq.camera.rotations import mirror_rotvec  # noqa: E402
+from phq.generator.config import ModelConfig, model_config, read_preset  # noqa: E402
+from phq.generator.networks.deform import Deformation  # noqa: E402
+from phq.pose.body import HEAD, NECK, Body, load_body  # noqa: E402
 from phq.pose.smpl_file import load_smpl  # noqa: E402
 
 MOST = 0.002

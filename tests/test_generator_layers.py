@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional as F  # noqa: E402, N812
 
-from phq.generator.discriminator import spread  # noqa: E402
-from phq.generator.filters import downsample, resize, smooth, upsample  # noqa: E402
-from phq.generator.layers import Conv, FullyConnected, normalised  # noqa: E402
-from phq.generator.mapping import MappingNetwork  # noqa: E402
-from phq.generator.modulated import StyledConv, ToColour, modulated_conv  # noqa: E402
+from phq.generator.networks.discriminator import spread  # noqa: E402
+from phq.generator.networks.filters import downsample, resize, smooth, upsample  # noqa: E402
+from phq.generator.networks.layers import Conv, FullyConnected, normalised  # noqa: E402
+from phq.generator.networks.mapping import MappingNetwork  # noqa: E402
+from phq.generator.networks.modulated import StyledConv, ToColour, modulated_conv  # noqa: E402
 
 TAPS = np.array([1.0, 3.0, 3.0, 1.0]) / 8
 

@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch")
 from generator_models import cameras, small_config  # noqa: E402
 from test_generator_symmetry import pictures, stirred  # noqa: E402
 
-from phq.generator.discriminator import Discriminator  # noqa: E402
-from phq.generator.generator import Generator, Rendering  # noqa: E402
-from phq.generator.importance import stratified  # noqa: E402
-from phq.generator.march import interval_weights  # noqa: E402
-from phq.generator.rays import camera_rays  # noqa: E402
+from phq.generator.networks.discriminator import Discriminator  # noqa: E402
+from phq.generator.networks.generator import Generator, Rendering  # noqa: E402
+from phq.generator.networks.importance import stratified  # noqa: E402
+from phq.generator.networks.march import interval_weights  # noqa: E402
+from phq.generator.networks.rays import camera_rays  # noqa: E402
 
 YAWS = [0.0, 60.0, 180.0]
 POSE = torch.tensor([[0.2, 0, 0, 0, 0.3, 0], [0, 0, 0, 0.1, 0, 0.2], [0, -0.3, 0, 0, 0, 0]])

@@ -14,8 +14,8 @@ from generator_models import cameras, small_config  # noqa: E402
 
 from phq.errors import ConfigError  # noqa: E402
 from phq.generator.config import ModelConfig, model_config, preset_names, read_preset  # noqa: E402
-from phq.generator.discriminator import Discriminator  # noqa: E402
-from phq.generator.generator import Generator  # noqa: E402
+from phq.generator.networks.discriminator import Discriminator  # noqa: E402
+from phq.generator.networks.generator import Generator  # noqa: E402
 
 STYLE = 512
 

@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch")
 from generator_models import cameras, small_config  # noqa: E402
 
 from phq.camera.convention import mirror_camera as mirror_cam2world  # noqa: E402
-from phq.generator import symmetry  # noqa: E402
-from phq.generator.conditioning import swap_labels  # noqa: E402
-from phq.generator.discriminator import Discriminator  # noqa: E402
-from phq.generator.generator import Generator  # noqa: E402
-from phq.generator.rays import camera_rays  # noqa: E402
 from phq.camera.rotations import mirror_rotvec  # noqa: E402
+from phq.generator.networks import symmetry  # noqa: E402
+from phq.generator.networks.conditioning import swap_labels  # noqa: E402
+from phq.generator.networks.discriminator import Discriminator  # noqa: E402
+from phq.generator.networks.generator import Generator  # noqa: E402
+from phq.generator.networks.rays import camera_rays  # noqa: E402
 
 YAWS = [10.0, -10.0, 100.0, -100.0, 179.0]
 

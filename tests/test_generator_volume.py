@@ -10,12 +10,12 @@ torch = pytest.importorskip("torch")
 from generator_models import cameras  # noqa: E402
 
 from phq.camera.convention import project  # noqa: E402
-from phq.generator import volume  # noqa: E402
-from phq.generator.chance import Chance  # noqa: E402
 from phq.generator.config import Render  # noqa: E402
-from phq.generator.importance import importance_samples, inverse_transform, stratified  # noqa: E402
-from phq.generator.march import interval_weights, mean_depth, sample_weights  # noqa: E402
-from phq.generator.rays import camera_rays  # noqa: E402
+from phq.generator.networks import volume  # noqa: E402
+from phq.generator.networks.chance import Chance  # noqa: E402
+from phq.generator.networks.importance import importance_samples, inverse_transform, stratified  # noqa: E402
+from phq.generator.networks.march import interval_weights, mean_depth, sample_weights  # noqa: E402
+from phq.generator.networks.rays import camera_rays  # noqa: E402
 from phq.pose import template  # noqa: E402
 
 CPU = torch.device("cpu")

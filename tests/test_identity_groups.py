@@ -14,26 +14,26 @@ import pytest
 from cheap import SIDE, Invent, cheapen
 from curated import person, write
 
-from phq import building
-from phq.building import build
-from phq.config import Config, load_config
+from phq.building import build as building
+from phq.building.build import build
+from phq.building.executors.choice import Engine, Execution
+from phq.config.build import Config, load_config
+from phq.curate.annotate.migrations import migrated
 from phq.curate.merge import merge
+from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
-from phq.decide.applying import apply
-from phq.decide.deciding import decide_dataset
+from phq.decisions import faces
+from phq.decisions.alike import STORED, compacted, find_alike
+from phq.decisions.applying import apply
+from phq.decisions.deciding import decide_dataset
+from phq.decisions.faces import face_groups
+from phq.decisions.rows import conclude
+from phq.detect.face_crop import HALF, embedding_to_text, packed, text_to_embedding, to_unit
 from phq.errors import ConfigError, InputError
-from phq.execute.choice import Engine, Execution
-from phq.face.embedding import HALF, embedding_to_text, packed, text_to_embedding, to_unit
-from phq.decide.rows import conclude
-from phq.health.verify import verify
-from phq.pipeline import Pipeline
-from phq.quality import faces
-from phq.quality.alike import STORED, compacted, find_alike
-from phq.quality.faces import face_groups
-from phq.reannotate.migrations import migrated
+from phq.people import Person, Photo
 from phq.schema import Sample
-from phq.shards.stage import EncodeSample
-from phq.work import Person, Photo
+from phq.stages.encode_sample import EncodeSample
+from phq.stages.pipeline import Pipeline
 
 NETWORK = "faceres:0"
 INLINE = Execution(engine=Engine.inline)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from killing import count_changes, kill_at
 
-from phq.dataset.journal import JOURNAL, recover, stage
 from phq.errors import InputError, OutputError
+from phq.system.journal import JOURNAL, recover, stage
 
 OLD = {"a.txt": b"old a", "deep/b.txt": b"old b", "deep/gone.txt": b"g", "val/only.txt": b"v", "same.txt": b"s"}
 NEW = {"a.txt": b"new a", "deep/b.txt": b"new b", "more/far/c.txt": b"new c", "same.txt": b"s"}

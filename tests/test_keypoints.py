@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from photographs import pixels
 
-from phq.keypoints.blazepose import LEFT_RIGHT, BlazePose, decode
-from phq.detect.body_region import box_region
+from phq.detect.blazepose import LEFT_RIGHT, BlazePose, decode
+from phq.detect.body_region import box_region, first_region
 from phq.photos.region import Region, apply_affine, invert_affine, sample, warp_soft
-from phq.detect.body_region import first_region
 from phq.schema import LANDMARKS
 
 region = st.builds(Region, st.floats(-50, 400), st.floats(-50, 400), st.floats(10, 900), st.floats(-3, 3))

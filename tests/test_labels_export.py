@@ -25,15 +25,15 @@ from scipy.spatial.transform import Rotation
 from test_camera import VECTORS
 from typer.testing import CliRunner
 
-from phq.building import BuildResult
+from phq.building.build import BuildResult
 from phq.camera.convention import FOCAL, mirror_camera, orbit, world2cam
 from phq.camera.euler import from_tddfa, head_to_cam, to_tddfa
-from phq.errors import ConfigError, InputError, OutputError
-from phq.labels.commands import FormatName, export_app
-from phq.labels.export import export_labels
-from phq.labels.formats import FORMATS, HeadFormat, label_format
 from phq.camera.rotations import mirror_rotvec
-from phq.shards.tar import read_member
+from phq.commands.labels import FormatName, export_app
+from phq.dataset.tar import read_member
+from phq.errors import ConfigError, InputError, OutputError
+from phq.exchange.export import export_labels
+from phq.exchange.formats import FORMATS, HeadFormat, label_format
 
 HEADS = ("eg3d", "panohead", "spherehead")
 ALL = ("3dportraitgan", *HEADS)

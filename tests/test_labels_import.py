@@ -28,15 +28,15 @@ from typer.testing import CliRunner
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import FOCAL, RADIUS, mirror_camera, orbit
+from phq.commands.labels import import_command
+from phq.dataset.tar import read_member
 from phq.errors import ConfigError, InputError, OutputError
-from phq.labels.commands import import_command
-from phq.labels.export import export_labels
-from phq.labels.formats import FORMATS
-from phq.labels.importing import import_labels
+from phq.exchange.export import export_labels
+from phq.exchange.formats import FORMATS
+from phq.exchange.importing import import_labels
 from phq.quality.blur import laplacian_variance
-from phq.quality.reasons import reason_names
+from phq.reasons import reason_names
 from phq.schema import Sample
-from phq.shards.tar import read_member
 
 HEADS = ("eg3d", "panohead", "spherehead")
 POSE = np.array([0.1, -0.2, 0.05, 0.15, 0.1, -0.1])
@@ -297,7 +297,7 @@ def test_the_same_import_gives_the_same_bytes(phq360, imported, tmp_path):
 
 
 def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch):
-    from phq.labels import importing
+    from phq.exchange import importing
 
     def full(*_: object, **__: object) -> None:
         raise OutputError("the disk is full")
@@ -306,7 +306,7 @@ def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch
     with pytest.raises(OutputError):
         import_labels(phq360[0], tmp_path / "set", "3dportraitgan", phq360[1], workers=1)
     monkeypatch.undo()
-    monkeypatch.setattr("phq.carrying.CarryUnits.run", None)  # nothing left to do
+    monkeypatch.setattr("phq.building.carrying.CarryUnits.run", None)  # nothing left to do
     import_labels(phq360[0], tmp_path / "set", "3dportraitgan", phq360[1], workers=1)
     assert digests(tmp_path / "set") == digests(imported)
 

@@ -1,4 +1,4 @@
-"""`phq.torch.Loader`: every entry once, in one order, over ranks, workers, epochs, kills and resumptions."""
+"""`phq.dataset.loader.Loader`: every entry once, in one order, over ranks, workers, epochs, kills and resumptions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from loader_samples import write_heads
 from shard_samples import tiny_samples, write_tiny
 from torch import distributed
 
+from phq.dataset.loader import Loader
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.torch import Loader
 
 ROOT = Path(__file__).parents[1]
 N = 26
@@ -198,7 +198,7 @@ AFTER_OPENCV = """
 import sys, time
 import cv2, numpy as np
 from phq.dataset.reader import Dataset
-from phq.torch import Loader
+from phq.dataset.loader import Loader
 
 cv2.setNumThreads(4)
 cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (31, 31), 5)
@@ -217,7 +217,7 @@ def test_workers_start_where_opencv_has_used_its_threads(heads: Dataset) -> None
 TRAINING = """
 import json, os, sys
 from phq.dataset.reader import Dataset
-from phq.torch import Loader
+from phq.dataset.loader import Loader
 
 folder, log, workers = sys.argv[1:]
 loader = Loader(Dataset(folder), 3, seed=8, mirror=True, workers=int(workers))
@@ -332,6 +332,6 @@ def test_a_dataset_without_pictures_is_refused(heads: Dataset, tmp_path: Path) -
 
 
 def test_without_torch_the_extra_is_named() -> None:
-    code = "import sys; sys.modules['torch'] = None\nimport phq.torch"
+    code = "import sys; sys.modules['torch'] = None\nimport phq.dataset.loader"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert "phq.torch needs the package 'torch': pip install 'phq[train]'" in done.stderr
+    assert "phq.dataset.loader needs the package 'torch': pip install 'phq[train]'" in done.stderr

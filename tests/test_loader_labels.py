@@ -1,4 +1,4 @@
-"""Batches of `phq.torch.Loader`: pixels and labels, plain and mirrored, and how balancing evens out yaw."""
+"""Batches of `phq.dataset.loader.Loader`: pixels and labels, plain and mirrored, and how balancing evens out yaw."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shard_samples import tiny_sample, write_tiny
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import world2cam
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.dataset.loader import Loader
+from phq.dataset.loader.balance import yaw_weights
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
-from phq.torch import Loader
-from phq.torch.balance import yaw_weights
 
 M = np.diag([-1.0, 1.0, 1.0])
 EVERYTHING = ("image", "mask", "camera", "pose", "smpl_pose")

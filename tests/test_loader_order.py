@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phq.dataset.loader.course import Course
+from phq.dataset.loader.order import Deal, epoch_order
 from phq.errors import InputError
-from phq.torch.course import Course
-from phq.torch.order import Deal, epoch_order
 
 KEYS = np.array([f"{n:016x}" for n in range(50)], "S16")
 

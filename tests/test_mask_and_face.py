@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from photographs import pixels
 
-from phq.annotator import Annotator
-from phq.config import load_config
-from phq.face.centerface import decode
-from phq.mask.guided import guided_filter
+from phq.align.guided import guided_filter
+from phq.config.build import load_config
+from phq.detect.centerface import decode
+from phq.stages.annotator import Annotator
 
 
 def slow_guided_filter(guide: np.ndarray, soft: np.ndarray, radius: int, epsilon: float) -> np.ndarray:

@@ -11,15 +11,15 @@ from curated import files, overlay, person, reject_of, traces, write
 from killing import kill_at
 from shard_samples import TinySample
 
-from phq.curate.components import components
 from phq.curate.merge import merge
 from phq.curate.people import number_people
 from phq.curate.redact import redact
-from phq.dataset.tombstones import tombstoned
+from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
+from phq.dataset.tables import read_table
+from phq.dataset.tombstones import tombstoned
+from phq.decisions.components import components
 from phq.errors import ConfigError, InputError, OutputError
-from phq.health.verify import verify
-from phq.shards.tables import read_table
 
 
 def rows(folder: Path, table: str = "manifest") -> dict[str, dict[str, Any]]:

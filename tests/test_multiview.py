@@ -10,7 +10,6 @@ import pytest
 from photographs import pixels
 from scipy.spatial.transform import Rotation
 
-from phq.annotator import Annotator
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import camera_from_torso, level_view, project, unit, world2cam
 from phq.errors import InputError
@@ -20,6 +19,7 @@ from phq.evaluate.rig import Camera, read_qualisys, triangulate
 from phq.evaluate.videos import instants, same_person
 from phq.pose.body import load_body
 from phq.schema import LANDMARKS, SMPL_JOINTS
+from phq.stages.annotator import Annotator
 
 CALIBRATION = Path(__file__).parent / "data" / "pose2sim-0.10.49__Calib.qca.txt"
 UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])

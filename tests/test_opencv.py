@@ -9,8 +9,8 @@ import cv2
 import pytest
 from typer.testing import CliRunner
 
-from phq import opencv
 from phq.cli import app
+from phq.system import opencv
 
 
 def have(monkeypatch: pytest.MonkeyPatch, packages: dict[str, str], module: bool = True) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import BODY_TO_CV
-from phq.keypoints.blazepose import LEFT_RIGHT
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.detect.blazepose import LEFT_RIGHT
+from phq.people import Belief
 from phq.pose import chain
-from phq.work import Belief
 from phq.pose.body import load_body
 from phq.pose.closed_form import landmark_table
 from phq.pose.marks import mark_tables, marks_of
 from phq.pose.optimise import TURN_ROUND, Observation, jacobian, optimise, residuals, starts
-from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 
 view = st.tuples(st.floats(-180, 180), st.floats(-30, 30), st.floats(-30, 30))

@@ -10,18 +10,17 @@ from photographs import PEOPLE, pixels
 from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import part_angles
-from phq.config import Detect, Models
-from phq.detect.stage import DetectPeople
+from phq.config.build import Detect, Models
+from phq.people import Photo, box_of
 from phq.photos.region import Region
-from phq.keypoints.stage import FindLandmarks
-from phq.work import box_of
-from phq.orient.angles import angles_of, rotation_of
-from phq.orient.crop import OrientationRegion, orientation_region
-from phq.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of
-from phq.orient.fuse import evidence_of, familiarity, fuse
-from phq.orient.net import OrientationNet
 from phq.pose.closed_form import fit_torso
-from phq.work import Photo
+from phq.pose.orient.angles import angles_of, rotation_of
+from phq.pose.orient.crop import OrientationRegion, orientation_region
+from phq.pose.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of
+from phq.pose.orient.fuse import evidence_of, familiarity, fuse
+from phq.pose.orient.net import OrientationNet
+from phq.stages.detect_people import DetectPeople
+from phq.stages.find_landmarks import FindLandmarks
 
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 degrees = st.floats(-179, 179)

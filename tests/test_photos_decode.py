@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, features
 from phq.photos import decode as decoding
 from phq.photos import tiff
 from phq.photos.decode import PhotoRejectError, decode, decode_bytes
-from phq.quality.reasons import REASONS
+from phq.reasons import REASONS
 
 PHOTO = Path(__file__).parents[1] / "examples" / "photos" / "face_recognition-1.3.0__obama2.jpg"
 

@@ -10,11 +10,11 @@ import pytest
 from picture_bytes import encoded, small_picture
 from PIL import ExifTags, Image
 
+from phq.people import Photo
 from phq.photos.exif import assumed_focal_px
-from phq.photos.stage import ReadPhotos
 from phq.schema import Sample
-from phq.work import Photo
-from phq.stage import Stage
+from phq.stages.contract import Stage
+from phq.stages.read_photos import ReadPhotos
 
 
 @pytest.fixture

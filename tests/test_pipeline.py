@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from photographs import FOLDER
 
-from phq.config import load_config
+from phq.building.executors.calls import call_for_each
+from phq.building.unit import photo_rows, run_unit
+from phq.config.build import load_config
 from phq.errors import WeightError
-from phq.execute.calls import call_for_each
+from phq.people import Person, Photo
 from phq.photos.discover import Found
-from phq.pipeline import Pipeline, stages, weights_used
-from phq.unit import photo_rows, run_unit
+from phq.stages.pipeline import Pipeline, stages, weights_used
 from phq.weights import registry
-from phq.work import Person, Photo
 
 
 class Breaks:
@@ -120,7 +120,7 @@ def test_an_error_while_a_worker_starts_keeps_its_name(workers):
 
 ORPHANS = """
 import os, signal, time
-from phq.execute.calls import call_for_each
+from phq.building.executors.calls import call_for_each
 
 def start(): return None
 def work(state, unit):

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from photographs import FOLDER
 
-from phq.building import build
+from phq.building.build import build
+from phq.building.executors.choice import Engine, Execution
 from phq.dataset.reader import Dataset
-from phq.execute.choice import Engine, Execution
 
 ROOT = Path(__file__).parents[1]
 BUILDING = """
 import sys
 from phq.cli import main
-from phq.backends.report import checked, listing
+from phq.detect.backends.report import checked, listing
 print("\\n".join(listing()))
 print("complaints:", list(checked("mask", "grabcut", sys.argv[2])))
 main()

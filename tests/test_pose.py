@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import BODY_TO_CV, MIRROR
-from phq.keypoints.blazepose import LEFT_RIGHT
-from phq.work import Landmarks
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.detect.blazepose import LEFT_RIGHT
+from phq.people import Landmarks
 from phq.photos.region import Region
 from phq.pose import closed_form
 from phq.pose.closed_form import FACE, TORSO, fit_torso, head_joint, landmark_table, place, split_neck_head
 from phq.pose.limbs import arm_pose, observed_joints, swing
-from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS
 
 angles = st.tuples(st.floats(-180, 180), st.floats(-40, 40), st.floats(-40, 40))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from quality_photos import native, oval, resized
 
-from phq.provenance.groups import split_groups
-from phq.quality import scenes
+from phq.decisions import scenes
+from phq.decisions.duplicates import Duplicate
+from phq.decisions.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
+from phq.decisions.split_groups import split_groups
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
-from phq.quality.duplicates import Duplicate
-from phq.quality.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
 from phq.schema import LANDMARKS
 
 WHOLE = (0.0, 0.0, 256.0, 256.0)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from phq.config import SETTINGS
-from phq.quality.reasons import REASONS, RULE_BY_ADDRESS, RULES, reason_names, reasons_markdown
+from phq.config.build import SETTINGS
+from phq.reasons import REASONS, RULE_BY_ADDRESS, RULES, reason_names, reasons_markdown
 from phq.schema import Sample
 
 
@@ -37,4 +37,4 @@ def test_the_markdown_table_has_a_row_for_each() -> None:
 
 def test_the_document_is_that_of_the_code() -> None:
     document = Path(__file__).parents[1] / "docs" / "reasons.md"
-    assert document.read_text("utf-8") == reasons_markdown(), "run: python -m phq.quality.reasons > docs/reasons.md"
+    assert document.read_text("utf-8") == reasons_markdown(), "run: python -m phq.reasons > docs/reasons.md"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from quality_photos import native, resized
 
-from phq.face.centerface import CenterFace, peaks
+from phq.detect.centerface import CenterFace, peaks
 from phq.quality.second_face import second_best, second_face
 
 SIZE = 384

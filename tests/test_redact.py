@@ -18,17 +18,13 @@ from shard_samples import TinySample
 
 from phq.curate.recut import recut
 from phq.curate.redact import Redacted, lines, redact
-from phq.dataset.tombstones import (
-    read_tombstones,
-    text_sha256,
-    tombstoned,
-)
+from phq.curate.verify.verify import verify
+from phq.dataset.marks_log import open_log
 from phq.dataset.reader import Dataset
+from phq.dataset.tables import read_table
+from phq.dataset.tombstones import read_tombstones, text_sha256, tombstoned
 from phq.errors import InputError, OutputError
-from phq.health.verify import verify
-from phq.review.log import open_log
-from phq.review.overlay import fold
-from phq.shards.tables import read_table
+from phq.view.review.overlay import fold
 
 PHOTO = b"the bytes of the photo"
 SHA = hashlib.sha256(PHOTO).hexdigest()

@@ -10,9 +10,9 @@ from curated import files, overlay, person, reject_of, write
 from killing import count_changes, kill_at
 
 from phq.curate.redact import redact
-from phq.dataset.journal import recover
 from phq.dataset.reader import Dataset
 from phq.errors import OutputError
+from phq.system.journal import recover
 
 DAY = "2026-01-02"
 COMMIT = 30
@@ -50,7 +50,7 @@ def test_whoever_opens_a_killed_dataset_sees_the_new_one(tmp_path: Path, monkeyp
     samples = [person(n) for n in range(9)]
     folder, key = write(tmp_path / "set", samples, sheet=False), samples[3].row["key"]
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("phq.dataset.journal._carry_out", _interrupt)
+        patched.setattr("phq.system.journal._carry_out", _interrupt)
         redact(folder, [key])
     assert (folder / ".phq-journal" / "journal.json").exists()
     assert key not in Dataset(folder)

@@ -11,17 +11,17 @@ import pytest
 from cheap import SIDE, cheapen, names, photos
 from s3_server import s3_bucket
 
-from phq.building import BuildResult, build
-from phq.dataset import lease
+from phq.building.build import BuildResult, build
+from phq.building.executors.choice import Engine, Execution
+from phq.dataset.folder import WORK
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
-from phq.execute.choice import Engine, Execution
+from phq.people import Photo
 from phq.photos.decode import read_file
 from phq.photos.discover import discover
-from phq.dataset.folder import WORK
-from phq.shards.atomic import atomic_write
-from phq.shards.place import place
-from phq.work import Photo
+from phq.system import lease
+from phq.system.atomic import atomic_write
+from phq.system.place import place
 
 
 @pytest.fixture(scope="module", params=["memory", "s3"])
@@ -80,7 +80,7 @@ def test_an_interrupted_build_at_a_url_computes_only_what_is_missing(url: str, t
             raise KeyboardInterrupt
         return Photo(found.path, found.name)
 
-    monkeypatch.setattr("phq.unit.opened", dies)
+    monkeypatch.setattr("phq.building.unit.opened", dies)
     with pytest.raises(KeyboardInterrupt):
         made(source, f"{url}/b/out")
     assert not place(f"{url}/b/out/manifest.parquet").exists()
@@ -97,7 +97,7 @@ def test_a_unit_whose_blob_is_gone_is_the_one_that_is_computed_again(url: str, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("phq.building.conclude_units", stop)
+        patch.setattr("phq.building.build.conclude_units", stop)
         made(source, out)
     monkeypatch.setattr(lease, "BEAT_S", 0.2)
     (place(out) / WORK / "000002.bin").unlink()

@@ -18,17 +18,17 @@ from report_samples import BLURRED, COUNT, HOSTILE, Page, report_dataset, report
 from shard_samples import CARD
 from typer.testing import CliRunner
 
-from phq.dataset.derived import is_drawn
+from phq.commands.report import report_command
 from phq.curate.redact import redact
-from phq.curate.stats import stats
+from phq.curate.verify.verify import verify
+from phq.dataset.derived import is_drawn
+from phq.dataset.write import write_dataset
 from phq.errors import InputError, MissingExtraError, OutputError
-from phq.health.verify import verify
-from phq.report.choose import A_DIRECTION, A_REASON
-from phq.report.commands import report_command
-from phq.report.content import NO_ANGLE, UNKNOWN
-from phq.report.pictures import THUMB, TILE
-from phq.report.reporting import report
-from phq.shards.write import write_dataset
+from phq.view.report.choose import A_DIRECTION, A_REASON
+from phq.view.report.content import NO_ANGLE, UNKNOWN
+from phq.view.report.pictures import THUMB, TILE
+from phq.view.report.reporting import report
+from phq.view.stats import stats
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_bodies_are_drawn_all_round(page: Page) -> None:
 def test_of_a_large_dataset_the_gallery_has_all_directions(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phq.report.choose.EVERYWHERE", 24)
+    monkeypatch.setattr("phq.view.report.choose.EVERYWHERE", 24)
     content = Page(report(written, tmp_path / "page.html").page).content
     yaws = np.array([content["samples"][number]["yaw"] for number in content["gallery"]])
     every = np.array([sample.row["camera_yaw_deg"] for sample in report_samples()[BLURRED:]])
@@ -151,7 +151,7 @@ def test_of_a_large_dataset_the_gallery_has_all_directions(
 def test_of_more_rows_than_the_page_can_hold_it_has_some_evenly_and_counts_all(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phq.report.content.MOST_ROWS", 40)
+    monkeypatch.setattr("phq.view.report.content.MOST_ROWS", 40)
     content = Page(report(written, tmp_path / "page.html").page).content
     assert content["rows"] == {"all": COUNT + 2, "taken": 40, "kept": COUNT - BLURRED}
     assert len(unpacked(content["columns"]["reason"], "u1")) == 40

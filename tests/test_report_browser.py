@@ -10,7 +10,7 @@ import pytest
 from browser import chromium
 from report_samples import BLURRED, COUNT, HOSTILE, report_dataset, report_samples
 
-from phq.report.reporting import report
+from phq.view.report.reporting import report
 
 KEPT = COUNT - BLURRED
 PLOT = "#density .nsewdrag >> nth=0"

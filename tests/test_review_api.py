@@ -16,13 +16,13 @@ from review_client import BASE, HEADERS, Opened, client_of, mark, opened_review,
 from review_samples import HOSTILE, TOKEN, WAIT, Server, review_dataset, start_server
 from starlette.testclient import TestClient
 
+from phq.dataset.marks import Marks
+from phq.dataset.marks_log import open_log, read_log
 from phq.dataset.reader import Dataset
 from phq.errors import OutputError
-from phq.review.app import STATIC
-from phq.review.guard import POLICY
-from phq.review.log import open_log, read_log
-from phq.review.marks import Marks
-from phq.review.serving import serve
+from phq.view.review.app import STATIC
+from phq.view.review.guard import POLICY
+from phq.view.review.serving import serve
 
 
 @pytest.fixture

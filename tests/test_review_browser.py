@@ -11,8 +11,8 @@ import pytest
 from browser import chromium
 from review_samples import HOSTILE, WAIT, Server, review_dataset, start_server
 
-from phq.review.log import read_log
-from phq.review.marks import Marks
+from phq.dataset.marks import Marks
+from phq.dataset.marks_log import read_log
 
 COUNT = 30
 

@@ -9,12 +9,12 @@ import pytest
 from review_client import throw_out
 from review_samples import review_dataset
 
-from phq.config import load_config
+from phq.config.build import load_config
+from phq.dataset.marks_log import open_log
 from phq.errors import InputError, OutputError
-from phq.quality.reasons import RULE_BY_ADDRESS
-from phq.review.agreement import kappa, lines, review_stats
-from phq.review.calibrate import balanced_accuracy, calibrate, fit, write_config
-from phq.review.log import open_log
+from phq.reasons import RULE_BY_ADDRESS
+from phq.view.review.agreement import kappa, lines, review_stats
+from phq.view.review.calibrate import balanced_accuracy, calibrate, fit, write_config
 
 
 def test_kappa_is_that_of_cohens_table() -> None:

@@ -12,12 +12,12 @@ import pytest
 from review_client import Opened, client_of, mark, opened_review, throw_out
 from review_samples import review_dataset
 
+from phq.dataset.folder import MARKS_LOG as LOG
+from phq.dataset.marks import Action, Marks
+from phq.dataset.marks_log import no_review, open_log, read_log, without_keys
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
-from phq.dataset.folder import MARKS_LOG as LOG
-from phq.review.log import no_review, open_log, read_log, without_keys
-from phq.review.marks import Action, Marks
-from phq.review.overlay import fold
+from phq.view.review.overlay import fold
 
 
 @pytest.fixture

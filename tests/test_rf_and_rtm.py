@@ -12,17 +12,17 @@ import pytest
 from photographs import pixels
 from tiny_networks import BLUE, DATA, GREEN, RED, pulled, scene, sha256, tiny_cache  # noqa: F401
 
-from phq.backends.files import input_size
-from phq.backends.offers import open_backend, weights_of
-from phq.building import build
-from phq.config import load_config
+from phq.building.build import build
+from phq.building.executors.choice import Engine, Execution
+from phq.config.build import load_config
 from phq.dataset.reader import Dataset
-from phq.detect import rfdetr
+from phq.detect.backends import rfdetr
+from phq.detect.backends.files import input_size
+from phq.detect.backends.offers import open_backend, weights_of
 from phq.detect.candidates import Candidates
-from phq.detect.stage import DetectPeople
 from phq.errors import WeightError
-from phq.execute.choice import Engine, Execution
-from phq.pipeline import foreign, weights_used
+from phq.stages.detect_people import DetectPeople
+from phq.stages.pipeline import foreign, weights_used
 
 DETECTORS = ("rfdetr", "rtmdet", "rtmdet:rtmdet-nano")
 SKELETONS = ("rtmpose", "rtmpose:rtmw-l-m")

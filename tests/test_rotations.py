@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from phq.pose import template
 from phq.camera.rotations import kabsch, mirror_pose, mirror_rotvec, rotation_log, rotmat_to_rotvec, rotvec_to_rotmat
+from phq.pose import template
 from phq.schema import SMPL_JOINTS
 
 Doubles = NDArray[np.float64]

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from odd_stage import odd_pipeline
 
-from phq.carrying import CarryUnits
-from phq.config import load_config
+from phq.building.carrying import CarryUnits
+from phq.building.executors.choice import Execution
+from phq.building.plan import Plan, open_work_folder
+from phq.building.progress import Progress
+from phq.building.running import run_plan
+from phq.building.unit import UnitResult, table_path
+from phq.config.build import load_config
+from phq.dataset.tables import read_table
 from phq.errors import OutputError
-from phq.execute.choice import Execution
-from phq.logs import STDOUT, RunLog, opened_log
 from phq.photos.discover import Found
-from phq.pipeline import StageCount
-from phq.plan import Plan, open_work_folder
-from phq.progress import Progress
-from phq.running import run_plan
-from phq.shards.tables import read_table
-from phq.unit import UnitResult, table_path
+from phq.stages.pipeline import StageCount
+from phq.system.logs import STDOUT, RunLog, opened_log
 
 NAMES = ("a", "b", "c", "d", "e", "kill", "g", "hang")
 
@@ -133,7 +133,7 @@ def test_counts_of_a_stage_add_up():
 
 
 def test_stages_are_counted():
-    from phq.work import Photo
+    from phq.people import Photo
 
     pipeline = odd_pipeline()
     pipeline.run([Photo(Path("a"), "a"), Photo(Path("b"), "b")])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phq.shards.layout import plan_shards, shard_bytes, shard_count
 from phq.dataset.folder import shard_name
+from phq.dataset.layout import plan_shards, shard_bytes, shard_count
 
 GIB = 1 << 30
 

@@ -18,9 +18,9 @@ import yaml
 from PIL import Image
 from shard_samples import SIDE, tiny_samples, write_tiny
 
+from phq.dataset.tables import read_table
+from phq.dataset.tar import MEMBERS, read_member
 from phq.schema import Sample, column_kind
-from phq.shards.tables import read_table
-from phq.shards.tar import MEMBERS, read_member
 
 SAMPLES = tiny_samples(20, 9)
 BY_SPLIT = {split: [s for s in SAMPLES if s.row["split"] == split] for split in ("train", "val")}

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from shard_samples import STORAGE, tiny_sample
 
+from phq.dataset import tables
+from phq.dataset.folder import check_folder
+from phq.dataset.tables import arrow_schema, read_table, write_table
 from phq.errors import OutputError
 from phq.schema import Row
-from phq.shards import tables
-from phq.dataset.folder import check_folder
-from phq.shards.tables import arrow_schema, read_table, write_table
 
 
 def full_row(number: int) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phq.dataset.layout import sample_bytes, shard_bytes
+from phq.dataset.tar import ShardWriter, read_member
 from phq.errors import OutputError
-from phq.shards.atomic import atomic_write, write_bytes
-from phq.shards.layout import sample_bytes, shard_bytes
-from phq.shards.tar import ShardWriter, read_member
+from phq.system.atomic import atomic_write, write_bytes
 
 KEYS = [f"{n:016x}" for n in range(40)]
 MEMBERS = {"mask.png": b"mask", "jpg": b"image" * 200, "json": b"{}"}

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from shard_samples import CARD, TinySample, tiny_sample, tiny_samples, write_tiny
 
-from phq.errors import OutputError
 from phq.dataset.folder import check_folder
-from phq.shards.tables import arrow_schema, read_table
-from phq.shards.write import write_dataset
+from phq.dataset.tables import arrow_schema, read_table
+from phq.dataset.write import write_dataset
+from phq.errors import OutputError
 
 SAMPLES = tiny_samples(9, 2)
 REJECTS = [{"source_path": "bad.jpg", "decision": "rejected", "reason": "truncated"}]

@@ -10,13 +10,13 @@ import pytest
 from curated import overlay, person, reject_of, write
 from PIL import Image
 
-from phq.building import BuildResult
-from phq.curate.picture import draw
-from phq.curate.show import show
+from phq.building.build import BuildResult
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
 from phq.pose.drawn import BODIES
 from phq.pose.render import project
+from phq.view.picture import draw
+from phq.view.show import show
 
 SAMPLES = [person(n) for n in range(40)]
 

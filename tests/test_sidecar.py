@@ -14,23 +14,22 @@ from label_sets import cameras, write_cameras
 from photographs import FOLDER
 from typer.testing import CliRunner
 
-from phq.building import build
+from phq.building.build import build
+from phq.building.plan import Plan
 from phq.cli import app
-from phq.config import Provenance, load_config
+from phq.config.build import Provenance, load_config
+from phq.dataset.sidecar import Sidecar, coverage, read_sidecar
+from phq.dataset.statements import names_of, parse_statements
+from phq.dataset.tar import read_member
+from phq.decisions.rows import split_of
+from phq.decisions.split_groups import split_groups
 from phq.errors import InputError, OutputError
-from phq.decide.rows import split_of
-from phq.labels.export import export_labels
-from phq.labels.importing import import_labels
+from phq.exchange.export import export_labels
+from phq.exchange.importing import import_labels
+from phq.people import Photo
 from phq.photos.discover import Found
-from phq.plan import Plan
-from phq.provenance.groups import split_groups
-from phq.provenance.statements import names_of
-from phq.provenance.sidecar import Sidecar, coverage, read_sidecar
-from phq.provenance.stage import StateProvenance
-from phq.provenance.statements import parse_statements
 from phq.schema import PROVENANCE
-from phq.shards.tar import read_member
-from phq.work import Photo
+from phq.stages.state_provenance import StateProvenance
 
 HASH, OTHER = "a" * 64, "b" * 64
 ROWS = [
@@ -256,7 +255,7 @@ def test_another_sidecar_is_another_build(photos: Path, tmp_path: Path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("phq.carrying.CarryUnits.run", dies)
+        patch.setattr("phq.building.carrying.CarryUnits.run", dies)
         with pytest.raises(KeyboardInterrupt):
             build(photos, tmp_path / "out", sidecar=photos / "credits.csv", **OPTIONS)
     (tmp_path / "other.csv").write_text("path,licence\na.png,MIT\n")

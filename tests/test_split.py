@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from curated import files, overlay, person, write
 
-from phq.config import load_config
+from phq.config.build import load_config
 from phq.curate.split import split
+from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
+from phq.decisions.rows import split_of
 from phq.errors import ConfigError, InputError
-from phq.decide.rows import split_of
-from phq.health.verify import verify
 
 COUNT = 60
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from curated import overlay, person, reject_of, write
 
-from phq.curate.stats import SCORES, stats, text
 from phq.errors import InputError
+from phq.view.stats import SCORES, stats, text
 
 SAMPLES = [*(person(n, licence="CC0", author="Ann" if n % 2 else "Bob") for n in range(24)),
            *(person(n, "val", identity="Cleo;Dan") for n in range(24, 30))]  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from phq.building import build
+from phq.building.build import build
 
 ROOT = Path(__file__).parents[1]
 CODE = "import sys; from phq.cli import main; sys.argv[0] = 'phq'; main()"

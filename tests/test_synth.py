@@ -16,11 +16,11 @@ from killing import count_changes, kill_at
 from PIL import Image
 from typer.testing import CliRunner
 
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.commands.synth import synth_command
+from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
-from phq.health.verify import verify
-from phq.camera.rotations import rotvec_to_rotmat
-from phq.synth.commands import synth_command
 from phq.synth.portrait import draw_portrait
 from phq.synth.stage import sample_index
 from phq.synth.synthesising import synthesise

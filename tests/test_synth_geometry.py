@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from phq.building.contact_sheet import pixel_intrinsics
 from phq.camera.angles import camera_angles
 from phq.camera.convention import FOCAL, RADIUS, mirror_camera, orbit, project, world2cam
+from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
+from phq.people import Photo
 from phq.pose.body import load_body
 from phq.pose.render import draw_body
-from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
 from phq.schema import SMPL_JOINTS, make_sample
-from phq.shards.stage import EncodeSample, photo_fields
-from phq.sheet import pixel_intrinsics
+from phq.stages.encode_sample import EncodeSample, photo_fields
 from phq.synth.bust import Seat, load_bust, vertex_normals
 from phq.synth.figure import assemble
 from phq.synth.hair import Hair
@@ -28,7 +29,6 @@ from phq.synth.portrait import Portrait, Stream, draw_portrait, dressed, render
 from phq.synth.record import describe
 from phq.synth.sheets import Part
 from phq.synth.views import Spread, View, draw_view, rolled_orbit, rooted
-from phq.work import Photo
 
 SIZE = 128
 BODY = load_body()

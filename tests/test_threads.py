@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phq import threads
-from phq.threads import ONE_THREAD, auto_workers, available_cores, available_memory, one_thread_in_children
+from phq.system import threads
+from phq.system.threads import ONE_THREAD, auto_workers, available_cores, available_memory, one_thread_in_children
 
 
 @pytest.fixture

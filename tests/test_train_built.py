@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from train_samples import SETS, read_log, write_portraits
 
-from phq.building import BuildResult
+from phq.building.build import BuildResult
 from phq.errors import InputError
-from phq.train.run import train
+from phq.generator.train.run import train
 
 
 def test_built_from_photos_and_made_up_together(everything: BuildResult, tmp_path: Path):

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from phq.errors import InputError, OutputError
-from phq.train import chances, checkpoint
-from phq.train.chances import Purpose
+from phq.generator.train import chances, checkpoint
+from phq.generator.train.chances import Purpose
 
 
 def tensors(value: float = 1.0) -> dict[str, Tensor]:

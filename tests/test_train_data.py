@@ -14,10 +14,10 @@ from train_samples import write_portraits
 
 from phq.dataset.overlays import write_overlay
 from phq.errors import ConfigError, InputError
-from phq.train.config import Training
-from phq.train.data import Feed
-from phq.train.mixture import Mixture, open_mixture
-from phq.train.ranks import Ranks
+from phq.generator.train.config import Training
+from phq.generator.train.data import Feed
+from phq.generator.train.mixture import Mixture, open_mixture
+from phq.generator.train.ranks import Ranks
 
 SIDE = 32
 CPU = torch.device("cpu")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from phq.train import losses
+from phq.generator.train import losses
 
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:

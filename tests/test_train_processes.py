@@ -13,15 +13,15 @@ import pytest
 import torch
 from train_samples import SETS, read_log, write_portraits
 
-from phq.train.checkpoint import checkpoints, latest
-from phq.train.run import train
+from phq.generator.train.checkpoint import checkpoints, latest
+from phq.generator.train.run import train
 
 ROOT = Path(__file__).parents[1]
 COMMAND = """
 import typer
-from phq.stopping import told_when_stopped
+from phq.system.stopping import told_when_stopped
 from phq.errors import PhqError
-from phq.train.commands import train_command
+from phq.commands.train import train_command
 app = typer.Typer()
 app.command()(told_when_stopped()(train_command))
 try:
@@ -32,7 +32,7 @@ except PhqError as error:
 """
 KILL = """
 import os, signal
-import phq.train.{module} as module
+import phq.generator.train.{module} as module
 real, calls = module.{name}, []
 def dies(*args, **options):
     calls.append(1)

@@ -15,10 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from train_samples import SETS, read_log, write_portraits
 
 from phq.errors import ConfigError, InputError, OutputError
-from phq.train import loop, showing
-from phq.train.checkpoint import checkpoints, latest
-from phq.train.phases import DivergedError, Phases
-from phq.train.run import read_config, train
+from phq.generator.train import loop, showing
+from phq.generator.train.checkpoint import checkpoints, latest
+from phq.generator.train.phases import DivergedError, Phases
+from phq.generator.train.run import read_config, train
 
 STEPS = 6
 BATCH = 4

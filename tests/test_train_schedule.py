@@ -11,8 +11,8 @@ from train_samples import SETS
 
 from phq.errors import ConfigError
 from phq.generator.config import preset_names
-from phq.train.config import Stage, Training, differences, load_run_config, over
-from phq.train.schedule import due, ema_decay, now, ramp
+from phq.generator.train.config import Stage, Training, differences, load_run_config, over
+from phq.generator.train.schedule import due, ema_decay, now, ramp
 
 PAPER = Training()
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from use_runs import IMAGES, write_run
 
-from phq.errors import ConfigError, InputError
 from phq.camera.rotations import rotvec_to_rotmat
-from phq.train.checkpoint import latest
-from phq.use.asking import parse_conditioning, parse_pose, parse_seeds
-from phq.use.opening import at_distance, open_trained
+from phq.errors import ConfigError, InputError
+from phq.generator.train.checkpoint import latest
+from phq.generator.use.asking import parse_conditioning, parse_pose, parse_seeds
+from phq.generator.use.opening import at_distance, open_trained
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 from use_runs import app, opened, write_run
 
 from phq.errors import OutputError
-from phq.generator.generator import Sampled
-from phq.use.cameras import camera_at
-from phq.use.meshing import glb, half_box, ply, write_mesh
-from phq.use.people import people
-from phq.use.surface import EmptySurfaceError, Sampler, Surface, extract
+from phq.generator.networks.generator import Sampled
+from phq.generator.use.cameras import camera_at
+from phq.generator.use.meshing import glb, half_box, ply, write_mesh
+from phq.generator.use.people import people
+from phq.generator.use.surface import EmptySurfaceError, Sampler, Surface, extract
 
 HALF = (0.25, 0.35, 0.25)
 LEVEL = 15.0

@@ -16,13 +16,13 @@ from use_runs import app, opened, write_run
 
 from phq.camera.convention import orbit
 from phq.errors import ConfigError, OutputError
-from phq.train.showing import to_pixels
-from phq.use import orbiting
-from phq.use.cameras import camera_at, label, radius_of
-from phq.use.opening import Trained
-from phq.use.orbiting import film, turning
-from phq.use.people import Cast, average, latent, people
-from phq.use.sampling import sample
+from phq.generator.train.showing import to_pixels
+from phq.generator.use import orbiting
+from phq.generator.use.cameras import camera_at, label, radius_of
+from phq.generator.use.opening import Trained
+from phq.generator.use.orbiting import film, turning
+from phq.generator.use.people import Cast, average, latent, people
+from phq.generator.use.sampling import sample
 
 
 @pytest.fixture(scope="module")

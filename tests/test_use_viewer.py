@@ -15,12 +15,12 @@ from scipy.spatial.transform import Rotation
 from use_runs import opened
 
 from phq.camera.convention import FOCAL
-from phq.train.showing import to_pixels
-from phq.use.asking import turned
-from phq.use.cameras import camera_at, radius_of
-from phq.use.opening import Trained
-from phq.use.people import Person, people
-from phq.use.viewing import AROUND, View, camera_of, widened
+from phq.generator.train.showing import to_pixels
+from phq.generator.use.asking import turned
+from phq.generator.use.cameras import camera_at, radius_of
+from phq.generator.use.opening import Trained
+from phq.generator.use.people import Person, people
+from phq.generator.use.viewing import AROUND, View, camera_of, widened
 
 
 @pytest.fixture(scope="module")

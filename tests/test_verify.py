@@ -17,16 +17,16 @@ from health_samples import sound_sample, sound_samples, write_sound
 from photographs import FOLDER
 from typer.testing import CliRunner
 
-from phq.building import build
-from phq.config import load_config
+from phq.building.build import build
+from phq.commands.verify import verify_command
+from phq.config.build import load_config
+from phq.curate.verify.kinds import KINDS, with_table
+from phq.curate.verify.repair import ROUNDS, repair
+from phq.curate.verify.report import Report
+from phq.curate.verify.verify import verify
 from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
+from phq.decisions.rows import mark_duplicates
 from phq.errors import InputError, OutputError
-from phq.decide.rows import mark_duplicates
-from phq.health.commands import verify_command
-from phq.health.kinds import KINDS, with_table
-from phq.health.repair import ROUNDS, repair
-from phq.health.report import Report
-from phq.health.verify import verify
 
 DAMAGES = [*damaged_shards.DAMAGES, *damaged_tables.DAMAGES, *damaged_beside.DAMAGES]
 
@@ -201,7 +201,7 @@ def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path, name: str) -> No
 
 
 def test_several_row_groups_and_samples_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phq.shards.tables.ROWS_PER_GROUP", 5)
+    monkeypatch.setattr("phq.dataset.tables.ROWS_PER_GROUP", 5)
     write_sound(tmp_path, sound_samples(18, 4))
     assert verify(tmp_path, workers=1).violations == []
 
@@ -214,16 +214,16 @@ def test_every_kind_has_either_a_repair_or_advice_and_a_damage_of_its_own() -> N
 
 
 def test_too_many_samples_or_bytes_in_a_shard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phq.health.shard.SAMPLES_PER_SHARD", 1)
+    monkeypatch.setattr("phq.curate.verify.shard.SAMPLES_PER_SHARD", 1)
     assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(folder, workers=1).violations}
     monkeypatch.undo()
-    monkeypatch.setattr("phq.health.shard.BYTES_PER_SHARD", 10_000)
+    monkeypatch.setattr("phq.curate.verify.shard.BYTES_PER_SHARD", 10_000)
     assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(folder, workers=1).violations}
 
 
 def test_the_document_has_the_table_of_the_code() -> None:
     page = (Path(__file__).parents[1] / "docs" / "health.md").read_text("utf-8")
-    assert page == with_table(page), "run: python -m phq.health.kinds docs/health.md"
+    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/health.md"
 
 
 def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from remote_weights import CONTENT, SHA256, cache, server  # noqa: F401
 from typer.testing import CliRunner
 from weights_server import Server
 
+from phq.commands.weights import weights_app
 from phq.errors import InputError, OutputError, WeightError
 from phq.weights import catalogue, registry
 from phq.weights.archive import CONTENTS, export_archive, import_archive
-from phq.weights.commands import weights_app
 from phq.weights.packs import pack_file, pack_folder
 from phq.weights.pins import expected_sha256
 from phq.weights.store import pull, weights_path

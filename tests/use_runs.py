@@ -7,11 +7,11 @@ from pathlib import Path
 import typer
 from train_samples import SETS
 
-from phq.train import checkpoint
-from phq.train.config import load_run_config
-from phq.train.networks import Networks
-from phq.use.commands import invert_command, mesh_command, orbit_command, sample_command, viewer_command
-from phq.use.opening import Trained, choose_device, open_trained
+from phq.commands.generator import invert_command, mesh_command, orbit_command, sample_command, viewer_command
+from phq.generator.train import checkpoint
+from phq.generator.train.config import load_run_config
+from phq.generator.train.networks import Networks
+from phq.generator.use.opening import Trained, choose_device, open_trained
 
 IMAGES = 12
 

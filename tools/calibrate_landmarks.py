@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from phq.camera.rotations import rotmat_to_rotvec
 from phq.evaluate.renders import seen_people
 from phq.evaluate.truth import Truth
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.pose.closed_form import FACE, TORSO, head_joint, solve_placement, split_neck_head
-from phq.camera.rotations import rotmat_to_rotvec
 from phq.schema import SMPL_JOINTS
 
 STAGES = ("read", "detect", "keypoints")

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from calibrate_landmarks import Person as TruePerson
 
+from phq.detect.blazepose import LEFT_RIGHT
+from phq.detect.centerface import FACE_FOUND
 from phq.evaluate.renders import seen_people
-from phq.face.centerface import FACE_FOUND
-from phq.keypoints.blazepose import LEFT_RIGHT
+from phq.people import Person
 from phq.pose.evidence import COCO, FACE_POINTS, SURE_KEYPOINT
 from phq.pose.marks import HEAD_MARKS, view_terms
-from phq.work import Person
 
 ROBUST = 0.03
 """Metres from which a mark loses weight: the network looked at something else."""

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from phq.decisions.rows import read_rows
 from phq.evaluate.pose import FLIP_DEG, person_errors
 from phq.evaluate.truth import Truth, matched
-from phq.decide.rows import read_rows
 from phq.quality import flip, sigma
 
 RIDGE = 0.02

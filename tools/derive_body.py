@@ -28,8 +28,8 @@ from mesh_reduction import mirror_triangles, reduce_half, triangulate
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from phq.pose import template
 from phq.camera.rotations import MIRRORED_JOINTS
+from phq.pose import template
 from phq.schema import SMPL_JOINTS
 
 Doubles = NDArray[np.float64]

@@ -4,7 +4,7 @@
 set -eu
 three=0.187.0
 esbuild=0.28.2
-static=$(cd "$(dirname "$0")/../phq/review/static" && pwd)
+static=$(cd "$(dirname "$0")/../phq/view/review/static" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.system.arrays import Image
 from phq.weights import Weight
-from phq.arrays import Image
 
 SIDE = 256
 """GrabCut runs at this side; phq leads the mask to the edges of the crop afterwards."""
@@ -28,7 +28,7 @@ class GrabCut:
         return ()
 
     def segment(self, crop: Image, hint: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `phq.backends.protocols.MaskNetwork`."""
+        """See `phq.detect.backends.protocols.MaskNetwork`."""
         small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         soft = cv2.resize(hint, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         labels = np.select(

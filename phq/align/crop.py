@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from phq.align.padding import soften_padding
-from phq.arrays import Floats, Image
+from phq.system.arrays import Floats, Image
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.arrays import Floats, Image
+from phq.system.arrays import Floats, Image
 
 BLUR = 0.02
 """Standard deviation of the blur, fraction of the crop's side."""

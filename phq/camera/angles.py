@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.camera.convention import BODY_TO_CV, level_view
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 
 def wrap_deg(angle: float) -> float:

@@ -6,12 +6,9 @@ focal length is 5000 px on 768 px.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from phq.arrays import Floats
 
+from phq.system.arrays import Floats
 
 CONVENTION = "phq-neck/1"
 RADIUS = 2.7

@@ -31,8 +31,8 @@ from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import BODY_TO_CV, world2cam
-from phq.arrays import Floats
 from phq.camera.rotations import rotvec_to_rotmat
+from phq.system.arrays import Floats
 
 Angles = tuple[float, float, float]
 """Yaw, pitch, roll in degrees."""

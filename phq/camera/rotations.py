@@ -7,10 +7,10 @@ x' = R·x. Mirroring is by M = diag(−1, 1, 1), the reflection in the body's le
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
-from phq.arrays import Doubles
 
+from phq.system.arrays import Doubles
 
 MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
 """Signs of an axis-angle vector under M: a rotation vector is axial, so its x keeps the sign and y, z lose it."""

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from phq.config import Config
-from phq.curate.components import components
-from phq.dataset.scrub import NAMING, Scrubber
+from phq.config.build import Config
+from phq.curate.annotate.folding import encoded
 from phq.curate.target import COLUMNS, target_of_names
-from phq.dataset.tombstones import Tombstone, text_sha256
 from phq.curate.united import Source
-from phq.decide.rows import Fields, mark_duplicates, without_storage
-from phq.reannotate.folding import encoded
+from phq.dataset.scrub import NAMING, Scrubber
+from phq.dataset.tombstones import Tombstone, text_sha256
+from phq.decisions.components import components
+from phq.decisions.rows import Fields, mark_duplicates, without_storage
 
 
 class Rows:

@@ -13,21 +13,20 @@ from typing import Any
 from tqdm import tqdm
 
 from phq import __version__
-from phq.config import Config, Identity, load_config
+from phq.building.contact_sheet import write_contact_sheet
+from phq.building.running import check_free
+from phq.config.build import Config, Identity, load_config
 from phq.curate.combine import Rows
-from phq.dataset.describe import card_of
-from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tombstones
-from phq.dataset.folder import TOMBSTONES
 from phq.curate.united import Source, open_sources
+from phq.dataset.card import Card
+from phq.dataset.describe import card_of
+from phq.dataset.folder import SHEET, TOMBSTONES
 from phq.dataset.overlays import LATEST
+from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tombstones
+from phq.dataset.write import write_dataset
+from phq.decisions.rows import Fields
 from phq.errors import ConfigError, OutputError
-from phq.decide.rows import Fields
-from phq.running import check_free
-from phq.shards.card import Card
 from phq.weights.licences import Model
-from phq.dataset.folder import SHEET
-from phq.shards.write import write_dataset
-from phq.sheet import write_contact_sheet
 
 _SAID = ("version", "plan", "config", "counts", "body", "merged", "baked")
 """What is kept of each dataset's own ``run.json``."""
@@ -64,7 +63,7 @@ def merge(
     * A stored picture is there once. Duplicates are found and treated as in a build, over all samples together.
     * Rejects come along. A path that means different photos gets the name of its dataset's folder before it.
     * So are faces, but by the strictest cosine that a dataset was built with (``identity.same``).
-    * A sample keeps its split, unless it is linked to one of the other split (see `phq.curate.components`): then all
+    * A sample keeps its split, unless it is linked to one of the other split (see `phq.decisions.components`): then all
       of them go to train, so that nothing that was trained on is ever tested on.
     * What one dataset has redacted is left out, whichever dataset has it, and all tombstones come along.
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from phq.quality.duplicates import SAME_BOX
+from phq.decisions.duplicates import SAME_BOX
 
 Fields = dict[str, Any]
 _Finding = tuple[int, str]

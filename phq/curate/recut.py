@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phq.shards.layout import even_ranges
+from phq.dataset.layout import even_ranges
 
 
 def recut(left: Sequence[int]) -> list[int]:

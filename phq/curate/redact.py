@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from phq.dataset.derived import drawings, files_in, mentioning, work_left
-from phq.dataset.scrub import Scrubber
 from phq.curate.staging import Removal, State
 from phq.curate.target import Target, target_of_keys, target_of_photo
+from phq.dataset.derived import drawings, files_in, mentioning, work_left
+from phq.dataset.folder import MANIFEST, TOMBSTONES, is_ours
+from phq.dataset.marks_log import no_review
+from phq.dataset.scrub import Scrubber
 from phq.dataset.tombstones import Tombstone, read_tombstones, text_sha256, write_tombstones
-from phq.dataset.folder import TOMBSTONES
-from phq.dataset.journal import Change, recover, stage
 from phq.errors import InputError, OutputError
-from phq.dataset.folder import is_ours
-from phq.review.log import no_review
-from phq.dataset.folder import MANIFEST
+from phq.system.journal import Change, recover, stage
 
 
 @dataclass(frozen=True)

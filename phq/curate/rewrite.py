@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from phq.dataset.overlays import STORAGE
 from phq.dataset.reader import Dataset
-from phq.shards.atomic import atomic_write
-from phq.shards.tables import ROWS_PER_GROUP
-from phq.shards.tar import MEMBERS, ShardWriter
+from phq.dataset.tables import ROWS_PER_GROUP
+from phq.dataset.tar import MEMBERS, ShardWriter
+from phq.system.atomic import atomic_write
 
 Places = dict[str, dict[str, Any]]
 """Storage columns by key."""
@@ -30,7 +30,7 @@ def rewrite_table(source: Path, target: Path, edit: Edit, notes: Mapping[str, st
         notes: metadata in place of the old one.
 
     Raises:
-        OutputError: see `phq.shards.atomic.output_errors`.
+        OutputError: see `phq.system.atomic.output_errors`.
     """
     with source.open("rb") as stream:
         file = pq.ParquetFile(stream)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq import __version__
-from phq.config import load_config
-from phq.dataset.whole_columns import columns
-from phq.curate.components import LINKS, components
+from phq.config.build import load_config
+from phq.dataset.folder import SPLITS
 from phq.dataset.overlays import check_name, stack_names, write_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.whole_columns import columns
+from phq.decisions.components import LINKS, components
+from phq.decisions.rows import split_of
 from phq.errors import ConfigError, InputError
-from phq.decide.rows import split_of
-from phq.dataset.folder import SPLITS
 
 BY = ("identity", "source")
 

@@ -12,23 +12,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from phq.dataset.whole_columns import columns
-from phq.dataset.derived import drawings
-from phq.dataset.describe import DESCRIBED, Descriptions, Tables
+from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.curate.recut import recut
 from phq.curate.rewrite import Places, changes_table, moved, rewrite_table, write_shard
-from phq.dataset.scrub import Scrubber
 from phq.curate.target import COLUMNS, Target
-from phq.dataset.journal import Change
-from phq.dataset.reader import Dataset
-from phq.errors import InputError
+from phq.dataset.derived import drawings
+from phq.dataset.describe import DESCRIBED, Descriptions, Tables
+from phq.dataset.folder import MANIFEST, REJECTS, SHEET, SPLITS, shard_name
 from phq.dataset.folder import MARKS_LOG as LOG
-from phq.review.log import without_keys
-from phq.dataset.folder import SPLITS
-from phq.dataset.folder import shard_name
-from phq.dataset.folder import MANIFEST, SHEET
-from phq.sheet import choose, write_contact_sheet
-from phq.dataset.folder import REJECTS
+from phq.dataset.marks_log import without_keys
+from phq.dataset.reader import Dataset
+from phq.dataset.scrub import Scrubber
+from phq.dataset.whole_columns import columns
+from phq.errors import InputError
+from phq.system.journal import Change
 
 OVERLAYS = "overlays"
 
@@ -103,7 +100,7 @@ class Removal:
             self.touched.append(name)
 
     def _stage_no_samples(self) -> None:
-        """One empty shard, as `phq.shards.write.write_dataset` gives a dataset that kept nothing."""
+        """One empty shard, as `phq.dataset.write.write_dataset` gives a dataset that kept nothing."""
         name = shard_name("train", 0)
         self.shards["train"] = {name: 0}
         write_shard(self.change.path(name), name, self.state.samples.select([]))

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phq.curate.annotate.folding import Folded
+from phq.curate.annotate.migrations import MIGRATIONS
 from phq.curate.people import number_people
-from phq.dataset.journal import recover
 from phq.dataset.root import Root
+from phq.decisions.rows import Fields
 from phq.errors import InputError
-from phq.decide.rows import Fields
-from phq.reannotate.folding import Folded
-from phq.reannotate.migrations import MIGRATIONS
+from phq.system.journal import recover
 
 _MUST_AGREE = {
     "schema_version": "are of different versions of the format",

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.shards.card import Card, dataset_card, stored_card
+from phq.dataset.card import Card, dataset_card, stored_card
+from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import SPLITS
-from phq.shards.croissant import StoredFile, croissant
-from phq.shards.tables import Rows
+from phq.dataset.tables import Rows
 
 SECTIONS = ("Counts", "Directions", "Licences")
 _LOADER = "what datasets loads (configs, dataset_info)"

@@ -12,11 +12,10 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from phq.dataset.journal import JOURNAL
+from phq.dataset.folder import SHEET, is_ours
 from phq.errors import OutputError
-from phq.dataset.folder import is_ours
 from phq.schema import SCHEMA_VERSION
-from phq.dataset.folder import SHEET
+from phq.system.journal import JOURNAL
 
 DERIVED = {
     b"\x89PNG": b"Software\0" + SCHEMA_VERSION.encode(),

@@ -13,17 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq import __version__
-from phq.dataset.scrub import Scrubber
-from phq.dataset.journal import Change
+from phq.dataset.card import Card, stored_card
 from phq.dataset.card_sections import mended_card, right_card, stated_checksums
+from phq.dataset.croissant import StoredFile, croissant, stored_file
+from phq.dataset.folder import CROISSANT, MANIFEST, SPLITS
+from phq.dataset.scrub import Scrubber
+from phq.dataset.tables import Rows
+from phq.dataset.wids_index import wids_index
 from phq.schema import PROVENANCE
-from phq.shards.card import Card, stored_card
-from phq.dataset.folder import SPLITS
-from phq.shards.croissant import StoredFile, croissant, stored_file
-from phq.dataset.folder import CROISSANT
-from phq.dataset.folder import MANIFEST
-from phq.shards.tables import Rows
-from phq.shards.wids_index import wids_index
+from phq.system.journal import Change
 
 DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
 """Columns that the descriptions are made of."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phq.dataset.journal import JOURNAL
 from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
-from phq.shards.atomic import output_errors, tmp_path
+from phq.system.atomic import output_errors, tmp_path
+from phq.system.journal import JOURNAL
 
 SPLITS = ("train", "val")
 MANIFEST, REJECTS = "manifest.parquet", "rejects.parquet"

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from phq.dataset.columns import Columns
 from phq.dataset.overlays import STORAGE
 from phq.dataset.places import Places
+from phq.dataset.tar import MEMBERS
 from phq.errors import InputError
 from phq.schema import Row, Sample, sample_to_json
-from phq.shards.tar import MEMBERS
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 _OF_THE_DATASET = tuple(name for name in Row.model_fields if name not in (*Sample.model_fields, *STORAGE))
 

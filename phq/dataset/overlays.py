@@ -19,18 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.dataset.journal import stage
+from phq.dataset.folder import MANIFEST, REJECTS, RUN
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
 from phq.dataset.run import read_run, run_bytes
-from phq.dataset.folder import RUN
+from phq.dataset.tables import ROWS_PER_GROUP, arrow_schema, checked_column
+from phq.dataset.tar import MEMBERS
 from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, Row, plain
-from phq.shards.atomic import atomic_write
-from phq.dataset.folder import MANIFEST
-from phq.shards.tables import ROWS_PER_GROUP, arrow_schema, checked_column
-from phq.shards.tar import MEMBERS
-from phq.dataset.folder import REJECTS
+from phq.system.atomic import atomic_write
+from phq.system.journal import stage
 
 STORAGE = ("shard", *(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size")))
 """Columns that say where a sample's bytes are; no overlay can change them."""
@@ -155,7 +153,7 @@ def write_overlay(
     *,
     below: Sequence[str] | None = None,
 ) -> None:
-    """Write an overlay and put it on top of the stack, in one change of the dataset (`phq.dataset.journal`).
+    """Write an overlay and put it on top of the stack, in one change of the dataset (`phq.system.journal`).
 
     The same rows, in any order, give the same bytes.
 
@@ -171,7 +169,7 @@ def write_overlay(
     Raises:
         InputError: the name cannot be used or is taken, or a row speaks of a key that the dataset does not have.
         ValueError: a column cannot be in an overlay, or a row lacks a value or has one of the wrong type.
-        OutputError: the stack is not `below`; see `phq.shards.atomic.output_errors` for others.
+        OutputError: the stack is not `below`; see `phq.system.atomic.output_errors` for others.
     """
     check_name(name)
     table = _overlay(name, rows, columns, about)

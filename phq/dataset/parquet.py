@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phq.dataset.ranges import Parts, column_ranges
 from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
+from phq.system.ranges import Parts, column_ranges
 
 _GROUPS_KEPT = 64
 """Row groups of 4,096 rows kept for reading single rows: at most about 1 GB, where an overlay has every column."""

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from phq.dataset.layout import BLOCK
 from phq.dataset.overlays import STORAGE
 from phq.dataset.root import Root
+from phq.dataset.tar import MEMBERS
 from phq.errors import InputError
-from phq.shards.layout import BLOCK
-from phq.shards.tar import MEMBERS
 
 COLUMNS = ("key", *STORAGE)
 """Columns that a `Places` is made from."""

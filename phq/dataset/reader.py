@@ -15,17 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from phq.dataset.columns import Columns
 from phq.dataset.filters import matching, named_columns
+from phq.dataset.folder import MANIFEST, RUN, SPLITS
 from phq.dataset.item import Item
-from phq.dataset.journal import recover
 from phq.dataset.keys import KeyIndex
 from phq.dataset.overlays import LATEST, names_up_to
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
-from phq.dataset.folder import RUN
 from phq.errors import InputError
-from phq.dataset.folder import SPLITS
-from phq.dataset.folder import MANIFEST
+from phq.system.journal import recover
 
 _WORK = ".phq-work"
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from phq.dataset.folder import RUN
 from phq.dataset.root import Root
 from phq.errors import InputError
-from phq.dataset.folder import RUN
-
 
 
 def read_run(root: Root) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from phq.dataset.folder import TOMBSTONES
 from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
-from phq.shards.atomic import atomic_write
-from phq.dataset.folder import TOMBSTONES
+from phq.system.atomic import atomic_write
 
 _COLUMNS = ("key_sha256", "date", "reason")
 _SCHEMA = pa.schema(
@@ -75,7 +75,7 @@ def write_tombstones(path: Path, stones: Iterable[Tombstone]) -> None:
     """Write the file anew; the same tombstones in any order give the same bytes.
 
     Raises:
-        OutputError: see `phq.shards.atomic.output_errors`.
+        OutputError: see `phq.system.atomic.output_errors`.
     """
     rows = [vars(stone) for stone in unite_tombstones(stones)]
     with atomic_write(path) as stream:

@@ -1,10 +1,12 @@
 """Where the landmark network looks for a body: the regions of its first and second pass."""
 
 from __future__ import annotations
-from phq.arrays import Floats
-from phq.photos.region import Region
-from phq.work import Landmarks
+
 import numpy as np
+
+from phq.people import Landmarks
+from phq.photos.region import Region
+from phq.system.arrays import Floats
 
 BOX_SCALE = 1.25
 BORDER = 0.985

@@ -11,9 +11,9 @@ from phq.detect.boxes import Boxes, covered, iou
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import INSIDE, SAME
 from phq.detect.tiles import Rect, look_at_tiles
-from phq.resources import Resources
+from phq.system.arrays import Image
+from phq.system.resources import Resources
 from phq.weights import Weight, embedded, open_session
-from phq.arrays import Image
 
 LONG_SIDE = 384
 MULTIPLE = 32
@@ -84,7 +84,7 @@ class MoveNet:
         return (embedded("movenet", weights),)
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
-        """See `phq.backends.protocols.Skeleton`."""
+        """See `phq.detect.backends.protocols.Skeleton`."""
         sure_box, threshold = thresholds
         whole = self.look(pixels)
         if not tiles:

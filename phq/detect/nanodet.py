@@ -8,13 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from phq.detect.backends.imagenet import normalised
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates, united
-from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
-from phq.resources import Resources
+from phq.system.arrays import Image
+from phq.system.resources import Resources
 from phq.weights import Weight, embedded, open_session
-from phq.arrays import Image
 
 SIDE = 416
 STRIDES = (8, 16, 32)
@@ -78,7 +78,7 @@ class NanoDet:
         return (embedded("nanodet", weights),)
 
     def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
-        """See `phq.backends.protocols.Detector`; boxes may reach beyond the photo."""
+        """See `phq.detect.backends.protocols.Detector`; boxes may reach beyond the photo."""
         return [self._detect(pixels, threshold, tiles) for pixels in pictures]
 
     def _detect(self, pixels: Image, threshold: float, tiles: bool) -> Candidates:

@@ -9,7 +9,7 @@ import numpy as np
 
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates, united
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 Rect = tuple[int, int, int, int]
 OVERLAP = 0.2

@@ -13,12 +13,12 @@ import numpy as np
 
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import level_view, project, unit
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.evaluate.rig import Camera
 from phq.photos.region import apply_affine
 from phq.pose.body import load_body
-from phq.camera.rotations import rotvec_to_rotmat
 from phq.schema import LANDMARKS, SMPL_JOINTS
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 
 def torso_to_level(cam2world: Floats) -> Floats:

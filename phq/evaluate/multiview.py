@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 
 from phq.camera.angles import wrap_deg
-from phq.config import load_config
+from phq.config.build import load_config
+from phq.decisions.rules import decide, scores_of
 from phq.errors import InputError, RejectError
 from phq.evaluate.heading import heading, median_heading, orientations, raw_headings
 from phq.evaluate.pose import FLIP_DEG
 from phq.evaluate.rig import Camera, read_qualisys
 from phq.evaluate.videos import Row, instants, reprojection_px, same_person
-from phq.quality.decide import decide, scores_of
-from phq.quality.reasons import RULE_BY_ADDRESS
-from phq.shards.atomic import write_bytes
-from phq.arrays import Image
+from phq.reasons import RULE_BY_ADDRESS
+from phq.system.arrays import Image
+from phq.system.atomic import write_bytes
 
 KINDS = ("torso", "head", "raw_torso", "raw_head")
 NOT_JUDGED = ("resolution", "head", "blur")
@@ -45,7 +45,7 @@ def evaluate(folder: Path, calibration: Path | None = None, every: int = 1, out:
     """
     from tqdm import tqdm
 
-    from phq.annotator import Annotator  # ONNX Runtime
+    from phq.stages.annotator import Annotator  # ONNX Runtime
 
     annotator = Annotator()
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
+from phq.camera.rotations import kabsch
+from phq.decisions.rows import read_rows
 from phq.evaluate.truth import Truth, matched, rest_points
-from phq.decide.rows import read_rows
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose.body import TRUTH_FACE, load_body
-from phq.camera.rotations import kabsch
 from phq.schema import LANDMARKS, SMPL_JOINTS
-from phq.shards.atomic import write_bytes
-from phq.arrays import Floats
+from phq.system.arrays import Floats
+from phq.system.atomic import write_bytes
 
 FLIP_DEG = 90.0
 BIN_DEG = 45

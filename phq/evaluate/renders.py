@@ -7,19 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from phq.config import load_config
+from phq.config.build import load_config
 from phq.detect.boxes import iou
 from phq.evaluate.truth import MATCH, Truth, read_truth
-from phq.work import box_of
-from phq.pipeline import Pipeline, stages
-from phq.work import Person, Photo
+from phq.people import Person, Photo, box_of
+from phq.stages.pipeline import Pipeline, stages
 
 
 def seen_people(folder: Path, names: Collection[str], every: int = 1) -> Iterator[tuple[Truth, Person]]:
     """Truth and what the networks saw of the main person of each render; who is not found is left out.
 
     Args:
-        folder: NNNNN.jpg with NNNNN.json. names: of the stages of `phq.pipeline` to run. every: only each n-th render.
+        folder: NNNNN.jpg with NNNNN.json. names: of the stages of `phq.stages.pipeline` to run. every: only each n-th render.
     """
     pipeline = Pipeline([stage for stage in stages(load_config("everything")) if stage.name in names])
     for path in sorted(folder.glob("*.jpg"))[::every]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from phq.camera.convention import BODY_TO_CV, unit
 from phq.errors import InputError
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 SUBPIXELS = 64
 DISTORTION = (

@@ -21,7 +21,7 @@ from phq.detect.boxes import iou
 from phq.errors import InputError
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.schema import SMPL_JOINTS
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 PART_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Columns: left, up, front in the truth's part axes (left, back, up)."""

@@ -13,7 +13,7 @@ import numpy as np
 from phq.errors import InputError
 from phq.evaluate.rig import Camera, triangulate
 from phq.schema import LANDMARKS
-from phq.arrays import Floats, Image
+from phq.system.arrays import Floats, Image
 
 SIZE_SLACK = 0.02
 """Encoders cut a few columns; more than this fraction of a side is a video that was turned or scaled."""

@@ -21,8 +21,8 @@ from phq.errors import RejectError
 from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
 from phq.photos.opening import open_photo, refuse_sequences
-from phq.shards.place import file_system, is_remote
-from phq.arrays import Image as Pixels
+from phq.system.arrays import Image as Pixels
+from phq.system.place import file_system, is_remote
 
 MAX_PIXELS = 120_000_000
 MAX_BYTES = 1 << 30

@@ -11,7 +11,7 @@ from glob import has_magic
 from pathlib import Path
 
 from phq.errors import InputError
-from phq.shards.place import file_system, is_url, place
+from phq.system.place import file_system, is_url, place
 
 LITTER = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -29,7 +29,7 @@ class Found:
     """One file to read."""
 
     path: Path
-    """On this machine, or of a URL (see `phq.shards.place`)."""
+    """On this machine, or of a URL (see `phq.system.place`)."""
     name: str
     """Path as it is recorded: relative to the input root, with forward slashes; always valid UTF-8."""
     stamp: Stamp | None = field(default=None, kw_only=True, compare=False)

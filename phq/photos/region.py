@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.arrays import Floats, Image
+from phq.system.arrays import Floats, Image
 
 
 @dataclass(frozen=True)

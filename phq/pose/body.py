@@ -24,11 +24,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phq.errors import WeightError
 from phq.camera.rotations import rotvec_to_rotmat
+from phq.errors import WeightError
 from phq.schema import SMPL_JOINTS
-from phq.arrays import Doubles
-
+from phq.system.arrays import Doubles
 
 FILE = Path(__file__).parent / "body.npz"
 NECK = SMPL_JOINTS.index("neck")

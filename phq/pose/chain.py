@@ -12,10 +12,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.pose.body import load_body
 from phq.camera.rotations import rotvec_to_rotmat
+from phq.pose.body import load_body
 from phq.schema import SMPL_JOINTS
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 TURN = slice(0, 3)
 PLACE = slice(3, 6)

@@ -7,17 +7,16 @@ rendered people with exact truth): they are not SMPL's joints, and the differenc
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from phq.work import Landmarks
-from phq.pose import template
 from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
-from phq.arrays import Floats
-from phq.work import TorsoFit
+from phq.people import Landmarks, TorsoFit
+from phq.pose import template
+from phq.system.arrays import Floats
 
 FACE = tuple(range(11))
 TORSO = (11, 12, 23, 24)

@@ -6,18 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.camera.convention import level_view
-from phq.face.centerface import FACE_FOUND
-from phq.keypoints.blazepose import LEFT_RIGHT
-from phq.work import visible_landmarks
+from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.body_region import BORDER
+from phq.detect.centerface import FACE_FOUND
+from phq.people import Belief, Person, TorsoFit, visible_landmarks
 from phq.pose import chain
-from phq.work import Belief
 from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
-from phq.work import TorsoFit
 from phq.pose.marks import marks_of
 from phq.pose.optimise import Hypothesis, Observation
-from phq.work import Person
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 Indices = NDArray[np.int_]
 COCO = {0: 0, 2: 1, 5: 2, 7: 3, 8: 4, 11: 5, 12: 6, 13: 7, 14: 8, 23: 11, 24: 12}

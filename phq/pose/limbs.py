@@ -6,7 +6,7 @@ import numpy as np
 
 from phq.camera.rotations import rotmat_to_rotvec
 from phq.schema import SMPL_JOINTS
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 ARMS = {"left": (11, 13, 15, 1.0), "right": (12, 14, 16, -1.0)}
 """Landmarks of shoulder, elbow and wrist, and the sign of x in which the rest pose stretches the arm."""

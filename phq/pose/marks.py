@@ -17,7 +17,7 @@ import numpy as np
 from phq.pose import chain
 from phq.pose.body import load_body
 from phq.schema import LANDMARKS, SMPL_JOINTS
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 HEAD_MARKS = 11
 """Landmarks below this number are on the head."""

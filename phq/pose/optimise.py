@@ -11,11 +11,11 @@ from functools import cache
 
 import numpy as np
 
-from phq.pose import chain
-from phq.work import Belief
-from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
 from phq.camera.rotations import rotation_log, rotvec_to_rotmat
-from phq.arrays import Floats
+from phq.people import Belief
+from phq.pose import chain
+from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
+from phq.system.arrays import Floats
 
 STEP = 1e-6
 ITERATIONS = 12

@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phq.arrays import Floats, Image
-from phq.arrays import Doubles
-from phq.arrays import Ints
+from phq.system.arrays import Doubles, Floats, Image, Ints
 
 Colour = tuple[int, int, int]
 

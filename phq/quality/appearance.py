@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.arrays import Floats, Image
+from phq.system.arrays import Floats, Image
 
 SIDE = 64
 """Side of the grid on which colours are averaged."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.quality.exposure import grey
-from phq.arrays import Floats, Image
+from phq.system.arrays import Floats, Image
 
 BLOCK = 8
 """Side of JPEG's blocks, photo pixels."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phq.quality.exposure import grey
 from phq.quality.noise import mad_sigma
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 FINE, COARSE = 1.0, 2.5
 """Standard deviations of the two Gaussian derivatives compared, pixels of the measured grid."""

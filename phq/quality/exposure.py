@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 BLACK = 5
 """A pixel whose brightest channel is at most this is crushed to black."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from phq.camera.convention import world2cam
-from phq.pose import template
 from phq.camera.rotations import rotvec_to_rotmat
+from phq.pose import template
 from phq.schema import LANDMARKS
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 HEAD_RADIUS = 0.105
 """Metres of the template from the middle of its head to crown and chin."""

@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from phq.quality.exposure import grey
-from phq.arrays import Image
-from phq.arrays import Doubles
-
+from phq.system.arrays import Doubles, Image
 
 PATCH = 32
 """Side of a patch, pixels of the measured grid; half of it at the coarser scale."""

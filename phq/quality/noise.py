@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.quality.exposure import grey
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6.0
 """Difference of two Laplacians: 0 on planes and horizontal or vertical edges, unit gain for white noise."""

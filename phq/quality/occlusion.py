@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.mask.soft import soft_mask
+from phq.align.soft_mask import soft_mask
+from phq.people import Person
 from phq.pose import template
 from phq.quality.framing import head_disc, in_picture
-from phq.work import Person
 
 GRID = 128
 """Cells a side in which masks are compared."""

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.face.centerface import SIDE, CenterFace
-from phq.arrays import Floats, Image
+from phq.detect.centerface import SIDE, CenterFace
+from phq.system.arrays import Floats, Image
 
 SAME_FACE = 0.3
 """Intersection over union from which two boxes are one face (CenterFace's own value)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from phq.synth.colours import mixed, wheel
 from phq.synth.noise import Singles
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 OCTAVES = (4, 8, 16, 32)
 """Cells along a side of each layer of clouds."""

@@ -9,7 +9,7 @@ import numpy as np
 from phq.synth.bust import Seat
 from phq.synth.noise import Doubles, smoothstep
 from phq.synth.sheets import Part, Sheet
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 NECK_BASE = np.array([0.0, 0.005, 0.015])
 """Middle of the neck where it meets the shoulders; the neckline is a sphere about it."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phq.synth.noise import Doubles, Singles
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 Colour = tuple[float, float, float]
 

@@ -10,7 +10,7 @@ from phq.synth.bust import Seat
 from phq.synth.colours import Colour
 from phq.synth.noise import Doubles, Noise, smoothstep
 from phq.synth.sheets import Part, Sheet
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 CENTRE = np.array([0.0, 0.175, 0.035])
 AXES = np.array([0.075, 0.094, 0.096])

@@ -8,7 +8,7 @@ import numpy as np
 
 from phq.synth.colours import Colour, colour
 from phq.synth.noise import Doubles, Singles
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 GAMMA = 2.2
 SHARPNESS = 24

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.ndimage import map_coordinates
 
-from phq.arrays import Floats
-from phq.arrays import Doubles
-from phq.arrays import Singles
+from phq.system.arrays import Doubles, Floats, Singles
 
 PERIOD = 16
 

@@ -14,7 +14,7 @@ from phq.synth.hair import CENTRE, Hair, angles
 from phq.synth.noise import Noise, Singles
 from phq.synth.sheets import Part
 from phq.synth.skin import Face, paint_eyes, paint_skin
-from phq.arrays import Floats
+from phq.system.arrays import Floats
 
 
 @dataclass(frozen=True)

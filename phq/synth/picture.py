@@ -16,7 +16,7 @@ from phq.synth.light import Light, Surface, lit
 from phq.synth.noise import Doubles, Noise, Singles
 from phq.synth.paint import Palette, paint
 from phq.synth.sheets import Part
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 FINEST = 256
 """Samples along a side that a picture has at least, and never fewer than two a pixel."""

@@ -20,7 +20,7 @@ from phq.synth.noise import Doubles, Noise
 from phq.synth.people import Look, draw_person
 from phq.synth.picture import coverage, develop, look_through, samples_a_pixel
 from phq.synth.views import Spread, View, coarse_pose, draw_view
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 
 class Stream(IntEnum):

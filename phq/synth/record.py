@@ -10,16 +10,16 @@ import hashlib
 from typing import Any
 
 from phq.camera.convention import FOCAL, intrinsics
-from phq.labels.formats import View as LabelView
-from phq.labels.reading import mask_fields, unknown_fields, view_fields, whole_picture_fields
+from phq.exchange.formats import View as LabelView
+from phq.exchange.reading import mask_fields, unknown_fields, view_fields, whole_picture_fields
+from phq.people import Person, Photo
 from phq.pose.body import load_body
-from phq.quality.stage import image_scores
-from phq.shards.stage import photo_fields
+from phq.stages.encode_sample import photo_fields
+from phq.stages.score_person import image_scores
 from phq.synth.noise import Doubles
 from phq.synth.portrait import Portrait
 from phq.synth.views import neck_head
-from phq.work import Person, Photo
-from phq.arrays import Image
+from phq.system.arrays import Image
 
 LICENCE, SOURCE = "CC0-1.0", "phq synth"
 NAME = "synth"

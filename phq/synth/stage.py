@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from phq.people import Photo
 from phq.synth.portrait import draw_portrait, render
 from phq.synth.record import describe
 from phq.synth.views import Spread
-from phq.work import Photo
 
 
 def sample_name(seed: int, index: int) -> str:

@@ -11,24 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from phq import __version__
-from phq.carrying import CarryUnits
-from phq.config import Config, load_config
+from phq.building.carrying import CarryUnits
+from phq.building.executors.choice import Execution, local
+from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
+from phq.building.finalise.result import Written
+from phq.building.plan import Plan, close_work_folder, noted_id, open_work_folder
+from phq.building.running import alone, check_free, run_plan
+from phq.config.build import Config, load_config
+from phq.dataset.card import Card
+from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError
-from phq.execute.choice import Execution, local
-from phq.finalise.dataset import Source, computed, conclude_units, write_units
-from phq.finalise.result import Written
 from phq.photos.discover import Found
-from phq.pipeline import Pipeline
-from phq.plan import Plan, close_work_folder, noted_id, open_work_folder
-from phq.dataset.folder import WORK
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry
-from phq.running import alone, check_free, run_plan
-from phq.shards.card import Card
-from phq.dataset.folder import MANIFEST
-from phq.shards.stage import EncodeSample
+from phq.stages.encode_sample import EncodeSample
+from phq.stages.pipeline import Pipeline
 from phq.synth.portrait import coarse, draw_portrait
 from phq.synth.record import label_fields
 from phq.synth.stage import DrawPortraits, sample_index, sample_name

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import RADIUS, look_at, unit, world2cam
-from phq.pose.limbs import HANGING, swing
 from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from phq.pose.limbs import HANGING, swing
 from phq.schema import SMPL_JOINTS
 from phq.synth.noise import Doubles
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from phq.errors import InputError, OutputError, WeightError
-from phq.shards.atomic import atomic_write, output_errors
+from phq.system.atomic import atomic_write, output_errors
 from phq.weights.catalogue import Remote, remote, remotes
 from phq.weights.digest import BLOCK
 from phq.weights.pins import expected_sha256

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from phq import __version__
 from phq.errors import OutputError, WeightError
-from phq.shards.atomic import output_errors
+from phq.system.atomic import output_errors
 from phq.weights.digest import sha256_of
 
 ATTEMPTS = 5

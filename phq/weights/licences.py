@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from phq.weights import Weight
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 PERMISSIVE = re.compile(r"(Apache-2\.0|MIT|BSD|CC0)\b")
 """How the licences begin that only ask to be named."""

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from phq.errors import WeightError
-from phq.shards.atomic import output_errors
+from phq.system.atomic import output_errors
 from phq.weights.catalogue import remote
 from phq.weights.digest import BLOCK
 from phq.weights.pins import cache_folder

@@ -14,7 +14,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from phq.errors import WeightError
-from phq.shards.atomic import write_bytes
+from phq.system.atomic import write_bytes
 from phq.weights.catalogue import Remote
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from phq.errors import WeightError
-from phq.shards.atomic import output_errors, sync_folder
+from phq.system.atomic import output_errors, sync_folder
 from phq.weights.catalogue import Remote, remote
 from phq.weights.digest import sha256_of, sha256_once
 from phq.weights.download import Wanted, discard, download

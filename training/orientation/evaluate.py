@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from phq.orient.angles import angles_of
-from phq.orient.decode import decode
-from phq.orient.fuse import fuse
-from phq.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
+from phq.pose.orient.angles import angles_of
+from phq.pose.orient.decode import decode
+from phq.pose.orient.fuse import fuse
+from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
 
 BODY_MARGIN, HEAD_MARGIN = 1.6, 1.4
 """Stored crops are so much wider than the run-time regions."""
@@ -54,7 +54,7 @@ def open_network(path: Path) -> onnxruntime.InferenceSession:
 
 
 def outputs(path: Path, data: dict[str, np.ndarray]) -> np.ndarray:
-    """(N, 2, 3, 56) outputs for the crops of an npz, see `phq.orient.net.OrientationNet.run`."""
+    """(N, 2, 3, 56) outputs for the crops of an npz, see `phq.pose.orient.net.OrientationNet.run`."""
     body, head = (
         centre_crops(data[kind], side, margin)
         for kind, side, margin in (("images", BODY_SIDE, BODY_MARGIN), ("heads", HEAD_SIDE, HEAD_MARGIN))

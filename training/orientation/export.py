@@ -2,7 +2,7 @@
 
     python export.py RUN/stepN.pt OUT.onnx
 
-Inputs and output are those of `phq.orient.net`. Weights are stored as float16 and cast back when the file is opened;
+Inputs and output are those of `phq.pose.orient.net`. Weights are stored as float16 and cast back when the file is opened;
 arithmetic is float32. Prints the largest difference to the checkpoint.
 """
 
@@ -19,7 +19,7 @@ from model import Orientation
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from phq.orient.net import BODY_SIDE, HEAD_SIDE
+from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE
 
 SMALL = 256
 """Tensors of fewer numbers stay float32."""

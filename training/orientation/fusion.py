@@ -1,4 +1,4 @@
-"""Train the gates of the fusion on people that the network has not seen; writes ``phq/orient/fusion_table.json``.
+"""Train the gates of the fusion on people that the network has not seen; writes ``phq/pose/orient/fusion_table.json``.
 
     python fusion.py ORIENTATION.onnx --photos TRAIN.npz ... --spoilt SPOILT.npz ... --textures FOLDER
 
@@ -21,9 +21,9 @@ from model import BINS
 from torch import Tensor, nn
 from train import held_back, target_of
 
-from phq.orient import fuse
-from phq.orient.decode import CENTRES
-from phq.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
+from phq.pose.orient import fuse
+from phq.pose.orient.decode import CENTRES
+from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
 
 HIDDEN, RATE, BATCH = 16, 5e-3, 192
 NONSENSE, CONFUSED, FAINT = 0.01, 0.01, 0.15
@@ -59,7 +59,7 @@ def loss_of(gates: Tensor, views: Tensor, known: Tensor, angles: Tensor, target:
     Args:
         gates: (N, 2, GATES).
         views: (N, VIEWS, 2, 28) outputs of the network.
-        known: (N,) of `phq.orient.fuse.familiarity`.
+        known: (N,) of `phq.pose.orient.fuse.familiarity`.
         angles: (N, 2, 3) closed form, radians.
         target: (N, 2, 28) of `train.target_of`.
     """

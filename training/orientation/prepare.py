@@ -10,7 +10,7 @@ reads cam*.mp4 and Calib.qca.txt, and keeps the largest person; ``--cut`` ends t
 reads every third frame of videos.
 Arrays: images (N, 256, 256, 3) uint8 and heads (N, 184, 184, 3), the run-time regions times 1.6 and 1.4; masks and
 head_masks; rotations (N, 2, 3, 3) of torso and head (left, up, front) into a camera that looks straight at the part,
-level with the image (of `multiview`: of the world into that camera); evidence, see `phq.orient.fuse.evidence_of`;
+level with the image (of `multiview`: of the world into that camera); evidence, see `phq.pose.orient.fuse.evidence_of`;
 centre (N, 2) the neck in the photo; points (N, 33, 2) landmarks there; names; framing.
 """
 
@@ -29,18 +29,17 @@ from evaluate import BODY_MARGIN, HEAD_MARGIN
 from spoil import spoilt_photo
 
 from phq.camera.convention import level_view
-from phq.config import Detect, Models
+from phq.config.build import Detect, Models
 from phq.detect.boxes import iou
-from phq.detect.stage import DetectPeople
 from phq.evaluate.truth import JOINT_OF, PART_AXES
-from phq.photos.region import Region, sample
-from phq.keypoints.stage import FindLandmarks
-from phq.work import box_of
-from phq.orient.crop import orientation_region
-from phq.orient.fuse import blazepose_angles, evidence_of
+from phq.people import Person, Photo, box_of
 from phq.photos.decode import decode
+from phq.photos.region import Region, sample
 from phq.pose.closed_form import fit_torso
-from phq.work import Person, Photo
+from phq.pose.orient.crop import orientation_region
+from phq.pose.orient.fuse import blazepose_angles, evidence_of
+from phq.stages.detect_people import DetectPeople
+from phq.stages.find_landmarks import FindLandmarks
 
 SIZE, HEAD_SIZE = 256, 184
 DROPPED_MASK = 100

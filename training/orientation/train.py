@@ -21,8 +21,8 @@ from evaluate import BODY_MARGIN, HEAD_MARGIN
 from model import BINS, Orientation
 from torch import Tensor, nn
 
-from phq.orient.angles import angles_of
-from phq.orient.net import BODY_SIDE, HEAD_SIDE
+from phq.pose.orient.angles import angles_of
+from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE
 
 HELD_BACK = 7
 SPREAD = np.radians(7.5)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from prepare import cameras
 
-from phq.orient.angles import angles_of
-from phq.pose.closed_form import TORSO, TORSO_WEIGHTS, landmark_table
 from phq.camera.rotations import kabsch
+from phq.pose.closed_form import TORSO, TORSO_WEIGHTS, landmark_table
+from phq.pose.orient.angles import angles_of
 
 LESS_SURE = 1.6
 """How much nearer three rays must meet than four to be believed."""

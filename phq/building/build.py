@@ -1,0 +1,294 @@
+"""`build`: a folder of photos becomes a dataset. What the command ``phq build`` does is this one call."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from phq import __version__
+from phq.building.carrying import CarryUnits
+from phq.building.executors.choice import Execution, local
+from phq.building.finalise.dataset import Outcome, Source, computed, conclude_units, write_units
+from phq.building.finalise.extension import (
+    add_units,
+    conclude_extension,
+    forget_if_added,
+    known_photos,
+    run_to_extend,
+    settings_to_extend,
+    since,
+)
+from phq.building.finalise.result import Written, said_of, sectors_of
+from phq.building.frozen import Difference
+from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
+from phq.building.running import EXTENDING, alone, check_free, run_plan
+from phq.config.build import Config, load_config
+from phq.dataset.card import Card, stored_card
+from phq.dataset.folder import INPUTS, MANIFEST
+from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
+from phq.decisions.keeping import lay_decision
+from phq.errors import ConfigError, InputError
+from phq.photos.discover import Found, discover
+from phq.pose.body import load_body
+from phq.pose.body_choice import body_entry
+from phq.stages.contract import wanted
+from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
+from phq.system.atomic import write_bytes
+from phq.system.journal import recover, stage
+from phq.system.place import is_remote, is_url, place
+from phq.weights import Weight
+from phq.weights.licences import Model, notices
+
+
+class BuildResult(Written):
+    """What a build yielded, and where."""
+
+    def __init__(
+        self,
+        out: Path,
+        counts: dict[str, Any],
+        models: tuple[Model, ...],
+        coverage: Coverage | None,
+        sectors: list[int],
+        differs: Difference,
+        seconds: dict[str, float],
+    ) -> None:
+        super().__init__(out)
+        self.counts = counts
+        """Photos, people, kept, and rejected by reason."""
+        self.models = models
+        """Everything that touched the dataset, with its licence."""
+        self.coverage = coverage
+        """How photos and rows of the sidecar met; None without one."""
+        self.sectors = sectors
+        """Kept people by what the camera sees, see `phq.dataset.card.YAW_SECTORS`."""
+        self.differs = differs
+        """How the photos differ from those that the build, or the dataset, had before."""
+        self.seconds = seconds
+        """Time inside each stage, summed over workers and over all calls that had a part in it, and ``wall``, of this
+        call."""
+
+    @property
+    def photos(self) -> int:
+        """Photos of the dataset, kept or not."""
+        return int(self.counts["photos"])
+
+
+def build(  # noqa: PLR0913 - the options of the command
+    photos: str | Path,
+    out: str | Path,
+    *,
+    preset: str | None = None,
+    size: int | None = None,
+    execution: Execution | None = None,
+    workers: int | None = None,
+    extend: bool = False,
+    fast: bool | None = None,
+    seed: int | None = None,
+    config: Path | None = None,
+    sets: Sequence[str] = (),
+    keep_rejects: bool | None = None,
+    sidecar: str | Path | None = None,
+    quiet: bool = True,
+) -> BuildResult:
+    """Build a dataset of annotated one-quarter headshots.
+
+    Args:
+        photos: folder (searched recursively), list file, image file, glob, or URL of fsspec's; read only.
+        out: folder or URL of the dataset; made if needed. An interrupted build is continued.
+        preset: ``default``, ``strict``, ``upstream`` (360°PHQ's rules) or ``everything`` (no thresholds).
+        size: side of the crops, pixels.
+        workers: processes, by default one a core; the result does not depend on it. With more than one, a script
+            that calls this needs ``if __name__ == "__main__":``, as always with `multiprocessing`.
+        execution: where units are computed and how they are watched, in place of `workers`.
+        extend: photos may be new: they, and only they, are computed and added, to an unfinished build or to a dataset
+            that stands, see `phq.building.finalise.extension`; without options of its own it has those of that dataset.
+        fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
+        keep_rejects: store rejected people too; an overlay rejects them, see `phq.decisions.keeping`.
+        sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
+            `phq.dataset.statements.parse_statements`. Photos of one identity stay on one side of the split.
+        quiet: no progress bar, and no word on licences that ask more than to be named.
+
+    Raises:
+        ConfigError, InputError, OutputError, WeightError: with a sentence for the user; what was finished stays.
+    """
+    how = execution or local(workers)
+    folder = place(out)
+    settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed, keep_rejects=keep_rejects)
+    standing = run_to_extend(folder) if extend and (folder / MANIFEST).exists() else None
+    if standing is not None:
+        given = any((preset, config, sets, fast, keep_rejects)) or size is not None or seed is not None
+        settings = settings_to_extend(folder, standing, settings if given else None)
+    if settings.keep_rejects and is_remote(folder):
+        raise ConfigError("keep_rejects decides by an overlay, which only a dataset in a folder can have")
+    stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
+    used = weights_used(settings)
+    for line in () if quiet else notices(used):
+        print(line, file=sys.stderr)
+    digest = stated.sha256 if stated else ""
+    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=digest, weights=foreign(used))
+    job = Build(folder, plan, stated, how, quiet)
+    result = _built(job, extend) if standing is None else _extended(job, standing)
+    counted = {name: result.counts[name] for name in ("photos", "people", "kept")}
+    how.log.write("done", **counted, seconds=rounded_seconds(result))
+    return result
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build that is about to be done."""
+
+    folder: Path
+    plan: Plan
+    stated: Sidecar | None
+    execution: Execution
+    quiet: bool
+
+    def complete(self, plan: Plan, work: Path, finish: Callable[[], BuildResult]) -> BuildResult:
+        """Compute what is missing of a plan, `finish`, decide if everybody was stored, and remove the work folder."""
+        result = computed(work, lambda: self._run(plan, work), finish)
+        if plan.config.keep_rejects:
+            lay_decision(self.folder, plan.config)
+        close_work_folder(work)
+        return result
+
+    def _run(self, plan: Plan, work: Path) -> None:
+        carry, wants = CarryUnits(partial(_make_pipeline, plan.config, self.stated), work), wanted(stages(plan.config))
+        run_plan(carry, plan, self.execution, self.quiet, wants)
+
+
+def _built(job: Build, extend: bool) -> BuildResult:
+    """A new dataset."""
+    check_free(job.folder)
+    started = time.perf_counter()
+    with alone(job.folder):
+        check_free(job.folder)
+        before = resumed(job.folder, job.plan, extend)
+        plan = before.plan
+        work = open_work_folder(job.folder, plan, before.differs, before.extends)
+        source = Source(work, len(plan.units), plan.config.when_stored())
+
+        def finish() -> BuildResult:
+            job.execution.log.write("finalise", units=source.units)
+            outcome = conclude_units(job.folder, source)
+            result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
+            write_bytes(job.folder / INPUTS, inputs_path(work).read_bytes())
+            record = run_record(result, plan)
+            write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
+            return result
+
+        return job.complete(plan, work, finish)
+
+
+def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
+    """A dataset that stands, with what is new."""
+    started = time.perf_counter()
+    with alone(job.folder, EXTENDING):
+        recover(job.folder)
+        known = known_photos(job.folder)
+        forget_if_added(job.folder / EXTENDING, known)
+        differs = since(known, job.plan.inputs)
+        new = frozenset(differs.new)
+        fresh = [found for found in job.plan.inputs if found.name in new]
+        if not fresh:
+            close_work_folder(job.folder / EXTENDING)
+            return _unchanged(job, run, differs)
+        before = resumed(job.folder, replace(job.plan, inputs=fresh), extend=True, name=EXTENDING)
+        plan = before.plan
+        work = open_work_folder(job.folder, plan, before.differs, before.extends, EXTENDING)
+        source = Source(work, len(plan.units), plan.config.when_stored())
+
+        def finish() -> BuildResult:
+            job.execution.log.write("finalise", units=source.units)
+            with stage(job.folder) as change:
+                outcome = conclude_extension(job.folder, source)
+                result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
+                add_units(change, source, outcome, plan.inputs, extension_record(result, plan))
+            return result
+
+        return job.complete(plan, work, finish)
+
+
+def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildResult:
+    none = {"photos": 0, "people": 0, "kept": 0, "rejected": {}}
+    return BuildResult(job.folder, none, stored_card(run).models, None, [0] * 8, differs, {})
+
+
+def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall: float) -> BuildResult:
+    passed = outcome.gathered.stages
+    seconds = {name: count.seconds for name, count in passed.items()} | {"wall": wall}
+    met = coverage(job.stated, outcome.photos) if job.stated else None
+    counts, sectors = said_of(outcome.settled, photos), sectors_of(outcome.settled)
+    job.execution.log.write("rejects", **counts["rejected"])
+    counts["stages"] = {
+        name: {"photos": count.photos, "people": count.people, "rejected": count.rejected}
+        for name, count in passed.items()
+    }
+    return BuildResult(job.folder, counts, models_of(weights_used(job.plan.config)), met, sectors, differs, seconds)
+
+
+def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[Found]:
+    """Inputs, without the sidecar and anything that lies in the output folder."""
+    if is_url(photos) or is_remote(out):
+        return discover(photos)
+    inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
+    found = [found for found in discover(photos) if _place(found.path) != beside]
+    if not found:
+        raise InputError(f"there is nothing but the sidecar in {photos}")
+    inputs = [found for found in found if inside not in _place(found.path).parents]
+    if not inputs:
+        raise InputError(f"every photo lies in the output folder {out}; choose another folder for the dataset")
+    return inputs
+
+
+def _place(path: Path) -> Path:
+    """Absolute, with the links of the folder resolved, not of the file: that may be a link to itself."""
+    return path.parent.resolve() / path.name
+
+
+def _make_pipeline(config: Config, sidecar: Sidecar | None) -> Pipeline:
+    return Pipeline(stages(config, sidecar))
+
+
+def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
+    """Content of ``run.json``."""
+    return {
+        "tool": "phq",
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "plan": plan.id,
+        "config": plan.config.model_dump(mode="json"),
+        "sidecar": sidecar_record(plan.sidecar, result.coverage),
+        "weights": [vars(weight) for weight in weights_used(plan.config)],
+        "body": {"name": load_body().name, "sha256": load_body().sha256},
+        "counts": result.counts,
+        "seconds": rounded_seconds(result),
+    }
+
+
+def rounded_seconds(result: BuildResult) -> dict[str, float]:
+    """For the record and the log."""
+    return {name: round(value, 3) for name, value in sorted(result.seconds.items())}
+
+
+def extension_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
+    """What ``run.json`` says of an extension."""
+    said = run_record(result, plan)
+    names = ("version", "python", "plan", "sidecar", "weights", "body", "counts", "seconds")
+    changed = {"changed": len(result.differs.changed), "vanished": len(result.differs.vanished)}
+    return {**{name: said[name] for name in names}, **changed}
+
+
+def _card(result: BuildResult) -> Card:
+    return Card("One-quarter headshots over 360°", __version__, result.models)
+
+
+def models_of(weights: Iterable[Weight], body: bool = True) -> tuple[Model, ...]:
+    """Networks, and the body model if it takes part, with their licences."""
+    networks = [Model(w.name, w.purpose, w.licence, w.source) for w in weights]
+    return *networks, *([body_entry(load_body())] if body else [])

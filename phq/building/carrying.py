@@ -1,0 +1,80 @@
+"""The work that executors do for a plan: a unit of photos through a pipeline, as `phq.building.executors.contract.Work`."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from phq.building.executors.contract import Refusal, Task, Tell
+from phq.building.plan import NOTE
+from phq.building.unit import UnitResult, opened, run_unit
+from phq.people import Photo
+from phq.photos.discover import Found
+from phq.stages.pipeline import Pipeline
+from phq.system.threads import single_threaded
+
+
+class RunUnit(Protocol):
+    """Carries a unit's inputs through the pipeline into a folder, see `phq.building.unit.run_unit`. Picklable."""
+
+    def __call__(
+        self, pipeline: Pipeline, inputs: Sequence[Any], work: Path, number: int, refused: Mapping[int, Refusal]
+    ) -> UnitResult:
+        """Run it; the photos in `refused` (by index) become rejects and are not touched."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A unit that is done."""
+
+    number: int
+    result: UnitResult
+    seconds: float
+    """Of the clock on the wall, with reading and writing."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the log."""
+        stages = {name: round(count.seconds, 4) for name, count in self.result.stages.items()}
+        counts = {"photos": self.result.photos, "kept": self.result.kept, "rejected": dict(self.result.reasons)}
+        return {"unit": self.number, **counts, "seconds": round(self.seconds, 3), "stages": stages}
+
+
+@dataclass(frozen=True)
+class CarryUnits:
+    """Makes a pipeline once a worker and carries units through it into the work folder. Its parts are picklable."""
+
+    make_pipeline: Callable[[], Pipeline]
+    work: Path
+    carry: RunUnit = run_unit
+    open_input: Callable[[Any, Refusal | None], Photo] = opened
+    """Makes the photo of an input."""
+
+    def setup(self) -> Pipeline:
+        """Load the networks."""
+        with single_threaded():
+            return self.make_pipeline()
+
+    def run(self, state: Pipeline, task: Task, tell: Tell) -> Carried:
+        """One unit into the work folder."""
+        state.tell, start = tell, time.perf_counter()
+        with single_threaded():
+            result = self.carry(state, task.items, self.work, task.number, task.refused)
+        return Carried(task.number, result, time.perf_counter() - start)
+
+    def run_alone(self, state: Pipeline, task: Task, item: int, tell: Tell) -> None:
+        """One photo, and nothing is written."""
+        state.tell = tell
+        with single_threaded():
+            for _ in state.each([self.open_input(task.items[item], None)]):
+                pass
+
+    def sees(self, task: Task) -> dict[str, str]:
+        """The plan's note in the work folder, and whether the first photo is there."""
+        note = self.work / NOTE
+        seen = {str(self.work): hashlib.sha256(note.read_bytes()).hexdigest() if note.exists() else "nothing"}
+        first: Found = task.items[0]
+        return seen | {str(first.path): "a file" if first.path.exists() else "nothing"}

@@ -1,0 +1,96 @@
+"""The contact sheet: crops in the order of their yaw, each beside itself with mask and fitted body drawn over it."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as Pil
+from PIL.PngImagePlugin import PngInfo
+
+from phq.camera.convention import intrinsics
+from phq.pose.drawn import BODIES, Bodies
+from phq.pose.render import draw_body
+from phq.schema import SCHEMA_VERSION
+from phq.system.arrays import Floats, Image
+from phq.system.atomic import write_bytes
+
+Fields = dict[str, Any]
+TILE = 256
+COLUMNS = 4
+MOST = 24
+BODY_COLOUR = (90, 170, 255)
+OUTSIDE = 0.45
+"""Brightness that is left of what lies outside the mask."""
+
+
+def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
+    """At most `most` rows, evenly over all samples in the order of their yaw: back views appear by themselves."""
+    return [rows[number] for number in chosen([r["camera_yaw_deg"] for r in rows], [r["key"] for r in rows], most)]
+
+
+def chosen(yaws: Sequence[float], keys: Sequence[str], most: int = MOST) -> list[int]:
+    """Numbers of the rows that `choose` takes, by yaw (degrees) and key of each."""
+    ordered: list[int] = np.lexsort((np.array(keys, "S16"), np.array(yaws, float))).tolist()
+    if len(ordered) <= most:
+        return ordered
+    return [ordered[round(i * (len(ordered) - 1) / (most - 1))] for i in range(most)]
+
+
+def write_contact_sheet(
+    path: Path, rows: list[Fields], fetch: Callable[[Fields], dict[str, bytes]], bodies: Bodies = BODIES
+) -> None:
+    """Draw the sheet as a PNG; an empty dataset gets an empty sheet."""
+    tiles = [pair(row, fetch(row), bodies) for row in choose(rows)] or [np.zeros((TILE, 2 * TILE, 3), np.uint8)]
+    while len(tiles) % COLUMNS and len(tiles) > COLUMNS:
+        tiles.append(np.zeros_like(tiles[0]))
+    rows_of_tiles = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+    png = io.BytesIO()
+    signature = PngInfo()
+    signature.add_text("Software", SCHEMA_VERSION)  # tells it from a picture of the user's, see phq.dataset.owner
+    picture = Pil.fromarray(np.vstack(rows_of_tiles))
+    picture.save(png, "PNG", pnginfo=signature, compress_level=1, compress_type=zlib.Z_RLE)  # a quarter of the time
+    write_bytes(path, png.getvalue())
+
+
+def pair(row: Fields, members: dict[str, bytes], bodies: Bodies = BODIES) -> Image:
+    """TILE × 2·TILE × 3: the crop, and the crop with mask and body, with its yaw written on it.
+
+    A body that is not the one that the record names, or none, is said on it too.
+    """
+    jpg = Pil.open(io.BytesIO(members["jpg"]))
+    jpg.draft("RGB", (TILE, TILE))  # decodes a large crop at half its size or less
+    crop = np.asarray(jpg.convert("RGB").resize((TILE, TILE), Pil.Resampling.BOX))
+    mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
+    masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
+    drawn = laid_over(masked, row, bodies, opacity=0.55)
+    said = [f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}", bodies.note(row)]
+    return _caption(np.hstack([crop, drawn]), [line for line in said if line])
+
+
+def laid_over(picture: Image, row: Fields, bodies: Bodies, opacity: float) -> Image:
+    """The square picture with the body of its record over it, or the picture if there is none to draw."""
+    found = bodies.drawn(row)
+    if found is None:
+        return picture
+    K = np.diag([len(picture), len(picture), 1.0]) @ np.reshape(row["intrinsics"], (3, 3))
+    return draw_body(picture, found.vertices, found.body.faces, K, colour=BODY_COLOUR, opacity=opacity)
+
+
+def pixel_intrinsics(size: int) -> Floats:
+    """3×3 intrinsics in pixels of a size × size picture."""
+    return np.diag([size, size, 1.0]) @ intrinsics()
+
+
+def _caption(image: Image, lines: Sequence[str]) -> Image:
+    written = np.ascontiguousarray(image)
+    for number, text in enumerate(lines):
+        place = (5, TILE - 8 - 16 * (len(lines) - 1 - number))
+        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(written, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
+    return written

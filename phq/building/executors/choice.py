@@ -1,0 +1,105 @@
+"""Which executor a run has, and how it is made."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+
+from phq.building.executors.contract import Executor, Limits
+from phq.building.executors.inline import Inline
+from phq.building.executors.processes import Processes
+from phq.errors import ConfigError
+from phq.system.logs import SILENT, RunLog
+from phq.system.resources import Resources
+from phq.system.threads import auto_workers
+from phq.weights.devices import VARIABLE
+
+PHOTO_TIMEOUT_S = 120.0
+SETUP_TIMEOUT_S = 600.0
+
+
+class Engine(str, Enum):
+    """Where units are run."""
+
+    inline = "inline"
+    """In the calling process, without protection from crashes and hangs."""
+    processes = "processes"
+    ray = "ray"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a plan is run. Nothing of this changes what comes out of it.
+
+    Raises:
+        ConfigError: a number that cannot be, or an option of another engine.
+    """
+
+    engine: Engine = Engine.processes
+    workers: int | None = None
+    """None: as many as cores and memory (of the machine, of its container, or of the cluster) have room for."""
+    photo_timeout: float = PHOTO_TIMEOUT_S
+    """Seconds a photo may take; 0 for any time."""
+    address: str | None = None
+    """Of a Ray cluster; None for one on this machine."""
+    gpus_per_worker: float = 0.0
+    """That Ray reserves."""
+    log: RunLog = SILENT
+    setup_timeout: float = SETUP_TIMEOUT_S
+    """Seconds a worker may take to start and open its networks; 0 for any time. In-process nobody can watch it."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ConfigError(f"workers = {self.workers}: at least one is needed")
+        for name in ("photo_timeout", "setup_timeout", "gpus_per_worker"):
+            if not getattr(self, name) >= 0:  # a number that is none is not either
+                raise ConfigError(f"{name} = {getattr(self, name)}: it cannot be negative")
+        if self.engine != Engine.ray and (self.address or self.gpus_per_worker):
+            raise ConfigError("address and gpus_per_worker belong to the executor ray")
+
+    def executor(self, wants: Resources, tasks: int) -> Executor:
+        """Make it.
+
+        Args:
+            wants: of a worker. tasks: how many there are to run.
+        """
+        limits = Limits(self.photo_timeout or float("inf"), self.setup_timeout or float("inf"))
+        if self.engine == Engine.ray:
+            from phq.building.executors.ray_data import RayData
+
+            share = Resources(wants.cpus, max(wants.gpus, self.gpus_per_worker), wants.memory)
+            return RayData(self.address, self.workers, share, limits, _device())
+        if self.engine == Engine.inline:
+            return Inline()
+        most = self.workers or auto_workers(wants.memory)
+        return Processes(max(1, min(most, tasks)), limits)
+
+
+def _device() -> dict[str, str]:
+    """The choice of a device as `phq.weights.devices.use_device` has left it to this process's children."""
+    return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+
+
+def local(workers: int | None) -> Execution:
+    """On this machine, with all that cores and memory have room for, or as many processes as are said; 1 is this
+    process itself, for scripts without a main guard and for notebooks.
+
+    Raises:
+        ConfigError: fewer than one.
+    """
+    return Execution(Engine.inline if workers == 1 else Engine.processes, workers)
+
+
+def workers_of(text: str) -> int | None:
+    """A number of workers as people write it; None for ``auto``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigError(f"--workers {text}: expected a whole number or auto") from None

@@ -1,0 +1,231 @@
+"""Adding finished units to a dataset that stands: new shards behind the old ones, and everything else by its journal.
+
+No byte of an old shard is written again and no old sample is judged again: first come stays. Until the journal's one
+rename the dataset is the old one, afterwards the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from phq.building.executors.contract import Task
+from phq.building.executors.inline import Inline
+from phq.building.finalise.dataset import Outcome, Source
+from phq.building.finalise.gather import check_units, gather, pieces
+from phq.building.finalise.settle import STANDING, Settled, settle
+from phq.building.finalise.shards import WriteShards, rows_path, shard_jobs
+from phq.building.finalise.tables import merged, rows_of, write_groups
+from phq.building.frozen import Difference, Frozen, compare, freeze, thaw
+from phq.building.plan import forget_plan, frozen_inputs
+from phq.config.build import Config
+from phq.dataset.describe import DESCRIBED, Descriptions, Tables
+from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS
+from phq.dataset.root import Root
+from phq.dataset.run import read_run
+from phq.dataset.scrub import Scrubber
+from phq.dataset.tombstones import read_tombstones
+from phq.decisions.alike import COMPACT, STORED, compacted
+from phq.decisions.rows import Fields
+from phq.errors import ConfigError, OutputError
+from phq.photos.discover import Found, Stamp
+from phq.system.atomic import atomic_write, output_errors
+from phq.system.journal import Change, recover
+from phq.system.place import is_remote
+
+
+@dataclass(frozen=True)
+class Known:
+    """The photos that a dataset has been made of."""
+
+    frozen: Frozen
+    """Where nobody has kept what told their files apart, the stamps are (-1, '')."""
+    sha256: dict[str, str]
+    """By name; '' for one that could not be read."""
+
+
+def known_photos(folder: Path) -> Known:
+    """Read them from a dataset's tables, and from the list beside it if it is still there.
+
+    Raises:
+        OutputError: one of them is damaged.
+    """
+    names: dict[str, str] = {}
+    for table in (MANIFEST, REJECTS):
+        columns = _columns(folder / table, ["source_path", "source_sha256"])
+        names.update(zip(*(columns[name].to_pylist() for name in columns.column_names), strict=True))
+    stamps: dict[str, Stamp] = dict.fromkeys(names, (-1, ""))
+    if (folder / INPUTS).exists():
+        listed = thaw(folder / INPUTS)
+        stamps |= dict(zip(listed.names, listed.stamps, strict=True))
+    frozen = Frozen(list(stamps), list(stamps.values()), (len(stamps),))
+    return Known(frozen, {name: sha256 or "" for name, sha256 in names.items()})
+
+
+def _columns(path: Path, names: Sequence[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=list(names), use_threads=False)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # Arrow says OSError of damaged pages
+        raise OutputError(f"{path} is damaged or lacks a column, so nothing can be added: {error}") from error
+
+
+def forget_if_added(work: Path, known: Known) -> None:
+    """Forget an extension that was killed when all of it stood in the dataset and only its work folder was left.
+
+    Raises:
+        OutputError: its note or its list of photos is damaged.
+    """
+    frozen = frozen_inputs(work)
+    if frozen is not None and not known.sha256.keys().isdisjoint(frozen.names):
+        forget_plan(work)
+
+
+def since(known: Known, inputs: Sequence[Found]) -> Difference:
+    """What is new, and which photos are no longer what they were: those that look changed are read."""
+    differs = compare(known.frozen, inputs)
+    there = {found.name: found for found in inputs}
+    changed = [name for name in differs.changed if not _same(known, there[name])]
+    return Difference(differs.new, tuple(changed), differs.vanished)
+
+
+def _same(known: Known, found: Found) -> bool:
+    before = known.sha256.get(found.name, "")
+    try:
+        digest = hashlib.sha256(found.path.read_bytes()).hexdigest()
+    except OSError:
+        return not before
+    return digest == before
+
+
+def run_to_extend(folder: Path) -> Fields:
+    """``run.json`` of a dataset that can be extended.
+
+    Raises:
+        OutputError: it lies at a URL, or `phq build` has not made it.
+    """
+    if is_remote(folder):
+        raise OutputError(
+            f"{folder} holds a finished dataset, and an object store cannot change several files in one step: extend a "
+            "copy on a disk, or build the new photos into a dataset of their own and merge the two"
+        )
+    recover(folder)
+    run = read_run(Root(folder))
+    if not {"plan", "config", "weights"} <= run.keys() or "merged" in run:
+        raise OutputError(f"{folder} was not made by phq build, so there is no telling how new photos would be treated")
+    return run
+
+
+def settings_to_extend(folder: Path, run: Fields, given: Config | None) -> Config:
+    """The configuration of the dataset.
+
+    Raises:
+        ConfigError: another one is given, or it was written by a phq whose settings this one does not know.
+    """
+    try:
+        before = Config.model_validate(run["config"])
+    except ValidationError as error:
+        raise ConfigError(f"{folder} was built by another version of phq, with other settings: {error}") from error
+    if given is not None and given.canonical() != before.canonical():
+        old, new = before.model_dump(), given.model_dump()
+        names = ", ".join(name for name in old if old[name] != new[name])
+        raise ConfigError(f"{folder} was built with another configuration ({names}): give the same one, or none")
+    return before
+
+
+def conclude_extension(folder: Path, source: Source) -> Outcome:
+    """As `phq.building.finalise.dataset.conclude_units`, beside the samples that stand.
+
+    Raises:
+        DamagedUnitError: a unit has to be computed again.
+        OutputError: the dataset's manifest is damaged, or lacks a column: an older phq has made it.
+    """
+    check_units(source.work, source.units)
+    gone = {stone.key_sha256 for stone in read_tombstones(folder)}
+    gathered = gather(source.work, range(source.units), source.config, gone)
+    names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name not in COMPACT]
+    before = compacted(_columns(folder / MANIFEST, names))
+    return Outcome(settle(gathered.table, source.config, before), gathered)
+
+
+def add_units(change: Change, source: Source, outcome: Outcome, inputs: Sequence[Found], told: Fields) -> None:
+    """Write the new shards, and stage what changes in the dataset.
+
+    Args:
+        change: of the dataset, open since before the outcome was concluded: nobody else has changed it meanwhile.
+        inputs: the new photos. told: what ``run.json`` is to say of the extension.
+
+    Raises:
+        DamagedUnitError: a unit has to be computed again.
+        OutputError: the dataset cannot be written, or a table of it is damaged.
+    """
+    folder, settled, work = change.folder, outcome.settled, source.work
+    shards = _shards_there(folder)
+    jobs = list(shard_jobs(settled, {split: len(names) for split, names in shards.items()}))
+    for _ in Inline().run(WriteShards(work / "new", work), (Task(n, [job]) for n, job in enumerate(jobs))):
+        pass
+    for job in jobs:
+        shards[job.name.partition("/")[0]][job.name] = len(job.samples)
+        with output_errors(folder / job.name):
+            (work / "new" / job.name).replace(change.path(job.name))
+    _stage_tables(change, settled, work, [job.name for job in jobs])
+    _stage_inputs(change, inputs)
+    before, after = _tables(folder), _tables(change.path(MANIFEST).parent)
+    first = {job.name.partition("/")[0]: job.name for job in reversed(jobs)}
+    run = read_run(Root(folder))
+    extended = [*run.get("extended", []), {**told, "shards": sorted(first.values())}]
+    Descriptions(change, Scrubber(frozenset(), frozenset()), before, after, shards).stage({**run, "extended": extended})
+
+
+def restarts(run: Any) -> frozenset[str]:
+    """Shards with which an extension begins, by ``run.json``: their keys do not go on where the last ones end."""
+    try:
+        return frozenset(str(name) for entry in run["extended"] for name in entry["shards"])
+    except (KeyError, TypeError):
+        return frozenset()
+
+
+def _shards_there(folder: Path) -> dict[str, dict[str, int]]:
+    """Split → samples of each of its shards, by number."""
+    counts = _columns(folder / MANIFEST, ["shard"])["shard"].value_counts().to_pylist()
+    samples = {entry["values"]: entry["counts"] for entry in counts}
+    found: dict[str, dict[str, int]] = {}
+    for split in SPLITS:
+        names = [f"{split}/{path.name}" for path in sorted((folder / split).glob("*.tar"))]
+        found[split] = {name: samples.get(name, 0) for name in names}
+    return found
+
+
+def _stage_tables(change: Change, settled: Settled, work: Path, names: Sequence[str]) -> None:
+    """Manifest and rejects: the old rows, and the new ones by key or behind them."""
+    folder, splits = change.folder, list(settled.by_split())
+    old = _columns(folder / MANIFEST, ["key"])["key"].to_pylist()
+    new = settled.kept
+    keys = np.array([*old, *new["key"].to_pylist()], "S16")
+    whose = np.array([0] * len(old) + [1 + splits.index(split) for split in new["split"].to_pylist()], np.int8)
+    parts = [rows_of([rows_path(work, name) for name in names if name.startswith(f"{split}/")]) for split in splits]
+    turn = whose[np.argsort(keys, kind="stable")]
+    with atomic_write(change.path(MANIFEST)) as stream:
+        write_groups(stream, merged([rows_of([folder / MANIFEST]), *parts], turn))
+    with atomic_write(change.path(REJECTS)) as stream:
+        write_groups(stream, chain(rows_of([folder / REJECTS]), pieces(work, settled.rejects)))
+
+
+def _stage_inputs(change: Change, inputs: Sequence[Found]) -> None:
+    """The list of photos, longer by the new ones; where it has gone it stays away, and an extension reads all files."""
+    if (change.folder / INPUTS).exists():
+        before = thaw(change.folder / INPUTS)
+        old = [Found(Path(name), name, stamp=s) for name, s in zip(before.names, before.stamps, strict=True)]
+        freeze(change.path(INPUTS), [*old, *inputs], (*before.parts, len(inputs)))
+
+
+def _tables(folder: Path) -> Tables:
+    return Tables(*(_columns(folder / name, DESCRIBED) for name in (MANIFEST, REJECTS)))

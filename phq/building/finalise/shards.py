@@ -1,0 +1,188 @@
+"""Finalising a shard: samples from the units' blobs into one tar, and their rows into a table beside the units.
+
+A shard is a task for the same executors as a unit of photos. Its note is written last: with it the shard is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from phq.building.executors.contract import Task, Tell
+from phq.building.finalise.gather import DamagedUnitError, take, unit_errors
+from phq.building.finalise.settle import Settled
+from phq.building.unit import blob_path
+from phq.dataset.croissant import StoredFile
+from phq.dataset.folder import shard_name
+from phq.dataset.layout import MIN_SHARDS, plan_shards, sample_bytes
+from phq.dataset.tables import write_rows
+from phq.dataset.tar import MEMBERS, ShardWriter, read_member
+from phq.decisions.rows import STORAGE
+from phq.errors import PhqError
+from phq.schema import DECISION
+from phq.system.atomic import atomic_write, output_errors, write_bytes
+from phq.system.place import file_system, is_remote
+
+GROUP = 256
+"""Rows of a shard in memory at a time."""
+_RANGES = 64
+"""Samples that are asked for at once where each request is a journey."""
+_TAKEN = ("key", "unit", "split", *DECISION, *STORAGE)
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """A shard that is to be written."""
+
+    name: str
+    """Path inside the dataset."""
+    samples: pa.Table
+    """`_TAKEN`, in order."""
+
+    @property
+    def sha256(self) -> str:
+        """Of what goes into it: another plan, or other samples that stand, give a shard of this name other samples."""
+        return hashlib.sha256(json.dumps(self.samples.to_pylist()).encode()).hexdigest()
+
+
+def shard_jobs(settled: Settled, first: Mapping[str, int] | None = None) -> Iterator[ShardJob]:
+    """Every shard of a dataset, split by split, made as it is asked for.
+
+    Args:
+        first: number of the first shard of each split, where others stand already.
+    """
+    for split, rows in settled.by_split().items():
+        start = (first or {}).get(split, 0)
+        if first is not None and not len(rows):
+            continue
+        table = settled.table.select(_TAKEN)
+        sizes = [table[f"{prefix}_size"].take(pa.array(rows)).to_pylist() for prefix in MEMBERS.values()]
+        ranges = plan_shards([sample_bytes(sample) for sample in zip(*sizes, strict=True)], max(1, MIN_SHARDS - start))
+        for number, part in enumerate(ranges or [range(0)]):
+            yield ShardJob(shard_name(split, start + number), take(table, rows[part.start : part.stop]))
+
+
+@dataclass(frozen=True)
+class WriteShards:
+    """`phq.building.executors.contract.Work`: makes shards out of a work folder."""
+
+    out: Path
+    """Where the shards go."""
+    work: Path
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def run(self, state: None, task: Task, tell: Tell) -> StoredFile:
+        """One shard, unless it is done."""
+        (job,) = task.items
+        if task.refused:
+            raise PhqError(f"worker processes die as they write {job.name}; what is finished is kept")
+        return shard_done(self.out, self.work, job) or write_shard(self.out, self.work, job)
+
+    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None:
+        """There is one item: nothing to tell apart."""
+
+    def sees(self, task: Task) -> dict[str, str]:
+        """Whether the units are there."""
+        return {str(self.work): "a folder" if self.work.exists() else "nothing"}
+
+
+def note_path(work: Path, name: str) -> Path:
+    """What says that a shard is done."""
+    return work / f"{Path(name).stem}.json"
+
+
+def rows_path(work: Path, name: str) -> Path:
+    """Rows of a shard that is done, as the manifest has them."""
+    return work / f"{Path(name).stem}.rows.parquet"
+
+
+def shard_done(out: Path, work: Path, job: ShardJob) -> StoredFile | None:
+    """Size and checksum of a shard that is done, None if it is not, was one of other samples, or has been touched."""
+    shard, rows = out / job.name, rows_path(work, job.name)
+    try:
+        said = json.loads(note_path(work, job.name).read_bytes())
+        done = StoredFile(job.name, said["size"], said["sha256"])
+        same = said["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
+        return done if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_shard(out: Path, work: Path, job: ShardJob) -> StoredFile:
+    """Write tar, rows and note, in this order, in place of those of an earlier attempt.
+
+    Raises:
+        DamagedUnitError: a sample is not what its unit says.
+        OutputError: see `phq.system.atomic.output_errors`.
+    """
+    note = note_path(work, job.name)
+    with output_errors(note):
+        note.unlink(missing_ok=True)
+    with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name) as shard:
+        write_rows(stream, _rows(work, job, shard), complete=True, group=GROUP)
+    done = StoredFile(job.name, shard.measured.size, shard.measured.sha256)
+    said = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
+    write_bytes(note, json.dumps(said).encode())
+    return done
+
+
+def _rows(work: Path, job: ShardJob, shard: ShardWriter) -> Iterator[dict[str, Any]]:
+    """Add sample after sample to the shard; its row is its json, and what was decided."""
+    for start in range(0, len(job.samples), _RANGES):
+        samples = job.samples.slice(start, _RANGES).to_pylist()
+        for sample, content in zip(samples, contents(work, samples), strict=True):
+            members = members_of(sample, content)
+            places: dict[str, Any] = {"shard": job.name}
+            for name, (offset, size) in shard.add(sample["key"], members).items():
+                places |= {f"{MEMBERS[name]}_offset": offset, f"{MEMBERS[name]}_size": size}
+            said = {name: sample[name] for name in ("split", *DECISION)}
+            yield json.loads(members["json"]) | said | places
+
+
+def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
+    """The bytes of each sample: its members lie one after the other in its unit's blob."""
+    places = [(s["unit"], s["jpg_offset"], sum(s[f"{prefix}_size"] for prefix in MEMBERS.values())) for s in samples]
+    if is_remote(work) and places:
+        fs, folder = file_system(work)
+        paths = [f"{folder}/{blob_path(work, unit).name}" for unit, _, _ in places]
+        starts, ends = [start for _, start, _ in places], [start + size for _, start, size in places]
+        found = fs.cat_ranges(paths, starts, ends, on_error="return")
+        return [_checked(unit, content) for (unit, _, _), content in zip(places, found, strict=True)]
+    return [_content(work, *place) for place in places]
+
+
+def _checked(unit: int, content: bytes | Exception) -> bytes:
+    with unit_errors(unit):
+        if isinstance(content, Exception):
+            raise content
+        return content
+
+
+def _content(work: Path, unit: int, offset: int, size: int) -> bytes:
+    with unit_errors(unit):
+        return read_member(blob_path(work, unit), offset, size)
+
+
+def members_of(sample: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
+    """The members by name.
+
+    Raises:
+        DamagedUnitError: the image is not the one whose hash is the key, or the json is none.
+    """
+    ends = np.cumsum([sample[f"{prefix}_size"] for prefix in MEMBERS.values()]).tolist()
+    members = {name: content[start:end] for name, start, end in zip(MEMBERS, [0, *ends], ends, strict=False)}
+    if hashlib.sha256(members["jpg"]).hexdigest()[:16] != sample["key"]:
+        raise DamagedUnitError(sample["unit"], f"the key of sample {sample['key']} is not the hash of its image")
+    with unit_errors(sample["unit"]):
+        if json.loads(members["json"])["key"] != sample["key"]:
+            raise DamagedUnitError(sample["unit"], f"the json of sample {sample['key']} is of another one")
+    return members

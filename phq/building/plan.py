@@ -1,0 +1,244 @@
+"""What a build has to do: the frozen list of inputs, cut into work units by content, not by the number of workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from phq import __version__
+from phq.building.frozen import SAME, Difference, Frozen, compare, freeze, thaw
+from phq.config.build import Config
+from phq.dataset.folder import WORK
+from phq.errors import OutputError
+from phq.photos.discover import Found
+from phq.schema import SCHEMA_VERSION
+from phq.system.atomic import output_errors, write_bytes
+from phq.system.locking import LOCK
+from phq.system.place import file_system, is_remote
+
+NOTE = "plan.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A build: inputs in order, configuration, and how many photos make a unit."""
+
+    inputs: list[Found]
+    config: Config
+    sidecar: str = field(default="", kw_only=True)
+    """sha256 of the sidecar file, '' without one."""
+    weights: tuple[str, ...] = field(default=(), kw_only=True)
+    """sha256 of weights that do not come with phq."""
+    parts: tuple[int, ...] = field(default=(), kw_only=True)
+    """Inputs of the first plan and of each extension, each cut into units by itself; () is one part."""
+
+    @property
+    def id(self) -> str:
+        """Hash of the configuration, the sidecar and the photos' names; the same on every machine."""
+        names = [found.name for found in self.inputs]
+        parted = [list(self.parts)] if len(self.parts) > 1 else []
+        given = [{"weights": list(self.weights)}] if self.weights else []
+        text = json.dumps([__version__, SCHEMA_VERSION, self.config.canonical(), self.sidecar, names, *parted, *given])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def fingerprint(self) -> str:
+        """Hash of `id`, and size and time of every photo: what an interrupted build must still find unchanged."""
+        text = json.dumps([self.id, [found.told_apart() for found in self.inputs]])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def units(self) -> list[list[Found]]:
+        """Inputs cut into consecutive units."""
+        return [self.inputs[start:stop] for start, stop in _cuts(self.parts or (len(self.inputs),))]
+
+
+def unit_size(photos: int) -> int:
+    """Photos a unit: small for a small plan (progress, balance), larger for a large one (fewer files)."""
+    return 4 if photos <= 256 else 16 if photos <= 16384 else 64
+
+
+def _cuts(parts: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    end = 0
+    for size in parts:
+        start, end = end, end + size
+        yield from ((i, min(i + unit_size(size), end)) for i in range(start, end, unit_size(size)))
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A plan beside what an interrupted build has left."""
+
+    plan: Plan
+    """As it was frozen, and perhaps extended; the plan as it was given, if they have nothing in common."""
+    differs: Difference = SAME
+    """How the inputs differ from the frozen ones."""
+    extends: str | None = None
+    """Fingerprint of the frozen plan that this one extends."""
+
+
+def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
+    """The plan as an interrupted build has frozen it, if these inputs are the same.
+
+    Args:
+        plan: of the inputs as they are now.
+        extend: add inputs that are new as another part, and go on where others have changed or are gone.
+        name: of the work folder.
+
+    Raises:
+        OutputError: inputs have changed or are gone because another folder is given: they are not lost, and would
+            become rejects.
+    """
+    noted, frozen = noted_id(out / name), frozen_inputs(out / name)
+    if frozen is None:
+        return Resumed(plan)
+    differs = compare(frozen, plan.inputs)
+    there = {found.name: found for found in plan.inputs}
+    root = _root(plan.inputs)
+    stamped = zip(frozen.names, frozen.stamps, strict=True)
+    old = [replace(there.get(name, Found(root / name, name)), stamp=stamp) for name, stamp in stamped]
+    before = replace(plan, inputs=old, parts=frozen.parts if len(frozen.parts) > 1 else ())
+    if before.fingerprint() != noted or (not extend and any(differs.sentences())):
+        return Resumed(plan, differs)
+    if differs.vanished or differs.changed:
+        _check_root(out, name, root)
+    if not differs.new:
+        return Resumed(before, differs)
+    new = [there[name] for name in differs.new]
+    return Resumed(replace(before, inputs=old + new, parts=(*frozen.parts, len(new))), differs, noted)
+
+
+def _check_root(out: Path, name: str, root: Path) -> None:
+    before = _noted(out / name, "root")
+    if before not in (None, _absolute(root)):
+        raise OutputError(
+            f"{out} holds an unfinished build of the photos in {before}, and not all of them are in {root}: finish it "
+            f"by the command that began it, then add the others with --extend; or remove {out / name} to start anew"
+        )
+
+
+def _absolute(root: Path) -> str:
+    return str(root) if is_remote(root) else str(root.resolve())
+
+
+def _root(inputs: Sequence[Found]) -> Path:
+    """Folder that the names are relative to: whatever has gone would lie there, and is not mistaken for another."""
+    for found in inputs:
+        parts = PurePosixPath(found.name).parts
+        if found.path.parts[-len(parts) :] == parts:
+            return found.path.parents[len(parts) - 1]
+    return inputs[0].path.parent
+
+
+def frozen_inputs(work: Path) -> Frozen | None:
+    """The list of the plan whose work lies there; None if there is none.
+
+    Raises:
+        OutputError: the plan's note or the list is damaged.
+    """
+    noted = noted_id(work)
+    listed = work / f"inputs-{noted}.parquet"
+    return thaw(listed) if noted is not None and listed.exists() else None
+
+
+def noted_id(work: Path) -> str | None:
+    """Fingerprint of the plan whose work lies there; None if there is none.
+
+    Raises:
+        OutputError: its note is damaged.
+    """
+    return _noted(work, "id")
+
+
+def _noted(work: Path, what: str) -> str | None:
+    note = work / NOTE
+    if not note.exists():
+        return None
+    try:
+        return str(json.loads(note.read_bytes())[what])
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{note} is damaged ({error}), so nobody can tell which build has left it; remove {work} to start anew"
+        ) from error
+
+
+def open_work_folder(
+    out: Path, plan: Plan, differs: Difference = SAME, extends: str | None = None, name: str = WORK
+) -> Path:
+    """The work folder of this plan, new or with what an interrupted build had finished.
+
+    Args:
+        differs, extends: see `Resumed`. name: of the folder.
+
+    Raises:
+        OutputError: the folder holds the unfinished work of another plan, or cannot be written.
+    """
+    work, fingerprint = out / name, plan.fingerprint()
+    with output_errors(work):
+        work.mkdir(parents=True, exist_ok=True)
+        found = noted_id(work)
+        if found not in (None, fingerprint, extends):
+            raise OutputError(_of_another(out, work, differs))
+        if found is None:
+            _empty(work)
+        for stale in sorted(work.glob("*.tmp")):
+            stale.unlink()
+    listed = work / f"inputs-{fingerprint}.parquet"
+    if found != fingerprint or not listed.exists():
+        freeze(listed, plan.inputs, plan.parts or (len(plan.inputs),))
+        note = {"id": fingerprint, "photos": len(plan.inputs), "root": _absolute(_root(plan.inputs))}
+        write_bytes(work / NOTE, json.dumps(note).encode())
+    with output_errors(work):
+        for stale in sorted(work.glob("inputs-*.parquet")):
+            if stale != listed:
+                stale.unlink()
+    return work
+
+
+def _empty(work: Path) -> None:
+    """Remove all but the lock: units without a note belong to a plan that was done, and whose folder somebody was
+    removing when he was killed."""
+    for path in sorted(work.glob("*")):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def forget_plan(work: Path) -> None:
+    """What lies there is of no use any more: the next `open_work_folder` removes it.
+
+    Raises:
+        OutputError: the note cannot be removed.
+    """
+    with output_errors(work / NOTE):
+        (work / NOTE).unlink(missing_ok=True)
+
+
+def inputs_path(work: Path) -> Path:
+    """The frozen list of an open work folder."""
+    return work / f"inputs-{noted_id(work)}.parquet"
+
+
+def _of_another(out: Path, work: Path, differs: Difference) -> str:
+    told = "; ".join(differs.sentences())
+    hint = ", or add what is new with --extend" if differs.new else ""
+    return (
+        f"{out} holds an unfinished build of other photos or another configuration or sidecar"
+        f"{f' ({told})' if told else ''}; finish it, choose another folder, or remove {work}{hint}"
+    )
+
+
+def close_work_folder(work: Path) -> None:
+    """Remove the work folder once the dataset stands."""
+    if is_remote(work):
+        fs, name = file_system(work)
+        if fs.exists(name):
+            fs.rm(name, recursive=True)
+    elif work.exists():
+        with suppress(FileNotFoundError):  # another process, which has found the dataset whole, is removing it too
+            shutil.rmtree(work)

@@ -1,0 +1,85 @@
+"""The progress of a plan: on a terminal a bar and a line for each reason, elsewhere a plain line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from types import TracebackType
+
+from tqdm import tqdm
+
+from phq.building.unit import UnitResult
+
+PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts units as they finish.
+
+    Thresholds decide at the end of a build: people are counted as annotated here who are rejected then.
+    """
+
+    def __init__(self, photos: int, done: int, quiet: bool) -> None:
+        self.photos, self.done = photos, done
+        self.people, self.kept, self.reasons = 0, 0, Counter[str]()
+        self._start = self._said = time.monotonic()
+        self._before = done
+        self._plain = not quiet and not sys.stderr.isatty()
+        # mininterval 0: a unit takes seconds, and the last one must show
+        self._bar = tqdm(total=photos, initial=done, unit="photo", disable=quiet or self._plain, mininterval=0)
+        self._lines: dict[str, tqdm[None]] = {}
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for line in reversed(self._lines.values()):
+            line.close()
+        self._bar.close()
+        if self._plain and self._said > self._start:
+            self._say()
+
+    def add(self, result: UnitResult) -> None:
+        """One unit more."""
+        self.done += result.photos
+        self.kept += result.kept
+        self.people += result.kept + sum(result.reasons.values())
+        self.reasons += result.reasons
+        self._bar.set_postfix_str(self._counts(), refresh=False)
+        self._bar.update(result.photos)
+        if not self._bar.disable:
+            self._show_reasons()
+        if self._plain and (time.monotonic() - self._said > PLAIN_EVERY_S or self.done == self.photos):
+            self._say()
+
+    def remark(self, text: str) -> None:
+        """A sentence about something unexpected, above the bar."""
+        if self._plain:
+            print(f"phq: {text}", file=sys.stderr, flush=True)
+        elif not self._bar.disable:
+            self._bar.write(f"phq: {text}", file=sys.stderr)
+
+    @property
+    def _elapsed(self) -> float:
+        return max(time.monotonic() - self._start, 1e-3)
+
+    def _counts(self) -> str:
+        rejected = sum(self.reasons.values())
+        return f"{self.people / self._elapsed:.2f} people/s, annotated {self.kept}, rejected {rejected}"
+
+    def _show_reasons(self) -> None:
+        for reason, count in self.reasons.items():
+            if reason not in self._lines:
+                self._lines[reason] = tqdm(bar_format="{desc}", position=len(self._lines) + 1, leave=True)
+            self._lines[reason].set_description_str(f"  {count:6d}  {reason}")
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        rate = (self.done - self._before) / self._elapsed
+        left = tqdm.format_interval((self.photos - self.done) / rate) if rate else "?"
+        reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
+        line = f"{self.done}/{self.photos} photos, {rate:.2f} photos/s, {self._counts()}, {left} left"
+        print(line + (f" ({reasons})" if reasons else ""), file=sys.stderr, flush=True)

@@ -1,0 +1,261 @@
+"""`annotate`: labels made again beside the shards, as an overlay. What ``phq annotate`` does is this one call."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq import __version__
+from phq.building.build import models_of
+from phq.building.carrying import CarryUnits
+from phq.building.executors.choice import Execution, local
+from phq.building.plan import noted_id, open_work_folder
+from phq.building.running import run_plan
+from phq.config.build import Config
+from phq.curate.annotate.bodies import placing
+from phq.curate.annotate.chain import make_pipeline
+from phq.curate.annotate.groups import Selection, select
+from phq.curate.annotate.raw_photos import find_photos
+from phq.curate.annotate.sheet import draw_state
+from phq.curate.annotate.stating import Statement, state
+from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
+from phq.dataset.derived import check_picture
+from phq.dataset.folder import MANIFEST, WORK
+from phq.dataset.overlays import check_name, check_taken, stack_names
+from phq.dataset.reader import Dataset
+from phq.dataset.run import read_run
+from phq.decisions.settings import settings_for
+from phq.errors import ConfigError, InputError, OutputError
+from phq.photos.discover import Found
+from phq.pose.body import Body, load_body
+from phq.pose.body_choice import body_entry, open_body
+from phq.pose.transfer import Transfer, transfer_to
+from phq.stages.pipeline import foreign, weights_used
+from phq.system.locking import alone_in
+from phq.weights.licences import Model, notices
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What an annotation yielded."""
+
+    name: str
+    """Of the overlay."""
+    stages: list[str]
+    samples: int
+    kinds: dict[str, int]
+    """Samples by what was looked at: ``raw`` photo, stored ``crop``, or the ``record`` alone."""
+    statement: Statement
+    models: tuple[Model, ...]
+    """What touched the labels, with its licence."""
+    placed: dict[str, Any]
+    """How another body was placed, see `phq.curate.annotate.bodies.placing`; {} if none was asked for."""
+
+
+def annotate(  # noqa: PLR0913 - the options of the command
+    dataset: str | Path,
+    name: str,
+    *,
+    stages: Sequence[str] | None = None,
+    raw: str | Path | None = None,
+    where: str | None = None,
+    preset: str | None = None,
+    config: Path | None = None,
+    sets: Sequence[str] = (),
+    workers: int | None = None,
+    body: str | None = None,
+    sheet: Path | None = None,
+    quiet: bool = True,
+    say: Callable[[str], object] = lambda _: None,
+) -> Annotated:
+    """Run some stages again over a dataset as its overlays leave it, and put the result on top as overlay `name`.
+
+    No shard is touched. The person is the stored box; the picture is the stored one, so a camera that would have cut
+    it differently is stated by ``intrinsics``. A person whom a stage throws out is rejected in the overlay, with the
+    labels from before. Samples in ``rejects.parquet`` have no stored picture and stay what they are. An interrupted
+    annotation is continued by the same call.
+
+    Args:
+        dataset: a folder. name: see `phq.dataset.overlays.check_name`.
+        stages: names of `phq.curate.annotate.groups.GROUPS`; all by default. What they need comes along.
+        raw: folder, list or glob of the photos, found again by their sha256; where one is not found or cannot be
+            decoded, and where `raw` is None, the stored crop stands in.
+        where: only samples for which this condition holds, see `phq.dataset.filters.matching`.
+        preset, config, sets: as for a build; by default what the dataset was built with.
+        workers: processes, by default one a core; the result does not depend on it.
+        body: a word of `phq.pose.body_choice`: the labels that are there are stated for that body, and no stage runs.
+        sheet: PNG to draw some of the samples in, with their new labels.
+        quiet: no progress bar. say: is given a sentence where something is done that was not asked for.
+
+    Raises:
+        ConfigError, InputError, OutputError, WeightError, MissingExtraError: with a sentence for the user; what was
+            finished stays.
+    """
+    selection = select(stages, body)
+    chosen = open_body(body) if body is not None else load_body()
+    transfer = transfer_to(chosen)  # a body that cannot be used is refused before anything is done
+    if sheet is not None:
+        check_picture(sheet)
+    samples = _samples(dataset, name, where)
+    folder = samples.root.local
+    assert folder is not None
+    settings = settings_for(samples.run, preset, config, sets)
+    execution = local(workers)
+    for line in (*selection.lines, *notices(weights_used(settings, selection.places))):
+        say(line)
+    plan = _plan(samples, raw, settings, selection, chosen, say)
+    with _alone(_work_folder(folder, name), samples, plan) as work:
+        labels = _run(samples, plan, selection, body, work, execution, quiet)
+        about = _about(samples, settings, selection, transfer, where, labels)
+        statement = state(samples, name, labels, selection, settings, about)
+        shutil.rmtree(work, ignore_errors=True)
+    if sheet is not None:
+        draw_state(sheet, folder, name, samples.keys, body)
+    models, placed = _models(settings, selection, chosen), about["body"].get("placed", {})
+    return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
+
+
+def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
+    """Every sample to annotate, kept or not, that has a stored picture."""
+    check_name(name)
+    opened = Dataset(dataset, where=where, rejects=True)
+    if opened.root.local is None:
+        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    if name in stack_names(opened.run):  # what a kill after the last write may have left
+        shutil.rmtree(_work_folder(opened.root.local, name), ignore_errors=True)
+    check_taken(opened.root, name, stack_names(opened.run))
+    stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
+    if not len(stored):
+        raise InputError(f"{dataset} has no stored sample" + (f" with {where}" if where else ""))
+    return stored
+
+
+def _work_folder(folder: Path, name: str) -> Path:
+    return folder / f"{WORK}-annotate-{name}"
+
+
+def _plan(
+    samples: Dataset, raw: str | Path | None, config: Config, selection: Selection, body: Body,
+    say: Callable[[str], object],
+) -> AnnotatePlan:
+    assert samples.root.local is not None
+    names = ("source_sha256", "source_path", "pose_presence")
+    digests, recorded, presence = (samples.columns([name])[name].to_pylist() for name in names)
+    wanted = dict(zip(digests, recorded, strict=True))
+    paths = _found_again(raw, wanted, selection, say)
+    keeping = sum(seen > 0 and digest not in paths for digest, seen in zip(digests, presence, strict=True))
+    if selection.photo_pixels and keeping:
+        _say_who_keeps_landmarks(keeping, len(samples), selection, say)
+    inputs: dict[str, StoredInput] = {}
+    for number, (digest, name, key) in enumerate(zip(digests, recorded, samples.keys, strict=True)):
+        found = paths.get(digest)
+        together = digest if found else key  # people of one photo share its pixels
+        before = inputs[together].samples if together in inputs else ()
+        path = found or samples.root.local / MANIFEST
+        inputs[together] = StoredInput(path, name, (*before, number), found is not None)
+    weights = foreign(weights_used(config, selection.places))
+    return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, body, paths), weights=weights)
+
+
+def _found_again(
+    raw: str | Path | None, wanted: Mapping[str, str], selection: Selection, say: Callable[[str], object]
+) -> dict[str, Path]:
+    if raw is None:
+        return {}
+    if not selection.pixels:
+        say(f"no stage that was chosen looks at a picture: {raw} is not read")
+        return {}
+    paths = find_photos(raw, wanted)
+    if len(paths) < len(wanted):
+        say(f"{len(wanted) - len(paths)} photos were not found in {raw}: their samples are seen in the stored crops")
+    return paths
+
+
+def _say_who_keeps_landmarks(keeping: int, samples: int, selection: Selection, say: Callable[[str], object]) -> None:
+    if keeping == samples and selection.names == ["keypoints"]:
+        raise ConfigError("keypoints are found in the photo, a stored crop shows too little of it; give --raw PHOTOS")
+    say(f"{keeping} samples are seen in their stored crops: they keep their landmarks, found in the whole photo")
+
+
+def _task(samples: Dataset, selection: Selection, body: Body, paths: Mapping[str, Path]) -> str:
+    """What an annotation depends on beside configuration and the photos' names."""
+    return json.dumps([samples.overlays, selection.names, samples.keys, sorted(paths), body.name, body.sha256])
+
+
+def _run(
+    samples: Dataset, plan: AnnotatePlan, selection: Selection, body: str | None, work: Path, execution: Execution,
+    quiet: bool,
+) -> pa.Table | None:
+    """What the stages say of every sample, see `phq.curate.annotate.units.unit_schema`; None if there are none to run."""
+    if not selection.stages:
+        return None
+    inner = open_work_folder(work, plan)
+    setup = partial(make_pipeline, samples, plan.config, selection, body)
+    carry = CarryUnits(setup, inner, partial(annotate_unit, columns=selection.columns), open_stored)
+    run_plan(carry, plan, execution, quiet)
+    return read_units(inner, len(plan.units), selection.columns)
+
+
+@contextmanager
+def _alone(work: Path, samples: Dataset, plan: AnnotatePlan) -> Iterator[Path]:
+    """The annotation's work folder, for this process alone; an error leaves it only if it can be continued.
+
+    Raises:
+        OutputError: another process has it, it holds the work of another plan, or it cannot be made.
+    """
+    with alone_in(work, f"another phq process is making the annotation in {work}; wait until it has finished"):
+        try:
+            _check_resumed(work, plan)
+            yield work
+        except BaseException:
+            if not (work / WORK).exists() or stack_names(read_run(samples.root)) != samples.overlays:
+                shutil.rmtree(work, ignore_errors=True)  # nothing could continue from it
+            raise
+
+
+def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
+    if noted_id(work / WORK) not in (None, plan.fingerprint()):
+        raise OutputError(
+            f"{work} holds an unfinished annotation of that name which this one cannot continue: it is of other "
+            "samples, photos or overlays, or has other options; choose another name, or remove that folder"
+        )
+
+
+def _about(
+    samples: Dataset, config: Config, selection: Selection, transfer: Transfer, where: str | None,
+    labels: pa.Table | None,
+) -> dict[str, Any]:
+    """What the overlay says of how it was made."""
+    kinds = labels["kind"] if labels is not None else pa.chunked_array([["record"] * len(samples)])
+    counts = sorted(pc.value_counts(kinds).to_pylist(), key=lambda entry: str(entry["values"]))
+    body = transfer.body
+    of_body: dict[str, Any] = {"name": body.name, "sha256": body.sha256, "licence": body_entry(body).licence}
+    if "body" in selection.names and labels is not None:
+        of_body["placed"] = placing(samples, labels, transfer)
+    return {
+        "command": "annotate",
+        "version": __version__,
+        "stages": selection.names,
+        "below": samples.overlays,
+        "where": where or "",
+        "samples": {entry["values"]: entry["counts"] for entry in counts},
+        "config": config.model_dump(mode="json"),
+        "weights": [vars(weight) for weight in weights_used(config, selection.places)],
+        "body": of_body if selection.body else {},
+        "models": [vars(model) for model in _models(config, selection, body)],
+    }
+
+
+def _models(config: Config, selection: Selection, body: Body) -> tuple[Model, ...]:
+    bodies = (body_entry(body),) if selection.body else ()
+    return models_of(weights_used(config, selection.places), body=False) + bodies

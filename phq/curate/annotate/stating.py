@@ -1,0 +1,128 @@
+"""From what the stages say to the overlay: decide again, leave out what has not changed, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq.config.build import Config
+from phq.curate.annotate.groups import Selection
+from phq.curate.annotate.units import settled
+from phq.dataset.overlays import apply_overlays, write_overlay
+from phq.dataset.reader import Dataset
+from phq.dataset.whole_columns import columns as known_columns
+from phq.decisions.again import NEEDED, decide_again, revisable, thrown_out_row
+from phq.decisions.rows import Fields
+from phq.schema import DECISION, Row
+
+BATCH = 1024
+"""Rows turned into Python objects at a time."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What an overlay changes."""
+
+    columns: list[str]
+    """Columns of the overlay: those in which anything has changed."""
+    thrown_out: Counter[str]
+    """Samples that a stage has thrown out, by reason."""
+    left: Counter[str]
+    """Samples that were kept and are not any more, by reason."""
+    entered: Counter[str]
+    """Samples that are kept now, by the reason for which they were not."""
+
+
+Decisions = dict[str, Fields]
+"""`DECISION` by key."""
+
+
+def state(
+    samples: Dataset,
+    name: str,
+    labels: pa.Table | None,
+    selection: Selection,
+    config: Config,
+    about: Mapping[str, Any],
+) -> Statement:
+    """Write the overlay `name`.
+
+    Args:
+        samples: those that were annotated. labels: see `phq.curate.annotate.units.unit_schema`; None if no stage has run.
+
+    Raises:
+        OutputError: the dataset has got another overlay meanwhile, or cannot be written.
+    """
+    folder = samples.root.local
+    assert folder is not None
+    thrown_out = _thrown_out(labels)
+    before = {row["key"]: row for row in known_columns(samples, ["key", *DECISION]).to_pylist()}
+    if "decisions" in selection.names:
+        whole = _as_they_stand(folder, labels)
+        now = decide_again(whole, before.keys(), thrown_out, revisable(selection.names), config)
+    else:
+        now = {key: thrown_out_row(*why) for key, why in thrown_out.items()}
+    after = {key: _settled(old, now.get(key, old)) for key, old in before.items()}
+    columns = _changed(before, after, labels)
+    written = columns or ["decision"]  # an overlay has at least one column; this one then says that nothing has changed
+    write_overlay(folder, name, _rows(labels, after, written), written, about, below=samples.overlays)
+    return Statement(columns, Counter(why[0] for why in thrown_out.values()), *_moves(before, after))
+
+
+def _thrown_out(labels: pa.Table | None) -> dict[str, tuple[str, str]]:
+    """Reason and detail by key of samples that a stage has thrown out."""
+    if labels is None:
+        return {}
+    rows = labels.filter(pc.not_equal(labels["reason"], "")).select(["key", "reason", "detail"]).to_pylist()
+    return {row["key"]: (row["reason"], row["detail"]) for row in rows}
+
+
+def _as_they_stand(folder: Path, labels: pa.Table | None) -> pa.Table:
+    """`NEEDED` of every stored sample, the new labels among them: duplicates are looked for among all."""
+    whole = known_columns(Dataset(folder, rejects=True, where="shard <> ''"), NEEDED)
+    if labels is None:
+        return whole
+    new = [name for name in labels.column_names if name in NEEDED and name not in DECISION]
+    return apply_overlays(whole, [labels.select(new)])
+
+
+def _settled(old: Fields, new: Fields) -> Fields:
+    return {"key": old["key"], **{name: settled(name, new[name], old[name]) for name in DECISION}}
+
+
+def _changed(before: Decisions, after: Decisions, labels: pa.Table | None) -> list[str]:
+    """Columns in which anything has changed, in the order of `Row`."""
+    changed = {name for key, old in before.items() for name in DECISION if after[key][name] != old[name]}
+    if labels is not None:
+        changed |= set(pc.unique(pc.list_flatten(labels["changed"])).to_pylist())
+    return [name for name in Row.model_fields if name in changed]
+
+
+def _rows(labels: pa.Table | None, after: Decisions, columns: list[str]) -> Iterator[Fields]:
+    decisions = [name for name in columns if name in DECISION]
+    if labels is None:
+        yield from ({name: row[name] for name in ("key", *decisions)} for row in after.values())
+        return
+    said = labels.select(["key", *(name for name in columns if name not in DECISION)])
+    for batch in said.to_batches(max_chunksize=BATCH):
+        for row in batch.to_pylist():
+            yield row | {name: after[row["key"]][name] for name in decisions}
+
+
+def _moves(before: Decisions, after: Decisions) -> tuple[Counter[str], Counter[str]]:
+    """Samples that have left, by their reason, and those that have entered, by the reason they had."""
+    left: Counter[str] = Counter()
+    entered: Counter[str] = Counter()
+    for key, old in before.items():
+        new = after[key]
+        if (old["decision"], new["decision"]) == ("kept", "rejected"):
+            left[new["reason"]] += 1
+        if (old["decision"], new["decision"]) == ("rejected", "kept"):
+            entered[old["reason"]] += 1
+    return left, entered

@@ -1,0 +1,90 @@
+"""What a balanced dataset is to look like: the bins, and the share of each direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.curate.balance.fill import Doubles, Longs
+from phq.errors import ConfigError
+
+YAW_BINS = 24
+"""Of 15°, from −180°: ±90°, where front meets back, is an edge."""
+PITCH_STEP, HEAD_STEP = 15.0, 30.0
+"""Degrees; bins are centred on 0."""
+UNIFORM, FRONT_BACK = "uniform-yaw", "front-back"
+
+
+def yaw_bin(yaw_deg: Doubles) -> Longs:
+    """Bin of each yaw, 0 to `YAW_BINS` − 1."""
+    return np.asarray(np.floor((yaw_deg + 180.0) * (YAW_BINS / 360.0)), np.int64) % YAW_BINS
+
+
+def is_front(bins: Longs) -> NDArray[np.bool_]:
+    """Whether the bins are those of cameras less than 90° from the front."""
+    return np.asarray(np.abs(bins - (YAW_BINS - 1) / 2) < YAW_BINS / 4)
+
+
+def cells(yaw: Doubles, pitch: Doubles, turn: Doubles, nod: Doubles) -> Longs:
+    """(N, 3) bins of yaw, pitch, and head pose: 5 of pitch and 5 × 3 of turn and nod, the outermost ones open."""
+    pitches, turns = (_centred(values, step, 2) for values, step in ((pitch, PITCH_STEP), (turn, HEAD_STEP)))
+    return np.stack([yaw_bin(yaw), pitches, 3 * turns + _centred(nod, HEAD_STEP, 1)], axis=1)
+
+
+def _centred(values: Doubles, step: float, most: int) -> Longs:
+    return np.clip(np.floor(values / step + 0.5), -most, most).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Target:
+    """How much of the whole each direction gets."""
+
+    front_to_back: float | None
+    """Mass of the front half over that of the back half; None for equal bins all round."""
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """From ``uniform-yaw`` or ``front-back=R``.
+
+        Raises:
+            ConfigError: neither, or R is no ratio.
+        """
+        if text == UNIFORM:
+            return cls(None)
+        name, _, ratio = text.partition("=")
+        try:
+            value = float(ratio)
+        except ValueError:
+            value = math.nan
+        if name != FRONT_BACK or not (math.isfinite(value) and value > 0):
+            raise ConfigError(f"--target {text!r}: expected {UNIFORM}, or {FRONT_BACK}=R with R above 0, such as 1.5")
+        return cls(value)
+
+    def shares(self, bins: Longs, counts: Longs) -> Doubles:
+        """Relative share of each occupied bin of yaw; within a half, as many as there are or as wide as it is."""
+        if self.front_to_back is None:
+            return np.ones(len(bins))
+        shares, front = counts.astype(np.float64), is_front(bins)
+        for half, mass in ((front, self.front_to_back), (~front, 1.0)):
+            shares[half] *= mass / max(shares[half].sum(), 1.0)
+        return shares
+
+
+def floors(settings: Sequence[str]) -> dict[str, float]:
+    """Least value by column, from texts such as ``blur=0.5``.
+
+    Raises:
+        ConfigError: one of them is something else.
+    """
+    found: dict[str, float] = {}
+    for text in settings:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise ConfigError(f"--quality-min {text!r}: expected SCORE=VALUE, such as blur=0.5") from None
+    return found

@@ -1,0 +1,148 @@
+"""What describes the shards: index.json of each split, schema.json, run.json, and the card."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from phq.curate.verify.kinds import Violation
+from phq.dataset.card import Card
+from phq.dataset.card_sections import SECTIONS, card_faults, card_of, croissant_faults, right_card, stated_files
+from phq.dataset.croissant import StoredFile, stored_file
+from phq.dataset.folder import CROISSANT, MANIFEST
+from phq.dataset.overlays import stack_names
+from phq.dataset.wids_index import wids_index
+from phq.errors import InputError
+from phq.schema import SCHEMA_VERSION, json_schema
+
+Shards = Mapping[str, Sequence[tuple[str, int, int]]]
+"""Split → file name, number of samples and bytes of each of its shards, as `wids_index` takes them."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A dataset as it is, for comparison with what is said about it; tables that cannot be used are None."""
+
+    folder: Path
+    shards: Shards
+    manifest: pa.Table | None
+    rejects: pa.Table | None
+    checksums: Mapping[str, str]
+    """sha256 of every shard by its path inside the dataset; empty if they were not read as a whole."""
+    run: Mapping[str, Any] | None
+
+    def paths(self) -> list[str]:
+        """Every shard by its path inside the dataset, in order."""
+        return [f"{split}/{name}" for split, shards in self.shards.items() for name, _, _ in shards]
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
+    """``run.json``, and why it cannot be used."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None, [Violation("run_missing", path.name)]
+    try:
+        run = json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        return None, [Violation("run_unreadable", path.name, "", str(error))]
+    if not isinstance(run, dict) or run.get("schema_version") != SCHEMA_VERSION:
+        return None, [Violation("run_unreadable", path.name, "", f"it does not say schema_version {SCHEMA_VERSION!r}")]
+    try:
+        stack_names(run)
+    except InputError as error:
+        return run, [Violation("run_unreadable", path.name, "", str(error))]
+    return run, []
+
+
+def json_file(value: Any) -> bytes:
+    """Bytes of a json file that describes the dataset, as `phq.dataset.write` writes them."""
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+
+
+def beside_violations(state: Described) -> Iterator[Violation]:
+    """Everything that is said about the dataset and is not so."""
+    for split, shards in state.shards.items():
+        yield from _index_violations(state.folder, split, shards)
+    if _content(state.folder / "schema.json") != json_file(json_schema()):
+        yield Violation("schema_wrong", "schema.json")
+    for name, detail in wrong_counts(state).items():
+        yield Violation("run_counts", "run.json", "", f"{name}: {detail}")
+    yield from _card_violations(state)
+
+
+def _card_violations(state: Described) -> Iterator[Violation]:
+    if state.manifest is None or state.rejects is None:
+        return
+    card = card_of(state.run)
+    right = right_card(card or Card("", "", ()), state.manifest, state.rejects)
+    sections = SECTIONS if card else SECTIONS[:2]  # the licences of the models are in run.json alone
+    for kind, detail in card_faults(_content(state.folder / "README.md"), right, sections):
+        yield Violation(kind, "README.md", "", detail)
+    if card:
+        content = _content(state.folder / CROISSANT)
+        for kind, file, detail in croissant_faults(content, card, state.manifest, stored_files(state)):
+            yield Violation(kind, file, "", detail)
+
+
+def stored_files(state: Described) -> list[StoredFile]:
+    """Manifest and every shard as they are; a shard that was not read as a whole as it is stated, else without sum."""
+    stated = stated_files(_content(state.folder / CROISSANT))
+    files = [stored_file(state.folder, MANIFEST)]
+    for split, shards in state.shards.items():
+        for name, _, size in shards:
+            file = f"{split}/{name}"
+            checksum = state.checksums.get(file)
+            files.append(StoredFile(file, size, checksum) if checksum else stated.get(file, StoredFile(file, size, "")))
+    return files
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _index_violations(folder: Path, split: str, shards: Sequence[tuple[str, int, int]]) -> Iterator[Violation]:
+    file = f"{split}/index.json"
+    content = _content(folder / file)
+    if content is None:
+        yield Violation("index_missing", file)
+    elif content != wids_index(split, shards):
+        yield Violation("index_wrong", file, "", _index_fault(content, shards))
+
+
+def _index_fault(content: bytes, shards: Sequence[tuple[str, int, int]]) -> str:
+    try:
+        stated = [(entry["url"], entry["nsamples"], entry["filesize"]) for entry in json.loads(content)["shardlist"]]
+    except (ValueError, KeyError, TypeError):
+        return "it is no index of wids"
+    for wrong in sorted(set(stated) ^ set(shards), key=str):
+        there = "listed" if wrong in stated else "there and not listed"
+        return f"{wrong[0]} with {wrong[1]} samples and {wrong[2]} bytes is {there}"
+    return "its order or its head is another"
+
+
+def wrong_counts(state: Described) -> dict[str, str]:
+    """Counts of ``run.json`` that differ from the tables', in words; a count that is not there is not missed."""
+    counts = (state.run or {}).get("counts")
+    if not isinstance(counts, dict) or state.manifest is None or state.rejects is None:
+        return {}
+    right = true_counts(counts, state.manifest, state.rejects)
+    wrong = {name: value for name, value in right.items() if counts[name] != value}
+    return {name: f"{counts[name]}, and the tables have {value}" for name, value in wrong.items()}
+
+
+def true_counts(counts: Mapping[str, Any], manifest: pa.Table, rejects: pa.Table) -> dict[str, Any]:
+    """The counts that tables can tell, of those that ``run.json`` states, in its form."""
+    reasons = Counter(rejects["reason"].to_pylist())
+    people = len(manifest) + len(rejects) - rejects["person_index"].null_count
+    rejected = dict(sorted(reasons.items())) if isinstance(counts.get("rejected"), dict) else len(rejects)
+    return {k: v for k, v in {"kept": len(manifest), "people": people, "rejected": rejected}.items() if k in counts}
+

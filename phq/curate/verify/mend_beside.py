@@ -1,0 +1,130 @@
+"""Repair of what stands beside shards and manifest: everything that follows from them, and what was left over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phq.building.plan import close_work_folder
+from phq.curate.verify.beside import Described, json_file, stored_files, true_counts
+from phq.curate.verify.overlays import check_overlay, known_keys
+from phq.curate.verify.report import Report
+from phq.dataset.card_sections import card_of, mended_card, right_card, stated_files
+from phq.dataset.croissant import croissant, stored_file
+from phq.dataset.folder import CROISSANT, REJECTS, WORK
+from phq.dataset.overlays import STORAGE
+from phq.dataset.tables import Rows, read_table, write_table
+from phq.dataset.wids_index import wids_index
+from phq.schema import json_schema
+from phq.system.journal import Change
+
+
+def _files(report: Report, *kinds: str) -> list[str]:
+    """Files at fault, each once, in the order of the report."""
+    return list(dict.fromkeys(found.file for found in report.violations if found.kind in kinds))
+
+
+def mend_leftovers(report: Report, change: Change) -> list[str]:
+    """Remove what interrupted runs left."""
+    names = _files(report, "leftover")
+    for name in names:
+        if name == WORK:
+            close_work_folder(change.folder / WORK)
+        else:
+            change.delete(name)
+    return [f"{name} removed" for name in names]
+
+
+def mend_rejects(report: Report, change: Change) -> list[str]:
+    """An empty table where there were no rejects; places blanked in one that names some."""
+    if _files(report, "reject_stored"):
+        blank = dict.fromkeys(STORAGE) | {"shard": ""}
+        rows = (row | blank for row in read_table(change.folder / REJECTS).to_pylist())
+        write_table(change.path(REJECTS), rows, complete=False)
+        return [f"{REJECTS}: places blanked"]
+    counts = (_described(report).run or {}).get("counts", {})
+    if _files(report, "rejects_missing", "rejects_unreadable") and counts.get("rejected") in (0, {}):
+        write_table(change.path(REJECTS), [], complete=False)
+        return [f"{REJECTS} written: there are none"]
+    return []
+
+
+def mend_overlays(report: Report, change: Change) -> list[str]:
+    """Put overlays in force that lie there and break nothing."""
+    state = _described(report)
+    if state.run is None or _files(report, "run_unreadable"):
+        return []
+    keys = known_keys(state.manifest, state.rejects)
+    names = [Path(file).stem for file in _files(report, "overlay_unlisted")]
+    sound = [name for name in names if not check_overlay(change.folder, name, keys)[0]]
+    if sound:
+        change.write("run.json", json_file({**state.run, "overlays": [*state.run.get("overlays", []), *sound]}))
+    return [f"overlay {name} put in force" for name in sound]
+
+
+def mend_indices(report: Report, change: Change) -> list[str]:
+    """index.json of each split that needs it."""
+    files = _files(report, "index_missing", "index_wrong")
+    for file in files:
+        split = file.partition("/")[0]
+        change.write(file, wids_index(split, _described(report).shards[split]))
+    return [f"{file} made from the shards" for file in files]
+
+
+def mend_schema(report: Report, change: Change) -> list[str]:
+    """schema.json."""
+    files = _files(report, "schema_wrong")
+    for file in files:
+        change.write(file, json_file(json_schema()))
+    return [f"{file} written" for file in files]
+
+
+def mend_counts(report: Report, change: Change) -> list[str]:
+    """Counts in run.json."""
+    files, state = _files(report, "run_counts"), _described(report)
+    for file in files:
+        assert state.run is not None and state.manifest is not None and state.rejects is not None
+        counts = state.run["counts"]
+        new = counts | true_counts(counts, state.manifest, state.rejects)
+        change.write(file, json_file({**state.run, "counts": new}))
+    return [f"{file}: counted again" for file in files]
+
+
+def mend_card(report: Report, change: Change) -> list[str]:
+    """README.md, or the parts of it that follow from the rows."""
+    files, state = _files(report, "card_missing", "card_wrong"), _described(report)
+    card = card_of(state.run)
+    if not files or card is None:
+        return []
+    assert state.manifest is not None and state.rejects is not None
+    path = change.folder / files[0]
+    text = path.read_bytes() if path.exists() else None
+    change.write(files[0], mended_card(text, right_card(card, state.manifest, state.rejects)).encode())
+    return [f"{files[0]} written"]
+
+
+def mend_croissant(report: Report, change: Change) -> list[str]:
+    """croissant.json; the checksum of a damaged file stays the one that it should have."""
+    wrong = _files(report, "croissant_missing", "croissant_wrong", "checksum_differs")
+    state = _described(report)
+    card = card_of(state.run)
+    if not wrong or card is None or state.manifest is None:
+        return []
+    path = change.folder / CROISSANT
+    before = path.read_bytes() if path.exists() else None
+    stated = stated_files(before)
+    damaged = {found.file for found in report.violations if found.kind != "checksum_differs"}
+    files = [stated.get(file.name, file) if file.name in damaged else file for file in stored_files(state)]
+    try:
+        files = [file if file.sha256 else stored_file(change.folder, file.name) for file in files]
+    except OSError:
+        return []
+    content = croissant(card, Rows(state.manifest), files[0], files[1:])
+    if content == before:
+        return []
+    change.write(CROISSANT, content)
+    return [f"{CROISSANT} made from manifest and shards"]
+
+
+def _described(report: Report) -> Described:
+    assert report.state is not None
+    return report.state

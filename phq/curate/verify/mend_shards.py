@@ -1,0 +1,102 @@
+"""Repair of shards: headers, padding and end around members that are whole, and jsons that the manifest has too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from phq.curate.verify.record import canonical, read_json
+from phq.curate.verify.report import Report
+from phq.curate.verify.rows import ManifestRows
+from phq.dataset.card_sections import stated_files
+from phq.dataset.croissant import StoredFile, stored_file
+from phq.dataset.folder import CROISSANT
+from phq.dataset.layout import BLOCK, blocks
+from phq.dataset.tar import MEMBERS, ShardWriter
+from phq.schema import Sample, sample_to_json
+from phq.system.journal import Change
+
+MENDS = frozenset((
+    "header_damaged", "header_not_canonical", "padding_not_zero", "end_damaged", "json_damaged", "json_invalid",
+    "json_not_canonical", "json_differs",
+))  # fmt: skip
+_STRANGE = (
+    "bytes_unaccounted", "member_unknown", "sample_unlisted", "key_repeated", "offset_wrong", "size_wrong",
+    "sample_missing",
+)  # fmt: skip
+"""Where a shard holds something else than the manifest says, writing it again could lose it."""
+Fields = Mapping[str, Any]
+
+
+def mend(report: Report, change: Change) -> list[str]:
+    """Write shards again whose members are where the manifest says; contents of images and masks stay as they are.
+
+    A json that is not whole is that of the manifest's row, if it has the recorded number of bytes. One that is whole
+    and says something else is replaced only if the shard then is the very file that ``croissant.json`` describes.
+    """
+    if report.state is None or report.state.manifest is None:
+        return []
+    strange = {found.file for found in report.violations if found.kind in _STRANGE}
+    broken = {found.file for found in report.violations if found.kind in MENDS}
+    stated = stated_files(_content(change.folder / CROISSANT))
+    rows = ManifestRows(change.folder)
+    names = [name for name in sorted(broken - strange) if name in report.state.paths()]
+    return [f"{name} written again" for name in names if _mended(change, name, rows.of(name), stated.get(name))]
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _mended(change: Change, name: str, rows: Sequence[Fields], stated: StoredFile | None) -> bool:
+    """Whether a better shard is staged."""
+    old = change.folder / name
+    ordered = sorted(rows, key=lambda row: int(row["jpg_offset"] or 0))
+    if not is_layout(ordered, old.stat().st_size):
+        return False
+    staged = change.path(name)
+    for doubtful in (True, False):
+        _write(staged, old, ordered, doubtful)
+        new = stored_file(change.folder, name, staged)
+        if new == stated or (not doubtful and new != stored_file(change.folder, name)):
+            return True
+    staged.unlink()
+    return False
+
+
+def is_layout(rows: Sequence[Fields], size: int) -> bool:
+    """Whether these places of members, and nothing else, fill a shard, whose file of `size` bytes has all of them."""
+    position = end = 0
+    for row in rows:
+        for prefix in MEMBERS.values():
+            offset, length = row[f"{prefix}_offset"], row[f"{prefix}_size"]
+            if offset != position + BLOCK or length is None or length < 0:
+                return False
+            end = offset + length
+            position = offset + BLOCK * blocks(length)
+    return end <= size
+
+
+def _write(path: Path, old: Path, rows: Sequence[Fields], doubtful: bool) -> None:
+    with old.open("rb") as stream, ShardWriter(path) as shard:
+        for row in rows:
+            members = dict(_members(stream, row))
+            members["json"] = _right_json(members["json"], row, doubtful)
+            shard.add(row["key"], members)
+
+
+def _members(stream: BinaryIO, row: Fields) -> Iterator[tuple[str, bytes]]:
+    for name, prefix in MEMBERS.items():
+        stream.seek(row[f"{prefix}_offset"])
+        yield name, stream.read(row[f"{prefix}_size"])
+
+
+def _right_json(content: bytes, row: Fields, doubtful: bool) -> bytes:
+    """The json of the row, where it may take the place of the stored one; `doubtful`: also of one that is whole."""
+    right = canonical(row)
+    if right is None or len(right) != len(content):
+        return content
+    sample = read_json(content)
+    whole = isinstance(sample, Sample) and sample_to_json(sample) == content
+    return content if whole and not doubtful else right

@@ -1,0 +1,106 @@
+"""`repair`: what of a dataset can be put right without loss; each step happens as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from phq.curate.verify import mend_manifest, mend_shards
+from phq.curate.verify.mend_beside import (
+    mend_card,
+    mend_counts,
+    mend_croissant,
+    mend_indices,
+    mend_leftovers,
+    mend_overlays,
+    mend_rejects,
+    mend_schema,
+)
+from phq.curate.verify.report import Report
+from phq.curate.verify.verify import check_is_dataset, verify
+from phq.errors import InputError
+from phq.system.journal import JOURNAL, Change, recover, stage
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of repair."""
+
+    kinds: frozenset[str]
+    """Violations it may put right."""
+    mend: Callable[[Report, Change], list[str]]
+    """Stages new files for what the report says, and tells in words what it has done."""
+    describes: bool = False
+    """It describes the samples: while some are missing, the old description says what is missing, and stays."""
+
+
+def _step(mend: Callable[[Report, Change], list[str]], *kinds: str, describes: bool = False) -> Step:
+    return Step(frozenset(kinds), mend, describes)
+
+
+MISSING = frozenset((
+    "shard_missing", "shard_unreadable", "shard_numbering", "shard_truncated", "bytes_unaccounted", "member_missing",
+    "member_unknown", "sample_missing", "sample_unlisted",
+))  # fmt: skip
+"""Violations after which a dataset is not all it was."""
+
+
+ROUNDS = (
+    (_step(mend_leftovers, "leftover"), Step(mend_shards.MENDS, mend_shards.mend)),
+    (
+        Step(mend_manifest.MENDS, mend_manifest.mend),
+        _step(mend_rejects, "reject_stored", "rejects_missing", "rejects_unreadable"),
+    ),
+    (
+        _step(mend_overlays, "overlay_unlisted"),
+        _step(mend_indices, "index_missing", "index_wrong", describes=True),
+        _step(mend_schema, "schema_wrong"),
+    ),
+    (
+        _step(mend_counts, "run_counts", describes=True),
+        _step(mend_card, "card_missing", "card_wrong", describes=True),
+    ),
+    (_step(mend_croissant, "croissant_missing", "croissant_wrong", "checksum_differs", describes=True),),
+)
+"""Each round looks at the dataset that the rounds before have left."""
+
+
+def repair(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
+    """Put right what can be put right without loss, and look again.
+
+    Shards are written again only around members that are whole; images, masks and anything of the user's are never
+    changed. What the first look finds and the last does not is repaired; the rest is in the report.
+
+    Args:
+        dataset, quick, workers, quiet: as for `phq.curate.verify.verify.verify`.
+
+    Raises:
+        InputError: there is no dataset in that folder.
+        OutputError: it cannot be written, or another process is changing it.
+    """
+    folder = Path(dataset)
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    done = _recovered(folder)
+    check_is_dataset(folder)
+    report = verify(folder, quick=quick, workers=workers, quiet=quiet)
+    for steps in ROUNDS:
+        found = {violation.kind for violation in report.violations}
+        mended = []
+        for step in steps:
+            if step.kinds & found and not (step.describes and MISSING & found):
+                with stage(folder) as change:
+                    mended += step.mend(report, change)
+        if mended:
+            done += mended
+            report = verify(folder, quick=quick, workers=workers, quiet=quiet)
+    report.repaired = done
+    return report
+
+
+def _recovered(folder: Path) -> list[str]:
+    if not (folder / JOURNAL).exists():
+        return []
+    recover(folder)
+    return [] if (folder / JOURNAL).exists() else ["an interrupted change was carried out or dropped"]

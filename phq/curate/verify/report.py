@@ -1,0 +1,74 @@
+"""What `verify` found, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from phq.curate.verify.beside import Described
+from phq.curate.verify.kinds import KIND_BY_NAME, Violation, advice
+
+
+@dataclass
+class Report:
+    """The state of a dataset."""
+
+    folder: Path
+    quick: bool
+    """Images and masks were not read."""
+    violations: list[Violation] = field(default_factory=list)
+    """In a fixed order, whatever the number of workers."""
+    notes: list[str] = field(default_factory=list)
+    """What is no part of the dataset."""
+    repaired: list[str] = field(default_factory=list)
+    """What was put right before this look, in words."""
+    shards: int = 0
+    samples: int = 0
+    size: int = 0
+    """Bytes of the shards."""
+    seconds: float = 0.0
+    state: Described | None = None
+    """The dataset as it was found, for `phq.curate.verify.repair`."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing breaks the format."""
+        return not self.violations
+
+    def lines(self) -> Iterator[str]:
+        """The report as text: a line a violation, then what each kind means."""
+        yield from (f"note  {note}" for note in self.notes)
+        yield from map(str, self.violations)
+        yield from (f"repaired  {what}" for what in self.repaired)
+        if self.violations:
+            yield ""
+            yield from advice(self.violations)
+        yield self.summary()
+
+    def summary(self) -> str:
+        """One line: verdict, size, speed."""
+        count = len(self.violations)
+        verdict = f"{count} violation{'s' * (count != 1)}" if count else "clean"
+        looked = "without the pictures" if self.quick else "every byte"
+        speed = f"{self.seconds:.1f} s, {self.size / 1e6 / max(self.seconds, 1e-9):.0f} MB/s"
+        return f"{verdict}   {self.shards} shards, {self.samples} samples, {looked}   {speed}"
+
+    def to_json(self) -> bytes:
+        """The report for programs."""
+        violations = [{**vars(found), "meaning": KIND_BY_NAME[found.kind].text} for found in self.violations]
+        record: dict[str, Any] = {
+            "dataset": str(self.folder),
+            "clean": self.clean,
+            "quick": self.quick,
+            "shards": self.shards,
+            "samples": self.samples,
+            "bytes": self.size,
+            "seconds": round(self.seconds, 3),
+            "violations": violations,
+            "notes": self.notes,
+            "repaired": self.repaired,
+        }
+        return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,181 @@
+"""`verify`: every byte of a dataset and every rule of the format; nothing is changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from tqdm import tqdm
+
+from phq.building.executors.calls import call_for_each
+from phq.building.finalise.extension import restarts
+from phq.curate.verify.beside import Described, beside_violations, read_run
+from phq.curate.verify.kinds import Violation
+from phq.curate.verify.leftover import folder_violations, notes
+from phq.curate.verify.overlays import check_overlay, known_keys, names_in_force, unlisted
+from phq.curate.verify.redacted import redaction_violations
+from phq.curate.verify.report import Report
+from phq.curate.verify.rows import ManifestRows
+from phq.curate.verify.shard import ShardCheck, ShardFindings
+from phq.curate.verify.splits import alike, repeated_people, repeated_pictures, split_violations
+from phq.curate.verify.tables import check_manifest, check_rejects
+from phq.dataset.folder import MANIFEST, REJECTS, shard_names
+from phq.dataset.layout import MIN_SHARDS
+from phq.dataset.overlays import overlay_file
+from phq.errors import InputError
+from phq.system.threads import available_cores
+
+
+def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
+    """Look at everything in a dataset's folder.
+
+    Args:
+        dataset: a local folder. quick: contents of images and masks are not read; tables, jsons, headers and places
+            are. workers: processes, by default one a core; the report does not depend on it.
+        quiet: no progress bar.
+
+    Raises:
+        InputError: there is no dataset in that folder.
+        PhqError: worker processes died of a shard.
+    """
+    folder = Path(dataset)
+    check_is_dataset(folder)
+    started = time.perf_counter()
+    report = Report(folder, quick, list(folder_violations(folder)), notes(folder))
+    manifest_found, manifest = check_manifest(folder)
+    rejects_found, rejects = check_rejects(folder, manifest)
+    run, run_found = read_run(folder)
+    report.violations += [*manifest_found, *rejects_found, *run_found]
+    shards = check_shards(folder, manifest, quick, workers or available_cores(), quiet)
+    report.violations += _shard_violations(folder, shards, manifest, restarts(run))
+    overlays, overlay_found = _overlays(folder, run, manifest, rejects)
+    report.violations += overlay_found
+    if manifest is not None:
+        report.violations += [*repeated_people(manifest), *split_violations(manifest, list(overlays.items()))]
+    tables = {MANIFEST: manifest, REJECTS: rejects, **overlays}
+    tables |= {name: pa.table({"key": list(found.places)}) for name, found in shards.items()}
+    named = {name: table for name, table in tables.items() if table is not None}
+    report.violations += redaction_violations(folder, named)
+    checksums = {name: found.sha256 for name, found in shards.items() if found.sha256}
+    report.state = Described(folder, indexed(folder, shards), manifest, rejects, checksums, run)
+    report.violations += beside_violations(report.state)
+    _measure(report, shards, started)
+    return report
+
+
+def check_is_dataset(folder: Path) -> None:
+    """Raises:
+    InputError: there is no dataset in the folder, nor what is left of one.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    if not (folder / MANIFEST).exists() and not any(shard_names(folder).values()):
+        raise InputError(f"{folder} holds no dataset: neither {MANIFEST} nor a shard is there")
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    compared: frozenset[str]
+
+
+@dataclass
+class _Context:
+    folder: Path
+    quick: bool
+    rows: ManifestRows | None
+
+
+def _open(folder: Path, quick: bool, with_rows: bool) -> _Context:
+    return _Context(folder, quick, ManifestRows(folder) if with_rows else None)
+
+
+def _check(context: _Context, job: _Job) -> ShardFindings:
+    rows = None if context.rows is None else context.rows.of(job.name)
+    return ShardCheck(context.folder, job.name, rows, context.quick, job.compared).run()
+
+
+def check_shards(
+    folder: Path, manifest: pa.Table | None, quick: bool, workers: int, quiet: bool
+) -> dict[str, ShardFindings]:
+    """Findings in every shard there is, by its path inside the dataset, in order of split and number."""
+    names = [name for shards in shard_names(folder).values() for name in shards]
+    compared = alike(manifest) if manifest is not None and not quick else {}
+    jobs = [_Job(name, compared.get(name, frozenset())) for name in names]
+    setup = partial(_open, folder, quick, manifest is not None)
+    found = {}
+    with tqdm(total=len(jobs), unit="shard", desc="verify", disable=quiet) as bar:
+        for findings in call_for_each(setup, _check, jobs, max(1, min(workers, len(jobs)))):
+            found[findings.name] = findings
+            bar.update()
+    return {name: found[name] for name in names}
+
+
+def _shard_violations(
+    folder: Path, shards: Mapping[str, ShardFindings], manifest: pa.Table | None, restarts: frozenset[str]
+) -> Iterator[Violation]:
+    for findings in shards.values():
+        yield from findings.violations
+    yield from _across_shards(shards, restarts)
+    for split, names in shard_names(folder).items():
+        least = min(MIN_SHARDS, sum(shards[name].samples for name in names))
+        if len(names) < least:
+            yield Violation("shards_too_few", split, "", f"{len(names)} of at least {least}")
+    if manifest is not None:
+        for entry in pc.value_counts(manifest["shard"]).to_pylist():
+            if entry["values"] not in shards:
+                yield Violation("shard_missing", entry["values"] or MANIFEST, "", f"{entry['counts']} samples")
+    yield from repeated_pictures({name: findings.digests for name, findings in shards.items()})
+
+
+def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]) -> Iterator[Violation]:
+    """Keys that two shards have, and shards that do not go on where the one before them ends, but for `restarts`:
+    with these an extension begins."""
+    first: dict[str, str] = {}
+    last = ("", "")
+    for name, findings in shards.items():
+        keys = list(findings.places)
+        for key in keys:
+            if first.setdefault(key, name) != name:
+                yield Violation("key_repeated", name, key, f"it is in {first[key]} too")
+        split = name.partition("/")[0]
+        if keys and split == last[0] and keys[0] < last[1] and name not in restarts:
+            yield Violation("key_order", name, keys[0], f"the shard before it ends with {last[1]}")
+        last = (split, keys[-1]) if keys else last
+
+
+def _overlays(
+    folder: Path, run: Mapping[str, Any] | None, manifest: pa.Table | None, rejects: pa.Table | None
+) -> tuple[dict[str, pa.Table], list[Violation]]:
+    """Overlays in force that can be used, bottom to top by their file, and what is wrong with any overlay."""
+    names = names_in_force(run)
+    keys = known_keys(manifest, rejects)
+    usable, found = {}, []
+    for name in names:
+        violations, table = check_overlay(folder, name, keys)
+        found += violations
+        if table is not None:
+            usable[overlay_file(name)] = table
+    found += [Violation("overlay_unlisted", overlay_file(name)) for name in unlisted(folder, names)]
+    return usable, found
+
+
+def indexed(folder: Path, shards: Mapping[str, ShardFindings]) -> dict[str, list[tuple[str, int, int]]]:
+    """Split → file name, samples and bytes of each of its shards."""
+    return {
+        split: [(Path(name).name, shards[name].samples, shards[name].size) for name in names]
+        for split, names in shard_names(folder).items()
+    }
+
+
+def _measure(report: Report, shards: Mapping[str, ShardFindings], started: float) -> None:
+    report.shards = len(shards)
+    report.samples = sum(findings.samples for findings in shards.values())
+    report.size = sum(findings.size for findings in shards.values())
+    report.seconds = time.perf_counter() - started

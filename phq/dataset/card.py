@@ -1,0 +1,209 @@
+"""The dataset card: front matter with the type of every feature for `datasets`, then a page for people."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from phq.dataset.credits import MOST, counted, licence_lines
+from phq.dataset.statements import names_of
+from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
+from phq.weights.licences import Model
+
+_DTYPES = {str: "string", int: "int64", float: "float64", bool: "bool"}
+YAW_SECTORS = (
+    (-180, "back"),
+    (-135, "back, subject's right"),
+    (-90, "subject's right side"),
+    (-45, "front, subject's right"),
+    (0, "front"),
+    (45, "front, subject's left"),
+    (90, "subject's left side"),
+    (135, "back, subject's left"),
+)
+
+
+
+
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card says beyond the rows themselves."""
+
+    title: str
+    version: str
+    """Version of phq."""
+    models: tuple[Model, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As ``run.json`` keeps it, under "card"."""
+        return asdict(self)
+
+
+def stored_card(run: Mapping[str, Any]) -> Card:
+    """The card of a dataset that stands, so that it can be written again.
+
+    Args:
+        run: content of its ``run.json``.
+
+    Raises:
+        KeyError: it has no "card".
+    """
+    card = run["card"]
+    return Card(card["title"], card["version"], tuple(Model(**model) for model in card["models"]))
+
+
+def _feature(name: str) -> list[str]:
+    kind, length = column_kind(name)
+    # 'sequence' is what datasets 3 infers and what 4 and later still read as their 'list'
+    return [f"    - name: {name}", f"      {'sequence' if length else 'dtype'}: {_DTYPES[kind]}"]
+
+
+def _features() -> Iterator[str]:
+    yield from ("  features:", "  - name: jpg", "    dtype: image", "  - name: json", "    struct:")
+    for name in sorted(Sample.model_fields):  # as in the json, so the inferred type is the declared one
+        yield from _feature(name)
+    for name, dtype in (("mask.png", "image"), ("__key__", "string"), ("__url__", "string")):
+        yield from (f"  - name: {name}", f"    dtype: {dtype}")
+
+
+def _front_matter(card: Card, splits: Mapping[str, int], kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from ("---", *licence_lines(kept), f"pretty_name: {json.dumps(card.title)}")
+    yield from ("tags:", "- webdataset", "- portrait", "- head-pose", "- phq", "configs:")
+    yield from ("- config_name: default", "  data_files:")
+    for split in splits:
+        yield from (f"  - split: {split}", f"    path: {split}/*.tar")
+    yield "dataset_info:"
+    yield from _features()
+    yield "---"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
+
+
+def _cell(value: object) -> str:
+    """One line of at most 200 characters in which nothing is markup of a table or of HTML."""
+    text = " ".join(str(value).split())
+    short = text if len(text) <= 200 else f"{text[:199]}…"
+    return short.replace("|", "\\|").replace("<", "&lt;")
+
+
+def yaw_histogram(yaws: Sequence[float]) -> list[int]:
+    """Samples in each of eight sectors of 45°, centred on −180, −135, … 135 degrees."""
+    counts = Counter(int((yaw + 202.5) // 45) % 8 for yaw in yaws)
+    return [counts[i] for i in range(8)]
+
+
+def _yaw_table(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    counts = yaw_histogram([row["camera_yaw_deg"] for row in kept])
+    rows = [(f"{centre}°", name, n) for (centre, name), n in zip(YAW_SECTORS, counts, strict=True)]
+    return _table(("camera yaw, ±22.5°", "the camera sees", "samples"), rows)
+
+
+_LOADING = """\
+```python
+# Hugging Face datasets: this folder, or its name on the hub; streaming=True reads without a cache
+from datasets import load_dataset
+dataset = load_dataset("DATASET")
+
+# webdataset
+import glob, webdataset
+shards = sorted(glob.glob("DATASET/SPLIT/*.tar"))
+dataset = webdataset.WebDataset(shards, shardshuffle=False).decode("pil").to_tuple("jpg", "json", "mask.png")
+
+# wids: random access (in webdataset before 1.0); with the folder itself as cache the shards are not copied
+import wids
+dataset = wids.ShardListDataset("DATASET/SPLIT/index.json", cache_dir="DATASET/SPLIT")
+
+# DuckDB: choose samples; shard, jpg_offset and jpg_size say where the bytes of the image are
+import duckdb
+manifest = "DATASET/manifest.parquet"
+duckdb.sql(f"SELECT key, shard, jpg_offset, jpg_size FROM '{manifest}' WHERE abs(camera_yaw_deg) > 90")
+```
+"""
+
+_LAYOUT = """\
+A sample is `KEY.jpg`, `KEY.json` and `KEY.mask.png`; KEY is the first 16 hex digits of the image's sha256.
+`schema.json` describes every field of the json. `manifest.parquet` has a row a sample, `rejects.parquet` one
+for everything thrown out, with the reason; `run.json` has the version, the configuration and the seed.
+"""
+
+_CREDITS = """\
+As stated by whoever built the dataset. `licence`, `author` and `source` of each sample stand in its json and in the
+manifest, from which DuckDB makes the attribution that a licence may ask for:
+
+```sql
+SELECT DISTINCT source_path, author, licence, source FROM 'DATASET/manifest.parquet' ORDER BY source_path
+```
+"""
+
+
+def _body(
+    card: Card,
+    splits: Mapping[str, int],
+    kept: Sequence[Mapping[str, Any]],
+    rejects: Sequence[Mapping[str, Any]],
+) -> Iterator[str]:
+    yield from (f"# {card.title}", "")
+    yield f"Headshots with masks, body poses and cameras over the full circle, made by phq {card.version}."
+    yield from (f"Format {SCHEMA_VERSION}.", "", _LAYOUT, "## Counts", "")
+    reasons = Counter(str(row.get("reason")) for row in rejects)
+    yield from _table(("split", "samples"), list(splits.items()))
+    yield from ("", f"Thrown out: {len(rejects)}.", "")
+    if reasons:
+        yield from (*_table(("reason", "rejects"), sorted(reasons.items())), "")
+    yield from ("## Directions", "", *_yaw_table(kept), "")
+    yield from ("0° is in front of the torso; + is the subject's own left.", "", "## How to load", "")
+    yield from (_LOADING.replace("SPLIT", next(iter(splits))), "## Licences", "")
+    yield from (*_credits(kept), "Models that annotated the photos:", "")
+    models = [(m.name, m.purpose, m.licence, m.source) for m in card.models]
+    yield from _table(("model", "purpose", "licence", "source"), models)
+
+
+def _credits(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Who made the photos and under which licence, as far as that was stated."""
+    if not any(row.get(name) for row in kept for name in PROVENANCE):
+        yield from ("Nothing was stated about licences, authors and sources of the photos.", "")
+        return
+    yield from (_CREDITS, "")
+    for name in ("licence", "author", "source"):
+        counts = counted(kept, name)
+        if any(value for value, _ in counts):
+            yield from (*_table((name, "samples"), [(value or "not stated", n) for value, n in counts[:MOST]]), "")
+        if len(counts) > MOST:
+            rest = sum(n for _, n in counts[MOST:])
+            yield from (f"… and {len(counts) - MOST} more, of {rest} samples.", "")
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in kept:
+        for person in names_of(row.get("identity") or ""):
+            splits[person].add(row["split"])
+    if splits:
+        both = sum(len(found) > 1 for found in splits.values())
+        yield from (f"`identity` tells {len(splits)} people apart; {both or 'none'} of them are in two splits.", "")
+
+
+def dataset_card(
+    card: Card,
+    splits: Mapping[str, int],
+    kept: Sequence[Mapping[str, Any]],
+    rejects: Sequence[Mapping[str, Any]],
+) -> str:
+    """README.md of a dataset.
+
+    The sizes of the splits stand in the text and not in the front matter: `datasets` 3 takes them as a
+    promise and then refuses to load a part of the shards (ExpectedMoreSplitsError).
+
+    Args:
+        card: what the rows do not say.
+        splits: number of samples of every split that exists, in order; at least one.
+        kept: rows of the manifest, of which `camera_yaw_deg` and the fields of `PROVENANCE` are read.
+        rejects: rows of the rejects, of which `reason` is read.
+    """
+    lines = [*_front_matter(card, splits, kept), "", *_body(card, splits, kept, rejects)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,117 @@
+"""A sidecar: a file beside the photos that states licence, author, source and identity of each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phq.dataset.statements import Statement, parse_statements
+from phq.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """Statements, found by the photo's path or else by its hash."""
+
+    name: str
+    """Of the file, without its folder."""
+    sha256: str
+    """Of the file."""
+    statements: list[Statement]
+    by_path: dict[str, Statement]
+    by_sha256: dict[str, Statement]
+
+    def about(self, path: str, sha256: str) -> Statement | None:
+        """What is stated about a photo; None if nothing is.
+
+        A row with a path is about the photo there, unless it has the hash of another file; a row with a hash is about
+        that file wherever it lies.
+
+        Args:
+            path: as recorded, relative to the input folder. sha256: of its bytes, '' if they could not be read.
+        """
+        at_path = self.by_path.get(path)
+        if at_path is not None and (not at_path.sha256 or not sha256 or at_path.sha256 == sha256):
+            return at_path
+        return self.by_sha256.get(sha256)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How photos and rows of a sidecar met; each tuple holds names, in order."""
+
+    sidecar: str
+    rows: int
+    stated: int
+    """Photos that a row is about."""
+    unstated: tuple[str, ...]
+    """Photos without a row."""
+    unknown: tuple[str, ...]
+    """Rows about photos that are not there."""
+    other_file: tuple[str, ...]
+    """Rows whose path is that of a photo and whose hash is not: they are not about it."""
+
+    def sentences(self) -> Iterator[str]:
+        """For people: what was used, and what did not meet, each with an example."""
+        yield f"sidecar {self.sidecar}: {self.rows} rows, {self.stated} photos stated"
+        for names, text in (
+            (self.unstated, "photos without a row"),
+            (self.unknown, "rows about photos that are not there"),
+            (self.other_file, "rows not used, since the photo at their path has another sha256"),
+        ):
+            if names:
+                yield f"  {len(names)} {text}, such as {names[0]}"
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read and check a sidecar; see `phq.dataset.statements.parse_statements` for what may stand in it.
+
+    Raises:
+        InputError: it cannot be read; a photo is stated twice, or two rows contradict each other; with the line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"the sidecar {path} cannot be read: {error.strerror}") from error
+    statements = parse_statements(path, content)
+    by_path, by_sha256 = dict[str, Statement](), dict[str, Statement]()
+    for new in statements:
+        first = by_path.setdefault(new.path, new) if new.path else new
+        if first is not new:
+            raise InputError(f"the sidecar {path}, {new.where}: {new.path} was stated before, in {first.where}")
+        known = by_sha256.setdefault(new.sha256, new) if new.sha256 else new
+        if known is not new and (known.fields != new.fields or not (known.path and new.path)):
+            raise InputError(f"the sidecar {path}, {new.where}: the sha256 of {new.name} was stated in {known.where}")
+    return Sidecar(path.name, hashlib.sha256(content).hexdigest(), statements, by_path, by_sha256)
+
+
+def sidecar_record(sha256: str, met: Coverage | None) -> dict[str, Any]:
+    """What ``run.json`` says about the sidecar of these bytes; {} without one."""
+    if met is None:
+        return {}
+    counts = {name: len(getattr(met, name)) for name in ("unstated", "unknown", "other_file")}
+    return {"name": met.sidecar, "sha256": sha256, "rows": met.rows, "stated": met.stated, **counts}
+
+
+def coverage(sidecar: Sidecar, photos: Iterable[tuple[str, str]]) -> Coverage:
+    """Which rows met which photos.
+
+    Args:
+        photos: recorded path and sha256 ('' if unreadable) of every photo of a build, each once or more often.
+    """
+    every = sorted(set(photos))
+    paths, hashes = {path for path, _ in every}, {sha256 for _, sha256 in every}
+    met = {photo: sidecar.about(*photo) for photo in every}
+    used = {id(statement) for statement in met.values()}
+    idle = [row for row in sidecar.statements if id(row) not in used and row.sha256 not in hashes - {""}]
+    return Coverage(
+        sidecar.name,
+        len(sidecar.statements),
+        sum(statement is not None for statement in met.values()),
+        tuple(path for path, sha256 in every if met[path, sha256] is None),
+        tuple(row.name for row in idle if row.path not in paths),
+        tuple(row.name for row in idle if row.path in paths),
+    )

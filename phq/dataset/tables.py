@@ -1,0 +1,150 @@
+"""``manifest.parquet`` and ``rejects.parquet``: one Arrow schema, made from `phq.schema.Row`.
+
+Lists are plain ``list<element: double>``, not fixed-size ones, although every list has a fixed length: Arrow
+15, the oldest supported, refuses to write a fixed-size list with a null in it ("Lists with non-zero length
+null components are not supported"), and a reject has nulls for all that was not computed.
+DuckDB sees ``DOUBLE[]`` either way, and Polars and Hugging Face ``datasets`` read both. The length stands in
+the metadata of the field and is checked when a row is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phq.schema import SCHEMA_VERSION, Row, column_kind, plain
+from phq.system.atomic import atomic_write
+
+ROWS_PER_GROUP = 4096
+_SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_ACCEPTED: dict[type, set[type]] = {str: {str}, int: {int}, float: {float, int}, bool: {bool}}
+
+
+def _arrow_field(name: str) -> pa.Field:
+    kind, length = column_kind(name)
+    notes = {"description": Row.model_fields[name].description or ""}
+    if not length:
+        return pa.field(name, _SCALARS[kind], metadata=notes)
+    numbers = pa.list_(pa.field("element", _SCALARS[kind]))
+    return pa.field(name, numbers, metadata=notes | {"length": str(length)})
+
+
+@cache
+def arrow_schema() -> pa.Schema:
+    """Columns of both tables, in the order of `Row`, each with its description as metadata."""
+    fields = [_arrow_field(name) for name in Row.model_fields]
+    return pa.schema(fields, metadata={"schema_version": SCHEMA_VERSION})
+
+
+def _check_names(row: Mapping[str, Any], complete: bool) -> None:
+    unknown = sorted(row.keys() - Row.model_fields.keys())
+    missing = [name for name in Row.model_fields if complete and row.get(name) is None]
+    if missing:
+        raise ValueError(f"row {row.get('key', '?')} has no field {', '.join(missing)}")
+    if unknown:
+        raise ValueError(f"row {row.get('key', '?')} has the unknown field {', '.join(unknown)}")
+
+
+def _fits(value: Any, kind: type, length: int) -> bool:
+    # Arrow itself would take a list of another length, and cut a float to fit an integer column
+    if value is None or not length:
+        return value is None or type(value) in _ACCEPTED[kind]
+    return isinstance(value, list) and len(value) == length and set(map(type, value)) <= _ACCEPTED[kind]
+
+
+def checked_column(field: pa.Field, values: list[Any]) -> pa.Array:
+    """Column of a field of `Row`.
+
+    Raises:
+        ValueError: a value is of another type or length.
+    """
+    kind, length = column_kind(field.name)
+    for value in values:
+        if not _fits(value, kind, length):
+            expected = f"{length} × {kind.__name__}" if length else kind.__name__
+            raise ValueError(f"field {field.name} is {value!r}, expected {expected}")
+    return pa.array(values, field.type)
+
+
+def _tables(
+    rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool, group: int
+) -> Iterator[pa.Table]:
+    rest = iter(rows)
+    while batch := list(islice(rest, group)):
+        for row in batch:
+            _check_names(row, complete)
+        plain_rows = [plain(dict(row)) for row in batch]
+        columns = [checked_column(field, [row.get(field.name) for row in plain_rows]) for field in schema]
+        yield pa.Table.from_arrays(columns, schema=schema)
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
+    """Write rows atomically; the same rows give the same bytes, no rows an empty table of the right schema.
+
+    Args:
+        path: a parquet file.
+        rows: fields of `phq.schema.Row`; arrays are flattened and floats rounded as in the json.
+        complete: every row must have every field (the manifest); otherwise what is missing becomes null.
+
+    Raises:
+        ValueError: a field is missing, unknown, of the wrong type or length; the message names it.
+        OutputError: see `phq.system.atomic.output_errors`.
+    """
+    with atomic_write(path) as stream:
+        write_rows(stream, rows, complete=complete)
+
+
+def write_rows(
+    stream: BinaryIO,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    complete: bool,
+    notes: Mapping[str, str] | None = None,
+    group: int | None = None,
+) -> None:
+    """`write_table` into an open file, which is whole when this returns; for its `rows`, `complete` and errors.
+
+    Args:
+        notes: further metadata. group: rows in memory at a time, which make a group of rows in the file;
+            `ROWS_PER_GROUP` by default.
+    """
+    schema = arrow_schema()
+    schema = schema.with_metadata({**schema.metadata, **(notes or {})})
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for table in _tables(rows, schema, complete, group or ROWS_PER_GROUP):
+            writer.write_table(table)
+
+
+class Rows(Sequence[Mapping[str, Any]]):
+    """A table as a sequence of dictionaries, made as they are asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.table.slice(index, 1).to_pylist()[0]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for batch in self.table.to_batches(max_chunksize=ROWS_PER_GROUP):
+            yield from batch.to_pylist()
+
+
+def read_table(path: Path) -> pa.Table:
+    """The whole table, with descriptions in the metadata of its fields.
+
+    Raises:
+        OSError: no such file.
+        pyarrow.ArrowInvalid: not a parquet file.
+    """
+    with path.open("rb") as stream:  # by name, Arrow opens only what is UTF-8
+        # with threads a process may abort at its end (apache/arrow issue 34314)
+        return pq.read_table(stream, use_threads=False, pre_buffer=False)

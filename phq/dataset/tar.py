@@ -1,0 +1,81 @@
+"""One shard: a WebDataset tar with fixed headers, whose members are found again by offset alone."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from phq.dataset.layout import BLOCK, blocks
+from phq.dataset.measured import Measured
+from phq.system.atomic import atomic_write
+
+MEMBERS = {"jpg": "jpg", "json": "json", "mask.png": "mask"}
+"""Members of every sample in the order they are written, and the prefix of their columns in the manifest."""
+
+
+class ShardWriter:
+    """Context manager that writes one tar; it has its final name only once it is whole.
+
+    Modification time 0, owner 0, mode 0644: the same samples in the same order give the same bytes.
+
+    Raises:
+        OutputError: full disk, no permission and the like; nothing is left under the final name.
+    """
+
+    measured: Measured
+    """Size and checksum of the whole file, once it is left."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> ShardWriter:
+        with ExitStack() as stack:
+            self.measured = Measured(stack.enter_context(atomic_write(self.path)))
+            # The very bytes of webdataset's TarWriter, whose import takes over a second: it brings torch where that is
+            # installed.
+            self._tar = stack.enter_context(tarfile.open(fileobj=self.measured, mode="w|"))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, key: str, members: dict[str, bytes]) -> dict[str, tuple[int, int]]:
+        """Append a sample.
+
+        Returns:
+            For each member the offset of its first byte in the shard, and its size.
+
+        Raises:
+            ValueError: the members are not exactly those of `MEMBERS`.
+        """
+        if members.keys() != MEMBERS.keys():
+            raise ValueError(f"sample {key} has members {sorted(members)}, expected {sorted(MEMBERS)}")
+        return {name: self._append(key, name, members[name]) for name in MEMBERS}
+
+    def _append(self, key: str, name: str, content: bytes) -> tuple[int, int]:
+        member = tarfile.TarInfo(f"{key}.{name}")
+        member.size, member.mode, member.uname, member.gname = len(content), 0o644, "phq", "phq"
+        self._tar.addfile(member, io.BytesIO(content))
+        self._tar.members.clear()  # type: ignore[attr-defined]  # or it would keep the headers of thousands
+        return self._tar.offset - BLOCK * blocks(len(content)), len(content)
+
+
+def read_member(path: Path, offset: int, size: int) -> bytes:
+    """Bytes of one member, read from its place; offset and size as the manifest has them.
+
+    Raises:
+        OSError: the shard cannot be read.
+        ValueError: the shard ends before the member does.
+    """
+    with path.open("rb") as shard:  # not pread, which Windows does not have
+        shard.seek(offset)
+        content = shard.read(size)
+    if len(content) != size:
+        raise ValueError(f"{path} ends before byte {offset + size}: not the shard its manifest describes")
+    return content

@@ -1,0 +1,1 @@
+"""Which samples a dataset keeps: thresholds over stored scores, duplicates, scenes, faces, splits."""

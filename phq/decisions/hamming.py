@@ -1,0 +1,106 @@
+"""Every 64-bit word within a Hamming radius, without comparing all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.system.arrays import Ints
+
+Words = NDArray[np.uint64]
+
+CHUNKS = 4
+CHUNK_BITS = 16
+PIECE = 1 << 21
+"""Candidates compared at a time; bounds the memory of a search to about 100 MB."""
+
+
+def popcount(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Number of bits set in each word, in an array of the same shape."""
+    if hasattr(np, "bitwise_count"):  # numpy 2
+        return np.asarray(np.bitwise_count(words), np.uint8)
+    return popcount_by_table(words)
+
+
+def popcount_by_table(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """`popcount` for numpy 1: sixteen bits at a time out of a table."""
+    halves = np.ascontiguousarray(words)[..., None].view(np.uint16)
+    return np.asarray(_table()[halves].sum(-1, dtype=np.uint8))
+
+
+@cache
+def _table() -> NDArray[np.uint8]:
+    bits = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1)
+    return np.asarray(bits.sum(1, dtype=np.uint8))
+
+
+@cache
+def _masks(radius: int) -> NDArray[np.uint16]:
+    """Every 16-bit word with at most `radius` bits set."""
+    flips = (c for k in range(radius + 1) for c in combinations(range(CHUNK_BITS), k))
+    return np.array([sum(1 << bit for bit in c) for c in flips], np.uint16)
+
+
+class HammingIndex:
+    """Multi-index hashing (M. Norouzi, A. Punjani and D. Fleet, CVPR 2012), exact for any radius.
+
+    A word is cut into 4 chunks of 16 bits, each with its own sorted table. With radius = 4a + b, two words
+    within the radius agree up to `a` bits in one of the first b + 1 chunks, or up to a − 1 bits in one of the
+    others (otherwise they would differ in (b + 1)(a + 1) + (3 − b)a = radius + 1 bits): looking up every
+    chunk value that close misses nothing.
+    """
+
+    def __init__(self, words: Words, radius: int) -> None:
+        self.words, self.radius = words, radius
+        chunks = [self._chunk(words, c) for c in range(CHUNKS)]
+        # the wider search goes to the chunks whose values are spread best: fewer candidates, the same answer
+        counts = [np.bincount(chunk, minlength=1 << CHUNK_BITS) for chunk in chunks]
+        spread = sorted(range(CHUNKS), key=lambda c: int((counts[c].astype(np.float64) ** 2).sum()))
+        self.tables = []
+        for place, c in enumerate(spread):
+            reach = radius // CHUNKS - (place > radius % CHUNKS)
+            if reach >= 0:
+                order = np.argsort(chunks[c], kind="stable")
+                ends = np.concatenate([[0], np.cumsum(counts[c])])
+                self.tables.append((c, reach, order, ends, words[order]))
+
+    @staticmethod
+    def _chunk(words: Words, c: int) -> NDArray[np.uint16]:
+        return (words >> np.uint64(CHUNK_BITS * c)).astype(np.uint16)
+
+    def near(self, queries: Words) -> Iterator[tuple[Ints, Ints]]:
+        """Pieces of (query index, word index): every pair within the radius, some of them repeatedly."""
+        for c, reach, order, ends, ordered in self.tables:
+            values = (self._chunk(queries, c)[:, None] ^ _masks(reach)).ravel().astype(np.int64)
+            start, count = ends[values], ends[values + 1] - ends[values]
+            filled = count > 0
+            query = np.repeat(np.arange(len(queries)), len(_masks(reach)))[filled]
+            for lookup, place in _expanded(start[filled], count[filled]):
+                found = query[lookup]
+                hit = popcount(queries[found] ^ ordered[place]) <= self.radius
+                yield found[hit], order[place[hit]]
+
+
+def _expanded(start: Ints, count: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """(lookup, place) for every place start … start + count − 1 of every lookup, some `PIECE` at a time."""
+    total = np.cumsum(count)
+    first = 0
+    while first < len(count):
+        done = int(total[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(total, done + PIECE, side="right")))
+        sizes = count[first:last]
+        lookup = np.repeat(np.arange(first, last), sizes)
+        before = total[first:last] - sizes - done
+        place = np.arange(len(lookup)) + np.repeat(start[first:last] - before, sizes)
+        yield lookup, place
+        first = last
+
+
+def distance(a: Words, a_mirror: Words, b: Words, b_mirror: Words) -> NDArray[Any]:
+    """Fewest bits between a hash and the other's hash or mirror hash; symmetric, arrays broadcast."""
+    return np.minimum(np.minimum(popcount(a ^ b), popcount(a ^ b_mirror)), popcount(a_mirror ^ b))

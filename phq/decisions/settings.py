@@ -1,0 +1,41 @@
+"""The configuration that samples are annotated again with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from phq.config.build import Config, load_config
+from phq.errors import ConfigError
+
+
+def settings_for(run: Mapping[str, Any], preset: str | None, file: Path | None, sets: Sequence[str]) -> Config:
+    """The preset or file that is named, else what the dataset was built with; `sets` over it.
+
+    Args:
+        run: content of ``run.json``; one without a configuration stands for the default preset.
+
+    Raises:
+        ConfigError: see `phq.config.build.load_config`.
+    """
+    own = run.get("config")
+    if preset or file or not isinstance(own, dict):
+        return load_config(preset, file, sets)
+    load_config("everything", None, sets)  # a mistake in `sets` is said as such
+    try:
+        settings = load_config("everything", None, [*_as_sets(own), *sets])
+    except ConfigError as error:
+        why = "the configuration in run.json cannot be used by this version; give --preset or --config"
+        raise ConfigError(f"{why} ({error})") from error
+    return settings.model_copy(update={"preset": str(own.get("preset", settings.preset))})
+
+
+def _as_sets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Every value that is set as ``key=value``; JSON's numbers, texts and lists are TOML's too."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _as_sets(value, f"{prefix}{name}.")
+        elif prefix + name != "preset" and value is not None:
+            yield f"{prefix}{name}={json.dumps(value)}"

@@ -1,0 +1,145 @@
+"""The back ends there are: phq's own table, and what other packages add by entry points.
+
+A package adds a back end to a place by an entry point in the group ``phq.PLACE``, as in its ``pyproject.toml``::
+
+    [project.entry-points."phq.detector"]
+    mine = "my_package.module:MyDetector"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from phq.errors import ConfigError, PhqError
+from phq.system.resources import Resources
+
+NONE = "none"
+"""The word for a place that is left empty."""
+MAY_BE_EMPTY = ("skeleton", "identity")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A back end of phq's own."""
+
+    place: str
+    name: str
+    target: str
+    """``module:Class``."""
+    extra: str = ""
+    """The extra that brings its package; '' if none is needed."""
+
+
+OFFERS = (
+    Offer("detector", "nanodet", "phq.detect.nanodet:NanoDet"),
+    Offer("detector", "yolo", "phq.detect.backends.yolo.detector:YoloDetector", "yolo"),
+    Offer("detector", "mediapipe", "phq.detect.backends.mediapipe.people:MediaPipeDetector", "mediapipe"),
+    Offer("detector", "rfdetr", "phq.detect.backends.rfdetr:RfDetr"),
+    Offer("detector", "rtmdet", "phq.detect.backends.rtmdet:RtmDet"),
+    Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
+    Offer("skeleton", "yolo", "phq.detect.backends.yolo.detector:YoloSkeleton", "yolo"),
+    Offer("skeleton", "mediapipe", "phq.detect.backends.mediapipe.people:MediaPipeSkeleton", "mediapipe"),
+    Offer("skeleton", "rtmpose", "phq.detect.backends.rtmpose:RtmPose"),
+    Offer("landmarks", "blazepose", "phq.detect.blazepose:BlazePose"),
+    Offer("landmarks", "mediapipe", "phq.detect.backends.mediapipe.landmarks:MediaPipeLandmarks", "mediapipe"),
+    Offer("face", "centerface", "phq.detect.centerface:CenterFace"),
+    Offer("face", "insightface", "phq.detect.backends.insightface.scrfd:Scrfd", "insightface"),
+    Offer("identity", "faceres", "phq.detect.faceres:FaceRes"),
+    Offer("identity", "insightface", "phq.detect.backends.insightface.arcface:ArcFace", "insightface"),
+    Offer("mask", "landmarks", "phq.align.mask_from_landmarks:LandmarkMask"),
+    Offer("mask", "yolo", "phq.detect.backends.yolo.mask:YoloMask", "yolo"),
+)
+
+
+def offers(place: str) -> dict[str, Offer]:
+    """phq's own back ends of a place by name."""
+    return {offer.name: offer for offer in OFFERS if offer.place == place}
+
+
+def split_word(word: str) -> tuple[str, str]:
+    """Name and weights of a word ``NAME`` or ``NAME:WEIGHTS``."""
+    name, _, weights = word.partition(":")
+    return name.strip(), weights.strip()
+
+
+def open_backend(place: str, word: str) -> Any:
+    """The loaded back end that a word names; None for `NONE` at a place that may be empty.
+
+    Raises:
+        ConfigError: nobody offers it. WeightError, MissingExtraError: see `phq.detect.backends.protocols.Backend`.
+    """
+    cls = _chosen(place, word)
+    return cls(split_word(word)[1]) if cls else None
+
+
+def weights_of(place: str, word: str) -> tuple[Any, ...]:
+    """The files (`phq.weights.Weight`) that a word's back end would load, after looking that they are there.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+    """
+    cls = _chosen(place, word)
+    return tuple(cls.weights(split_word(word)[1])) if cls else ()
+
+
+def wants_of(place: str, word: str) -> Resources:
+    """What a worker wants that runs a word's back end; memory as its class states it, none if it does not.
+
+    Raises:
+        ConfigError: nobody offers it.
+    """
+    wants: Resources = getattr(_chosen(place, word), "wants", Resources())
+    return wants
+
+
+def _chosen(place: str, word: str) -> Any:
+    """The class that a word means; None where the place stays empty."""
+    name, _ = split_word(word)
+    return None if name == NONE and place in MAY_BE_EMPTY else backend_class(place, name)
+
+
+def backend_class(place: str, name: str) -> Any:
+    """The class of a back end; phq's own name wins over an entry point's.
+
+    Raises:
+        ConfigError: nobody offers that name, or the package that does cannot be loaded.
+    """
+    offer = offers(place).get(name)
+    if offer is not None:
+        module, _, attribute = offer.target.partition(":")
+        return getattr(import_module(module), attribute)
+    others = added(place)
+    if name not in others:
+        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, others)}")
+    try:
+        return others[name].load()
+    except PhqError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"models.{place} = {name!r}: {others[name].value} cannot be loaded: {error}") from error
+
+
+def same_face(network: str, stated: float | None) -> float:
+    """Cosine from which two embeddings of a network show one face.
+
+    Args:
+        network: as ``face_network`` calls it. stated: what the configuration says.
+
+    Raises:
+        ConfigError: the configuration does not say, and the network is not known here.
+    """
+    return stated or float(backend_class("identity", split_word(network)[0]).same)
+
+
+def added(place: str) -> dict[str, EntryPoint]:
+    """Back ends of a place that other packages offer, by name, in the order of names."""
+    return {point.name: point for point in sorted(entry_points(group=f"phq.{place}"), key=lambda point: point.name)}
+
+
+def _known(place: str, others: dict[str, EntryPoint]) -> str:
+    own = [f"{o.name} (pip install 'phq[{o.extra}]')" if o.extra else o.name for o in offers(place).values()]
+    empty = [NONE] if place in MAY_BE_EMPTY else []
+    return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in others.values()), *empty])

@@ -1,0 +1,116 @@
+"""What a network has to offer at each place of the pipeline: one small protocol a place.
+
+A back end is a class. Importing its module is cheap; `weights` says what it would run, without loading it; its
+constructor loads, once a worker. The word of the configuration is ``NAME`` or ``NAME:WEIGHTS``, and what stands after
+the colon is the constructor's argument (a name in ``phq weights list`` or a path; '' for the back end's own choice).
+Every picture is H × W × 3 uint8 RGB, upright. A back end is deterministic and writes nothing; it raises `WeightError`
+for weights it cannot load and `MissingExtraError` where its package is not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.detect.candidates import Candidates
+from phq.people import Face, Landmarks
+from phq.photos.region import Region
+from phq.system.arrays import Floats, Image
+from phq.weights import Weight
+
+PLACES = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
+
+
+class Backend(Protocol):
+    """What every back end has. It may state a ``wants``, a `phq.system.resources.Resources`: what a worker needs for it."""
+
+    name: str
+    """As the configuration calls it, without weights."""
+
+    def __init__(self, weights: str = "") -> None:
+        """Load the network.
+
+        Raises:
+            WeightError: there are no such weights, or they cannot be read.
+            MissingExtraError: its package is not installed.
+        """
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """The files it would load, with sha256 and licence; the same errors as the constructor."""
+
+
+class Detector(Backend, Protocol):
+    """Finds people as boxes."""
+
+    threshold: float
+    """Score from which a box is believed, if the configuration does not say (``detect.threshold``)."""
+
+    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
+        """Candidates of each picture, best first, weaker ones included (the other network may believe in them too).
+
+        Args:
+            threshold: score from which a candidate is believed. tiles: whether to look at the tiles of a large photo
+                too (`phq.detect.tiles.look_at_tiles`).
+
+        Returns:
+            Boxes in pixels of each picture; with keypoints where the network has them.
+        """
+
+
+class Skeleton(Backend, Protocol):
+    """Finds 17 COCO keypoints a person, with boxes of its own or on the detector's."""
+
+    threshold: float
+    """Score from which a person is believed, if the configuration does not say (``detect.skeleton_threshold``)."""
+
+    def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
+        """People with keypoints, best first.
+
+        Args:
+            boxes: the detector's candidates. thresholds: of the detector and of this network.
+        """
+
+
+class LandmarkNetwork(Backend, Protocol):
+    """33 landmarks of BlazePose's kind in pixels and metres, with a mask, of the one person in a region."""
+
+    def run(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
+        """One `Landmarks` a job (photo, region, mirrored); a mirrored job is run on the mirror image and mirrored back.
+
+        Where it sees nobody, `presence` is 0.
+        """
+
+
+class FaceNetwork(Backend, Protocol):
+    """The most face-like place of a square picture."""
+
+    side: int
+    """Pixels a side of the square that it is shown."""
+
+    def detect(self, square: Image) -> Face:
+        """Best face, in fractions of the side; a score from `phq.detect.centerface.FACE_FOUND` up is a face."""
+
+
+class IdentityNetwork(Backend, Protocol):
+    """Who it is: a direction in a space where pictures of one person lie close together."""
+
+    same: float
+    """Cosine from which two embeddings are called one person."""
+
+    def embed(self, pixels: Image, face: Face) -> Floats:
+        """(D,) of unit length, from the photo and the face in it (photo pixels)."""
+
+
+class MaskNetwork(Backend, Protocol):
+    """The mask of one person."""
+
+    def segment(self, crop: Image, hint: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Soft mask of the stored crop, size × size in 0..1, of the person whom `hint` shows.
+
+        Args:
+            hint: size × size soft mask of that person by the landmark network: coarse, but of the right one.
+        """

@@ -1,0 +1,80 @@
+"""RF-DETR (Robinson et al. 2025) as a person detector: a transformer on DINOv2, stronger and slower than NanoDet.
+
+The files are those of huggingface.co/onnx-community/rfdetr_*, or what RF-DETR's own ``export`` writes. Both take
+1 × 3 × side × side planes, normalised as ImageNet's, of the photo stretched to a square, and give for each of 300
+queries a box as centre, width and height in fractions of the photo, and a logit a class, each class for itself
+(sigmoid, no softmax).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit
+
+from phq.detect.backends.files import Family, expect_output, input_size
+from phq.detect.backends.imagenet import normalised, resized
+from phq.detect.boxes import Boxes
+from phq.detect.candidates import Candidates
+from phq.detect.tiles import look_everywhere
+from phq.system.arrays import Image
+from phq.system.resources import Resources
+from phq.weights import Weight
+
+FAMILY = Family("rfdetr", ("rfdetr",), "rfdetr-small", "person boxes")
+SIDES = {"": 512, "rfdetr-nano": 384, "rfdetr-small": 512}
+"""Sides of the published networks, if a file does not state its own."""
+OUTPUTS = (("pred_boxes", "logits"), ("dets", "labels"))
+"""As onnx-community calls boxes and logits, and as RF-DETR's own export does."""
+COCO_IDS = 91
+"""Logits of a network that was trained on COCO. They go by COCO's ids, where 1 is the person and 0 nobody
+(``id2label`` in config.json beside the weights); one that was trained on somebody's own classes counts from 0."""
+WEAK = 0.2
+"""Score from which a box is kept in mind."""
+MAX_IOU = 0.55
+
+
+def decode(boxes: Boxes, logits: Boxes, width: int, height: int) -> Candidates:
+    """Output of the network to people in pixels, best first.
+
+    Args:
+        boxes: (Q, 4) centre x, y, width, height in 0..1. logits: (Q, classes). width, height: of the photo.
+    """
+    scores = expit(logits[:, 1 if logits.shape[1] == COCO_IDS else 0].astype(np.float64))
+    keep = scores > WEAK
+    centre, half = boxes[keep, :2].astype(np.float64), boxes[keep, 2:].astype(np.float64) / 2
+    corners = np.concatenate([centre - half, centre + half], 1) * [width, height, width, height]
+    return Candidates.of(corners, scores[keep]).distinct(MAX_IOU)
+
+
+class RfDetr:
+    """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up."""
+
+    name = "rfdetr"
+
+    threshold = 0.5
+    """That of RF-DETR's own `predict`."""
+    wants = Resources(memory=450 << 20)
+    """At 512²: the weights, and as much again for the layers."""
+
+    def __init__(self, weights: str = "") -> None:
+        self.session = FAMILY.session(weights)
+        self.size = input_size(self.session, SIDES.get(weights))
+        self.outputs = OUTPUTS[any(output.name == "dets" for output in self.session.get_outputs())]
+        expect_output(self.session, self.outputs[0], 4, "RF-DETR")
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """A name in ``phq weights list`` that begins with rfdetr, or the path of an ONNX file."""
+        return (FAMILY.weight(weights),)
+
+    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
+        """See `phq.detect.backends.protocols.Detector`."""
+        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
+
+    def _look(self, pixels: Image) -> Candidates:
+        height, width = self.size
+        planes = normalised(resized(pixels, width, height))
+        boxes, logits = self.session.run(self.outputs, {self.session.get_inputs()[0].name: planes})
+        return decode(boxes[0], logits[0], pixels.shape[1], pixels.shape[0])

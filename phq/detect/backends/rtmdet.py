@@ -1,0 +1,81 @@
+"""RTMDet (Lyu et al. 2022) as a person detector: the files of OpenMMLab's RTMPose, exported by MMDeploy.
+
+They take 1 × 3 × side × side planes, *blue first*, of the photo with its long side at `side`, grey (114) right and
+below, and give boxes in pixels of that square with a score, and a class, suppressed and sorted already
+(mmdetection configs/rtmdet, mmpose projects/rtmpose/rtmdet/person).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from phq.detect.backends.files import Family, expect_output, input_size
+from phq.detect.backends.imagenet import normalised, resized
+from phq.detect.boxes import Boxes
+from phq.detect.candidates import Candidates
+from phq.detect.tiles import look_everywhere
+from phq.system.arrays import Image
+from phq.system.resources import Resources
+from phq.weights import Weight
+
+FAMILY = Family("rtmdet", ("rtmdet",), "rtmdet-m", "person boxes")
+SIDES = {"rtmdet-nano": 320}
+SIDE = 640
+"""If a file does not state its own; nano is the small one."""
+GREY = 114
+PERSON = 0
+"""Class of a person: the only one of these files, the first of COCO's 80."""
+WEAK = 0.15
+"""Score from which a box is kept in mind."""
+MAX_IOU = 0.55
+
+
+def to_input(pixels: Image, height: int, width: int) -> tuple[Image, float]:
+    """The photo in the upper left of a grey height × width × 3 picture, and the scale at which it is shown there."""
+    scale = min(height / pixels.shape[0], width / pixels.shape[1])
+    small = resized(pixels, *(max(1, round(side * scale)) for side in pixels.shape[1::-1]))
+    canvas = np.full((height, width, 3), GREY, np.uint8)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    return canvas, scale
+
+
+def decode(dets: Boxes, labels: Boxes, scale: float) -> Candidates:
+    """Output of the network to people in pixels of the photo, best first.
+
+    Args:
+        dets: (N, 5) x0, y0, x1, y1 in pixels of the input, score. labels: (N,) classes.
+    """
+    seen = dets[(labels == PERSON) & (dets[:, 4] > WEAK)].astype(np.float64)
+    return Candidates.of(seen[:, :4] / scale, seen[:, 4]).distinct(MAX_IOU)
+
+
+class RtmDet:
+    """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up."""
+
+    name = "rtmdet"
+
+    threshold = 0.3
+    """That of MMPose's top-down demo."""
+    wants = Resources(memory=500 << 20)
+
+    def __init__(self, weights: str = "") -> None:
+        self.session = FAMILY.session(weights)
+        self.size = input_size(self.session, SIDES.get(weights, SIDE))
+        expect_output(self.session, "dets", 5, "RTMDet by MMDeploy")
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """A name in ``phq weights list`` that begins with rtmdet, or the path of an ONNX file."""
+        return (FAMILY.weight(weights),)
+
+    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
+        """See `phq.detect.backends.protocols.Detector`."""
+        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
+
+    def _look(self, pixels: Image) -> Candidates:
+        canvas, scale = to_input(pixels, *self.size)
+        blue_first = np.ascontiguousarray(normalised(canvas)[:, ::-1])
+        dets, labels = self.session.run(["dets", "labels"], {self.session.get_inputs()[0].name: blue_first})
+        return decode(dets[0], labels[0], scale)

@@ -1,1 +1,0 @@
-"""Face evidence. A face is never required; whether one is found says something about the view."""

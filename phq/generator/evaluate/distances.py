@@ -1,0 +1,46 @@
+"""Distances between real and generated pictures in one feature space, with what bounds them from both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phq.camera.sides import on_sides
+from phq.generator.evaluate.frechet import frechet_distance
+from phq.system.arrays import Floats
+
+Sets = Mapping[str, Floats]
+"""Features (N, D) of generated pictures, by how they were made: sample i has the camera of real picture i."""
+
+
+def distances(real: Floats, fakes: Sets, mean_image: Floats, yaw_deg: NDArray[np.float64]) -> dict[str, Any]:
+    """Fréchet distances, each between sets of the same size.
+
+    Args:
+        real: (M, D) features of real pictures in random order; the first N are compared with.
+        fakes: `Sets`; ``coupled`` and, if it was made, ``untrained`` give the fall from one to the other.
+        mean_image: (D,) features of the mean of the real pictures: N copies of it are what a generator that has learnt
+            no detail would draw.
+        yaw_deg: (N,) of the cameras, for the parts `phq.camera.sides.SIDES`.
+
+    ``real_halves`` is the distance between two halves of the real pictures: about what a perfect generator would have.
+    """
+    count, half = len(yaw_deg), len(real) // 2
+    near, sides = real[:count], on_sides(yaw_deg)
+    report: dict[str, Any] = {"images": {"all": count, **{side: int(there.sum()) for side, there in sides.items()}}}
+    for name, made in fakes.items():
+        parts = {side: _distance(near[there], made[there]) for side, there in sides.items()}
+        report[name] = {"all": frechet_distance(near, made), **parts}
+    report["mean_image"] = frechet_distance(near, mean_image[None])
+    report["real_halves"] = {"distance": _distance(real[:half], real[half : 2 * half]), "images": half}
+    if "untrained" in fakes:
+        report["fall"] = 1 - report["coupled"]["all"] / report["untrained"]["all"]
+    return report
+
+
+def _distance(real: Floats, made: Floats) -> float | None:
+    """None where there are not two pictures."""
+    return frechet_distance(real, made) if len(real) > 1 else None

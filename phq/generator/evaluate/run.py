@@ -1,0 +1,160 @@
+"""`evaluate`: every measure of a training run against a dataset, in one report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from phq import __version__
+from phq.dataset.overlays import LATEST
+from phq.generator.evaluate import fakes, real
+from phq.generator.evaluate.consistency import view_consistency
+from phq.generator.evaluate.distances import distances
+from phq.generator.evaluate.features import Extractor, MobileNetV2
+from phq.generator.evaluate.inception import find_inception, kid
+from phq.generator.evaluate.masks import MOST, mask_agreement
+from phq.generator.evaluate.material import Material, choose, true_poses
+from phq.generator.evaluate.poses import compared, mean_pose, stated_poses
+from phq.generator.evaluate.subject import Subject, read_trained, untrained
+from phq.generator.train.ranks import joined
+from phq.generator.train.trained import checkpoint_after
+from phq.system.atomic import write_bytes
+
+FOLDER = "evaluation"
+DIGITS = 6
+PROXY, FID = "fd_mobilenetv2", "fid"
+Report = dict[str, Any]
+
+
+def evaluate(  # noqa: PLR0913 (as many as the command has options)
+    run: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    count: int = 1000,
+    batch: int = 8,
+    seed: int = 0,
+    checkpoint: int | None = None,
+    device: str = "auto",
+    overlay: str = LATEST,
+    truth: str | None = None,
+) -> Report:
+    """Measure a training run; what ``phq evaluate gan`` does. docs/evaluating-generators.md explains every number.
+
+    Args:
+        run: folder of the run.
+        data: folder or URL of a phq dataset; of its splits, the one that was trained on and ``val``.
+        out: file of the report; ``evaluation/NNNNNNNNN.json`` in the run if None.
+        count: pictures of a distance, at most as many as the split has.
+        batch: pictures that are rendered at a time.
+        seed: of the latents, and of which pictures are taken.
+        checkpoint: the one after so many images; the newest if None.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        overlay: the state of the dataset, as it was trained on.
+        truth: the state whose poses of neck and head are true: ``none`` or the name of an overlay; None: unknown.
+
+    Raises:
+        InputError: no run, no such checkpoint or state; a dataset that lacks something, or has fewer than two pictures.
+        ConfigError: no such device.
+        OutputError: the report cannot be written.
+    """
+    found = checkpoint_after(Path(run), checkpoint)
+    with joined(device) as ranks, torch.inference_mode():
+        subject = read_trained(found, ranks.device)
+        material = choose(data, subject.config, overlay, count, seed)
+        extractors, missing = _extractors(ranks.device)
+        seen = real.look(material.trained, subject, extractors, batch)
+        camera, poses = seen.camera[: material.count], seen.seen[: material.count]
+        who = fakes.people(subject, camera, poses, seed)
+        fresh = untrained(subject.config, ranks.device)
+        made = {
+            "coupled": fakes.look(subject, who, extractors, batch),
+            "decoupled": fakes.look(subject, who.decoupled(seed), extractors, batch),
+            "untrained": fakes.look(fresh, fakes.people(fresh, camera, poses, seed), extractors, batch),
+        }
+        intrinsics = camera[:, 16:].double().mean(dim=0).numpy()
+        report: Report = {
+            "version": __version__,
+            "run": str(run),
+            "images": found.images,
+            "dataset": str(data),
+            "overlays": material.whole.overlays,
+            "seed": seed,
+            "pose": subject.metric_pose,
+            **_distances(seen, made, extractors, seed),
+            **missing,
+            "view_consistency": view_consistency(subject, intrinsics, seed, batch),
+            "poses": _poses(subject, material, seen, data, truth, batch),
+            "masks": _masks(subject, material, who, seen, made["coupled"], batch),
+        }
+    report = _rounded(report)
+    path = Path(out) if out else Path(run) / FOLDER / f"{found.images:09d}.json"
+    write_bytes(path, json.dumps(report, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n")
+    return report
+
+
+def _extractors(device: torch.device) -> tuple[dict[str, Extractor], Report]:
+    """Networks by the name of their distance, and what the report says of the one that is missing."""
+    found = find_inception(device)
+    if isinstance(found, str):
+        return {PROXY: MobileNetV2()}, {FID: None, "kid": None, "fid_missing": found}
+    return {PROXY: MobileNetV2(), FID: found}, {}
+
+
+def _distances(
+    seen: real.Real, made: Mapping[str, fakes.Fakes], extractors: Mapping[str, Extractor], seed: int
+) -> Report:
+    report: Report = {}
+    for name, extractor in extractors.items():
+        sets = {how: fake.features[name] for how, fake in made.items()}
+        (average,) = extractor(seen.mean_image[None])
+        yaw = _yaws(seen.camera[: len(sets["coupled"])])
+        report[name] = distances(seen.features[name], sets, average, yaw)
+        if name == FID:
+            near = seen.features[name][: len(yaw)]
+            report["kid"] = {how: kid(near, features, seed) for how, features in sets.items()}
+    return report
+
+
+def _poses(
+    subject: Subject, material: Material, seen: real.Real, data: str | Path, truth: str | None, batch: int
+) -> Report:
+    """Errors of the discriminator's poses, on the split that was trained on and on the one held out."""
+    constant, looked = mean_pose(stated_poses(material.whole)), {"trained": (material.trained, seen)}
+    if len(material.held_out):
+        looked["held_out"] = (material.held_out, real.look(material.held_out, subject, {}, batch))
+    report = {}
+    for name, (dataset, found) in looked.items():
+        true = None if truth is None else true_poses(dataset, data, truth)
+        report[name] = compared(found.seen.numpy(), found.stated.numpy(), constant, true)
+    return report
+
+
+def _masks(
+    subject: Subject, material: Material, who: fakes.People, seen: real.Real, made: fakes.Fakes, batch: int
+) -> Report:
+    few = min(MOST, material.count)
+    return {
+        **mask_agreement(subject, who.first(few), material.trained[:few], batch),
+        "foreground_generated": float(made.foreground.mean()),
+        "foreground_dataset": float(seen.foreground[: material.count].mean()),
+    }
+
+
+def _yaws(camera: Tensor) -> NDArray[np.float64]:
+    """(N,) yaw of cameras (N, 25), degrees: 0 in front, + on the subject's left."""
+    x, z = camera[:, 3].double().numpy(), camera[:, 11].double().numpy()
+    return np.asarray(np.degrees(np.arctan2(x, z)))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return round(value, DIGITS) if isinstance(value, float) else value

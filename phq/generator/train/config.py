@@ -1,0 +1,232 @@
+"""A training run's configuration: preset, a user's TOML file and ``--set``, one over the other."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from phq.config.build import read_toml
+from phq.errors import ConfigError
+from phq.generator.config import ModelConfig, read_preset
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT = "tiny"
+
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Kimg = Annotated[float, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Stage(_Section):
+    """One of the stages of a run: what changes when `until_kimg` thousand images of the stage before are reached."""
+
+    until_kimg: Annotated[float, Field(gt=0)] = Field(description="end of the stage, thousands of images of the run")
+    train_pose: bool = Field(default=True, description="the generator's pose predictor learns; if not, it is frozen")
+    metric_pose: Literal["generator", "discriminator"] = Field(
+        default="generator", description="whose poses a measurement renders with"
+    )
+    raw: tuple[Count, Count] = Field(
+        default=(64, 64), strict=False, description="side of the raw image at the stage's start, and after raw_kimg"
+    )
+    raw_kimg: Kimg = Field(default=0.0, description="thousands of images over which it grows")
+
+
+class Losses(_Section):
+    """Weights of the losses, and what is faded in or out; upstream's names and numbers are in docs/training.md."""
+
+    r1: Weight = Field(default=1.0, description="R1 on image and raw image, γ")
+    r1_mask: Weight = Field(default=1.0, description="R1 on the mask")
+    r1_every: Count = Field(default=16, description="steps from one R1 to the next")
+    density: Weight = Field(default=0.0, description="density regularisation; 0 leaves it out")
+    density_every: Count = Field(default=4, description="steps from one to the next")
+    density_step: Rate = Field(default=0.004, description="standard deviation of the step, sides of the cube")
+    density_points: Count = Field(default=1000, description="pairs of points a sample")
+    pose: Weight = Field(default=1.0, description="D's pose of a fake against the pose it was rendered with")
+    coarse_pose: Weight = Field(default=0.5, description="G's pose against the coarse pose of the camera's picture")
+    coarse_pose_kimg: tuple[Kimg, Kimg] = Field(
+        default=(200.0, 400.0), strict=False, description="full weight until the first, none from the second"
+    )
+    stated_pose: tuple[Share, Share] = Field(
+        default=(0.0, 0.0),
+        strict=False,
+        description="share of fakes rendered with the coarse pose, before and after the fade of coarse_pose_kimg",
+    )
+    swap: tuple[Weight, Weight] = Field(
+        default=(1.0, 0.7), strict=False, description="probability of a neighbour's conditioning, at first and later"
+    )
+    swap_kimg: Kimg = Field(default=1000.0, description="thousands of images from the first to the second")
+    background_swap: Share = Field(default=0.2, description="probability of a neighbour's background")
+    blur: Weight = Field(default=10.0, description="blur of what D sees at the start, pixels of the image")
+    blur_kimg: Kimg = Field(default=200.0, description="thousands of images until it is gone; in the first stage")
+    density_noise: Weight = Field(default=1.0, description="noise on densities at the start")
+    density_noise_kimg: Kimg = Field(default=200.0, description="thousands of images until it is gone")
+
+
+class Optimisers(_Section):
+    """Adam for both networks, and the average of their weights."""
+
+    rate_g: Rate = Field(default=0.0025, description="learning rate of the generator")
+    rate_d: Rate = Field(default=0.002, description="learning rate of the discriminator")
+    betas: tuple[Weight, Weight] = Field(default=(0.0, 0.99), strict=False, description="of Adam")
+    ema_kimg: Rate = Field(default=10.0, description="half-life of the averages, thousands of images")
+    ema_ramp: Weight = Field(default=0.05, description="but at most this part of the images so far; 0: no limit")
+
+
+class Pictures(_Section):
+    """What is looked at while the run goes on; images are shown after every so many thousand."""
+
+    people: Count = Field(default=4, description="fixed latents in a grid")
+    grid_kimg: Rate = Field(default=200.0, description="from one grid to the next")
+    video_kimg: Rate = Field(default=2000.0, description="from one orbit video to the next")
+    frames: Count = Field(default=60, description="of a video, once around")
+
+
+class Training(_Section):
+    """How the networks are trained; the defaults are upstream's. docs/training.md explains the schedules."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of everything random")
+    batch: Count = Field(default=32, description="images of a step, of all processes together")
+    part: Count = Field(default=4, description="images that a process computes at a time")
+    kimg: Rate = Field(default=14000.0, description="length of the run, thousands of real images")
+    mirror: bool = Field(default=True, description="every picture as its mirror image too")
+    balance: str = Field(default="", description="'yaw', a column of weights, or '' for every picture once")
+    shares: tuple[Rate, ...] = Field(
+        default=(), strict=False, description="of the datasets in a batch; empty: in proportion to their sizes"
+    )
+    split: str = Field(default="train", description="split of the datasets that is trained on; '' for all")
+    compile: bool = Field(default=False, description="torch.compile both networks")
+    workers: Annotated[int, Field(ge=0)] = Field(default=0, description="processes that decode, for each process")
+    checkpoint_kimg: Rate = Field(default=200.0, description="from one checkpoint to the next")
+    keep: Count = Field(default=3, description="checkpoints that are kept")
+    log_kimg: Rate = Field(default=4.0, description="from one line of the log to the next")
+    stages: Annotated[tuple[Stage, ...], Field(strict=False, min_length=1)] = Field(
+        default=(
+            Stage(until_kimg=6000.0),
+            Stage(until_kimg=10000.0, train_pose=False, metric_pose="discriminator"),
+            Stage(
+                until_kimg=14000.0, train_pose=False, metric_pose="discriminator", raw=(64, 128), raw_kimg=1000.0
+            ),
+        ),
+        description="one after the other",
+    )
+    losses: Losses = Losses()
+    optimisers: Optimisers = Optimisers()
+    pictures: Pictures = Pictures()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Training:
+        ends = [stage.until_kimg for stage in self.stages]
+        if ends != sorted(set(ends)):
+            raise ValueError("stages must end one after the other: their until_kimg must grow")
+        if self.batch % self.part:
+            raise ValueError(f"batch = {self.batch} is no multiple of part = {self.part}")
+        if self.losses.coarse_pose_kimg[0] > self.losses.coarse_pose_kimg[1]:
+            raise ValueError("losses.coarse_pose_kimg must not fall")
+        return self
+
+
+class RunConfig(_Section):
+    """All that a run is made of; stored in ``config.json`` of the run and in each checkpoint."""
+
+    preset: str = Field(default=DEFAULT, description="name of the preset this started from")
+    model: ModelConfig = ModelConfig()
+    training: Training = Training()
+
+
+def load_run_config(preset: str = DEFAULT, file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:
+    """Put a configuration together: the preset, `file` over it, `sets` over both.
+
+    Args:
+        preset: its name.
+        file: TOML with tables ``[model]`` and ``[training]``; a list of stages replaces that of the preset.
+        sets: each ``key=value`` with a dotted key and a TOML value, as ``training.losses.r1=5``.
+
+    Raises:
+        ConfigError: an unknown preset or setting (with the nearest known names), a value of the wrong type or out of
+            range, a file that cannot be read or is no TOML.
+    """
+    return over({"preset": preset, **read_preset(preset)}, file, sets)
+
+
+def over(table: Mapping[str, Any], file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:
+    """The configuration in `table`, with `file` and `sets` over it.
+
+    Raises:
+        ConfigError: see `load_run_config`.
+    """
+    merged = _merged(table, read_toml(file)) if file else dict(table)
+    for text in sets:
+        merged = _merged(merged, _parse_set(text))
+    try:
+        return RunConfig.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(e) for e in error.errors())) from error
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for name, value in above.items():
+        old = both.get(name)
+        both[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _parse_set(text: str) -> dict[str, Any]:
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not name or not equals:
+        raise ConfigError(f"--set {text!r} is not of the form key=value")
+    try:
+        return tomllib.loads(f"{name} = {value}")
+    except tomllib.TOMLDecodeError:
+        examples = "write 0.5, true, \"text\" or [64, 128]"
+        raise ConfigError(f"--set {name}: {value!r} is not a TOML value; {examples}") from None
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] != "extra_forbidden":
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    known = list(settings(RunConfig))
+    near = difflib.get_close_matches(where, known, n=3, cutoff=0.5)
+    ending = [name for name in known if name.endswith("." + where)]
+    guess = f"did you mean {' or '.join(ending or near)}?" if near or ending else "docs/training.md lists them"
+    return f"unknown setting {where!r}: {guess}"
+
+
+def settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted name of a section."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from settings(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def differences(old: RunConfig, new: RunConfig) -> list[str]:
+    """Dotted names of what differs."""
+    pairs = zip(_flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json")), strict=True)
+    return [name for (name, before), (_, after) in pairs if before != after]
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(cast(dict[str, Any], value), f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,70 @@
+"""`film`: people seen from all around. What ``phq orbit`` does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from numpy import uint8
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from phq.camera.convention import RADIUS
+from phq.errors import MissingExtraError
+from phq.generator.train.showing import save_video, to_pixels
+from phq.generator.use.asking import OWN
+from phq.generator.use.cameras import camera_at
+from phq.generator.use.people import Who
+from phq.generator.use.placing import check_free, check_suffix
+from phq.system.arrays import Floats
+
+
+def film(  # noqa: PLR0913 (as many as the command has options)
+    who: Who,
+    out: str | Path,
+    *,
+    frames: int = 120,
+    fps: int = 30,
+    pose: Floats | str = OWN,
+    pitch: float = 0.0,
+    pitch_swing: float = 0.0,
+    radius: float = RADIUS,
+    quiet: bool = True,
+) -> Path:
+    """Write an H.264 file of `turning`.
+
+    Raises:
+        OutputError: the file is there already, is not called .mp4, or cannot be written.
+        MissingExtraError: imageio-ffmpeg is not installed.
+    """
+    path = Path(out)
+    check_suffix(path, ".mp4")
+    check_free([path])
+    seen = tqdm(turning(who, frames, pose, pitch, pitch_swing, radius), total=frames, unit="frame", disable=quiet)
+    if not save_video(path, iter(seen), fps):
+        raise MissingExtraError("imageio-ffmpeg", "train", "writing a video")
+    return path
+
+
+def turning(
+    who: Who,
+    frames: int,
+    pose: Floats | str = OWN,
+    pitch: float = 0.0,
+    pitch_swing: float = 0.0,
+    radius: float = RADIUS,
+) -> Iterator[NDArray[uint8]]:
+    """Pictures (R, people · R, 3), people side by side, once around from the front over the subject's left.
+
+    Args:
+        frames: how many; the one after the last would be the first again.
+        pose: see `phq.generator.use.asking.parse_pose`.
+        pitch, pitch_swing: degrees; the camera rises by the swing in the first quarter, and sinks by it in the third.
+        radius: metres.
+    """
+    for i in range(frames):
+        camera = camera_at(360.0 * i / frames, pitch + pitch_swing * math.sin(2 * math.pi * i / frames), radius)
+        views = [person.seen(camera, person.posed(pose))["image"] for person in who(camera)]
+        yield to_pixels(torch.cat(views, dim=3))

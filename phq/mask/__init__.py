@@ -1,1 +1,0 @@
-"""The mask of one person, and of nobody else."""

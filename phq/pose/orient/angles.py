@@ -1,0 +1,48 @@
+"""Yaw, pitch and roll of a body part against its line of sight, and back to a rotation.
+
+The same angles as `phq.camera.angles.part_angles` for a part straight ahead of a camera that is level with the image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phq.camera.convention import BODY_TO_CV
+from phq.system.arrays import Floats
+
+
+def angles_of(part_to_view: Floats) -> Floats:
+    """(3,) yaw, pitch, roll (degrees) of a 3×3 rotation from (left, up, front) to the level view of the part.
+
+    Yaw is that of the camera in the part's frame, + on the subject's left; pitch + = face up, roll + = crown towards
+    the subject's own left, both Euler angles of Ry(yaw) Rx(−pitch) Rz(roll).
+    """
+    camera = -part_to_view[2]
+    m = part_to_view @ BODY_TO_CV
+    pitch = np.arcsin(np.clip(m[1, 2], -1, 1))
+    return np.asarray(np.degrees([np.arctan2(camera[0], camera[2]), pitch, np.arctan2(m[1, 0], m[1, 1])]))
+
+
+def rotation_of(angles: Floats) -> Floats:
+    """3×3 part-to-view rotation of (yaw, pitch, roll) in degrees: the inverse of `angles_of`, |pitch| < 90°.
+
+    Yaw of the camera about a tilted part is not the Euler angle a: with M = Ry(a) Rx(−p) Rz(r) the camera stands to
+    the left and front of the part by (cos r sin a + sin r sin p cos a, cos p cos a), so that
+    tan a = (cos p tan yaw − sin r sin p) / cos r, on yaw's side of the part.
+    """
+    yaw, pitch, roll = np.radians(angles)
+    sine = np.sin(yaw) * np.cos(pitch) - np.sin(roll) * np.sin(pitch) * np.cos(yaw)
+    a = np.arctan2(sine / np.cos(roll), np.cos(yaw))
+    return np.asarray(_about_y(a) @ _about_x(-pitch) @ _about_z(roll) @ BODY_TO_CV)
+
+
+def _about_x(t: float) -> Floats:
+    return np.array([[1, 0, 0], [0, np.cos(t), -np.sin(t)], [0, np.sin(t), np.cos(t)]])
+
+
+def _about_y(t: float) -> Floats:
+    return np.array([[np.cos(t), 0, np.sin(t)], [0, 1, 0], [-np.sin(t), 0, np.cos(t)]])
+
+
+def _about_z(t: float) -> Floats:
+    return np.array([[np.cos(t), -np.sin(t), 0], [np.sin(t), np.cos(t), 0], [0, 0, 1]])

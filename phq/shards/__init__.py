@@ -1,1 +1,0 @@
-"""The dataset on disk: WebDataset shards, the tables beside them, the card, and what writes them."""

@@ -1,0 +1,28 @@
+"""Stage: people whose scores so far already break a threshold go no further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from phq.decisions.rules import decide, scores_of
+from phq.people import Photo, living
+
+
+class Gate:
+    """The same decision as at the end, over the scores that exist; what was computed stays in the rejects."""
+
+    name = "gate"
+
+    def __init__(self, thresholds: Mapping[str, float]) -> None:
+        self.thresholds = thresholds
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every living person."""
+        for person in living(photos):
+            decision = decide(scores_of(person.fields), self.thresholds)
+            if decision.decision == "rejected":
+                person.reject(decision.reason, decision.detail)
+                person.fields |= {name: getattr(decision, name) for name in ("score_name", "threshold", "margin")}

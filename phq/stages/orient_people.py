@@ -1,0 +1,57 @@
+"""Stage: torso and head orientation, from the picture and the landmarks together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phq.people import Belief, Photo, TorsoFit, living, pixels_of
+from phq.pose.evidence import is_cut
+from phq.pose.orient.angles import angles_of, rotation_of
+from phq.pose.orient.crop import orientation_region
+from phq.pose.orient.fuse import evidence_of, fuse
+from phq.pose.orient.net import OrientationNet
+from phq.system.arrays import Floats
+
+TRUST = np.array([[0.4], [0.5]])
+"""Of the fused sigmas of torso and head: landmarks in the picture have had their say in the fusion already."""
+WHOLE_TORSO_SIGMA_DEG = np.array([50.0, 50.0, 50.0])
+WHOLE_HEAD_SIGMA_DEG = np.array([36.0, 42.0, 36.0])
+"""Of the closed-form rotations about the body's x, y and z axes, for a person who is seen whole: little more than a
+start, since the fit then looks at the landmarks in 3D themselves."""
+
+
+class OrientPeople:
+    """The network on neck and head, fused with the landmarks' own angles, where the photo cuts the body."""
+
+    name = "orient"
+
+    def setup(self) -> None:
+        """Load the network."""
+        self.network = OrientationNet()
+
+    def process(self, photos: list[Photo]) -> None:
+        """Batched over all people of the batch."""
+        people = [(p, p.start) for p in living(photos) if p.start is not None]
+        jobs = [(pixels_of(person), orientation_region(start)) for person, start in people]
+        for (person, start), raw in zip(people, self.network.run(jobs), strict=True):
+            fused = fuse(raw, evidence_of(person, start))
+            person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
+            person.fields |= {"orientation_sigma_deg": float(fused[0, 3]), "orientation_p_flip": float(fused[0, 6])}
+            person.fields["orientation_yaw_deg"] = float(angles_of(person.belief.torso)[0])
+
+
+def belief_of(fused: Floats) -> Belief:
+    """From (2, 7): yaw, pitch, roll, their sigmas (degrees) and p_flip of torso and head."""
+    torso, head = (rotation_of(part[:3]) for part in fused)
+    sigmas = np.radians(fused[:, [4, 3, 5]]) * TRUST
+    return Belief(torso, head, sigmas[0], sigmas[1])
+
+
+def belief_of_landmarks(start: TorsoFit) -> Belief:
+    """The closed form alone, for a person who is seen whole.
+
+    That is the landmark network's home ground, learned on real people; on video of a real man, seen whole, the fused
+    orientation is worse than the landmarks alone (docs/log.md), and on headshots it is much better.
+    """
+    sigmas = np.radians(WHOLE_TORSO_SIGMA_DEG), np.radians(WHOLE_HEAD_SIGMA_DEG)
+    return Belief(start.torso_to_cam, start.head_to_cam, *sigmas)

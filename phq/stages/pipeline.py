@@ -1,0 +1,154 @@
+"""The pipeline, in order. This is the one place where it is listed."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass
+
+from phq.config.build import Config
+from phq.dataset.sidecar import Sidecar
+from phq.detect.backends.offers import NONE, weights_of
+from phq.people import Photo, living
+from phq.stages.contract import Stage
+from phq.stages.crop_headshot import CropHeadshot
+from phq.stages.detect_people import DetectPeople
+from phq.stages.embed_identity import EmbedIdentity
+from phq.stages.encode_sample import EncodeSample
+from phq.stages.find_face import FindFace, StoreFace
+from phq.stages.find_landmarks import FindLandmarks
+from phq.stages.fit_body import FitBody, StartBody
+from phq.stages.gate import Gate
+from phq.stages.mask_person import MaskPerson
+from phq.stages.orient_people import OrientPeople
+from phq.stages.place_camera import PlaceCamera
+from phq.stages.read_photos import ReadPhotos
+from phq.stages.score_person import ScorePerson
+from phq.stages.state_provenance import StateProvenance
+from phq.weights import Weight, embedded, registry
+
+
+def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
+    """From a path to an encoded sample."""
+    words = config.model_words()
+    return [
+        ReadPhotos(config.read.max_pixels, config.read.background),
+        StateProvenance(config.provenance, sidecar),
+        DetectPeople(config.detect, config.models),
+        Gate({} if config.keep_rejects else config.thresholds),  # people whose box already decides cost no more time
+        FindLandmarks(words["landmarks"]),
+        StartBody(),
+        FindFace(words["face"]),
+        OrientPeople(),
+        FitBody(),
+        PlaceCamera(),
+        CropHeadshot(config.size),
+        MaskPerson(words["mask"]),
+        StoreFace(),
+        *([EmbedIdentity(words["identity"])] if words["identity"] != NONE else []),
+        ScorePerson(),
+        EncodeSample(config.crop.jpeg_quality),
+    ]
+
+
+CALIBRATED = {"orientation": "orientation", "quality": "centerface"}
+"""Embedded networks by what they serve, for which nothing else can stand: labels or scores are calibrated so."""
+
+
+def weights_used(config: Config, places: Container[str] | None = None) -> list[Weight]:
+    """The files that the pipeline's networks are loaded from, each once; all of them are there and can be used.
+
+    Args:
+        places: only of these; of `phq.detect.backends.protocols.PLACES` and `CALIBRATED`.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `phq.detect.backends.offers.weights_of`.
+    """
+    words = config.model_words() | CALIBRATED
+    chosen = {place: word for place, word in words.items() if places is None or place in places}
+    used = (_weights(place, word) for place, word in chosen.items())
+    return list(dict.fromkeys(weight for weights in used for weight in weights))
+
+
+def _weights(place: str, word: str) -> tuple[Weight, ...]:
+    return (embedded(word),) if place in CALIBRATED else weights_of(place, word)
+
+
+def foreign(weights: Iterable[Weight]) -> tuple[str, ...]:
+    """sha256 of those that do not come with phq: other bytes under the same name would make another dataset."""
+    return tuple(weight.sha256 for weight in weights if registry().get(weight.name) != weight)
+
+
+@dataclass(frozen=True)
+class StageCount:
+    """What went through a stage, and what it cost."""
+
+    seconds: float = 0.0
+    photos: int = 0
+    people: int = 0
+    """That were not rejected when it had done."""
+    rejected: int = 0
+    """Photos and people that it threw out."""
+
+    def __add__(self, other: StageCount) -> StageCount:
+        return StageCount(
+            self.seconds + other.seconds,
+            self.photos + other.photos,
+            self.people + other.people,
+            self.rejected + other.rejected,
+        )
+
+
+class Pipeline:
+    """Set-up stages, and `run` for a batch of photos."""
+
+    def __init__(self, chain: list[Stage]) -> None:
+        self.stages = chain
+        for stage in chain:
+            stage.setup()
+        self.counts: defaultdict[str, StageCount] = defaultdict(StageCount)
+        """By stage, since somebody cleared it."""
+        self.tell: Callable[[int], None] = _nobody_listens
+        """Called with the number of photos before a batch, and with 0 after it."""
+
+    def run(self, photos: list[Photo]) -> list[Photo]:
+        """Carry photos through every stage, in place; a photo that breaks a stage becomes a reject of its own."""
+        self.tell(len(photos))
+        for stage in self.stages:
+            before, start = _rejected(photos), time.perf_counter()
+            _isolated(stage.process, photos)
+            seconds = time.perf_counter() - start
+            alive, lost = len(living(photos)), _rejected(photos) - before
+            self.counts[stage.name] += StageCount(seconds, len(photos), alive, lost)
+        self.tell(0)
+        return photos
+
+    def each(self, photos: list[Photo]) -> Iterator[Photo]:
+        """The photos, carried through every stage; each is let go of when the next is asked for."""
+        for photo in self.run(photos):
+            yield photo
+            photo.let_go()
+
+
+def _nobody_listens(_: int) -> None:
+    """For a pipeline that nobody watches."""
+
+
+def _rejected(photos: list[Photo]) -> int:
+    people = (person.rejected for photo in photos for person in photo.people)
+    return sum(photo.rejected is not None for photo in photos) + sum(reject is not None for reject in people)
+
+
+def _isolated(process: Callable[[list[Photo]], None], photos: list[Photo]) -> None:
+    """Process a batch; if it fails, each photo alone, so that only the one at fault is lost."""
+    try:
+        process(photos)
+    except Exception as error:  # noqa: BLE001 - any fault of a stage must cost one photo, never the build
+        if len(photos) == 1:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            photos[0].reject("internal_error", f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})")
+            return
+        for photo in photos:
+            _isolated(process, [photo])

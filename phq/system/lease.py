@@ -1,0 +1,107 @@
+"""A lock where there are none: an object that its owner keeps writing anew.
+
+Object stores have no advisory locks. The object is made only if it is not there (a conditional put); its owner writes a
+higher number into it every `BEAT_S`. Whoever finds one waits `PATIENCE` beats: if the number has not changed its owner
+is dead, and the lock is taken over. No clock of two machines is compared. It is advisory: an owner that was asleep for
+longer than that may find itself with company, notices at its next beat, and what both write is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from phq.errors import OutputError
+from phq.system.atomic import output_errors
+from phq.system.place import file_system
+
+BEAT_S = 10.0
+PATIENCE = 3
+
+
+class Lease:
+    """One owner's claim on a lock object."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fs, self._name = file_system(path)
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex}"
+        self._beats = 0
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+
+    def take(self) -> bool:
+        """Take the lock, if need be from a dead owner; whether it worked."""
+        if not self._create():
+            before = self._read()
+            time.sleep(BEAT_S * PATIENCE)
+            if self._read() not in (before, None):
+                return False
+            self._write()
+            time.sleep(BEAT_S / 10)
+            if not self._is_mine():  # another one has taken it over at the same time
+                return False
+        self._heart.start()
+        return True
+
+    def release(self) -> None:
+        """Stop writing, and remove the object if it is still one's own."""
+        self._over.set()
+        self._heart.join()
+        if self._is_mine():
+            self._fs.rm_file(self._name)
+
+    def _create(self) -> bool:
+        try:
+            self._fs.pipe_file(self._name, self._content(), mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_S):
+            with suppress(Exception):  # of a server: the next beat is soon, and others are patient
+                if not self._is_mine():
+                    return
+                self._beats += 1
+                self._write()
+
+    def _content(self) -> bytes:
+        return json.dumps({"owner": self._owner, "beats": self._beats}).encode()
+
+    def _write(self) -> None:
+        self._fs.pipe_file(self._name, self._content())
+
+    def _read(self) -> bytes | None:
+        try:
+            return bytes(self._fs.cat_file(self._name))
+        except FileNotFoundError:
+            return None
+
+    def _is_mine(self) -> bool:
+        return self._owner.encode() in (self._read() or b"")
+
+
+@contextmanager
+def leased(path: Path, busy: str) -> Iterator[None]:
+    """Hold the lock object until the end of the block.
+
+    Raises:
+        OutputError: somebody else holds it, in the words of `busy`; or the store cannot be written.
+    """
+    lease = Lease(path)
+    with output_errors(path):
+        if not lease.take():
+            raise OutputError(busy)
+    try:
+        yield
+    finally:
+        with output_errors(path):
+            lease.release()

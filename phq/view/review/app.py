@@ -1,0 +1,270 @@
+"""The web application of the review page: a few routes over `Catalogue` and `MarkLog`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from phq.dataset.marks import Action
+from phq.dataset.marks_log import MarkLog
+from phq.errors import InputError, OutputError, PhqError
+from phq.reasons import FLIPPED, RULES
+from phq.reasons import REVIEW_REASONS as REASONS
+from phq.schema import Row
+from phq.view.review.catalogue import ANGLES, Catalogue
+from phq.view.review.choosing import Choice, choose, histograms
+from phq.view.review.guard import HOSTS, Guard
+from phq.view.review.hub import Hub
+from phq.view.review.overlay import fold
+from phq.view.review.pictures import SIZES, body_layer, faces, thumbnail, vertices
+
+STATIC = Path(__file__).parent / "static"
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+_NEVER = {"Cache-Control": "no-store"}
+_MOST_ROWS = 512
+"""Samples that one request can ask about."""
+_LAYERS = 4096
+"""Body layers kept, of some 5 kB."""
+
+
+class _Mark(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reviewer: str
+    mark: str
+    reason: str = ""
+    keys: list[str]
+
+
+class _Undo(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    reviewer: str
+
+
+class Review:
+    """The routes, and what they stand on.
+
+    Args:
+        catalogue: what is reviewed. log: where marks go. reviewer: name that the page offers a newcomer.
+    """
+
+    def __init__(self, catalogue: Catalogue, log: MarkLog, reviewer: str = "") -> None:
+        self.catalogue = catalogue
+        self.log = log
+        self.reviewer = reviewer
+        self.hub = Hub()
+        self._layer = lru_cache(_LAYERS)(self._drawn)
+
+    def routes(self) -> list[Route | Mount]:
+        """Every address of the server."""
+        key = "{key:str}"
+        return [
+            Route("/", self.page),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/api/about", self.about),
+            Route("/api/keys", self.keys),
+            Route("/api/choose", self.chosen),
+            Route("/api/rows", self.rows),
+            Route("/api/marks", self.mark, methods=["POST"]),
+            Route("/api/undo", self.undo, methods=["POST"]),
+            Route("/api/overlay", self.overlay, methods=["POST"]),
+            Route("/api/events", self.events),
+            Route(f"/api/sample/{key}", self.sample),
+            Route(f"/picture/{key}", self.picture),
+            Route(f"/layer/{key}", self.layer),
+            Route(f"/vertices/{key}", self.vertices),
+            Route(f"/faces/{key}", self.faces),
+        ]
+
+    def page(self, request: Request) -> Response:
+        """The page itself."""
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    def about(self, request: Request) -> Response:
+        """The dataset as a whole, which does not change while the server runs, and how many marks there are."""
+        catalogue = self.catalogue
+        rules = [
+            {"address": rule.address, "score": rule.score, "side": rule.side, "text": rule.text, "reason": rule.reason}
+            for rule in RULES if rule.score in catalogue.numbers
+        ]  # fmt: skip
+        return _json({
+            "name": catalogue.folder.resolve().name,
+            "samples": len(catalogue),
+            "hidden": catalogue.hidden,
+            "state": catalogue.state,
+            "reviewer": self.reviewer,
+            "angles": ANGLES,
+            "histograms": histograms(catalogue),
+            "words": {name: words.counts() for name, words in catalogue.words.items()},
+            "rules": rules,
+            "thresholds": catalogue.thresholds,
+            "reasons": [{"name": r.name, "short": r.short} for r in REASONS],
+            "flipped": {"name": FLIPPED.name, "short": FLIPPED.short},
+            "seq": self.log.marks.seq,
+            "counts": self.log.marks.counts(),
+        })  # fmt: skip
+
+    def keys(self, request: Request) -> Response:
+        """Key of every sample, in order: 8 bytes each."""
+        content = bytes.fromhex("".join(self.catalogue.keys))
+        return Response(content, media_type="application/octet-stream", headers=_NEVER)
+
+    def chosen(self, request: Request) -> Response:
+        """Numbers of the samples that a filter lets through, in order: int32, little-endian."""
+        choice = _parsed(Choice, request.query_params.get("q", "{}"))
+        rows = choose(self.catalogue, self.log.marks, choice)
+        return Response(rows.astype("<i4").tobytes(), media_type="application/octet-stream", headers=_NEVER)
+
+    def rows(self, request: Request) -> Response:
+        """What the cells of the grid show, by number."""
+        try:
+            numbers = [int(text) for text in request.query_params.get("n", "").split(",") if text]
+        except ValueError:
+            raise HTTPException(400, "n is a list of whole numbers") from None
+        if len(numbers) > _MOST_ROWS or not all(0 <= number < len(self.catalogue) for number in numbers):
+            raise HTTPException(404, f"at most {_MOST_ROWS} numbers of samples")
+        records = [self.catalogue.record(number) for number in numbers]
+        return _json([record | {"marks": self._marks(record["key"])} for record in records])
+
+    def sample(self, request: Request) -> Response:
+        """Every label and score of one sample that is one number or text, and what its 3D view needs."""
+        number = self._number(request)
+        row = self.catalogue.dataset[number].row | self.catalogue.decided(number)
+        fields = [
+            {"name": name, "value": value, "text": _description(name)}
+            for name, value in row.items() if value is not None and not isinstance(value, list)
+        ]  # fmt: skip
+        if note := self.catalogue.bodies.note(row):
+            fields.append({"name": "body", "value": note, "text": "the body that is drawn"})
+        camera = {name: row.get(name) for name in ("cam2world", "intrinsics")}
+        return _json({"key": row["key"], "fields": fields, "marks": self._marks(row["key"]), **camera})
+
+    def picture(self, request: Request) -> Response:
+        """The stored picture, or a smaller one."""
+        number, size = self._number(request), _size(request)
+        content = self.catalogue.dataset.read(number)
+        stored = int(self.catalogue.sides[number])
+        return Response(thumbnail(content, stored, size), media_type="image/jpeg", headers=_FOREVER)
+
+    def layer(self, request: Request) -> Response:
+        """The body to lay over the picture."""
+        return Response(self._layer(self._number(request), _size(request)), media_type="image/webp", headers=_FOREVER)
+
+    def _drawn(self, number: int, size: int) -> bytes:
+        return body_layer(self.catalogue.dataset[number], size, self.catalogue.bodies)
+
+    def vertices(self, request: Request) -> Response:
+        """The body's vertices in the world."""
+        content = vertices(self.catalogue.dataset[self._number(request)], self.catalogue.bodies)
+        return Response(content, media_type="application/octet-stream", headers=_FOREVER)
+
+    def faces(self, request: Request) -> Response:
+        """The body's faces."""
+        content = faces(self.catalogue.dataset[self._number(request)], self.catalogue.bodies)
+        return Response(content, media_type="application/octet-stream", headers=_FOREVER)
+
+    async def mark(self, request: Request) -> Response:
+        """Mark samples. The answer comes when the mark is on the disk."""
+        asked = _parsed(_Mark, await request.body())
+        if unknown := [key for key in asked.keys if key not in self.catalogue.rows]:
+            raise HTTPException(404, f"the dataset has no sample {unknown[0]!r} with a picture")
+        action, keys = await run_in_threadpool(self.log.mark, asked.reviewer, asked.mark, asked.reason, asked.keys)
+        return self._told(action, keys)
+
+    async def undo(self, request: Request) -> Response:
+        """Take back the newest mark of a reviewer."""
+        action, keys = await run_in_threadpool(self.log.undo, _parsed(_Undo, await request.body()).reviewer)
+        return self._told(action, keys)
+
+    def _told(self, action: Action | None, keys: Iterable[str]) -> Response:
+        news = self._news(list(keys))
+        if action:
+            self.hub.publish(news)
+        return _json(news)
+
+    def _news(self, keys: list[str]) -> dict[str, Any]:
+        marks = self.log.marks
+        changes = {key: self._marks(key) for key in keys}
+        return {"seq": marks.seq, "changes": changes, "counts": marks.counts()}
+
+    def _marks(self, key: str) -> list[dict[str, str]]:
+        return [
+            {"reviewer": action.reviewer, "mark": action.mark, "reason": action.stored_reason, "time": action.time}
+            for action in self.log.marks.opinions(key)
+        ]
+
+    async def overlay(self, request: Request) -> Response:
+        """Put the marks into an overlay now."""
+        return _json({"name": await run_in_threadpool(fold, self.catalogue.folder, self.log.marks)})
+
+    async def events(self, request: Request) -> Response:
+        """Marks of everybody as they are taken."""
+        known = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        since = int(known) if known.isdecimal() else self.log.marks.seq
+        first = self._news(self.log.marks.touched_since(since))
+        return StreamingResponse(self.hub.stream(first), media_type="text/event-stream", headers=_NEVER)
+
+    def _number(self, request: Request) -> int:
+        try:
+            return self.catalogue.rows[request.path_params["key"]]
+        except KeyError:
+            raise HTTPException(404, "the dataset has no such sample with a picture") from None
+
+
+def make_app(review: Review, token: str) -> Starlette:
+    """The application.
+
+    Args:
+        review: its routes. token: whoever has it may do everything that the page can.
+    """
+    middleware = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
+        Middleware(Guard, token=token),
+    ]
+    return Starlette(routes=review.routes(), middleware=middleware, exception_handlers={PhqError: _refused})
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status = 400 if isinstance(error, InputError) else 507 if isinstance(error, OutputError) else 500
+    return JSONResponse({"error": str(error)}, status, headers=_NEVER)
+
+
+def _json(content: Any) -> Response:
+    return JSONResponse(content, headers=_NEVER)
+
+
+def _parsed(model: Any, text: str | bytes) -> Any:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise HTTPException(400, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _size(request: Request) -> int:
+    try:
+        asked = int(request.query_params.get("size", SIZES[0]))
+    except ValueError:
+        asked = 0
+    if asked not in SIZES:
+        raise HTTPException(404, f"size is one of {', '.join(map(str, SIZES))}")
+    return asked
+
+
+def _description(name: str) -> str:
+    field = Row.model_fields.get(name)
+    return field.description or "" if field else ""

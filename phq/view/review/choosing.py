@@ -1,0 +1,143 @@
+"""Which samples the grid shows, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from phq.dataset.marks import MARKS, Action, Marks
+from phq.errors import InputError
+from phq.reasons import REVIEW_REASON_NAMES as REASON_NAMES
+from phq.system.arrays import Bools
+from phq.view.review.catalogue import ANGLES, Catalogue
+
+_BINS = 48
+
+
+class Choice(BaseModel):
+    """A filter and an order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ranges: dict[str, tuple[float, float]] = {}
+    """Least and greatest value by name of a score or angle; an angle whose least is above its greatest goes round."""
+    reasons: list[str] | None = None
+    """Reasons of the thresholds, '' for what they keep; None for all."""
+    sources: list[str] | None = None
+    splits: list[str] | None = None
+    text: str = ""
+    """Part of the photo's path or beginning of the key, small or capital."""
+    marked: str = "any"
+    """``any``, ``unmarked``, ``mine``, ``not_mine``, a mark, a reviewer's reason, ``disagree`` (reviewers do) or
+    ``against`` (people and thresholds do)."""
+    reviewer: str = ""
+    """Who asks, for ``mine`` and ``not_mine``."""
+    order: str = ""
+    """Name of a score or angle, ``near`` (nearest to a threshold first), or '' for the dataset's order."""
+    descending: bool = False
+
+
+def choose(catalogue: Catalogue, marks: Marks, choice: Choice) -> NDArray[np.int32]:
+    """Numbers of the samples that a choice lets through, in its order; equal ones in the dataset's.
+
+    Raises:
+        InputError: it names a score or a kind of mark that there is not.
+    """
+    chosen = np.ones(len(catalogue), dtype=bool)
+    for name, (low, high) in choice.ranges.items():
+        chosen &= _between(name, _values(catalogue, name), low, high)
+    for name, wanted in (("reason", choice.reasons), ("source", choice.sources), ("split", choice.splits)):
+        if wanted is not None:
+            chosen &= catalogue.words[name].among(wanted)
+    if choice.text:
+        chosen &= _with_text(catalogue, choice.text)
+    if choice.marked != "any":
+        chosen &= _marked(catalogue, marks, choice)
+    found = np.flatnonzero(chosen)
+    return found[_order(catalogue, choice)(found)].astype(np.int32)
+
+
+def _values(catalogue: Catalogue, name: str) -> NDArray[np.float64]:
+    if name not in catalogue.numbers:
+        raise InputError(f"there is no score {name!r}; there are: {', '.join(catalogue.numbers)}")
+    return catalogue.numbers[name]
+
+
+def _between(name: str, values: NDArray[np.float64], low: float, high: float) -> Bools:
+    if name in ANGLES and low > high:
+        return np.asarray((values >= low) | (values <= high))
+    return np.asarray((values >= low) & (values <= high))
+
+
+def _with_text(catalogue: Catalogue, text: str) -> Bools:
+    found = pc.match_substring(catalogue.paths, text, ignore_case=True)
+    mask = np.array(pc.fill_null(found, False).to_numpy(), dtype=bool)
+    return mask | np.char.startswith(catalogue.key_array, text.lower())
+
+
+def _marked(catalogue: Catalogue, marks: Marks, choice: Choice) -> Bools:
+    tests = _tests(marks, choice.reviewer, catalogue)
+    if choice.marked not in tests:
+        raise InputError(f"there is no kind of mark {choice.marked!r}; there are: any, {', '.join(tests)}")
+    test = tests[choice.marked]
+    mask = np.zeros(len(catalogue), dtype=bool)
+    mask[[row for key in marks.keys if (row := catalogue.rows.get(key)) is not None and test(key)]] = True
+    return ~mask if choice.marked in ("unmarked", "not_mine") else mask
+
+
+def _tests(marks: Marks, reviewer: str, catalogue: Catalogue) -> dict[str, Callable[[str], bool]]:
+    """For each kind of filter which marked samples it is about."""
+
+    def mine(key: str) -> bool:
+        return any(action.reviewer == reviewer for action in marks.opinions(key))
+
+    def verdict(key: str) -> Action:
+        return marks.opinions(key)[-1]
+
+    def against(key: str) -> bool:
+        return (verdict(key).decision == "rejected") != bool(catalogue.rejected[catalogue.rows[key]])
+
+    def said(word: str) -> Callable[[str], bool]:
+        return lambda key: word in (verdict(key).mark, verdict(key).reason)
+
+    return {word: said(word) for word in (*MARKS, *REASON_NAMES)} | {
+        "unmarked": lambda key: True,
+        "mine": mine,
+        "not_mine": mine,
+        "disagree": lambda key: not marks.agrees(key),
+        "against": against,
+    }
+
+
+def _order(catalogue: Catalogue, choice: Choice) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+    if not choice.order:
+        return lambda rows: np.arange(len(rows))[:: -1 if choice.descending else 1]
+    near = choice.order == "near"
+    values = np.abs(catalogue.numbers["margin"]) if near else _values(catalogue, choice.order)
+    signed = -values if choice.descending else values
+    return lambda rows: np.argsort(signed[rows], kind="stable")  # NaN goes last
+
+
+def histograms(catalogue: Catalogue) -> dict[str, dict[str, object]]:
+    """For each score and angle the counts over equal steps between two ends; what lies beyond counts at the ends."""
+    found: dict[str, dict[str, object]] = {}
+    for name, values in catalogue.numbers.items():
+        finite = values[np.isfinite(values)]
+        if not len(finite):
+            continue
+        low, high = _ends(name, finite)
+        counts, _ = np.histogram(np.clip(finite, low, high), bins=_BINS, range=(low, high))
+        whole = (float(finite.min()), float(finite.max()))
+        found[name] = {"low": low, "high": high, "least": whole[0], "most": whole[1], "counts": counts.tolist()}
+    return found
+
+
+def _ends(name: str, values: NDArray[np.float64]) -> tuple[float, float]:
+    if name in ANGLES:
+        return (-90.0, 90.0) if "pitch" in name else (-180.0, 180.0)
+    low, high = np.percentile(values, [0.5, 99.5]).tolist()
+    return (low, high) if high > low else (low - 0.5, high + 0.5)

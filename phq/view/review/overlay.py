@@ -1,0 +1,102 @@
+"""Marks as an overlay: what `phq.Dataset` reads as decision, reason, reviewer and time.
+
+A fold writes ``review-1``, ``review-2``, … on top of the stack, each with all marks that stand; none is ever written
+over, so that a state keeps its meaning. What was marked in an earlier one and taken back since is as the dataset
+without any review has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from phq import __version__
+from phq.dataset.columns import Columns
+from phq.dataset.marks import Action, Marks
+from phq.dataset.overlays import about_overlay, open_overlay, stack_names, write_overlay
+from phq.dataset.root import Root
+from phq.dataset.run import read_run
+from phq.reasons import FLIPPED
+from phq.reasons import REVIEW_REASONS as REASONS
+from phq.schema import column_kind
+
+COMMAND = "review"
+DECIDED = ("decision", "reason", "detail", "score_name", "threshold", "margin")
+"""Columns that a decision is in; people give neither score nor margin."""
+OWN = ("review", "reviewer", "reviewed_at", "reviewers", "reviewers_agree")
+"""Columns that no schema has: mark, whose and when, how many people marked it, whether they gave the same mark."""
+_NAME = re.compile(r"review-[1-9]\d*")
+_TEXTS = {reason.name: reason.text for reason in (*REASONS, FLIPPED)}
+
+
+def review_names(names: Sequence[str]) -> list[str]:
+    """Those overlays that are folded marks."""
+    return [name for name in names if _NAME.fullmatch(name)]
+
+
+def folded(root: Root, names: Sequence[str]) -> tuple[int, str]:
+    """Number and time of the last action that is in an overlay, (0, '') if none is."""
+    reviews = review_names(names)
+    about = about_overlay(root, reviews[-1]) if reviews else {}
+    return about.get("seq", 0), about.get("time", "")
+
+
+def fold(folder: Path, marks: Marks) -> str | None:
+    """Put the marks on top of the dataset's overlays; the name of the new one, None if all are in one already.
+
+    Samples that the dataset does not have any more (redacted ones) are passed over.
+
+    Raises:
+        InputError: see `phq.dataset.overlays.write_overlay`.
+        OutputError: another process is changing the dataset, or the folder cannot be written.
+    """
+    root = Root(folder)
+    names = stack_names(read_run(root))
+    last = marks.seq, marks.time  # before the rows are made: marks that come meanwhile belong to the next overlay
+    if last in ((0, ""), folded(root, names)):
+        return None
+    rows = list(_rows(root, names, marks))
+    if not rows:  # everything was taken back before it came into an overlay
+        return None
+    name = f"review-{1 + len(review_names(names))}"
+    about = {"command": COMMAND, "version": __version__, "seq": last[0], "time": last[1], "reviewers": marks.reviewers}
+    write_overlay(folder, name, rows, (*DECIDED, *OWN), about, below=names)
+    return name
+
+
+def _rows(root: Root, names: Sequence[str], marks: Marks) -> Iterator[dict[str, Any]]:
+    reviews = review_names(names)
+    folded_keys = {key for name in reviews for key in open_overlay(root, name).read(["key"])["key"].to_pylist()}
+    taken_back = folded_keys.intersection(marks.touched_since())  # not what another log said, of before a bake
+    base = Columns(root, [name for name in names if name not in reviews], rejects=True)
+    table = base.table(["key", *DECIDED])
+    seen: set[str] = set()
+    for number, key in enumerate(table["key"].to_pylist()):
+        verdict = marks.verdict(key) if key else None
+        if key in seen or (verdict is None and key not in taken_back):
+            continue
+        seen.add(key)
+        if verdict is not None:
+            yield {"key": key, **_said(verdict), **_about(marks, key, verdict)}
+        else:
+            decided = {name: table[name][number].as_py() or column_kind(name)[0]() for name in DECIDED}
+            unsaid = {"review": "", "reviewer": "", "reviewed_at": "", "reviewers": 0, "reviewers_agree": True}
+            yield {"key": key, **decided, **unsaid}
+
+
+def _said(verdict: Action) -> dict[str, Any]:
+    reason = verdict.stored_reason
+    said = {"decision": verdict.decision, "reason": reason, "detail": _TEXTS.get(reason, "")}
+    return said | {"score_name": "", "threshold": 0.0, "margin": 0.0}
+
+
+def _about(marks: Marks, key: str, verdict: Action) -> dict[str, Any]:
+    return {
+        "review": verdict.mark,
+        "reviewer": verdict.reviewer,
+        "reviewed_at": verdict.time,
+        "reviewers": len(marks.opinions(key)),
+        "reviewers_agree": marks.agrees(key),
+    }

@@ -1,0 +1,120 @@
+"""`show`: one sample, its record in words and its labels drawn over its picture. What ``phq show`` does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as Pil
+from PIL.PngImagePlugin import PngInfo
+
+from phq.dataset.derived import check_picture
+from phq.dataset.embedded import bodies_of
+from phq.dataset.overlays import LATEST
+from phq.dataset.reader import Dataset
+from phq.errors import InputError
+from phq.schema import SCHEMA_VERSION, Row, column_kind
+from phq.system.arrays import Image
+from phq.system.atomic import write_bytes
+from phq.view.picture import draw
+
+Fields = dict[str, Any]
+_MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}
+"""Numbers in a line."""
+_MOST_IN_A_LINE = 12
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample."""
+
+    key: str
+    text: str
+    picture: Path | None
+    """Where the picture is; None if none was asked for."""
+
+
+def show(
+    dataset: str | Path,
+    key: str,
+    *,
+    overlay: str | None = LATEST,
+    out: str | Path | None = None,
+    body: str | None = None,
+) -> Shown:
+    """The record of a sample, kept or rejected, and on demand a picture of it.
+
+    Args:
+        dataset: folder or URL. key: whole, or the beginning of one key alone.
+        overlay: the state, see `phq.dataset.overlays.names_up_to`; what an overlay has changed is marked.
+        out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of what is
+            there already, only a picture that phq drew is written over.
+        body: a word of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
+            drawn for them, from labels below, and that is written on the picture.
+
+    Raises:
+        InputError: no dataset or state, no such key or several, or a picture of a reject, of which none is stored.
+        ConfigError, WeightError, MissingExtraError: no such body.
+        OutputError: the PNG cannot be written, is called otherwise, or something is in the way.
+    """
+    picture = check_picture(Path(out)) if out is not None else None
+    opened = Dataset(dataset, overlay=overlay, rejects=True)
+    found = whole_key(opened, key)
+    item = opened[found]
+    row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
+    if picture is not None:
+        write_bytes(picture, _png(draw(item, bodies_of(opened, body))))
+    return Shown(found, "\n".join(_lines(row, before)), picture)
+
+
+def whole_key(dataset: Dataset, start: str) -> str:
+    """The one key that starts so.
+
+    Raises:
+        InputError: none does, or several do; the message lists some.
+    """
+    if start in dataset:
+        return start
+    found = sorted({key for key in dataset.keys if key and start and key.startswith(start)})
+    if not found:
+        raise InputError(f"{dataset.root.where} has no sample {start!r}")
+    if len(found) > 1:
+        listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        raise InputError(f"{len(found)} samples start with {start!r}: {listed}")
+    return found[0]
+
+
+def _png(picture: Image) -> bytes:
+    stream, signature = io.BytesIO(), PngInfo()
+    signature.add_text("Software", SCHEMA_VERSION)  # so that a redaction knows it, see phq.dataset.derived
+    Pil.fromarray(picture).save(stream, "PNG", pnginfo=signature)
+    return stream.getvalue()
+
+
+def _lines(row: Fields, before: Fields) -> Iterator[str]:
+    """Every field that is known, with its description; what overlays have changed with the value as built."""
+    known = [name for name in (*Row.model_fields, *sorted(row.keys() - Row.model_fields.keys())) if name in row]
+    for name in (name for name in known if row[name] is not None):
+        field = Row.model_fields.get(name)
+        about = f"   {field.description}" if field is not None and field.description else ""
+        changed = "" if name in before and before[name] == row[name] else f"   [as built: {_words(before.get(name))}]"
+        if field is not None and column_kind(name)[1]:
+            yield f"{name:<24}{about.lstrip()}{changed and '   [changed by an overlay]'}"
+            yield from _numbers(name, row[name])
+        else:
+            yield f"{name:<24}{_words(row[name])}{changed}{about}"
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.6g}" if isinstance(value, float) else repr(value) if value == "" else str(value)
+
+
+def _numbers(name: str, values: list[Any]) -> Iterator[str]:
+    width = _MATRICES.get(name, _MOST_IN_A_LINE)
+    for start in range(0, len(values), width):
+        yield "    " + " ".join(f"{float(value):9.4g}" for value in values[start : start + width])

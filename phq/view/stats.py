@@ -1,0 +1,161 @@
+"""`stats`: what a dataset holds, in numbers. What ``phq stats`` prints."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from phq.camera.sides import SIDES, shares
+from phq.dataset.card import YAW_SECTORS, yaw_histogram
+from phq.dataset.credits import counted
+from phq.dataset.overlays import LATEST
+from phq.dataset.reader import Dataset
+from phq.dataset.statements import names_of
+from phq.dataset.tar import MEMBERS
+from phq.dataset.whole_columns import columns
+from phq.errors import InputError
+from phq.reasons import RULES
+from phq.schema import PROVENANCE, Row
+
+ANGLES = tuple(f"{part}_{axis}_deg" for part in ("camera", "head") for axis in ("yaw", "pitch", "roll"))
+SCORES = tuple(dict.fromkeys(rule.score for rule in RULES if rule.score in Row.model_fields))
+PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
+_SIZES = tuple(f"{prefix}_size" for prefix in MEMBERS.values())
+_COLUMNS = (
+    "decision", "reason", "split", "shard", "source_sha256", "duplicate_of", *PROVENANCE, *ANGLES, *SCORES, *_SIZES,
+)  # fmt: skip
+Stats = dict[str, Any]
+
+
+def stats(dataset: str | Path, overlay: str | None = LATEST) -> Stats:
+    """Numbers about a dataset as its overlays leave it; plain values, as JSON has them.
+
+    ``camera_yaw`` and ``head_yaw`` have the samples in eight sectors of 45°, and ``front``, ``side``, ``back``: the
+    fraction within 60° of the front, within 60° of the back, and between, which is a third each where all directions
+    are equally frequent. Angles and scores have the percentiles `PERCENTILES`.
+
+    Args:
+        dataset: folder or URL. overlay: the state, see `phq.dataset.overlays.names_up_to`.
+
+    Raises:
+        InputError: no dataset, no such state, or a damaged index.json.
+    """
+    opened = Dataset(dataset, overlay=overlay, rejects=True)
+    table = columns(opened, _COLUMNS)
+    keeps = pc.and_(pc.equal(table["decision"], "kept"), pc.not_equal(table["shard"], ""))
+    kept, rejects = table.filter(keeps), table.filter(pc.invert(pc.fill_null(keeps, False)))
+    stated = kept.select(PROVENANCE).to_pylist()
+    people = {name for row in stated for name in names_of(row["identity"])}
+    return {
+        "overlays": opened.overlays,
+        "samples": {"all": len(kept), **_counts(kept["split"])},
+        "photos": int(pc.count_distinct(kept["source_sha256"]).as_py()),
+        "identities": len(people),
+        "duplicates_kept": int(pc.sum(pc.not_equal(kept["duplicate_of"], "")).as_py() or 0),
+        "rejects": {"all": len(rejects), **_counts(rejects["reason"])},
+        **{f"{part}_yaw": _yaw(_numbers(kept[f"{part}_yaw_deg"])) for part in ("camera", "head")},
+        "angles": {name: _percentiles(_numbers(kept[name])) for name in ANGLES},
+        "scores": {name: _percentiles(_numbers(kept[name])) for name in SCORES},
+        **{f"{name}s": dict(counted(stated, name)) for name in ("licence", "author", "source")},
+        "bytes": _bytes(opened, kept),
+    }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    """Rows by value, most frequent first."""
+    counts = Counter(str(value) for value in column.to_pylist())
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    return np.asarray(column, dtype=np.float64)
+
+
+def _percentiles(values: NDArray[np.float64]) -> dict[str, float]:
+    if not len(values):
+        return {}
+    found = np.percentile(values, PERCENTILES).round(6).tolist()
+    return dict(zip(map(str, PERCENTILES), found, strict=True))
+
+
+def _yaw(yaws: NDArray[np.float64]) -> Stats:
+    sectors = {str(centre): n for (centre, _), n in zip(YAW_SECTORS, yaw_histogram(yaws.tolist()), strict=True)}
+    return {"sectors": sectors} | shares(yaws)
+
+
+def _bytes(opened: Dataset, kept: pa.Table) -> dict[str, int]:
+    """Members of the samples that are kept, and all shards, headers and what is no longer kept among them."""
+    members = {prefix: int(pc.sum(kept[f"{prefix}_size"]).as_py() or 0) for prefix in MEMBERS.values()}
+    shards = [name for name in pc.unique(opened.columns(["shard"])["shard"]).to_pylist() if name]
+    splits = sorted({name.partition("/")[0] for name in shards})
+    return members | {"shards": sum(_shard_bytes(opened, f"{split}/index.json") for split in splits)}
+
+
+def _shard_bytes(opened: Dataset, index: str) -> int:
+    try:
+        return sum(int(shard["filesize"]) for shard in json.loads(opened.root.read(index))["shardlist"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{index} of {opened.root.where} is damaged; phq verify --repair makes it anew") from error
+
+
+def text(found: Stats) -> str:
+    """The numbers for people."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Stats) -> Iterator[str]:
+    samples, rejects = dict(found["samples"]), dict(found["rejects"])
+    splits = "   ".join(f"{name} {count}" for name, count in samples.items() if name != "all")
+    yield f"samples {samples['all']}   {splits}   rejects {rejects['all']}"
+    yield f"photos {found['photos']}   identities {found['identities'] or 'not stated'}   look-alikes kept " + str(
+        found["duplicates_kept"]
+    )
+    yield f"overlays {', '.join(found['overlays']) or 'none'}"
+    yield from _yaw_lines(found)
+    yield from _percentile_lines("angles, degrees", found["angles"])
+    yield from _percentile_lines("scores", found["scores"])
+    yield from _count_lines("rejects by reason", {name: n for name, n in rejects.items() if name != "all"})
+    for name in ("licences", "authors", "sources"):
+        yield from _count_lines(name, {value or "not stated": n for value, n in found[name].items()})
+    yield "\nbytes"
+    yield from (f"  {name:<24} {size:15,d}" for name, size in found["bytes"].items())
+
+
+def _yaw_lines(found: Stats, width: int = 30) -> Iterator[str]:
+    for part in ("camera", "head"):
+        yaw = found[f"{part}_yaw"]
+        thirds = ", ".join(f"{name} {yaw[name]:.1%}" for name in SIDES)
+        yield f"\n{part} yaw (± 22.5°): {thirds}"
+        most = max(*yaw["sectors"].values(), 1)
+        for centre, name in YAW_SECTORS:
+            count = yaw["sectors"][str(centre)]
+            yield f"  {centre:>5}°  {name:<24} {count:8d}  {'█' * round(width * count / most)}"
+
+
+def _percentile_lines(title: str, rows: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    if any(rows.values()):
+        yield "\n" + f"{title:<26}" + "".join(f"{f'{p} %':>10}" for p in PERCENTILES)
+        yield from (f"  {name:<24}" + "".join(map(_short, values.values())) for name, values in rows.items())
+
+
+def _short(value: float) -> str:
+    return f"{value:>10.4g}"
+
+
+def _count_lines(title: str, counts: Mapping[str, int], most: int = 20) -> Iterator[str]:
+    if counts:
+        yield f"\n{title}"
+        yield from (f"  {count:8d}  {name}" for name, count in list(counts.items())[:most])
+        yield from _rest(list(counts.values())[most:])
+
+
+def _rest(counts: Sequence[int]) -> Iterable[str]:
+    return [f"  {sum(counts):8d}  in {len(counts)} more"] if counts else []
