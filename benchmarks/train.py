@@ -3,11 +3,12 @@
     python benchmarks/train.py [SETTING [ROUNDS]]       SETTING: tiny, 128, or a preset; tiny and 128 by default
     python benchmarks/train.py --cost PRESET            operations of one image, and what a run of them costs
 
-A step is what `phq.generator.train` does: the generator's phase, then the discriminator's on as many fakes and real pictures, and
-R1 in one step of sixteen. The parts of the generator run forward and backward in the first, forward alone in the
-second. Each is run by itself on what it was given in a real step, after a few steps of training, with poses of
-10° (an untrained predictor says the rest pose, which needs no work). "Rest" is what the whole step takes more than the
-parts together: optimisers, averages, losses. Reading pictures is left out: benchmarks/read.py measures it.
+A step is what `phq.generator.train` does: the generator's phase, then the discriminator's on as many fakes and real
+pictures, and R1 in one step of sixteen. The parts of the generator run forward and backward in the first, forward
+alone in the second. Each is run by itself on what it was given in a real step, after a few steps of training, with
+poses of 10° (an untrained predictor says the rest pose, which needs no work). "Rest" is what the whole step takes
+more than the parts together: optimisers, averages, losses. Reading pictures is left out: benchmarks/read.py measures
+it.
 
 Then whole steps, with one thing changed: what is bought by it, or costs.
 

@@ -1,4 +1,5 @@
-"""The work that executors do for a plan: a unit of photos through a pipeline, as `phq.building.executors.contract.Work`."""
+"""The work that executors do for a plan: a unit of photos through a pipeline, as
+`phq.building.executors.contract.Work`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ def seen_people(folder: Path, names: Collection[str], every: int = 1) -> Iterato
     """Truth and what the networks saw of the main person of each render; who is not found is left out.
 
     Args:
-        folder: NNNNN.jpg with NNNNN.json. names: of the stages of `phq.stages.pipeline` to run. every: only each n-th render.
+        folder: NNNNN.jpg with NNNNN.json. names: of the stages of `phq.stages.pipeline` to run. every: only each
+            n-th render.
     """
     pipeline = Pipeline([stage for stage in stages(load_config("everything")) if stage.name in names])
     for path in sorted(folder.glob("*.jpg"))[::every]:

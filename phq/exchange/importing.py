@@ -72,9 +72,9 @@ def import_labels(  # noqa: PLR0913 - the options of the command
 ) -> Imported:
     """Make a phq dataset of a zip or folder with ``dataset.json``; an interrupted import is continued.
 
-    Each picture is stored as it is (as JPEG), and its label becomes a phq camera, see `phq.exchange.formats`; what such a
-    set does not know is stated as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png`` beside
-    ``NAME.png``) are rejects: a loader mirrors, and in two splits they would leak. Exact copies are rejects too,
+    Each picture is stored as it is (as JPEG), and its label becomes a phq camera, see `phq.exchange.formats`; what
+    such a set does not know is stated as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png``
+    beside ``NAME.png``) are rejects: a loader mirrors, and in two splits they would leak. Exact copies are rejects too,
     look-alikes are marked; no threshold is applied.
 
     Args:
@@ -82,8 +82,8 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         out: folder of the dataset; made if needed.
         format: a name of `phq.exchange.formats.FORMATS`.
         masks: zip or folder with a mask for each picture, of the same name but for the suffix.
-        sidecar: licence, author, source and identity of the pictures, as for `phq.building.build.build`; paths are names in
-            the set.
+        sidecar: licence, author, source and identity of the pictures, as for `phq.building.build.build`; paths are
+            names in the set.
         seed: of the split. workers: processes, by default one a core; the result does not depend on it.
         quiet: no progress bar.
 

@@ -2,8 +2,8 @@
 
     python export.py RUN/stepN.pt OUT.onnx
 
-Inputs and output are those of `phq.pose.orient.net`. Weights are stored as float16 and cast back when the file is opened;
-arithmetic is float32. Prints the largest difference to the checkpoint.
+Inputs and output are those of `phq.pose.orient.net`. Weights are stored as float16 and cast back when the file is
+opened; arithmetic is float32. Prints the largest difference to the checkpoint.
 """
 
 from __future__ import annotations

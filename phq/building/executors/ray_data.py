@@ -1,8 +1,8 @@
 """Running tasks on a Ray cluster: Ray Data hands them to a pool of actors, each of which minds a worker process.
 
 What travels between machines is a task (paths) and its result (counts). The worker process is that of
-`phq.building.executors.processes`: an item that kills or hangs it is found by the actor beside it, and Ray sees a healthy actor.
-If a whole machine is lost, Ray runs its tasks elsewhere; they are retry-safe.
+`phq.building.executors.processes`: an item that kills or hangs it is found by the actor beside it, and Ray sees a
+healthy actor. If a whole machine is lost, Ray runs its tasks elsewhere; they are retry-safe.
 """
 
 from __future__ import annotations

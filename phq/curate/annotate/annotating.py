@@ -196,7 +196,8 @@ def _run(
     samples: Dataset, plan: AnnotatePlan, selection: Selection, body: str | None, work: Path, execution: Execution,
     quiet: bool,
 ) -> pa.Table | None:
-    """What the stages say of every sample, see `phq.curate.annotate.units.unit_schema`; None if there are none to run."""
+    """What the stages say of every sample, see `phq.curate.annotate.units.unit_schema`; None if there are none to
+    run."""
     if not selection.stages:
         return None
     inner = open_work_folder(work, plan)

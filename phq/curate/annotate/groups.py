@@ -1,7 +1,8 @@
 """What can be annotated again: groups of the pipeline's stages, and the columns each of them answers for.
 
-Order and content of the stages are those of `phq.stages.pipeline.stages`; this is the one place that groups them. What no
-group answers for is fixed by the shards: the picture, where it was cut, its mask, the person's box and the photo.
+Order and content of the stages are those of `phq.stages.pipeline.stages`; this is the one place that groups them.
+What no group answers for is fixed by the shards: the picture, where it was cut, its mask, the person's box and the
+photo.
 """
 
 from __future__ import annotations
@@ -95,8 +96,8 @@ GROUPS = (
 )  # fmt: skip
 BY_NAME = {group.name: group for group in GROUPS}
 BODY = Group("body", ("body",), BODY_COLUMNS)
-"""The labels that are there, for another body (`phq.curate.annotate.bodies`); for itself, since it starts from the fit that
-the dataset has."""
+"""The labels that are there, for another body (`phq.curate.annotate.bodies`); for itself, since it starts from the
+fit that the dataset has."""
 
 FIXED = ("read", "provenance", "detect", "gate", "crop", "mask", "encode")
 """Stages whose results are the bytes and boxes of the shards."""

@@ -54,7 +54,8 @@ def state(
     """Write the overlay `name`.
 
     Args:
-        samples: those that were annotated. labels: see `phq.curate.annotate.units.unit_schema`; None if no stage has run.
+        samples: those that were annotated. labels: see `phq.curate.annotate.units.unit_schema`; None if no stage has
+            run.
 
     Raises:
         OutputError: the dataset has got another overlay meanwhile, or cannot be written.

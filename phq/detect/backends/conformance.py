@@ -30,15 +30,16 @@ ALIKE = 0.75
 
 
 def complaints(place: str, backend: Any, photos: Sequence[Image], weights: str = "") -> Iterator[str]:
-    """A sentence for each thing that is not as `phq.detect.backends.protocols` says; nothing for a back end that conforms.
+    """A sentence for each thing that is not as `phq.detect.backends.protocols` says; nothing for a back end that
+    conforms.
 
     Looked at: `name` and `weights`; shapes, ranges, order and finite numbers; that a picture is not written to, that
     the same picture gives the same answer, also after others; odd pictures (one pixel, narrow, huge, without colour,
     without anything); that a mirrored photo, and one at twice the size, give about the same people.
 
     Args:
-        place: of `phq.detect.backends.protocols.PLACES`. photos: H × W × 3 uint8 RGB with people in them. weights: what the
-            back end was made with.
+        place: of `phq.detect.backends.protocols.PLACES`. photos: H × W × 3 uint8 RGB with people in them. weights:
+            what the back end was made with.
     """
     yield from _of_itself(backend, weights)
     trial = TRIALS[place](backend)

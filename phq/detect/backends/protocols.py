@@ -25,7 +25,8 @@ PLACES = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
 
 
 class Backend(Protocol):
-    """What every back end has. It may state a ``wants``, a `phq.system.resources.Resources`: what a worker needs for it."""
+    """What every back end has. It may state a ``wants``, a `phq.system.resources.Resources`: what a worker needs for
+    it."""
 
     name: str
     """As the configuration calls it, without weights."""

@@ -47,8 +47,8 @@ def lift(view: View) -> Tensor:
 def project(points: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
     """Where cameras (B, 25) see points (B, 3, N): places u, v (B, N, 2), 0 to 1 over the picture, and distances (B, N).
 
-    The inverse of `phq.generator.networks.rays.camera_rays`: (u, v, 1) ~ K Rᵀ (x − o). Points behind the camera have no place
-    (NaN).
+    The inverse of `phq.generator.networks.rays.camera_rays`: (u, v, 1) ~ K Rᵀ (x − o). Points behind the camera have
+    no place (NaN).
     """
     cam2world, K = camera[:, :16].reshape(-1, 4, 4), camera[:, 16:].reshape(-1, 3, 3)
     away = points - cam2world[:, :3, 3:]

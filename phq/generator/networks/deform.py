@@ -1,11 +1,11 @@
 """From posed to canonical space: the inverse of skinning by neck and head.
 
 Skinning takes a canonical point x to F(x) = x + a(x) (R_n − 1) x + b(x) ((R_n R_h − 1)(x − h) + (R_n − 1) h), with
-a and b the weights of neck and head (`phq.generator.networks.weight_field`), R_n and R_h the rotations of neck and head, h the
-head joint, the neck joint the origin. A posed point p is brought back by a fixed number of Newton steps for F(x) = p,
-each with a bounded length and a bounded inverse, from a guess: with the whole head above the neck, not at all below.
-So the map is continuous in point and pose whatever the pose, and the identity at the rest pose. The published generator
-takes the nearest face's frame instead, and jumps to the identity 0.25 m from the mesh.
+a and b the weights of neck and head (`phq.generator.networks.weight_field`), R_n and R_h the rotations of neck and
+head, h the head joint, the neck joint the origin. A posed point p is brought back by a fixed number of Newton steps
+for F(x) = p, each with a bounded length and a bounded inverse, from a guess: with the whole head above the neck, not
+at all below. So the map is continuous in point and pose whatever the pose, and the identity at the rest pose. The
+published generator takes the nearest face's frame instead, and jumps to the identity 0.25 m from the mesh.
 
 Derivatives are those of the implicit function: the last step alone is differentiated, with weights and Jacobian fixed.
 """

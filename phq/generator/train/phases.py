@@ -1,6 +1,7 @@
 """The phases of a step: generator, its regulariser, discriminator, its regulariser; each ends with an optimiser's step.
 
-The formulas are in `phq.generator.train.losses`. A phase computes its part of the batch piece by piece and adds the gradients up.
+The formulas are in `phq.generator.train.losses`. A phase computes its part of the batch piece by piece and adds the
+gradients up.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def write_mesh(
     Metres, origin at the neck joint, y up, the face towards +z: these are also glTF's axes and units.
 
     Args:
-        pose: see `phq.generator.use.asking.parse_pose`. voxels, level, largest: see `phq.generator.use.surface.extract`.
+        pose: see `phq.generator.use.asking.parse_pose`. voxels, level, largest: see
+            `phq.generator.use.surface.extract`.
 
     Raises:
         EmptySurfaceError: nothing is so dense.

@@ -1,8 +1,9 @@
 """The orientation network on ONNX Runtime.
 
 Inputs `body` (N, 128, 128, 3) and `head` (N, 112, 112, 3), float32 RGB in 0..255, the crops of
-`phq.pose.orient.crop.orientation_region`; output `orientation` (N, 3, 56): what it says of both crops, of the body crop with
-a black head crop, and of the head crop with a black body crop. The 56 numbers are those of `phq.pose.orient.decode.decode`.
+`phq.pose.orient.crop.orientation_region`; output `orientation` (N, 3, 56): what it says of both crops, of the body
+crop with a black head crop, and of the head crop with a black body crop. The 56 numbers are those of
+`phq.pose.orient.decode.decode`.
 """
 
 from __future__ import annotations

@@ -18,9 +18,10 @@ from phq.system.arrays import Floats, Image
 class MediaPipeLandmarks(TaskBackend):
     """`run(jobs)` for (pixels, region, mirrored) jobs, as `phq.detect.blazepose.BlazePose`.
 
-    MediaPipe keeps the auxiliary landmarks and the pose flag to itself: `phq.detect.backends.mediapipe.decode.centre_of`
-    stands in for the former; of the latter is known whether it is below `NOBODY`, and else the mean presence of head
-    and shoulders stands in for it. Its landmarks differ from the network's own by what it draws from the heatmaps.
+    MediaPipe keeps the auxiliary landmarks and the pose flag to itself:
+    `phq.detect.backends.mediapipe.decode.centre_of` stands in for the former; of the latter is known whether it is
+    below `NOBODY`, and else the mean presence of head and shoulders stands in for it. Its landmarks differ from the
+    network's own by what it draws from the heatmaps.
     """
 
     def __init__(self, weights: str = "") -> None:
