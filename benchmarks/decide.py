@@ -48,7 +48,7 @@ def _column(field: pa.Field, start: int, count: int, rng: np.random.Generator) -
         return pa.ListArray.from_arrays(np.arange(0, count * length + 1, length, dtype=np.int32), flat).cast(field.type)
     if name in ("phash", "phash_mirror"):
         seeds = np.where(numbers % 10 == 1, numbers - 1, numbers)  # every tenth looks like the one before
-        mixed = (seeds.astype(np.uint64) + np.uint64(name == "phash_mirror") * np.uint64(1 << 40) + np.uint64(1))
+        mixed = seeds.astype(np.uint64) + np.uint64(name == "phash_mirror") * np.uint64(1 << 40) + np.uint64(1)
         return pa.array([f"{int(v):016x}" for v in mixed * np.uint64(0x9E3779B97F4A7C15)])
     if kind is str:
         fixed = {"decision": "kept", "split": "train", "shard": "train/phq-train-000000.tar"}

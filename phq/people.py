@@ -21,8 +21,6 @@ SEEN = 0.5
 """Visibility from which a landmark inside the photo counts as seen."""
 
 
-
-
 @dataclass
 class Reject:
     """Why something was thrown out; `reason` is a name of `phq.reasons`."""
@@ -89,10 +87,6 @@ class Photo:
 def living(photos: list[Photo]) -> list[Person]:
     """People that no stage has rejected, in order."""
     return [p for photo in photos if photo.rejected is None for p in photo.people if p.rejected is None]
-
-
-
-
 
 
 @dataclass

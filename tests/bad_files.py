@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, features
 
 __all__ = ["make_bad_files", "make_odd_but_good_files"]
 
+
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

@@ -40,7 +40,5 @@ def cache(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(download, "PAUSE", 0.001)
     known = {"name": "known", "file": "known.bin", "url": f"{server.url}/a/known.bin", "size": len(CONTENT)}
     opened = {"name": "open", "file": "open.bin", "url": f"{server.url}/a/open.bin"}
-    monkeypatch.setattr(
-        catalogue, "FILE", catalogue_of(tmp_path / "remote.json", known | {"sha256": SHA256}, opened)
-    )
+    monkeypatch.setattr(catalogue, "FILE", catalogue_of(tmp_path / "remote.json", known | {"sha256": SHA256}, opened))
     return tmp_path / "cache" / "weights"

@@ -143,7 +143,6 @@ def test_the_padding_of_a_crop_is_not_laid_into_the_photo():
     assert back[42:].max() == 0
 
 
-
 def test_a_face_is_judged_in_the_cameras_own_picture_and_stored_in_the_stored_one():
     """A camera whose picture is twice as wide as the stored one: the head is where a window of it shows."""
     fit = some_fit(np.random.default_rng(11))

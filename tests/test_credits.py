@@ -69,7 +69,7 @@ def test_a_long_list_of_authors_is_cut_and_says_so() -> None:
 
 def test_a_name_cannot_break_the_table() -> None:
     text = card({"author": "a|b\n<script>" + "x" * 1000})
-    (line,) = [line for line in text.splitlines() if line.startswith("| a")and "script" in line]
+    (line,) = [line for line in text.splitlines() if line.startswith("| a") and "script" in line]
     assert line.startswith("| a\\|b &lt;script>xxx")
     assert len(line) < 230
 

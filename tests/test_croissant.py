@@ -41,7 +41,7 @@ def opened(folder: Path) -> Any:
     dataset = mlcroissant.Dataset(folder / "croissant.json")
     issues = dataset.metadata.ctx.issues
     assert not issues.errors
-    assert all(any(f"/{name}\"" in warning for name in ADVICE) for warning in issues.warnings), issues.report()
+    assert all(any(f'/{name}"' in warning for name in ADVICE) for warning in issues.warnings), issues.report()
     return dataset
 
 

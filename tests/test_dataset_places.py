@@ -69,9 +69,7 @@ def test_a_pickled_dataset_is_the_same_view(where: str) -> None:
     assert pickle.loads(pickle.dumps(dataset[1])).row == dataset[1].row
 
 
-@pytest.mark.parametrize(
-    "method", sorted({"spawn", "fork"}.intersection(multiprocessing.get_all_start_methods()))
-)
+@pytest.mark.parametrize("method", sorted({"spawn", "fork"}.intersection(multiprocessing.get_all_start_methods())))
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_other_processes_read_the_same(folder: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if method == "spawn":  # nothing of pytest is spawned

@@ -152,7 +152,7 @@ CONDITIONS = {
     "abs(camera_yaw_deg) > 80": lambda row: abs(row["camera_yaw_deg"]) > 80,
     "split = 'val' AND CAMERA_YAW_DEG < 0": lambda row: row["split"] == "val" and row["camera_yaw_deg"] < 0,
     "face_found": lambda row: row["face_found"],
-    'key in (\'0\', "duplicate_of") or source_path like \'%7.jpg\'': lambda row: row["source_path"].endswith("7.jpg"),
+    "key in ('0', \"duplicate_of\") or source_path like '%7.jpg'": lambda row: row["source_path"].endswith("7.jpg"),
     "list_sum(cam2world) > 0": lambda row: sum(row["cam2world"]) > 0,
     "true": lambda row: True,
     "CAST(columns(*) AS VARCHAR) <> 'val'": lambda row: row["split"] != "val",

@@ -83,10 +83,7 @@ def slow_find(rows: Rows, bits: int) -> dict[int, Duplicate]:
         else:
             kept.append(i)
     found = {**looks, **{i: looks.get(j, j) for i, j in copies.items()}}
-    return {
-        i: Duplicate(j, rows[j]["key"], distance(rows[i], rows[j]), i in copies)
-        for i, j in sorted(found.items())
-    }
+    return {i: Duplicate(j, rows[j]["key"], distance(rows[i], rows[j]), i in copies) for i, j in sorted(found.items())}
 
 
 def flipped(word: int, *bits: int) -> str:
@@ -98,16 +95,18 @@ def samples(draw: st.DrawFn) -> Rows:
     """Few photos, keys, boxes and hashes, so that everything collides."""
     bits = st.lists(st.integers(0, 63), unique=True, max_size=5)
     hashes = st.builds(lambda word, b: flipped(word, *b), st.sampled_from([BASE, ~BASE % 2**64, 7]), bits)
-    one = st.fixed_dictionaries({
-        "key": st.integers(0, 30).map("{:016x}".format),
-        "source_sha256": st.integers(0, 8).map("{:064x}".format),
-        "person_index": st.integers(0, 2),
-        "box_x0": st.sampled_from([0.0, 2.0, 50.0]),
-        "source_px_per_px": st.sampled_from([0.5, 2.0]),
-        "blur": st.sampled_from([0.3, 0.6]),
-        "phash": hashes,
-        "phash_mirror": hashes,
-    })
+    one = st.fixed_dictionaries(
+        {
+            "key": st.integers(0, 30).map("{:016x}".format),
+            "source_sha256": st.integers(0, 8).map("{:064x}".format),
+            "person_index": st.integers(0, 2),
+            "box_x0": st.sampled_from([0.0, 2.0, 50.0]),
+            "source_px_per_px": st.sampled_from([0.5, 2.0]),
+            "blur": st.sampled_from([0.3, 0.6]),
+            "phash": hashes,
+            "phash_mirror": hashes,
+        }
+    )
     return [row(number, **fields) for number, fields in enumerate(draw(st.lists(one, max_size=24)))]
 
 

@@ -80,9 +80,7 @@ class TestLinks:
         assert found.path.is_file()
 
 
-def test_a_subfolder_that_cannot_be_listed_is_not_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_subfolder_that_cannot_be_listed_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "locked" / "b.jpg")
     scandir = os.scandir
 

@@ -59,9 +59,7 @@ def test_offsets_lead_to_the_members_and_the_size_is_as_planned(
     tmp_path_factory: pytest.TempPathFactory, samples: list[tuple[int, int, int]]
 ) -> None:
     path = tmp_path_factory.mktemp("shard") / "a.tar"
-    contents = [
-        {"jpg": b"j" * a, "json": b"o" * b, "mask.png": bytes([n]) * c} for n, (a, b, c) in enumerate(samples)
-    ]
+    contents = [{"jpg": b"j" * a, "json": b"o" * b, "mask.png": bytes([n]) * c} for n, (a, b, c) in enumerate(samples)]
     with ShardWriter(path) as shard:
         places = [shard.add(key, content) for key, content in zip(KEYS, contents, strict=False)]
     for content, place in zip(contents, places, strict=True):
@@ -130,9 +128,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize(("code", "words"), WORDS.items())
-def test_other_failures_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
-) -> None:
+def test_other_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
     def fail(_: int) -> None:
         raise OSError(code, os.strerror(code))
 

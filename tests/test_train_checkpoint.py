@@ -100,11 +100,6 @@ def test_random_states_of_torch_numpy_and_python_come_back(tmp_path: Path):
 
 
 def test_every_sample_and_purpose_has_a_seed_of_its_own():
-    found = {
-        seed
-        for run in (0, 1)
-        for purpose in Purpose
-        for seed in chances.seeds(run, purpose, range(100, 200))
-    }
+    found = {seed for run in (0, 1) for purpose in Purpose for seed in chances.seeds(run, purpose, range(100, 200))}
     assert len(found) == 2 * len(Purpose) * 100
     assert chances.seeds(3, Purpose.LATENT_G, range(5, 9))[1:] == chances.seeds(3, Purpose.LATENT_G, range(6, 9))

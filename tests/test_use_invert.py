@@ -85,9 +85,7 @@ def test_the_difference_is_zero_for_itself_and_counts_the_person_most(trained: T
     on, off = (own.image.clone() for _ in range(2))
     on[..., :8] += 0.5
     off[..., 8:] += 0.5
-    by_person, by_background = (
-        difference({**seen, "image": image}, target).colour.item() for image in (on, off)
-    )
+    by_person, by_background = (difference({**seen, "image": image}, target).colour.item() for image in (on, off))
     assert by_person == pytest.approx(0.5 / 1.1, abs=0.01)
     assert by_background == pytest.approx(0.05 / 1.1, abs=0.01)
 

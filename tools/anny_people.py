@@ -84,9 +84,7 @@ class AnnyPeople:
         self.parents = [int(parent) for parent in self._model.bone_parents]
         model = self._model
         visible = ~get_face_segmentation_mask(model, list(HIDDEN))
-        quads, _ = get_edited_mesh_faces(
-            model.faces[visible], model.face_texture_coordinate_indices[visible]
-        )
+        quads, _ = get_edited_mesh_faces(model.faces[visible], model.face_texture_coordinate_indices[visible])
         self._choose_vertices(quads.numpy())
         self.weights = self._bone_weights()
 

@@ -76,9 +76,7 @@ def finished_units(work: Path) -> set[int]:
     return {int(path.stem) for path in work.glob("*.parquet") if path.stem.isdigit()}
 
 
-def run_plan(
-    carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, wants: Resources | None = None
-) -> None:
+def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, wants: Resources | None = None) -> None:
     """Run what is missing of a plan.
 
     Args:

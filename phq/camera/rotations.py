@@ -15,9 +15,7 @@ from phq.system.arrays import Doubles
 MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
 """Signs of an axis-angle vector under M: a rotation vector is axial, so its x keeps the sign and y, z lose it."""
 
-MIRRORED_JOINTS = np.array(
-    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
-)
+MIRRORED_JOINTS = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22])
 """For each SMPL joint, the joint that takes its place in the mirror (order of `phq.schema.SMPL_JOINTS`)."""
 
 

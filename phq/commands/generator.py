@@ -83,9 +83,7 @@ def orbit_command(  # noqa: PLR0913, PLR0917 - one parameter an option
         from phq.generator.use.orbiting import film
     cast, person = _who(run, seeds, truncation, conditioning, latent, device)
     who = cast.people if person is None else lambda _camera: [person]
-    film(
-        who, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius, quiet=False
-    )
+    film(who, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius, quiet=False)
     typer.echo(f"{frames} frames   {out}")
 
 

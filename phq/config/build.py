@@ -225,7 +225,7 @@ def _parse_set(text: str) -> tuple[str, Any]:
     except tomllib.TOMLDecodeError:
         parsed = {}
     if set(parsed) != {"value"}:
-        examples = "write 0.5, true, \"text\" or [0, 0, 0]"
+        examples = 'write 0.5, true, "text" or [0, 0, 0]'
         raise ConfigError(f"--set {name}: {value!r} is not a TOML value; {examples}")
     return name, parsed["value"]
 

@@ -26,10 +26,6 @@ YAW_SECTORS = (
 )
 
 
-
-
-
-
 @dataclass(frozen=True)
 class Card:
     """What the card says beyond the rows themselves."""

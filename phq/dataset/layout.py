@@ -56,5 +56,3 @@ def plan_shards(sizes: Sequence[int], least: int = MIN_SHARDS) -> list[range]:
         if all(len(r) == 1 or shard_bytes(ends[r.stop] - ends[r.start]) <= BYTES_PER_SHARD for r in ranges):
             return ranges
         shards += 1
-
-

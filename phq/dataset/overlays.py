@@ -254,10 +254,7 @@ def _overlay_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) ->
         for row in batch:
             if row.keys() != {"key", *columns} or None in row.values():
                 raise ValueError(f"row {row.get('key', '?')} must have a value for each of key, {', '.join(columns)}")
-        arrays = [
-            _checked(field.name)(field, [row[field.name] for row in batch])
-            for field in fields
-        ]
+        arrays = [_checked(field.name)(field, [row[field.name] for row in batch]) for field in fields]
         tables.append(pa.Table.from_arrays(arrays, schema=pa.schema(fields)))
     return pa.concat_tables(tables) if tables else pa.schema(_fields(columns, {})).empty_table()
 

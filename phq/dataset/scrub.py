@@ -71,4 +71,3 @@ class Scrubber:
         if not changed:
             return column
         return pa.chunked_array([pa.array([changed.get(t, t) for t in column.to_pylist()], pa.string())])
-

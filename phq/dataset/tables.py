@@ -72,9 +72,7 @@ def checked_column(field: pa.Field, values: list[Any]) -> pa.Array:
     return pa.array(values, field.type)
 
 
-def _tables(
-    rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool, group: int
-) -> Iterator[pa.Table]:
+def _tables(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool, group: int) -> Iterator[pa.Table]:
     rest = iter(rows)
     while batch := list(islice(rest, group)):
         for row in batch:

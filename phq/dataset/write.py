@@ -75,9 +75,7 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
 
 
-def write_dataset(
-    out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card
-) -> None:
+def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card) -> None:
     """Write the dataset into a folder that is new, empty, or holds an earlier attempt of phq.
 
     The folder is a dataset once ``manifest.parquet`` is there: an earlier manifest goes first and the new one

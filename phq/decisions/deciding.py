@@ -33,7 +33,6 @@ NEEDED = tuple(dict.fromkeys(["key", "split", *BOX, *SCORES, *LIKENESS, *EVIDENC
 STORED = "shard <> ''"
 
 
-
 @dataclass(frozen=True)
 class Decided:
     """What was decided, before anything is written."""

@@ -13,8 +13,6 @@ GROUPED_BY = ("source_sha256", "identity", "duplicate_group", "scene_group", "id
 """Columns that keep photos together."""
 
 
-
-
 def split_groups(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """By ``source_sha256``, a text that is the same for all photos that must not be separated.
 

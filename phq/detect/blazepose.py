@@ -22,10 +22,6 @@ LEFT_RIGHT = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 
 """Landmark i of a mirror image is landmark LEFT_RIGHT[i] of the image."""
 
 
-
-
-
-
 class BlazePose:
     """`run(jobs)` for (pixels, region, mirrored) jobs.
 

@@ -20,8 +20,6 @@ FACE_FOUND = 0.5
 """Score from which a face counts as found."""
 
 
-
-
 def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Face:
     """The highest peak of the network's maps (1 × C × h × w, stride 4), whatever its score."""
     row, column = np.unravel_index(int(np.argmax(heat[0, 0])), heat.shape[2:])

@@ -153,14 +153,19 @@ class _CropWriter(_Writer):
             path = self._write(f"data/{item.key}.jpg", item.read("jpg"))
             mask = self._write(f"fields/mask/{item.key}.png", item.read("mask.png"))
             known = {_free(name): row[name] for name in row if _free(name) in self.values and row[name] is not None}
-            yield self._document(item.key, path, (size, size), [row["split"]]) | known | {
-                "person": labels.detections(labels.person(row, view)),
-                "face": labels.detections(*labels.face(row, view)),
-                "landmarks": labels.keypoints(*labels.landmarks(row, view)),
-                "joints": labels.keypoints(*labels.joints(row, view, self.bodies)),
-                "direction": labels.direction(row),
-                "mask": labels.segmentation(row, mask),
-            }, 1
+            yield (
+                self._document(item.key, path, (size, size), [row["split"]])
+                | known
+                | {
+                    "person": labels.detections(labels.person(row, view)),
+                    "face": labels.detections(*labels.face(row, view)),
+                    "landmarks": labels.keypoints(*labels.landmarks(row, view)),
+                    "joints": labels.keypoints(*labels.joints(row, view, self.bodies)),
+                    "direction": labels.direction(row),
+                    "mask": labels.segmentation(row, mask),
+                },
+                1,
+            )
 
     def metadata(self) -> Document:
         return metadata_document(self.values, _ON_CROPS, _DESCRIPTIONS, self._info())
@@ -195,15 +200,19 @@ class _PhotoWriter(_Writer):
         splits = sorted({row["split"] for row in rows if row["split"]})
         masks = {i.key: self._mask(i) for i, row in zip(items, rows, strict=True) if row.get("shard")}
         facts = {name: first[name] for name in _OF_PHOTO if first[name] is not None}
-        return self._document(digest, path, size, splits) | facts | {
-            "people": labels.detections(*(labels.person(row, views[id(row)], **_attributes(row)) for row in rows)),
-            "headshots": labels.detections(*(labels.headshot(r, views[id(r)], masks[r["key"]]) for r in stored)),
-            "face": labels.detections(*(found for r in stored for found in labels.face(r, views[id(r)]))),
-            "landmarks": labels.keypoints(*(found for r in stored for found in labels.landmarks(r, views[id(r)]))),
-            "joints": labels.keypoints(
-                *(found for r in stored for found in labels.joints(r, views[id(r)], self.bodies))
-            ),
-        }
+        return (
+            self._document(digest, path, size, splits)
+            | facts
+            | {
+                "people": labels.detections(*(labels.person(row, views[id(row)], **_attributes(row)) for row in rows)),
+                "headshots": labels.detections(*(labels.headshot(r, views[id(r)], masks[r["key"]]) for r in stored)),
+                "face": labels.detections(*(found for r in stored for found in labels.face(r, views[id(r)]))),
+                "landmarks": labels.keypoints(*(found for r in stored for found in labels.landmarks(r, views[id(r)]))),
+                "joints": labels.keypoints(
+                    *(found for r in stored for found in labels.joints(r, views[id(r)], self.bodies))
+                ),
+            }
+        )
 
     def _mask(self, item: Item) -> str:
         return self._write(f"fields/headshots.detections/{item.key}.png", item.read("mask.png"))

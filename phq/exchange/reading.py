@@ -152,9 +152,7 @@ def unknown_fields() -> dict[str, Any]:
 def view_fields(view: View, size: int) -> dict[str, Any]:
     """What a label says: camera and pose, their angles, and how large the head is."""
     to_cam, pose = world2cam(view.cam2world), view.neck_head_pose
-    head_angles = part_angles(
-        head_to_cam(view.cam2world, pose), head_joint(to_cam[:3, :3], pose[:3]) + to_cam[:3, 3]
-    )
+    head_angles = part_angles(head_to_cam(view.cam2world, pose), head_joint(to_cam[:3, :3], pose[:3]) + to_cam[:3, 3])
     own = np.abs(view.intrinsics - intrinsics()).max() < _TOLERANCE * FOCAL
     known = dict(zip(FROM_LABEL, (rotmat_to_rotvec(to_cam[:3, :3]), pose[:3], pose[3:]), strict=True))
     px_per_metre = view.intrinsics[0, 0] * size / RADIUS

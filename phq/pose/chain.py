@@ -94,7 +94,7 @@ def predict(parameters: Floats, start: Floats, marks: Marks) -> tuple[Floats, Fl
     betas = parameters[:, SHAPE]
     pivot = pivots + np.einsum("jdk,bk->bjd", pivot_shapes, betas)
     point = marks.rest + np.einsum("jdk,bk->bjd", marks.shapes, betas)
-    turns = rotvec_to_rotmat(parameters[:, :SHAPE.start].reshape(-1, 9, 3))
+    turns = rotvec_to_rotmat(parameters[:, : SHAPE.start].reshape(-1, 9, 3))
     torso = start @ turns[:, 0]
     depth = np.exp(parameters[:, 5])
     neck_place = np.stack([parameters[:, 3] * depth, parameters[:, 4] * depth, depth], -1)

@@ -57,8 +57,6 @@ def landmark_table() -> LandmarkTable:
     return LandmarkTable(**{name: np.array(data[name]) for name in ("face", "torso", "placed", "spread")})
 
 
-
-
 def central_rotation(rotations: Floats) -> Floats:
     """Mean of the rotations (N, 3, 3) that agree with the most central of them.
 

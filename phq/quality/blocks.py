@@ -38,9 +38,7 @@ def blockiness(crop: Image, crop_to_source: Floats, photo_size: tuple[int, int])
     if scale < 1:
         side = max(2, round(len(image) * scale))
         image, scale = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), len(crop) * scale / side
-    found = [
-        _along(axis, image, scale, float(affine[axis, 2]), photo_size[axis]) for axis in (0, 1)
-    ]
+    found = [_along(axis, image, scale, float(affine[axis, 2]), photo_size[axis]) for axis in (0, 1)]
     return max(0.0, float(np.mean(found)))
 
 

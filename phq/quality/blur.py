@@ -69,9 +69,7 @@ def sharpness(crop: Image, mask: NDArray[np.uint8], source_px_per_px: float) -> 
     return min(_edge_sharpness(gradients, inside, direction, noise) for direction in DIRECTIONS)
 
 
-def _measured_grid(
-    crop: Image, mask: NDArray[np.uint8], scale: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _measured_grid(crop: Image, mask: NDArray[np.uint8], scale: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Grey image and interior of the mask, both reduced by `scale` ≤ 1."""
     image = grey(crop)
     if scale < 1.0:

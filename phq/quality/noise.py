@@ -35,9 +35,7 @@ def mad_sigma(image: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
     return float(np.median(response[where])) * MAD_TO_SIGMA
 
 
-def noise_sigma(
-    crop: Image, photo_in_crop: Sequence[float] | NDArray[Any], source_px_per_px: float = 1.0
-) -> float:
+def noise_sigma(crop: Image, photo_in_crop: Sequence[float] | NDArray[Any], source_px_per_px: float = 1.0) -> float:
     """Noise of the stored image's luma, grey levels 0..255.
 
     Measured at the stored size, which averages away what a large photo had; a magnified image is first reduced to its

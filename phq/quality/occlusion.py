@@ -51,9 +51,7 @@ def occluded(person: Person) -> float:
     return occluded_fraction(expected(person, GRID), own, theirs)
 
 
-def occluded_fraction(
-    region: NDArray[np.bool_], own: NDArray[np.float32], theirs: NDArray[np.float32]
-) -> float:
+def occluded_fraction(region: NDArray[np.bool_], own: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
     """Fraction of a region where another person's soft mask is sure and plainly surer than the own one."""
     covered = region & (theirs > SURE) & (theirs > own + LEAD)
     return float(covered.sum() / max(1, region.sum()))

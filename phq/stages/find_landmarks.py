@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from phq.detect.backends.protocols import LandmarkNetwork
 
 
-
-
-
 class FindLandmarks:
     """Two passes, and the second once more on the mirror image; their median is stored, all three are evidence."""
 
     name = "keypoints"
+
     def __init__(self, word: str = "blazepose") -> None:
         self.word = word
         self.wants = wants_of("landmarks", word)
@@ -40,14 +38,6 @@ class FindLandmarks:
         for i, person in enumerate(people):
             person.runs = [first[i], *second[2 * i : 2 * i + 2]]
             _store(person)
-
-
-
-
-
-
-
-
 
 
 def _median(runs: list[Landmarks], name: str) -> Floats:

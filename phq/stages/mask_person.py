@@ -38,12 +38,6 @@ class MaskPerson:
                 mask_person(person, self.network)
 
 
-
-
-
-
-
-
 def mask_person(person: Person, network: MaskNetwork) -> None:
     """Set the binary mask (0 beyond the photo) and its scores."""
     assert person.crop is not None

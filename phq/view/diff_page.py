@@ -111,9 +111,7 @@ def _figure(found: Comparison, number: int) -> str:
 
 
 def _caption(before: dict[str, Any], after: dict[str, Any]) -> str:
-    torso, head = (
-        f"{before[name]:.1f}° → {after[name]:.1f}°" for name in ("camera_yaw_deg", "head_yaw_deg")
-    )
+    torso, head = (f"{before[name]:.1f}° → {after[name]:.1f}°" for name in ("camera_yaw_deg", "head_yaw_deg"))
     decided = [row["reason"] or row["decision"] for row in (before, after)]
     fate = "" if decided[0] == decided[1] else f"; {decided[0]} → {decided[1]}"
     photo = f"{before['source_path']}, person {before['person_index']}"

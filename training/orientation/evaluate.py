@@ -1,7 +1,7 @@
 """Errors of torso and head yaw: BlazePose in closed form, the network, both fused.
 
-    python evaluate.py ORIENTATION.onnx --bench BENCH.npz --multiview MULTIVIEW.npz --calibration Calib.qca.txt
-        [--cut CUT.npz]
+python evaluate.py ORIENTATION.onnx --bench BENCH.npz --multiview MULTIVIEW.npz --calibration Calib.qca.txt
+    [--cut CUT.npz]
 """
 
 from __future__ import annotations
@@ -92,8 +92,10 @@ def bench_report(data: dict[str, np.ndarray], methods: dict[str, np.ndarray]) ->
         if angles.shape[2] > 3:
             z = np.abs(wrap(angles[:, :, 0] - true)) / angles[:, :, 3]
             flips = (np.abs(wrap(angles[:, :, 0] - true)) > 90).mean(0)
-            print(f"  within 1 sigma {(z < 1).mean(0).round(2)}, 2 sigma {(z < 2).mean(0).round(2)};"
-                  f" p_flip says {angles[:, :, 6].mean(0).round(3)}, flips {flips.round(3)}")
+            print(
+                f"  within 1 sigma {(z < 1).mean(0).round(2)}, 2 sigma {(z < 2).mean(0).round(2)};"
+                f" p_flip says {angles[:, :, 6].mean(0).round(3)}, flips {flips.round(3)}"
+            )
 
 
 def multiview_pairs(data: dict[str, np.ndarray], yaw: np.ndarray, sights: np.ndarray) -> np.ndarray:

@@ -145,7 +145,11 @@ def _work_folder(folder: Path, name: str) -> Path:
 
 
 def _plan(
-    samples: Dataset, raw: str | Path | None, config: Config, selection: Selection, body: Body,
+    samples: Dataset,
+    raw: str | Path | None,
+    config: Config,
+    selection: Selection,
+    body: Body,
     say: Callable[[str], object],
 ) -> AnnotatePlan:
     assert samples.root.local is not None
@@ -193,7 +197,12 @@ def _task(samples: Dataset, selection: Selection, body: Body, paths: Mapping[str
 
 
 def _run(
-    samples: Dataset, plan: AnnotatePlan, selection: Selection, body: str | None, work: Path, execution: Execution,
+    samples: Dataset,
+    plan: AnnotatePlan,
+    selection: Selection,
+    body: str | None,
+    work: Path,
+    execution: Execution,
     quiet: bool,
 ) -> pa.Table | None:
     """What the stages say of every sample, see `phq.curate.annotate.units.unit_schema`; None if there are none to
@@ -233,7 +242,11 @@ def _check_resumed(work: Path, plan: AnnotatePlan) -> None:
 
 
 def _about(
-    samples: Dataset, config: Config, selection: Selection, transfer: Transfer, where: str | None,
+    samples: Dataset,
+    config: Config,
+    selection: Selection,
+    transfer: Transfer,
+    where: str | None,
     labels: pa.Table | None,
 ) -> dict[str, Any]:
     """What the overlay says of how it was made."""

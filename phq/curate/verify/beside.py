@@ -145,4 +145,3 @@ def true_counts(counts: Mapping[str, Any], manifest: pa.Table, rejects: pa.Table
     people = len(manifest) + len(rejects) - rejects["person_index"].null_count
     rejected = dict(sorted(reasons.items())) if isinstance(counts.get("rejected"), dict) else len(rejects)
     return {k: v for k, v in {"kept": len(manifest), "people": people, "rejected": rejected}.items() if k in counts}
-

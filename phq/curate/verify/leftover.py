@@ -21,12 +21,6 @@ from phq.system.journal import JOURNAL
 _PAUSED = "; the same command continues what was interrupted there"
 
 
-
-
-
-
-
-
 def folder_violations(folder: Path) -> Iterator[Violation]:
     """What an interrupted run left, and tars and numbers of shards that are not as the format has them."""
     if (folder / JOURNAL).exists():
@@ -49,5 +43,3 @@ def notes(folder: Path) -> list[str]:
     told = {violation.file for violation in folder_violations(folder)}
     strange = [name for name in files_of(folder) if not is_ours(name) and name not in told]
     return [f"{name} is no file of the format{_PAUSED if name.startswith(WORK) else ''}" for name in strange]
-
-

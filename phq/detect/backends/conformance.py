@@ -1,7 +1,7 @@
 """Does a back end keep to its protocol? For phq's own and for anybody's::
 
-    from phq.detect.backends.conformance import complaints
-    assert list(complaints("mask", MyMask(), photos)) == []
+from phq.detect.backends.conformance import complaints
+assert list(complaints("mask", MyMask(), photos)) == []
 """
 
 from __future__ import annotations

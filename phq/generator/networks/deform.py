@@ -117,9 +117,7 @@ def _smooth_step(x: Tensor, low: float, high: float) -> Tensor:
     return t * t * (3 - 2 * t)
 
 
-def _residual(
-    weights: Tensor, x: Tensor, points: Tensor, turns: Tensor, shift: Tensor
-) -> tuple[Tensor, list[Tensor]]:
+def _residual(weights: Tensor, x: Tensor, points: Tensor, turns: Tensor, shift: Tensor) -> tuple[Tensor, list[Tensor]]:
     """F(x) − p (B, 3, N), and how far the whole neck and the whole head would move x."""
     moves = [torch.baddbmm(shift[:, k, :, None], turns[:, k], x) for k in range(2)]
     residual = x - points

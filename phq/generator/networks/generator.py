@@ -164,9 +164,7 @@ class Generator(nn.Module):
         pose = self.predict_pose(z, camera) if pose is None else pose
         return self.synthesis(self.mapping(z, camera, pose), camera, pose, **options)
 
-    def sample(
-        self, points: Tensor, ws: Tensor, pose: Tensor | None = None, planes: Tensor | None = None
-    ) -> Sampled:
+    def sample(self, points: Tensor, ws: Tensor, pose: Tensor | None = None, planes: Tensor | None = None) -> Sampled:
         """The volume at points (B, N, 3), metres, of posed space, or of canonical space if `pose` is None.
 
         It is what `synthesis` renders without noise: deformed and empty beside the box in the same way.

@@ -30,9 +30,7 @@ class MappingNetwork(nn.Module):
         self.embed = FullyConnected(labels, style) if labels else None
         inputs = latent + (style if labels else 0)
         widths = [inputs, *[style] * layers]
-        self.layers = nn.ModuleList(
-            FullyConnected(a, b, activate=True, rate=RATE) for a, b in pairwise(widths)
-        )
+        self.layers = nn.ModuleList(FullyConnected(a, b, activate=True, rate=RATE) for a, b in pairwise(widths))
         self.register_buffer("average", torch.zeros(style))
 
     def forward(self, z: Tensor | None, labels: Tensor | None) -> Tensor:

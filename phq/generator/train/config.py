@@ -118,9 +118,7 @@ class Training(_Section):
         default=(
             Stage(until_kimg=6000.0),
             Stage(until_kimg=10000.0, train_pose=False, metric_pose="discriminator"),
-            Stage(
-                until_kimg=14000.0, train_pose=False, metric_pose="discriminator", raw=(64, 128), raw_kimg=1000.0
-            ),
+            Stage(until_kimg=14000.0, train_pose=False, metric_pose="discriminator", raw=(64, 128), raw_kimg=1000.0),
         ),
         description="one after the other",
     )
@@ -193,7 +191,7 @@ def _parse_set(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(f"{name} = {value}")
     except tomllib.TOMLDecodeError:
-        examples = "write 0.5, true, \"text\" or [64, 128]"
+        examples = 'write 0.5, true, "text" or [64, 128]'
         raise ConfigError(f"--set {name}: {value!r} is not a TOML value; {examples}") from None
 
 

@@ -152,8 +152,12 @@ def _around(rows: Rows, chosen: Chosen) -> list[Content]:
     for middle, members in chosen.around.items():
         pairs = [(row, with_body(rows.dataset, row, rows.bodies)) for row in members]
         tiles = [
-            {"picture": encoded(pair[0]), "body": encoded(pair[1]), "sample": _sample(rows, row, -1, ""),
-             "note": rows.bodies.note(rows.dataset[row].row)}
+            {
+                "picture": encoded(pair[0]),
+                "body": encoded(pair[1]),
+                "sample": _sample(rows, row, -1, ""),
+                "note": rows.bodies.note(rows.dataset[row].row),
+            }
             for row, pair in pairs
             if pair is not None
         ]

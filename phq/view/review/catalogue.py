@@ -111,9 +111,11 @@ class Catalogue:
     def record(self, number: int) -> dict[str, Any]:
         """What a cell of the grid shows of a sample, besides its marks."""
         shown = {name: _plain(self.numbers[name][number]) for name in (*ANGLES, *DOUBTS)}
-        return {"key": self.keys[number], "rejected": bool(self.rejected[number])} | shown | {
-            name: words.text(number) for name, words in self.words.items()
-        }
+        return (
+            {"key": self.keys[number], "rejected": bool(self.rejected[number])}
+            | shown
+            | {name: words.text(number) for name, words in self.words.items()}
+        )
 
     def decided(self, number: int) -> dict[str, Any]:
         """What the thresholds say of a sample."""
