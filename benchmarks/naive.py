@@ -37,7 +37,7 @@ from phq.stages.mask_person import mask_person
 from phq.stages.orient_people import OrientPeople
 from phq.stages.place_camera import PlaceCamera
 from phq.system.arrays import Image
-from phq.weights import checked_path
+from phq.weights.embedded import checked_path
 
 SIZE = 512
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from phq.system.version import __version__
+
 __all__ = ["Annotator", "Dataset", "__version__", "build"]
 
 if TYPE_CHECKING:

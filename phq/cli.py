@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from phq import __version__
 from phq.building.executors.choice import PHOTO_TIMEOUT_S, SETUP_TIMEOUT_S, Engine, Execution, workers_of
 from phq.commands.annotate import annotate_command, bake_command, diff_command
 from phq.commands.backends import backends_app
@@ -35,6 +34,7 @@ from phq.errors import PhqError
 from phq.system import opencv
 from phq.system.logs import STDOUT, opened_log
 from phq.system.stopping import told_when_stopped
+from phq.system.version import __version__
 
 app = typer.Typer(
     help="360° portrait datasets: raw photographs in, annotated one-quarter headshots out.",

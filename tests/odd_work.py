@@ -105,7 +105,7 @@ class CountsThreads:
         from scipy import linalg
         from threadpoolctl import threadpool_info
 
-        from phq.weights import open_session
+        from phq.weights.devices import open_session
 
         session = open_session("centerface")
         feed = {session.get_inputs()[0].name: np.zeros((1, 3, 320, 320), np.float32)}

@@ -13,7 +13,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from phq.pose.body import HEAD, Body
-from phq.pose.smpl_file import KINDS, POINT_VERTICES, Kind
+from phq.pose.smpl_file import POINT_VERTICES
+from phq.pose.smpl_kinds import KINDS, Kind
 
 Arrays = dict[str, Any]
 BODY_JOINTS, FINGERS, MIDDLE = 22, 15, 3

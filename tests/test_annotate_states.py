@@ -146,19 +146,12 @@ def test_photos_are_found_by_content_and_no_more_files_are_read_than_it_takes(tm
     assert {path.read_bytes() for path in found.values()} == {b"A", b"B", b"C"}
     assert all(path.read_bytes() in (b"A", b"B", b"C") and sha[path.read_bytes()] == key for key, path in found.items())
     read: list[str] = []
-    monkeypatch.setattr("phq.curate.annotate.raw_photos.read_file", lambda path: read.append(path.name) or
-    path.read_bytes())
-    find_photos(tmp_path, {sha[b"Z"]:
-    "z.jpg"})
-        assert
-        read ==
-        ["z.jpg"] with pytest.raises(InputError,
-        match="none of its
-        4 files"):
-        find_photos(tmp_path, {"0"
-        *
-        64:
-            "x.jpg"})
+    raw_photos = "phq.curate.annotate.raw_photos"
+    monkeypatch.setattr(f"{raw_photos}.read_file", lambda path: read.append(path.name) or path.read_bytes())
+    find_photos(tmp_path, {sha[b"Z"]: "z.jpg"})
+    assert read == ["z.jpg"]
+    with pytest.raises(InputError, match="none of its 4 files"):
+        find_photos(tmp_path, {"0" * 64: "x.jpg"})
 
 
 def test_rounding_is_no_change_and_anything_more_is_one():

@@ -27,7 +27,7 @@ from phq.detect.backends.yolo.network import LICENCE, Network, batches, person_c
 from phq.detect.candidates import Candidates
 from phq.errors import InputError, MissingExtraError, WeightError
 from phq.stages.pipeline import weights_used
-from phq.weights import registry
+from phq.weights.embedded import registry
 from phq.weights.licences import notices
 
 needs_ultralytics = pytest.mark.skipif(

@@ -13,7 +13,7 @@ from phq.detect.backends.offers import OFFERS, backend_class, open_backend, weig
 from phq.detect.backends.protocols import PLACES
 from phq.errors import ConfigError
 from phq.stages.pipeline import foreign, weights_used
-from phq.weights import Weight, registry
+from phq.weights.embedded import Weight, registry
 
 DEFAULT = ["nanodet", "movenet", "blazepose-heavy", "centerface", "orientation"]
 

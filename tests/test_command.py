@@ -103,14 +103,10 @@ def test_importing_phq_and_asking_for_help_pull_in_nothing_heavy():
 
 
 def test_the_pipeline_needs_no_torch_even_where_it_is_installed():
-    code
-    =
-    "import sys, phq.stages.pipeline; from phq.config.build import load_config; phq.stages.pipeline.stages(load_config());
-    " code += "print('torch'
-    in sys.modules)" done =
-    subprocess.run([sys.executable, "-c", code],
-    capture_output=True, text=True, cwd=ROOT, check=True) assert done.stdout.strip() ==
-    "False"
+    code = "import sys, phq.stages.pipeline as p; from phq.config.build import load_config; p.stages(load_config()); "
+    code += "print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_unknown_name_of_the_package():

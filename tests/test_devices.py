@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 
 from phq.errors import ConfigError, WeightError
-from phq.weights import devices, open_session
-from phq.weights.devices import CPU, Device, chosen_device, parse, use_device
+from phq.weights import devices
+from phq.weights.devices import CPU, Device, chosen_device, open_session, parse, use_device
 
 ORDINARY = ["AzureExecutionProvider", CPU]
 CUDA = ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU]

@@ -22,7 +22,7 @@ from phq.errors import WeightError
 from phq.people import Person, Photo
 from phq.photos.discover import Found
 from phq.stages.pipeline import Pipeline, stages, weights_used
-from phq.weights import registry
+from phq.weights.embedded import registry
 
 
 class Breaks:

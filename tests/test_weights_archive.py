@@ -16,8 +16,9 @@ from weights_server import Server
 
 from phq.commands.weights import weights_app
 from phq.errors import InputError, OutputError, WeightError
-from phq.weights import catalogue, registry
+from phq.weights import catalogue
 from phq.weights.archive import CONTENTS, export_archive, import_archive
+from phq.weights.embedded import registry
 from phq.weights.packs import pack_file, pack_folder
 from phq.weights.pins import expected_sha256
 from phq.weights.store import pull, weights_path

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Image
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 SIDE = 256
 """GrabCut runs at this side; phq leads the mask to the edges of the crop afterwards."""

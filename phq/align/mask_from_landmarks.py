@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Image
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 
 class LandmarkMask:

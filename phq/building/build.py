@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from phq import __version__
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution, local
 from phq.building.finalise.dataset import Outcome, Source, computed, conclude_units, write_units
@@ -41,7 +40,8 @@ from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
 from phq.system.atomic import write_bytes
 from phq.system.journal import recover, stage
 from phq.system.place import is_remote, is_url, place
-from phq.weights import Weight
+from phq.system.version import __version__
+from phq.weights.embedded import Weight
 from phq.weights.licences import Model, notices
 
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from phq import __version__
 from phq.building.frozen import SAME, Difference, Frozen, compare, freeze, thaw
 from phq.config.build import Config
 from phq.dataset.folder import WORK
@@ -20,6 +19,7 @@ from phq.schema import SCHEMA_VERSION
 from phq.system.atomic import output_errors, write_bytes
 from phq.system.locking import LOCK
 from phq.system.place import file_system, is_remote
+from phq.system.version import __version__
 
 NOTE = "plan.json"
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from phq import __version__
 from phq.building.contact_sheet import write_contact_sheet
 from phq.building.running import check_free
 from phq.config.build import Config, Identity, load_config
@@ -26,6 +25,7 @@ from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tomb
 from phq.dataset.write import write_dataset
 from phq.decisions.rows import Fields
 from phq.errors import ConfigError, OutputError
+from phq.system.version import __version__
 from phq.weights.licences import Model
 
 _SAID = ("version", "plan", "config", "counts", "body", "merged", "baked")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phq import __version__
 from phq.config.build import load_config
 from phq.dataset.folder import SPLITS
 from phq.dataset.overlays import check_name, stack_names, write_overlay
@@ -17,6 +16,7 @@ from phq.dataset.whole_columns import columns
 from phq.decisions.components import LINKS, components
 from phq.decisions.rows import split_of
 from phq.errors import ConfigError, InputError
+from phq.system.version import __version__
 
 BY = ("identity", "source")
 

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq import __version__
 from phq.dataset.card import Card, stored_card
 from phq.dataset.card_sections import mended_card, right_card, stated_checksums
 from phq.dataset.croissant import StoredFile, croissant, stored_file
@@ -22,6 +21,7 @@ from phq.dataset.tables import Rows
 from phq.dataset.wids_index import wids_index
 from phq.schema import PROVENANCE
 from phq.system.journal import Change
+from phq.system.version import __version__
 
 DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
 """Columns that the descriptions are made of."""

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq import __version__
 from phq.dataset.overlays import check_name, check_taken, stack_names, write_overlay
 from phq.dataset.whole_columns import columns
 from phq.decisions.deciding import Decided
@@ -18,6 +17,7 @@ from phq.decisions.rows import split_of
 from phq.decisions.split_groups import GROUPED_BY, split_groups
 from phq.errors import InputError
 from phq.schema import DECISION
+from phq.system.version import __version__
 
 NEAR = 1e-5
 """Numbers this near, or so near in proportion, are the same."""

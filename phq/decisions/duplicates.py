@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq.decisions.hamming import HammingIndex, Indices, Words, distance
+from phq.decisions.hamming import HammingIndex, Words, distance
+from phq.system.arrays import Ints
 
 COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", "box_x0", "box_y0", "box_x1", "box_y1",
@@ -52,15 +53,15 @@ class _Looks:
 
     hashes: Words
     mirrors: Words
-    photo: Indices
+    photo: Ints
     """Number of the photo's bytes."""
     boxes: NDArray[np.float64]
     """(N, 4) boxes in the photo."""
 
-    def part(self, rows: Indices) -> _Looks:
+    def part(self, rows: Ints) -> _Looks:
         return _Looks(self.hashes[rows], self.mirrors[rows], self.photo[rows], self.boxes[rows])
 
-    def allowed(self, a: Indices, b: Indices) -> NDArray[np.bool_]:
+    def allowed(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Two people of one photo are no duplicates unless their boxes coincide."""
         low = np.maximum(self.boxes[a, :2], self.boxes[b, :2])
         high = np.minimum(self.boxes[a, 2:], self.boxes[b, 2:])
@@ -68,7 +69,7 @@ class _Looks:
         union = self._areas(a) + self._areas(b) - shared
         return np.asarray((self.photo[a] != self.photo[b]) | (shared >= SAME_BOX * union))
 
-    def _areas(self, rows: Indices) -> NDArray[np.float64]:
+    def _areas(self, rows: Ints) -> NDArray[np.float64]:
         return np.asarray(np.prod(self.boxes[rows, 2:] - self.boxes[rows, :2], axis=1))
 
 
@@ -116,7 +117,7 @@ def _table_of(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> pa.
     return pa.table({name: pa.array(columns[name], _TYPES.get(name, pa.float64())) for name in names})
 
 
-def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], settled: int = 0) -> Indices:
+def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], settled: int = 0) -> Ints:
     """Row numbers from the best to the worst sample, in the order that `find_duplicates` states.
 
     Args:
@@ -130,7 +131,7 @@ def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], settled: int = 0
     return np.asarray(ranked.to_numpy(zero_copy_only=False), np.int64)
 
 
-def _exact_copies(table: pa.Table, order: Indices) -> dict[int, int]:
+def _exact_copies(table: pa.Table, order: Ints) -> dict[int, int]:
     """Row → row of the first sample with the same image, or the same person of the same photo bytes."""
     image, person = _numbers(table["key"]), _people(table)
     often = _repeated(image) | _repeated(person)
@@ -146,19 +147,19 @@ def _exact_copies(table: pa.Table, order: Indices) -> dict[int, int]:
     return copies
 
 
-def _repeated(numbers: Indices) -> NDArray[np.bool_]:
+def _repeated(numbers: Ints) -> NDArray[np.bool_]:
     """(N,) which of them occur more than once."""
     _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     return np.asarray(counts[inverse] > 1)
 
 
-def _numbers(column: pa.ChunkedArray) -> Indices:
+def _numbers(column: pa.ChunkedArray) -> Ints:
     """(N,) from 0, the same number for the same value."""
     codes = pc.dictionary_encode(pa.chunked_array(column).combine_chunks())
     return np.asarray(codes.indices.to_numpy(zero_copy_only=False), np.int64)
 
 
-def _people(table: pa.Table) -> Indices:
+def _people(table: pa.Table) -> Ints:
     """(N,) the same number for the same person of the same photo bytes."""
     photo, index = _numbers(table["source_sha256"]), _numbers(table["person_index"])
     return photo * (int(index.max(initial=0)) + 1) + index
@@ -175,7 +176,7 @@ def words(hashes: Sequence[str]) -> Words:
     return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
 
 
-def _greedy(looks: _Looks, max_bits: int) -> Indices:
+def _greedy(looks: _Looks, max_bits: int) -> Ints:
     """(N,) number of the best kept sample within the radius, −1 for a kept one.
 
     Block by block: the block is settled pair by pair, then what it keeps drops its neighbours among all later
@@ -190,7 +191,7 @@ def _greedy(looks: _Looks, max_bits: int) -> Indices:
     return keeper
 
 
-def _within(looks: _Looks, rows: Indices, max_bits: int) -> Indices:
+def _within(looks: _Looks, rows: Ints, max_bits: int) -> Ints:
     """`_greedy` of a few thousand samples, each compared with each."""
     keeper = np.full(len(rows), -1, np.int64)
     part = looks.part(rows)
@@ -208,7 +209,7 @@ def _within(looks: _Looks, rows: Indices, max_bits: int) -> Indices:
     return np.where(keeper < 0, -1, rows[keeper])
 
 
-def _against(looks: _Looks, kept: Indices, later: Indices, max_bits: int) -> Indices:
+def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
     """For each of `later`, the first of `kept` within the radius, or −1."""
     none = len(looks.hashes)
     best = np.full(len(later), none, np.int64)

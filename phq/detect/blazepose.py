@@ -14,7 +14,8 @@ from phq.people import Landmarks
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
-from phq.weights import Weight, embedded, open_session
+from phq.weights.devices import open_session
+from phq.weights.embedded import Weight, embedded
 
 SIDE = 256
 LEFT_RIGHT = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25,

@@ -7,7 +7,8 @@ import numpy as np
 
 from phq.people import Face
 from phq.system.arrays import Floats, Image
-from phq.weights import Weight, embedded, open_session
+from phq.weights.devices import open_session
+from phq.weights.embedded import Weight, embedded
 
 SIDE = 320
 """The square is shown to the network at this side: a head of about 200 px, where it is at its best."""

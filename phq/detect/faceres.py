@@ -9,7 +9,8 @@ from phq.people import Face
 from phq.photos.region import Region, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
-from phq.weights import Weight, embedded, open_session
+from phq.weights.devices import open_session
+from phq.weights.embedded import Weight, embedded
 
 SIDE = 224
 MARGIN = 1.2

@@ -13,7 +13,8 @@ from phq.detect.fuse import INSIDE, SAME
 from phq.detect.tiles import Rect, look_at_tiles
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights import Weight, embedded, open_session
+from phq.weights.devices import open_session
+from phq.weights.embedded import Weight, embedded
 
 LONG_SIDE = 384
 MULTIPLE = 32

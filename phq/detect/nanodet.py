@@ -14,7 +14,8 @@ from phq.detect.candidates import Candidates, united
 from phq.detect.tiles import look_closer
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights import Weight, embedded, open_session
+from phq.weights.devices import open_session
+from phq.weights.embedded import Weight, embedded
 
 SIDE = 416
 STRIDES = (8, 16, 32)

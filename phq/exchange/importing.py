@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from phq import __version__
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import local
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
@@ -27,6 +26,7 @@ from phq.photos.discover import Found
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 from phq.stages.state_provenance import StateProvenance
+from phq.system.version import __version__
 
 
 class Imported(Written):

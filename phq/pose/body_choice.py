@@ -11,7 +11,8 @@ from pathlib import Path
 
 from phq.errors import ConfigError
 from phq.pose.body import Body, load_body
-from phq.pose.smpl_file import KINDS, load_smpl
+from phq.pose.smpl_file import load_smpl
+from phq.pose.smpl_kinds import KINDS
 from phq.weights.licences import Model
 
 EMBEDDED = "phq"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from phq.pose.body import Body, Doubles, load_body
+from phq.pose.body import Body, load_body
+from phq.system.arrays import Doubles
 
 Fields = Mapping[str, Any]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -21,15 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.errors import WeightError
-from phq.pose.body import HEAD, NECK, Body, Doubles, load_body
+from phq.pose.body import NECK, Body, load_body
+from phq.pose.smpl_kinds import KINDS, Kind
 from phq.pose.smpl_pickle import plain_array, read_pickle
+from phq.system.arrays import Doubles
 
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 """What a model file must hold; everything else in it is left alone."""
 
-FINGERS = 15
-"""Joints of a hand: three each of index, middle, little and ring finger and thumb, in this order."""
-FIRST_MIDDLE = 3
 FACE_JOINTS = 5
 """Of FLAME: root, neck, jaw, eyes."""
 SUM_TOLERANCE = 1e-3
@@ -46,45 +44,6 @@ POINT_VERTICES: dict[int, dict[str, int]] = {
 Sources: nose, eyes and ears' backs of SMPL from 3DCrowdNet (its face_kps_vertex, after which the template table was
 made); SMPL's ears (those of COCO and OpenPose) and all of SMPL-X from the table vertex_ids.py of the package smplx.
 The top of the head is the highest vertex."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How the J joints of one member of the family map to SMPL's 24."""
-
-    name: str
-    carriers: tuple[int, ...]
-    """(J,) for each joint of the file, which of the 24 it moves with."""
-    first_finger: int | None
-    """First joint of the left hand; the right hand's follow, and nothing after."""
-
-    @property
-    def places(self) -> list[int]:
-        """(24,) the file's joint that stands for each of the 24."""
-        if self.first_finger is None:
-            return list(range(24))
-        left = self.first_finger + FIRST_MIDDLE
-        return [*range(22), left, left + FINGERS]
-
-    @property
-    def turning(self) -> list[int]:
-        """The file's joints that take the rotation of their carrier; the others stay at rest in it."""
-        if self.first_finger is None:
-            return list(range(24))
-        return [*range(22), *range(self.first_finger, len(self.carriers), 3)]
-
-    def carrying(self, joints: list[int]) -> Doubles:
-        """(len(joints), 24), one where the joint of the file moves with the joint of SMPL."""
-        return np.eye(24)[[self.carriers[j] for j in joints]]
-
-
-HANDS = (22,) * FINGERS + (23,) * FINGERS
-KINDS = {
-    24: Kind("smpl", tuple(range(24)), None),
-    52: Kind("smplh", (*range(22), *HANDS), 22),
-    55: Kind("smplx", (*range(22), HEAD, HEAD, HEAD, *HANDS), 25),
-}
-"""By number of joints."""
 
 
 def load_smpl(

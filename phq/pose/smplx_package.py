@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phq.errors import MissingExtraError
-from phq.pose.body import Body, Doubles, equal_batches
-from phq.pose.smpl_file import FINGERS, Kind
+from phq.pose.body import Body, equal_batches
+from phq.pose.smpl_kinds import FINGERS, Kind
+from phq.system.arrays import Doubles
 
 
 @dataclass(frozen=True, kw_only=True)

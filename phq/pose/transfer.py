@@ -19,10 +19,10 @@ from scipy.spatial import cKDTree
 from phq.camera.convention import VISIBLE_HEIGHT
 from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.errors import WeightError
-from phq.pose.body import NECK, Body, Doubles, load_body
+from phq.pose.body import NECK, Body, load_body
 from phq.pose.limbs import swing
 from phq.schema import SMPL_JOINTS
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats
 
 BUST = ("spine3", "neck", "left_collar", "right_collar", "head")
 """Parts whose skin is compared."""

@@ -27,7 +27,7 @@ from phq.stages.place_camera import PlaceCamera
 from phq.stages.read_photos import ReadPhotos
 from phq.stages.score_person import ScorePerson
 from phq.stages.state_provenance import StateProvenance
-from phq.weights import Weight, embedded, registry
+from phq.weights.embedded import Weight, embedded, registry
 
 
 def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:

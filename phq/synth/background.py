@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from phq.synth.colours import mixed, wheel
-from phq.synth.noise import Singles
-from phq.system.arrays import Floats
+from phq.system.arrays import Floats, Singles
 
 OCTAVES = (4, 8, 16, 32)
 """Cells along a side of each layer of clouds."""

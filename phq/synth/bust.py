@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from phq.pose.body import load_body
-from phq.synth.noise import Doubles
 from phq.synth.sheets import Part
+from phq.system.arrays import Doubles
 
 LOWEST, WIDEST = -0.45, 0.42
 """Of the rest pose, metres: what lies beyond can reach no headshot, whatever the pose."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from phq.synth.bust import Seat
-from phq.synth.noise import Doubles, smoothstep
+from phq.synth.noise import smoothstep
 from phq.synth.sheets import Part, Sheet
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats
 
 NECK_BASE = np.array([0.0, 0.005, 0.015])
 """Middle of the neck where it meets the shoulders; the neckline is a sphere about it."""

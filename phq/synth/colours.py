@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phq.synth.noise import Doubles, Singles
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats, Singles
 
 Colour = tuple[float, float, float]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from phq.pose.body import load_body
 from phq.synth.bust import Bust, Seat, load_bust
-from phq.synth.noise import Doubles
 from phq.synth.sheets import Sheet
+from phq.system.arrays import Doubles
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 
 from phq.synth.bust import Seat
 from phq.synth.colours import Colour
-from phq.synth.noise import Doubles, Noise, smoothstep
+from phq.synth.noise import Noise, smoothstep
 from phq.synth.sheets import Part, Sheet
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats
 
 CENTRE = np.array([0.0, 0.175, 0.035])
 AXES = np.array([0.075, 0.094, 0.096])

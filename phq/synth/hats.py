@@ -8,8 +8,9 @@ import numpy as np
 
 from phq.synth.bust import Seat
 from phq.synth.hair import AXES, CENTRE, COLUMNS, TOP, around, on_ellipsoid
-from phq.synth.noise import Doubles, smoothstep
+from phq.synth.noise import smoothstep
 from phq.synth.sheets import Part, Sheet
+from phq.system.arrays import Doubles
 
 ROWS = 14
 FRONT, BACK = 0.214, 0.125

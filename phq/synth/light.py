@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phq.synth.colours import Colour, colour
-from phq.synth.noise import Doubles, Singles
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats, Singles
 
 GAMMA = 2.2
 SHARPNESS = 24

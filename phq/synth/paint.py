@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from phq.synth.clothes import Clothes, covered, jacket_over
 from phq.synth.colours import Colour, mixed
 from phq.synth.hair import CENTRE, Hair, angles
-from phq.synth.noise import Noise, Singles
+from phq.synth.noise import Noise
 from phq.synth.sheets import Part
 from phq.synth.skin import Face, paint_eyes, paint_skin
-from phq.system.arrays import Floats
+from phq.system.arrays import Floats, Singles
 
 
 @dataclass(frozen=True)

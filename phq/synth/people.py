@@ -12,9 +12,9 @@ from phq.synth.clothes import Clothes
 from phq.synth.colours import Colour, colour, wheel
 from phq.synth.hair import Hair
 from phq.synth.hats import Hat
-from phq.synth.noise import Doubles
 from phq.synth.paint import Fabric, Palette
 from phq.synth.skin import Face, tone
+from phq.system.arrays import Doubles
 
 Thing = TypeVar("Thing")
 

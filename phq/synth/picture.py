@@ -13,10 +13,10 @@ from phq.pose.render import barycentric, project, rasterise
 from phq.synth.bust import vertex_normals
 from phq.synth.figure import Figure
 from phq.synth.light import Light, Surface, lit
-from phq.synth.noise import Doubles, Noise, Singles
+from phq.synth.noise import Noise
 from phq.synth.paint import Palette, paint
 from phq.synth.sheets import Part
-from phq.system.arrays import Image
+from phq.system.arrays import Doubles, Image, Singles
 
 FINEST = 256
 """Samples along a side that a picture has at least, and never fewer than two a pixel."""

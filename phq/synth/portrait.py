@@ -16,11 +16,11 @@ from phq.synth.figure import Figure, assemble
 from phq.synth.hair import hair_sheets
 from phq.synth.hats import hat_sheets
 from phq.synth.light import Light, draw_light
-from phq.synth.noise import Doubles, Noise
+from phq.synth.noise import Noise
 from phq.synth.people import Look, draw_person
 from phq.synth.picture import coverage, develop, look_through, samples_a_pixel
 from phq.synth.views import Spread, View, coarse_pose, draw_view
-from phq.system.arrays import Image
+from phq.system.arrays import Doubles, Image
 
 
 class Stream(IntEnum):

@@ -16,10 +16,9 @@ from phq.people import Person, Photo
 from phq.pose.body import load_body
 from phq.stages.encode_sample import photo_fields
 from phq.stages.score_person import image_scores
-from phq.synth.noise import Doubles
 from phq.synth.portrait import Portrait
 from phq.synth.views import neck_head
-from phq.system.arrays import Image
+from phq.system.arrays import Doubles, Image
 
 LICENCE, SOURCE = "CC0-1.0", "phq synth"
 NAME = "synth"

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.schema import SMPL_JOINTS
-from phq.synth.noise import Doubles, smoothstep
+from phq.synth.noise import smoothstep
+from phq.system.arrays import Doubles
 
 CHEST, HEAD = SMPL_JOINTS.index("spine3"), SMPL_JOINTS.index("head")
 

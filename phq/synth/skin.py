@@ -9,8 +9,8 @@ import numpy as np
 from phq.pose.body import load_body
 from phq.synth.colours import Coat, Colour
 from phq.synth.hair import Hair, angles, hairline
-from phq.synth.noise import Doubles, Noise, Singles, smoothstep
-from phq.system.arrays import Floats
+from phq.synth.noise import Noise, smoothstep
+from phq.system.arrays import Doubles, Floats, Singles
 
 TONES = np.array([(252, 222, 200), (240, 196, 164), (218, 164, 124), (176, 118, 82), (122, 78, 54), (72, 46, 36)]) / 255
 """From fair to dark."""

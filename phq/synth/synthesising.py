@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from phq import __version__
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution, local
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
@@ -32,6 +31,7 @@ from phq.synth.portrait import coarse, draw_portrait
 from phq.synth.record import label_fields
 from phq.synth.stage import DrawPortraits, sample_index, sample_name
 from phq.synth.views import Spread
+from phq.system.version import __version__
 
 COARSE = "coarse"
 """Overlay with perturbed poses; without it (``overlay="none"``) a dataset has the exact ones."""

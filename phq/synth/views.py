@@ -12,7 +12,7 @@ from phq.camera.convention import RADIUS, look_at, unit, world2cam
 from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.pose.limbs import HANGING, swing
 from phq.schema import SMPL_JOINTS
-from phq.synth.noise import Doubles
+from phq.system.arrays import Doubles
 
 NOD, TILT = 10.0, 7.0
 """Standard deviations of how the head is bent forward or back, and to a side, degrees."""

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from phq.curate.annotate.comparing import MEASURES, Comparison, Doubles, Measure, table
+from phq.curate.annotate.comparing import MEASURES, Comparison, Measure, table
 from phq.curate.annotate.drawing import COLOURS, draw_axes
 from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
-from phq.system.arrays import Image
+from phq.system.arrays import Doubles, Image
 from phq.system.atomic import output_errors, write_bytes
 
 SIDE = 224

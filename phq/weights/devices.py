@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from phq.errors import ConfigError, WeightError
+from phq.weights.embedded import checked_path
 
 VARIABLE = "PHQ_DEVICE"
 """Environment variable with the device of this process; worker processes inherit it."""
@@ -157,10 +158,17 @@ def _works(device: Device) -> bool:
 
 
 def _try(device: Device) -> None:
-    from phq.weights import checked_path
-
     open_onnx(checked_path("orientation"), device=device)
 
 
 def _called(device: Device) -> str:
     return "the CPU" if device.kind == "cpu" else f"{KINDS[device.kind].called} {device.index}"
+
+
+def open_session(name: str, threads: int = 1) -> Any:
+    """ONNX Runtime session of an embedded network, on the process's device (see `open_onnx`).
+
+    Raises:
+        WeightError: see `phq.weights.embedded.checked_path` and `open_onnx`.
+    """
+    return open_onnx(checked_path(name), threads)

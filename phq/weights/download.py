@@ -22,9 +22,9 @@ import requests
 from requests import exceptions as failures
 from tqdm import tqdm
 
-from phq import __version__
 from phq.errors import OutputError, WeightError
 from phq.system.atomic import output_errors
+from phq.system.version import __version__
 from phq.weights.digest import sha256_of
 
 ATTEMPTS = 5

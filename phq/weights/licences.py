@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 PERMISSIVE = re.compile(r"(Apache-2\.0|MIT|BSD|CC0)\b")
 """How the licences begin that only ask to be named."""

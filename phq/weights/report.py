@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phq.errors import WeightError
-from phq.weights import FOLDER, Weight, checked_path, registry
 from phq.weights.catalogue import Remote, remotes, unknown
 from phq.weights.digest import sha256_of
+from phq.weights.embedded import FOLDER, Weight, checked_path, registry
 from phq.weights.pins import weights_folder
 from phq.weights.store import DAMAGED, HERE, MISSING, Pulled, path_of, state_of
 

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
-from phq import __version__
 from phq.building.executors.contract import UNLIMITED, Event, Limits, Report, Result, Results, Task, Work, unreported
 from phq.building.executors.processes import Crew
 from phq.building.executors.worker import sendable
 from phq.errors import MissingExtraError, PhqError
 from phq.system.resources import Resources
+from phq.system.version import __version__
 
 _BROKEN = "unpickling"
 

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq import __version__
 from phq.building.build import models_of
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution, local
@@ -42,6 +41,7 @@ from phq.pose.body_choice import body_entry, open_body
 from phq.pose.transfer import Transfer, transfer_to
 from phq.stages.pipeline import foreign, weights_used
 from phq.system.locking import alone_in
+from phq.system.version import __version__
 from phq.weights.licences import Model, notices
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phq import __version__
 from phq.building.running import check_free
 from phq.curate.annotate.folding import Folded
 from phq.curate.annotate.migrations import MIGRATIONS, Migration
@@ -24,6 +23,7 @@ from phq.decisions.rows import Fields
 from phq.errors import OutputError
 from phq.pose.body_choice import EMBEDDED_LICENCE, EMBEDDED_SOURCE
 from phq.system.journal import recover
+from phq.system.version import __version__
 from phq.weights.licences import Model
 
 

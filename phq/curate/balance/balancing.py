@@ -11,14 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq import __version__
-from phq.curate.balance.fill import Doubles, Longs, draw, spread
+from phq.curate.balance.fill import draw, spread
 from phq.curate.balance.head_pose import head_to_torso
 from phq.curate.balance.target import YAW_BINS, Target, cells, floors, is_front
 from phq.dataset.overlays import check_name, check_taken, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
 from phq.errors import ConfigError, InputError
+from phq.system.arrays import Doubles, Ints
+from phq.system.version import __version__
 
 WEIGHT = "balance_weight"
 """Column of the overlay: how often a sample is to be drawn, 1 being the mean of its split; 0 or 1 for a subset."""
@@ -119,14 +120,14 @@ def _at_least(table: pa.Table, least: Mapping[str, float]) -> NDArray[np.bool_]:
     return allowed
 
 
-def _cells(table: pa.Table) -> Longs:
+def _cells(table: pa.Table) -> Ints:
     yaw, pitch = (table[f"camera_{axis}_deg"].to_numpy() for axis in ("yaw", "pitch"))
     poses = table["neck_head_pose"].combine_chunks().flatten().to_numpy()
     return cells(yaw, pitch, *head_to_torso(poses))
 
 
 def _weights(
-    splits: pa.ChunkedArray, allowed: NDArray[np.bool_], bins: Longs, target: Target, cap: float, subset: int | None
+    splits: pa.ChunkedArray, allowed: NDArray[np.bool_], bins: Ints, target: Target, cap: float, subset: int | None
 ) -> Doubles:
     """(N,) weights, balanced in each split; a subset is shared out among the splits by their sizes."""
     names = np.asarray(splits.to_pylist(), dtype=object)
@@ -139,7 +140,7 @@ def _weights(
     return weights
 
 
-def _shared(subset: int, sizes: Longs) -> Longs:
+def _shared(subset: int, sizes: Ints) -> Ints:
     """Whole numbers in proportion to `sizes` that add up to `subset`."""
     if not 1 <= subset <= sizes.sum():
         raise ConfigError(f"--subset {subset}: expected 1 to {sizes.sum()}, the samples there are to choose from")
@@ -147,7 +148,7 @@ def _shared(subset: int, sizes: Longs) -> Longs:
     return np.asarray(np.diff(ends, prepend=0), np.int64)
 
 
-def _drawn(splits: pa.ChunkedArray, weights: Doubles, bins: Longs, seed: int) -> Doubles:
+def _drawn(splits: pa.ChunkedArray, weights: Doubles, bins: Ints, seed: int) -> Doubles:
     names = np.asarray(splits.to_pylist(), dtype=object)
     drawn = np.zeros(len(weights))
     for name in sorted(set(names.tolist())):
@@ -157,7 +158,7 @@ def _drawn(splits: pa.ChunkedArray, weights: Doubles, bins: Longs, seed: int) ->
 
 
 def _told(
-    name: str, splits: pa.ChunkedArray, every_yaw: Longs, every_weight: Doubles, allowed: NDArray[np.bool_]
+    name: str, splits: pa.ChunkedArray, every_yaw: Ints, every_weight: Doubles, allowed: NDArray[np.bool_]
 ) -> Balanced:
     names = np.asarray(splits.to_pylist(), dtype=object)
     split = max(sorted(set(names[allowed].tolist())), key=lambda name: int((names == name).sum()))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.curate.balance.fill import Doubles, Longs
 from phq.errors import ConfigError
+from phq.system.arrays import Doubles, Ints
 
 YAW_BINS = 24
 """Of 15°, from −180°: ±90°, where front meets back, is an edge."""
@@ -19,23 +19,23 @@ PITCH_STEP, HEAD_STEP = 15.0, 30.0
 UNIFORM, FRONT_BACK = "uniform-yaw", "front-back"
 
 
-def yaw_bin(yaw_deg: Doubles) -> Longs:
+def yaw_bin(yaw_deg: Doubles) -> Ints:
     """Bin of each yaw, 0 to `YAW_BINS` − 1."""
     return np.asarray(np.floor((yaw_deg + 180.0) * (YAW_BINS / 360.0)), np.int64) % YAW_BINS
 
 
-def is_front(bins: Longs) -> NDArray[np.bool_]:
+def is_front(bins: Ints) -> NDArray[np.bool_]:
     """Whether the bins are those of cameras less than 90° from the front."""
     return np.asarray(np.abs(bins - (YAW_BINS - 1) / 2) < YAW_BINS / 4)
 
 
-def cells(yaw: Doubles, pitch: Doubles, turn: Doubles, nod: Doubles) -> Longs:
+def cells(yaw: Doubles, pitch: Doubles, turn: Doubles, nod: Doubles) -> Ints:
     """(N, 3) bins of yaw, pitch, and head pose: 5 of pitch and 5 × 3 of turn and nod, the outermost ones open."""
     pitches, turns = (_centred(values, step, 2) for values, step in ((pitch, PITCH_STEP), (turn, HEAD_STEP)))
     return np.stack([yaw_bin(yaw), pitches, 3 * turns + _centred(nod, HEAD_STEP, 1)], axis=1)
 
 
-def _centred(values: Doubles, step: float, most: int) -> Longs:
+def _centred(values: Doubles, step: float, most: int) -> Ints:
     return np.clip(np.floor(values / step + 0.5), -most, most).astype(np.int64)
 
 
@@ -64,7 +64,7 @@ class Target:
             raise ConfigError(f"--target {text!r}: expected {UNIFORM}, or {FRONT_BACK}=R with R above 0, such as 1.5")
         return cls(value)
 
-    def shares(self, bins: Longs, counts: Longs) -> Doubles:
+    def shares(self, bins: Ints, counts: Ints) -> Doubles:
         """Relative share of each occupied bin of yaw; within a half, as many as there are or as wide as it is."""
         if self.front_to_back is None:
             return np.ones(len(bins))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from phq.curate.verify.kinds import Violation
-from phq.dataset.folder import OVERLAYS as OVERLAYS
 from phq.dataset.folder import (
     SHARD,
     SPLITS,

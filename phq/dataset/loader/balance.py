@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.dataset.loader.order import Doubles
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
+from phq.system.arrays import Doubles
 
 YAW = "yaw"
 BINS = 36

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.dataset.loader.order import Deal, Doubles, Longs, epoch_order
+from phq.dataset.loader.order import Deal, epoch_order
 from phq.errors import InputError
+from phq.system.arrays import Doubles, Ints
 
 
 class Course:
@@ -39,7 +40,7 @@ class Course:
         """Steps that this rank has left in the epoch."""
         return self.deal.count(self.position, self.entries)
 
-    def rest(self) -> Iterator[tuple[Longs, int]]:
+    def rest(self) -> Iterator[tuple[Ints, int]]:
         """For each step left in the epoch the entries of this rank, and the position after it."""
         order = epoch_order(self.entries, self.seed, self.epoch, self.weights)
         return ((order[own], stop) for own, stop in self.deal.steps(self.position, self.entries))

@@ -15,7 +15,7 @@ from phq.detect.backends.square_trials import FaceTrial, IdentityTrial, MaskTria
 from phq.detect.backends.trial import Trial
 from phq.detect.backends.trials import DetectorTrial, LandmarkTrial, SkeletonTrial
 from phq.system.arrays import Image
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 TRIALS: dict[str, type[Trial]] = {
     "detector": DetectorTrial,
@@ -64,7 +64,7 @@ def _of_itself(backend: Any, word: str) -> Iterator[str]:
         yield f"weights() raises {_called(error)}"
         return
     if not isinstance(weights, tuple) or not all(isinstance(weight, Weight) for weight in weights):
-        yield "weights() is not a tuple of phq.weights.Weight"
+        yield "weights() is not a tuple of phq.weights.embedded.Weight"
         return
     for weight in weights:
         if len(weight.sha256) != 64 or not weight.licence:

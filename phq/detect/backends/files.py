@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from phq.errors import WeightError
-from phq.weights import Weight
 from phq.weights.catalogue import remote, remotes
 from phq.weights.devices import open_onnx
 from phq.weights.digest import sha256_once
+from phq.weights.embedded import Weight
 from phq.weights.packs import pack_file
 from phq.weights.store import weights_path
 

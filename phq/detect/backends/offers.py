@@ -76,7 +76,7 @@ def open_backend(place: str, word: str) -> Any:
 
 
 def weights_of(place: str, word: str) -> tuple[Any, ...]:
-    """The files (`phq.weights.Weight`) that a word's back end would load, after looking that they are there.
+    """The files (`phq.weights.embedded.Weight`) that a word's back end would load, after looking that they are there.
 
     Raises:
         ConfigError, WeightError, MissingExtraError: see `open_backend`.

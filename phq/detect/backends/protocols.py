@@ -19,7 +19,7 @@ from phq.detect.candidates import Candidates
 from phq.people import Face, Landmarks
 from phq.photos.region import Region
 from phq.system.arrays import Floats, Image
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 PLACES = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
 

@@ -20,7 +20,7 @@ from phq.detect.candidates import Candidates
 from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 FAMILY = Family("rfdetr", ("rfdetr",), "rfdetr-small", "person boxes")
 SIDES = {"": 512, "rfdetr-nano": 384, "rfdetr-small": 512}

@@ -18,7 +18,7 @@ from phq.detect.candidates import Candidates
 from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 FAMILY = Family("rtmdet", ("rtmdet",), "rtmdet-m", "person boxes")
 SIDES = {"rtmdet-nano": 320}

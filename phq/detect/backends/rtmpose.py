@@ -18,7 +18,7 @@ from phq.detect.fuse import LAST_RESORT
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 FAMILY = Family("rtmpose", ("rtmpose", "rtmw"), "rtmpose-m", "keypoints of the person in a box")
 COCO = 17

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Image
-from phq.weights import open_session
+from phq.weights.devices import open_session
 
 SIDE = 224
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)

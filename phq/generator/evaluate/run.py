@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from phq import __version__
 from phq.dataset.overlays import LATEST
 from phq.generator.evaluate import fakes, real
 from phq.generator.evaluate.consistency import view_consistency
@@ -26,6 +25,7 @@ from phq.generator.evaluate.subject import Subject, read_trained, untrained
 from phq.generator.train.ranks import joined
 from phq.generator.train.trained import checkpoint_after
 from phq.system.atomic import write_bytes
+from phq.system.version import __version__
 
 FOLDER = "evaluation"
 DIGITS = 6

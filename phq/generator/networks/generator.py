@@ -18,9 +18,9 @@ from phq.generator.networks.filters import resize
 from phq.generator.networks.mapping import MappingNetwork
 from phq.generator.networks.march import EMPTY, density
 from phq.generator.networks.modulated import ToColour
+from phq.generator.networks.planes import representation
 from phq.generator.networks.pose import PosePredictor
 from phq.generator.networks.rays import camera_rays
-from phq.generator.networks.representation import representation
 from phq.generator.networks.superres import SuperResolution
 from phq.generator.networks.synthesis import SynthesisNetwork
 from phq.pose.body import Body

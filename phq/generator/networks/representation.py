@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from phq.generator.config import ModelConfig
-
 AXES = ((0, 1, 2), (0, 2, 1), (1, 2, 0))
 """For each plane, which coordinates are its column, its row and its layer: XY, XZ and YZ."""
 
@@ -52,13 +50,3 @@ class TriGrid:
         at = at.reshape(batch * len(AXES), 1, 1, count, 3)
         found = F.grid_sample(grids, at, align_corners=False)
         return found.reshape(batch, len(AXES), -1, count).mean(dim=1)
-
-
-def representation(config: ModelConfig) -> Representation:
-    """The representation that the configuration names."""
-    from phq.generator.networks.hybrid import HybridPlanes
-
-    planes, box = config.planes, config.render.box
-    if planes.kind == "hybrid":
-        return HybridPlanes(planes.resolution, planes.channels, box)
-    return TriGrid(planes.resolution, planes.channels, planes.depth, box)

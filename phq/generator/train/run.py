@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from phq import __version__
 from phq.errors import ConfigError, InputError, OutputError
 from phq.generator.train import chances
 from phq.generator.train.checkpoint import Checkpoint, checkpoints
@@ -22,6 +21,7 @@ from phq.generator.train.ranks import Ranks, joined
 from phq.generator.train.record import Record
 from phq.system.atomic import output_errors, write_bytes
 from phq.system.locking import Lock, locked
+from phq.system.version import __version__
 
 CONFIG = "config.json"
 LOCK = "lock"

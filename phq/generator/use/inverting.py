@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from phq import __version__
 from phq.generator.train.showing import save_png, to_pixels
 from phq.generator.use.asking import OWN
 from phq.generator.use.cameras import camera_at, stated
@@ -25,6 +24,7 @@ from phq.generator.use.placing import check_new_folder
 from phq.generator.use.sampling import numbers
 from phq.generator.use.target import Target
 from phq.system.atomic import write_bytes
+from phq.system.version import __version__
 
 YAWS = (-90.0, -45.0, 0.0, 45.0, 90.0, 180.0)
 """Of the strip of views, after the target and the inversion from its side."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image as Pil
 from torch import Tensor
 
-from phq import __version__
 from phq.generator.networks.generator import Rendering
 from phq.generator.train.showing import save_png, to_pixels
 from phq.generator.use.asking import OWN
@@ -25,6 +24,7 @@ from phq.generator.use.placing import check_free
 from phq.schema import rounded
 from phq.system.arrays import Floats
 from phq.system.atomic import write_bytes
+from phq.system.version import __version__
 
 FORMAT = "phq-sample/1"
 

@@ -16,7 +16,7 @@ from phq.photos.region import sample
 from phq.pose.orient.crop import OrientationRegion
 from phq.pose.orient.decode import mirror_outputs
 from phq.system.arrays import Floats, Image
-from phq.weights import open_session
+from phq.weights.devices import open_session
 
 BODY_SIDE, HEAD_SIDE = 128, 112
 BATCH = 8

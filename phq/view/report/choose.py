@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from phq.curate.balance.fill import draw, spread
 from phq.curate.balance.target import cells
-from phq.system.arrays import Ints
-from phq.view.report.rows import Flags, Rows
+from phq.system.arrays import Bools, Ints
+from phq.view.report.rows import Rows
 
 EVERYWHERE, DOUBTFUL, A_REASON, A_DIRECTION = 360, 40, 16, 3
 """Most pictures: of the gallery, of each kind of doubt, of a reason, of a direction of 30°."""
@@ -47,7 +47,7 @@ def choose(rows: Rows) -> Chosen:
     return Chosen(_everywhere(rows, shown), _doubtful(rows, shown), _by_reason(rows), _around(rows, shown))
 
 
-def _everywhere(rows: Rows, shown: Flags) -> list[int]:
+def _everywhere(rows: Rows, shown: Bools) -> list[int]:
     named = ("camera_yaw_deg", "camera_pitch_deg", "turn", "nod")
     angles = np.stack([rows.numbers[name] for name in named])
     found = np.flatnonzero(shown & np.isfinite(angles).all(0))
@@ -57,7 +57,7 @@ def _everywhere(rows: Rows, shown: Flags) -> list[int]:
     return [int(row) for row in found[draw(weights, bins, seed=0)]] if wanted else []
 
 
-def _doubtful(rows: Rows, shown: Flags) -> dict[str, list[int]]:
+def _doubtful(rows: Rows, shown: Bools) -> dict[str, list[int]]:
     found = {}
     for name in DOUBTS:
         values = rows.numbers[name] if name == "margin" else -rows.numbers[name]
@@ -80,7 +80,7 @@ def _by_reason(rows: Rows) -> dict[str, list[int]]:
     }
 
 
-def _around(rows: Rows, shown: Flags) -> dict[int, list[int]]:
+def _around(rows: Rows, shown: Bools) -> dict[int, list[int]]:
     keys = np.asarray(rows.words["key"])
     yaw = rows.numbers["camera_yaw_deg"]
     known = shown & np.isfinite(yaw)

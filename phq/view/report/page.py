@@ -9,8 +9,8 @@ import json
 from importlib import resources
 from typing import Any
 
-from phq import __version__
 from phq.errors import MissingExtraError
+from phq.system.version import __version__
 
 SCRIPTS = ("samples.js", "charts.js", "pictures.js", "main.js")
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phq import __version__
 from phq.dataset.columns import Columns
 from phq.dataset.marks import Action, Marks
 from phq.dataset.overlays import about_overlay, open_overlay, stack_names, write_overlay
@@ -21,6 +20,7 @@ from phq.dataset.run import read_run
 from phq.reasons import FLIPPED
 from phq.reasons import REVIEW_REASONS as REASONS
 from phq.schema import column_kind
+from phq.system.version import __version__
 
 COMMAND = "review"
 DECIDED = ("decision", "reason", "detail", "score_name", "threshold", "margin")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from phq.errors import MissingExtraError, WeightError
-from phq.weights import Weight
 from phq.weights.catalogue import remote, remotes
 from phq.weights.digest import sha256_once
+from phq.weights.embedded import Weight
 from phq.weights.packs import pack_folder
 
 DEFAULT = "buffalo_l"

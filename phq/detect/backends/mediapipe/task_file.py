@@ -8,9 +8,9 @@ from zipfile import BadZipFile, ZipFile
 
 from phq.errors import MissingExtraError, WeightError
 from phq.system.resources import Resources
-from phq.weights import Weight
 from phq.weights.catalogue import remotes
 from phq.weights.digest import sha256_once
+from phq.weights.embedded import Weight
 from phq.weights.store import weights_path
 
 DEFAULT = "mediapipe-pose-full"

@@ -15,7 +15,7 @@ from phq.detect.tiles import Rect, cut_by_tile, tile_rects
 from phq.errors import WeightError
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 MAX_IOU = 0.6
 WEAK = 0.1

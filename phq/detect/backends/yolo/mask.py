@@ -9,7 +9,7 @@ from phq.detect.backends.yolo.decode import best_mask
 from phq.detect.backends.yolo.detector import WANTS, WEAK
 from phq.detect.backends.yolo.network import Network, weight_of
 from phq.system.arrays import Image
-from phq.weights import Weight
+from phq.weights.embedded import Weight
 
 
 class YoloMask:

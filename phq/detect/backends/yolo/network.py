@@ -12,10 +12,10 @@ import numpy as np
 from phq.detect.backends.yolo.package import check_installed, yolo_class
 from phq.errors import WeightError
 from phq.system.arrays import Image
-from phq.weights import Weight
 from phq.weights.catalogue import remote
 from phq.weights.devices import chosen_device
 from phq.weights.digest import sha256_once
+from phq.weights.embedded import Weight
 from phq.weights.store import weights_path
 
 LICENCE = "AGPL-3.0, or Ultralytics' enterprise licence"
