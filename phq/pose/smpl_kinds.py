@@ -12,13 +12,6 @@ from phq.system.arrays import Doubles
 FINGERS = 15
 """Joints of a hand: three each of index, middle, little and ring finger and thumb, in this order."""
 FIRST_MIDDLE = 3
-HANDS = (22,) * FINGERS + (23,) * FINGERS
-KINDS = {
-    24: Kind("smpl", tuple(range(24)), None),
-    52: Kind("smplh", (*range(22), *HANDS), 22),
-    55: Kind("smplx", (*range(22), HEAD, HEAD, HEAD, *HANDS), 25),
-}
-"""By number of joints."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +42,12 @@ class Kind:
     def carrying(self, joints: list[int]) -> Doubles:
         """(len(joints), 24), one where the joint of the file moves with the joint of SMPL."""
         return np.eye(24)[[self.carriers[j] for j in joints]]
+
+
+HANDS = (22,) * FINGERS + (23,) * FINGERS
+KINDS = {
+    24: Kind("smpl", tuple(range(24)), None),
+    52: Kind("smplh", (*range(22), *HANDS), 22),
+    55: Kind("smplx", (*range(22), HEAD, HEAD, HEAD, *HANDS), 25),
+}
+"""By number of joints."""
