@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phq.detect.backends.imagenet import normalised
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates, united
+from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
 from phq.system.arrays import Image
 from phq.system.resources import Resources

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import expit
 
 from phq.detect.backends.files import Family, expect_output, input_size
-from phq.detect.backends.imagenet import normalised, resized
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
+from phq.detect.imagenet import normalised, resized
 from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 from phq.system.resources import Resources

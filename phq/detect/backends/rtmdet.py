@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from phq.detect.backends.files import Family, expect_output, input_size
-from phq.detect.backends.imagenet import normalised, resized
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
+from phq.detect.imagenet import normalised, resized
 from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 from phq.system.resources import Resources

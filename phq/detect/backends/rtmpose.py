@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from phq.detect.backends.files import Family, expect_output, input_size
-from phq.detect.backends.imagenet import normalised
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
 from phq.detect.fuse import LAST_RESORT
+from phq.detect.imagenet import normalised
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources

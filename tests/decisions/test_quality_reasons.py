@@ -36,5 +36,5 @@ def test_the_markdown_table_has_a_row_for_each() -> None:
 
 
 def test_the_document_is_that_of_the_code() -> None:
-    document = Path(__file__).parents[1] / "docs" / "reasons.md"
+    document = Path(__file__).parents[2] / "docs" / "reasons.md"
     assert document.read_text("utf-8") == reasons_markdown(), "run: python -m phq.reasons > docs/reasons.md"

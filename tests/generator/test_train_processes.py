@@ -16,7 +16,7 @@ from train_samples import SETS, read_log, write_portraits
 from phq.generator.train.checkpoint import checkpoints, latest
 from phq.generator.train.run import train
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMAND = """
 import typer
 from phq.system.stopping import told_when_stopped

@@ -21,7 +21,7 @@ from phq.photos import tiff
 from phq.photos.decode import PhotoRejectError, decode, decode_bytes
 from phq.reasons import REASONS
 
-PHOTO = Path(__file__).parents[1] / "examples" / "photos" / "face_recognition-1.3.0__obama2.jpg"
+PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "face_recognition-1.3.0__obama2.jpg"
 
 LOSSY = 5.0
 """Grey levels of mean difference that a good lossy copy stays under."""

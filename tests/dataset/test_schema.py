@@ -7,7 +7,7 @@ from pathlib import Path
 
 from phq.schema import json_schema
 
-STORED = Path(__file__).parents[1] / "schemas" / "sample.schema.json"
+STORED = Path(__file__).parents[2] / "schemas" / "sample.schema.json"
 
 
 def test_stored_schema_is_that_of_the_code() -> None:

@@ -20,7 +20,7 @@ from phq.building.executors.processes import Processes
 from phq.errors import ConfigError, OutputError, PhqError
 from phq.system.resources import Resources
 
-PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 UNITS = (list("abcde"), ["f"], list("ghijklmno"))
 
 
@@ -32,7 +32,7 @@ def cluster() -> Iterator[str]:
 
     small = {"num_cpus": 1, "object_store_memory": 80 << 20}
     with pytest.MonkeyPatch.context() as patch:
-        here = Path(__file__).parent
+        here = Path(__file__).parents[1]
         patch.setenv("PYTHONPATH", os.pathsep.join([str(here.parent), str(here)]))  # of every process of the cluster
         patch.setenv("RAY_worker_niceness", "0")  # by default its workers give way to everything else
         # A driver ends its own process when a node seems dead; on a machine with much to do they are only slow.

@@ -26,7 +26,7 @@ from phq.errors import OutputError
 from phq.system.locking import alone_in
 
 INLINE = Execution(engine=Engine.inline)
-SCRIPT = Path(__file__).with_name("cheap_build.py")
+SCRIPT = Path(__file__).parents[1] / "cheap_build.py"
 
 
 @pytest.fixture(autouse=True)

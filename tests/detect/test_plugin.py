@@ -17,7 +17,7 @@ from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution
 from phq.dataset.reader import Dataset
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BUILDING = """
 import sys
 from phq.cli import main

@@ -13,7 +13,7 @@ import pytest
 
 from phq.building.build import build
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CODE = "import sys; from phq.cli import main; sys.argv[0] = 'phq'; main()"
 
 

@@ -222,7 +222,7 @@ def test_too_many_samples_or_bytes_in_a_shard(folder: Path, monkeypatch: pytest.
 
 
 def test_the_document_has_the_table_of_the_code() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "health.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text("utf-8")
     assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/health.md"
 
 

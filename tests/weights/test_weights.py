@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phq import weights
 from phq.errors import WeightError
+from phq.weights import embedded as weights
 
 
 @pytest.mark.parametrize("name", list(weights.registry()))
@@ -18,7 +18,7 @@ def test_every_registered_file_is_there_and_is_the_right_one(name):
 
 
 def test_every_weight_is_in_the_notice_with_its_licence():
-    notice = (Path(__file__).parents[1] / "NOTICE").read_text()
+    notice = (Path(__file__).parents[2] / "NOTICE").read_text()
     for weight in weights.registry().values():
         (line,) = [line for line in notice.splitlines() if weight.file in line]
         assert weight.licence.split(" ")[0] in line

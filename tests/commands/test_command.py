@@ -12,7 +12,7 @@ from photographs import FOLDER
 
 import phq
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "cv2", "onnxruntime", "pyarrow", "scipy", "pydantic", "PIL", "webdataset", "numpy")
 
 NO_NETWORK = """

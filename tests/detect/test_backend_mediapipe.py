@@ -39,7 +39,7 @@ from phq.people import AUX_SCALE
 from phq.photos.region import Region, apply_affine, invert_affine
 from phq.weights.catalogue import remote
 
-PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 REGION = Region(300.0, 200.0, 128.0, 0.4)
 
 
@@ -199,7 +199,7 @@ def photo(name: str) -> np.ndarray:
     return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
 
 
-TASK = Path(__file__).parent / "data" / "pose_landmarker_full.task"
+TASK = Path(__file__).parents[1] / "data" / "pose_landmarker_full.task"
 PEOPLE = {
     "cam1_f000": (241, 321, 563, 1183),
     "cam3_f000": (472, 417, 806, 1346),

@@ -21,7 +21,7 @@ from phq.pose.body import load_body
 from phq.schema import LANDMARKS, SMPL_JOINTS
 from phq.stages.annotator import Annotator
 
-CALIBRATION = Path(__file__).parent / "data" / "pose2sim-0.10.49__Calib.qca.txt"
+CALIBRATION = Path(__file__).parents[1] / "data" / "pose2sim-0.10.49__Calib.qca.txt"
 UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Body axes (left, up, front) to the world (z up), heading 0."""
 TURN_ROUND = np.diag([-1.0, 1.0, -1.0])
