@@ -36,3 +36,16 @@ def cameras(yaws: Sequence[float], pitch: float = 5.0, dtype: torch.dtype = torc
     """Camera labels (B, 25) of level cameras at these yaws, degrees."""
     labels = [np.concatenate([orbit(yaw, pitch).ravel(), intrinsics().ravel()]) for yaw in yaws]
     return torch.tensor(np.stack(labels), dtype=dtype)
+
+
+def pictures(batch: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Image, raw image and mask for a discriminator of 16²."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = ((3, 16), (3, 8), (1, 8))
+    return tuple(torch.rand(batch, c, s, s, generator=generator) for c, s in sizes)  # type: ignore[return-value]
+
+
+def stirred(network: torch.nn.Module) -> torch.nn.Module:
+    """The last layer of the pose predictor, which starts at zero, made to say something."""
+    torch.nn.init.normal_(network.pose.layers[-1].weight)  # type: ignore[union-attr, index]
+    return network

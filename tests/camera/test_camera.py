@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from camera_vectors import VECTORS
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -12,14 +13,6 @@ from phq.camera import FOCAL, RADIUS, VISIBLE_HEIGHT, intrinsics
 from phq.camera.angles import camera_angles, part_angles, wrap_deg
 from phq.camera.convention import BODY_TO_CV, camera_from_torso, look_at, mirror_camera, orbit, project, world2cam
 
-A, B = 0.999711, 0.024030
-VECTORS = {
-    (0, 0): [1, 0, 0, 0, 0, -A, B, 0, 0, -B, -A, 2.7, 0, 0, 0, 1],
-    (90, 0): [0, -B, -A, 2.7, 0, -A, B, 0, -1, 0, 0, 0, 0, 0, 0, 1],
-    (180, 0): [-1, 0, 0, 0, 0, -A, B, 0, 0, B, A, -2.7, 0, 0, 0, 1],
-    (45, 0): [.707107, -.016992, -.706903, 1.909188, 0, -A, B, 0, -.707107, -.016992, -.706903, 1.909188, 0, 0, 0, 1],
-    (0, 20): [1, 0, 0, 0, 0, -.947236, -.320536, .923454, 0, .320536, -.947236, 2.537170, 0, 0, 0, 1],
-}  # fmt: skip
 angle = st.floats(-179, 179)
 tilt = st.floats(-60, 60)
 

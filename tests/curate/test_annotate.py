@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_hashes import hashes
 from photographs import FOLDER
 
 from phq.building import unit
@@ -27,13 +27,6 @@ from phq.schema import Sample
 
 SOME = "source_path LIKE '%astronaut%' OR source_path LIKE '%cam3_f000%' OR source_path LIKE '%f130%'"
 """Four people: a front cut by the photo, a back, two sides, seen whole."""
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """sha256 of every file but the list of the overlays and the overlays themselves."""
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "run.json"]
-    names = {p.relative_to(folder).as_posix(): p for p in files if p.parent.name != "overlays"}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()}
 
 
 def yaw_changes(folder: Path, name: str) -> np.ndarray:

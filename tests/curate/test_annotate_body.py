@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dataset_hashes import hashes
 from photographs import FOLDER
 from smpl_files import (
     KIND,
+    Hostile,
     bending,
     renumbered,
     smpl_arrays,
@@ -24,8 +26,6 @@ from smpl_files import (
     write_pickle,
     write_python2_pickle,
 )
-from test_annotate import hashes
-from test_smpl_file import Hostile
 from typer.testing import CliRunner
 
 from phq.building.build import build

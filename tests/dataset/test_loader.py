@@ -281,7 +281,7 @@ take_part(int(sys.argv[1]), Dataset(sys.argv[2]), Path(sys.argv[3]), Path(sys.ar
 
 def test_two_processes_of_torch_distributed_share_the_order(heads: Dataset, tmp_path: Path) -> None:
     paths = [heads.root.where, str(tmp_path / "meet"), str(tmp_path / "log")]
-    here = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    here = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     started = [
         subprocess.Popen([sys.executable, "-c", TAKE_PART, str(rank), *paths], env={**os.environ, "PYTHONPATH": here})
         for rank in (0, 1)

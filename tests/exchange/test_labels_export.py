@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from camera_vectors import VECTORS
 from hypothesis import given
 from hypothesis import strategies as st
 from label_sets import (
@@ -22,7 +23,6 @@ from label_sets import (
     write_cameras,
 )
 from scipy.spatial.transform import Rotation
-from test_camera import VECTORS
 from typer.testing import CliRunner
 
 from phq.building.build import BuildResult

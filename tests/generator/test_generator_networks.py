@@ -9,8 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import cameras, small_config  # noqa: E402
-from test_generator_symmetry import pictures, stirred  # noqa: E402
+from generator_models import cameras, pictures, small_config, stirred  # noqa: E402
 
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.networks.generator import Generator, Rendering  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import cameras, small_config  # noqa: E402
+from generator_models import cameras, pictures, small_config, stirred  # noqa: E402
 
 from phq.camera.convention import mirror_camera as mirror_cam2world  # noqa: E402
 from phq.camera.rotations import mirror_rotvec  # noqa: E402
@@ -18,19 +18,6 @@ from phq.generator.networks.generator import Generator  # noqa: E402
 from phq.generator.networks.rays import camera_rays  # noqa: E402
 
 YAWS = [10.0, -10.0, 100.0, -100.0, 179.0]
-
-
-def pictures(batch: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Image, raw image and mask for a discriminator of 16²."""
-    generator = torch.Generator().manual_seed(seed)
-    sizes = ((3, 16), (3, 8), (1, 8))
-    return tuple(torch.rand(batch, c, s, s, generator=generator) for c, s in sizes)  # type: ignore[return-value]
-
-
-def stirred(network: torch.nn.Module) -> torch.nn.Module:
-    """The last layer of the pose predictor, which starts at zero, made to say something."""
-    torch.nn.init.normal_(network.pose.layers[-1].weight)  # type: ignore[union-attr, index]
-    return network
 
 
 def test_mirroring_follows_the_convention() -> None:

@@ -19,6 +19,7 @@ from smpl_files import (
     KIND,
     Arrays,
     Ch,
+    Hostile,
     Python2Pickler,
     bending,
     small,
@@ -102,16 +103,6 @@ def test_official_meshes_have_their_own_named_points(tmp_path: Path, body: Body,
 def test_points_of_an_unknown_mesh_are_asked_for(tmp_path: Path, arrays: Arrays) -> None:
     with pytest.raises(WeightError, match="name the face points"):
         load_smpl(write_npz(tmp_path / "model.npz", arrays))
-
-
-class Hostile:
-    """Pickles as a call."""
-
-    def __init__(self, call: Callable[..., Any], *arguments: Any) -> None:
-        self.call, self.arguments = call, arguments
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return self.call, self.arguments
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
