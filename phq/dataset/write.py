@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from phq.dataset.tar import MEMBERS, ShardWriter
 from phq.dataset.wids_index import wids_index
 from phq.schema import SCHEMA_VERSION, json_schema
 from phq.system.atomic import atomic_write, tmp_path, write_bytes
+from phq.system.json_text import json_bytes
 
 Fields = dict[str, Any]
 Fetch = Callable[[Fields], dict[str, bytes]]
@@ -71,10 +71,6 @@ def _by_split(kept: list[Fields]) -> Iterator[tuple[str, list[Fields]]]:
             yield split, rows
 
 
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
-
-
 def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card) -> None:
     """Write the dataset into a folder that is new, empty, or holds an earlier attempt of phq.
 
@@ -102,8 +98,8 @@ def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: F
     places: dict[str, Fields] = {}
     for split, rows in splits.items():
         places |= _write_split(out, split, rows, fetch)
-    write_bytes(out / "schema.json", _json(json_schema()))
-    write_bytes(out / "run.json", _json({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
+    write_bytes(out / "schema.json", json_bytes(json_schema()))
+    write_bytes(out / "run.json", json_bytes({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
     write_table(out / "rejects.parquet", ({"shard": "", **row} for row in rejects), complete=False)
     counts = {split: len(rows) for split, rows in splits.items()}
     write_bytes(out / "README.md", dataset_card(card, counts, kept, rejects).encode())

@@ -163,7 +163,7 @@ def test_licences_models_and_counts_are_summed_up(tmp_path: Path) -> None:
     overlay(b, "v2", [{"key": person(2).row["key"], "blur": 1.0}], {"models": [model]})
     merge([b, a], tmp_path / "out")
     run = json.loads((tmp_path / "out" / "run.json").read_text())
-    said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["merged"]]
+    said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["sources"]]
     assert said == [("a", "pa", 1), ("b", "pb", 1)]
     assert run["weights"] == weights
     assert run["counts"] == {"photos": 2, "people": 2, "kept": 2, "rejected": {}}

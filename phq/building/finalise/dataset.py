@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,7 @@ from phq.decisions.rows import Fields
 from phq.errors import OutputError
 from phq.schema import PROVENANCE, SCHEMA_VERSION, json_schema
 from phq.system.atomic import atomic_write, output_errors, write_bytes
+from phq.system.json_text import json_bytes
 from phq.system.resources import Resources
 
 DESCRIBED = ("split", "reason", "camera_yaw_deg", *PROVENANCE)
@@ -182,8 +183,3 @@ def _write_manifest(
         write_groups(measured, merged(sources, turn))  # type: ignore[arg-type]
         measured.flush()
         write_bytes(out / CROISSANT, describe(StoredFile(MANIFEST, measured.size, measured.sha256)))
-
-
-def json_bytes(value: Any) -> bytes:
-    """As ``run.json`` and ``schema.json`` are stored."""
-    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
