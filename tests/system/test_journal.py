@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 
 from phq.errors import InputError, OutputError
 from phq.system.journal import JOURNAL, recover, stage
