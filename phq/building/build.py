@@ -22,15 +22,15 @@ from phq.building.finalise.extension import (
     settings_to_extend,
     since,
 )
-from phq.building.finalise.result import Written, said_of, sectors_of
+from phq.building.finalise.result import Written
 from phq.building.frozen import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, load_config
-from phq.dataset.card import Card, stored_card
+from phq.dataset.card import Card, stored_card, yaw_histogram
 from phq.dataset.folder import INPUTS, MANIFEST
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
-from phq.decisions.keeping import lay_decision
+from phq.decisions.overlay import apply_build_decision
 from phq.errors import ConfigError, InputError
 from phq.photos.discover import Found, discover
 from phq.pose.body import load_body
@@ -109,7 +109,7 @@ def build(  # noqa: PLR0913 - the options of the command
         extend: photos may be new: they, and only they, are computed and added, to an unfinished build or to a dataset
             that stands, see `phq.building.finalise.extension`; without options of its own it has those of that dataset.
         fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
-        keep_rejects: store rejected people too; an overlay rejects them, see `phq.decisions.keeping`.
+        keep_rejects: store rejected people too; an overlay rejects them, see `phq.decisions.overlay`.
         sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
             `phq.dataset.statements.parse_statements`. Photos of one identity stay on one side of the split.
         quiet: no progress bar, and no word on licences that ask more than to be named.
@@ -153,7 +153,7 @@ class Build:
         """Compute what is missing of a plan, `finish`, decide if everybody was stored, and remove the work folder."""
         result = computed(work, lambda: self._run(plan, work), finish)
         if plan.config.keep_rejects:
-            lay_decision(self.folder, plan.config)
+            apply_build_decision(self.folder, plan.config)
         close_work_folder(work)
         return result
 
@@ -220,10 +220,11 @@ def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildRes
 
 
 def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall: float) -> BuildResult:
-    passed = outcome.gathered.stages
+    passed = outcome.stages
     seconds = {name: count.seconds for name, count in passed.items()} | {"wall": wall}
     met = coverage(job.stated, outcome.photos) if job.stated else None
-    counts, sectors = said_of(outcome.settled, photos), sectors_of(outcome.settled)
+    counts = outcome.decisions.counts(photos)
+    sectors = yaw_histogram(outcome.decisions.kept["camera_yaw_deg"].to_pylist())
     job.execution.log.write("rejects", **counts["rejected"])
     counts["stages"] = {
         name: {"photos": count.photos, "people": count.people, "rejected": count.rejected}

@@ -106,7 +106,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         def finish() -> Imported:
             outcome = conclude_units(folder, finished)
             met = coverage(stated, outcome.photos) if stated else None
-            counts = outcome.settled.counts()
+            counts = outcome.decisions.counts(len(plan.inputs))
             record = _run_record(plan, counts["kept"], sum(counts["rejected"].values()), met)
             card = Card(f"Headshots with the labels of {format}", __version__, ())
             write_units(folder, finished, outcome, record, card, how, sheet=False)

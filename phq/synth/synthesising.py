@@ -115,7 +115,7 @@ def _draw(folder: Path, work: Path, plan: _SynthPlan, execution: Execution, quie
 
     def finish() -> None:
         outcome = conclude_units(folder, source)
-        counts = outcome.settled.counts()
+        counts = outcome.decisions.counts(len(plan.inputs))
         record = _run_record(plan, counts["kept"], sum(counts["rejected"].values()))
         write_units(folder, source, outcome, record, _card(), execution, sheet=True)
 

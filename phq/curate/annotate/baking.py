@@ -19,9 +19,9 @@ from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
-from phq.decisions.rows import Fields
 from phq.errors import OutputError
 from phq.pose.body_choice import EMBEDDED_LICENCE, EMBEDDED_SOURCE
+from phq.schema import Fields
 from phq.system.journal import recover
 from phq.system.version import __version__
 from phq.weights.licences import Model
