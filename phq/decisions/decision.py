@@ -107,6 +107,7 @@ def mark_likeness(
                 columns[name][rows[number - existing]] = value
             elif name in groups:
                 groups[name][number] = value
-    for name, values in groups.items() if before is not None else ():
-        before = before.append_column(name, pa.array(values, pa.string()))
+    if before is not None:
+        for name, values in groups.items():
+            before = before.append_column(name, pa.array(values, pa.string()))
     return pa.table(columns, schema=decisions.schema), before

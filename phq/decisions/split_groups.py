@@ -34,7 +34,7 @@ def split_groups(table: pa.Table, identity: bool = True) -> list[str]:
     """
     rows, names = _shared(table, identity)
     keys = pc.binary_join_element_wise("group:", table["key"], "")
-    named = np.flatnonzero(np.asarray(pc.fill_null(pc.is_in(keys, value_set=pa.array(sorted(set(names)))), False)))
+    named = np.flatnonzero(np.asarray(pc.is_in(keys, value_set=pa.array(sorted(set(names)), pa.string()))))
     rows, names = [*rows, *named.tolist()], [*names, *keys.take(pa.array(named)).to_pylist()]
     photo, photos = _photos(table)
     numbers = {name: number for number, name in enumerate(sorted(set(names), key=_identity_first), photos)}
