@@ -29,12 +29,13 @@ from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, load_config
 from phq.dataset.card import Card, stored_card, yaw_histogram
 from phq.dataset.folder import INPUTS, MANIFEST
+from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.decisions.overlay import apply_build_decision
 from phq.errors import ConfigError, InputError
 from phq.photos.discover import Found, discover
 from phq.pose.body import load_body
-from phq.pose.body_choice import body_entry
+from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.contract import wanted
 from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
 from phq.system.atomic import write_bytes
@@ -178,7 +179,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
             outcome = conclude_units(job.folder, source)
             result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
             write_bytes(job.folder / INPUTS, inputs_path(work).read_bytes())
-            record = run_record(result, plan)
+            record = _record(result, plan)
             write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
             return result
 
@@ -256,20 +257,17 @@ def _make_pipeline(config: Config, sidecar: Sidecar | None) -> Pipeline:
     return Pipeline(stages(config, sidecar))
 
 
-def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
+def _record(result: BuildResult, plan: Plan) -> dict[str, Any]:
     """Content of ``run.json``."""
-    return {
-        "tool": "phq",
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "plan": plan.id,
-        "config": plan.config.model_dump(mode="json"),
-        "sidecar": sidecar_record(plan.sidecar, result.coverage),
-        "weights": [vars(weight) for weight in weights_used(plan.config)],
-        "body": {"name": load_body().name, "sha256": load_body().sha256},
-        "counts": result.counts,
-        "seconds": rounded_seconds(result),
-    }
+    return run_record(
+        "build",
+        result.counts,
+        config=plan.config,
+        weights=[*weights_used(plan.config), body_weight(load_body())],
+        plan=plan.id,
+        sidecar=sidecar_record(plan.sidecar, result.coverage),
+        seconds=result.seconds,
+    )
 
 
 def rounded_seconds(result: BuildResult) -> dict[str, float]:
@@ -279,10 +277,8 @@ def rounded_seconds(result: BuildResult) -> dict[str, float]:
 
 def extension_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
     """What ``run.json`` says of an extension."""
-    said = run_record(result, plan)
-    names = ("version", "python", "plan", "sidecar", "weights", "body", "counts", "seconds")
     changed = {"changed": len(result.differs.changed), "vanished": len(result.differs.vanished)}
-    return {**{name: said[name] for name in names}, **changed}
+    return source_record(_record(result, plan), **changed)
 
 
 def _card(result: BuildResult) -> Card:

@@ -28,12 +28,12 @@ from phq.dataset.folder import (
 )
 from phq.dataset.layout import plan_shards, sample_bytes
 from phq.dataset.measured import Measured
-from phq.dataset.run import run_bytes
 from phq.dataset.tables import row_tables, write_tables
 from phq.dataset.tar import MEMBERS, ShardWriter
 from phq.dataset.wids_index import wids_index
 from phq.schema import SCHEMA_VERSION, Fields, json_schema
 from phq.system.atomic import atomic_write, write_bytes
+from phq.system.json_text import json_bytes
 
 Fetch = Callable[[Fields], Mapping[str, bytes]]
 Rows = Sequence[Mapping[str, Any]]
@@ -76,8 +76,8 @@ def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Co
     for split, written in shards.items():
         entries = [(Path(shard.file.name).name, shard.samples, shard.file.size) for shard in written]
         write_bytes(out / index_name(split), wids_index(split, entries))
-    write_bytes(out / SCHEMA, run_bytes(json_schema()))
-    write_bytes(out / RUN, run_bytes({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
+    write_bytes(out / SCHEMA, json_bytes(json_schema()))
+    write_bytes(out / RUN, json_bytes({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
     with atomic_write(out / REJECTS) as stream:
         write_tables(stream, content.rejected)
     sizes = {split: sum(shard.samples for shard in written) for split, written in shards.items()}

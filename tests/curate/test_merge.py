@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curated import files, overlay, person, reject_of, traces, write
-from killing import kill_at
-from shard_samples import TinySample
+from curated_datasets import files, overlay, person, reject_of, traces, write
+from kill_at_disk_change import kill_at
+from tiny_datasets import TinySample
 
 from phq.curate.merge import merge
 from phq.curate.person_numbers import number_people
@@ -162,7 +162,7 @@ def test_licences_models_and_counts_are_summed_up(tmp_path: Path) -> None:
     overlay(b, "v2", [{"key": person(2).row["key"], "blur": 1.0}], {"models": [model]})
     merge([b, a], tmp_path / "out")
     run = json.loads((tmp_path / "out" / "run.json").read_text())
-    said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["merged"]]
+    said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["sources"]]
     assert said == [("a", "pa", 1), ("b", "pb", 1)]
     assert run["weights"] == weights
     assert run["counts"] == {"photos": 2, "people": 2, "kept": 2, "rejected": {}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quality_photos import native, oval, resized
+from head_crops import native, oval, resized
 
 from phq.config.build import load_config
 from phq.dataset.tables import rows_table

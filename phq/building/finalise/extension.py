@@ -31,7 +31,7 @@ from phq.config.build import Config
 from phq.dataset.describe import DESCRIBED, Descriptions, Tables
 from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS
 from phq.dataset.root import Root
-from phq.dataset.run import read_run
+from phq.dataset.run import first_command, read_run
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import write_tables
 from phq.decisions.likeness import COMPACT, LIKENESS, compact
@@ -119,7 +119,7 @@ def run_to_extend(folder: Path) -> Fields:
         )
     recover(folder)
     run = read_run(Root(folder))
-    if not {"plan", "config", "weights"} <= run.keys() or "merged" in run:
+    if first_command(run) != "build" or not run.get("config"):
         raise OutputError(f"{folder} was not made by phq build, so there is no telling how new photos would be treated")
     return run
 
