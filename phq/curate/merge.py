@@ -14,8 +14,8 @@ from tqdm import tqdm
 from phq.building.contact_sheet import write_contact_sheet
 from phq.building.running import check_free
 from phq.config.build import Config, Identity, load_config
-from phq.curate.combine import Rows
-from phq.curate.united import Source, open_sources
+from phq.curate.merge_rows import Rows
+from phq.curate.merge_sources import Source, open_sources
 from phq.dataset.card import Card
 from phq.dataset.describe import card_of
 from phq.dataset.folder import SHEET, TOMBSTONES
@@ -23,8 +23,8 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.run import run_record, source_record
 from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
-from phq.decisions.rows import Fields
 from phq.errors import ConfigError, OutputError
+from phq.schema import Fields
 from phq.system.version import __version__
 from phq.weights.licences import Model
 
@@ -60,8 +60,8 @@ def merge(
     * A stored picture is there once. Duplicates are found and treated as in a build, over all samples together.
     * Rejects come along. A path that means different photos gets the name of its dataset's folder before it.
     * So are faces, but by the strictest cosine that a dataset was built with (``identity.same``).
-    * A sample keeps its split, unless it is linked to one of the other split (see `phq.decisions.components`): then all
-      of them go to train, so that nothing that was trained on is ever tested on.
+    * A sample keeps its split, unless it is linked to one of the other split (see `phq.decisions.split_groups`): then
+      all of them go to train, so that nothing that was trained on is ever tested on.
     * What one dataset has redacted is left out, whichever dataset has it, and all tombstones come along.
 
     The order of `datasets` decides two things only: whose record stays where several have the same person of the same
@@ -88,9 +88,9 @@ def merge(
     settings = settings.model_copy(update={"identity": _identity(sources)})
     rows = Rows(sources)
     stones = unite_tombstones(stone for source in sources for stone in read_tombstones(source.root))
-    redacted = rows.obey(stones)
-    same = rows.once()
-    duplicates = rows.settle_duplicates(settings)
+    redacted = rows.drop_redacted(stones)
+    same = rows.drop_repeated()
+    duplicates = rows.drop_duplicates(settings)
     moved = rows.join_splits()
     kept, rejects = rows.sorted()
     if stones:

@@ -10,7 +10,7 @@ from pathlib import Path
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import local
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
-from phq.building.finalise.result import Written, said_of
+from phq.building.finalise.result import Written
 from phq.building.plan import Plan, close_work_folder, open_work_folder
 from phq.building.running import alone, check_free, run_plan
 from phq.config.build import Config, load_config
@@ -107,7 +107,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
             met = coverage(stated, outcome.photos) if stated else None
             record = run_record(
                 "import",
-                said_of(outcome.settled, len(plan.inputs)),
+                outcome.decisions.counts(len(plan.inputs)),
                 config=plan.config,
                 plan=plan.id,
                 sidecar=sidecar_record(plan.sidecar, met),

@@ -12,7 +12,7 @@ from typing import Any
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution, local
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
-from phq.building.finalise.result import Written, said_of
+from phq.building.finalise.result import Written
 from phq.building.plan import Plan, close_work_folder, noted_id, open_work_folder
 from phq.building.running import alone, check_free, run_plan
 from phq.config.build import Config, load_config
@@ -118,7 +118,7 @@ def _draw(folder: Path, work: Path, plan: _SynthPlan, execution: Execution, quie
         outcome = conclude_units(folder, source)
         record = run_record(
             "synth",
-            said_of(outcome.settled, len(plan.inputs)),
+            outcome.decisions.counts(len(plan.inputs)),
             config=plan.config,
             weights=[body_weight(load_body(), BODY_PURPOSE)],
             plan=plan.id,

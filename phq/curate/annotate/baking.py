@@ -18,8 +18,8 @@ from phq.dataset.root import Root
 from phq.dataset.run import run_record, source_record
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
-from phq.decisions.rows import Fields
 from phq.errors import OutputError
+from phq.schema import Fields
 from phq.system.journal import recover
 from phq.system.version import __version__
 from phq.weights.licences import Model

@@ -11,8 +11,8 @@ from phq.curate.verify.report import Report
 from phq.dataset.card_sections import card_of, mended_card, right_card, stated_files
 from phq.dataset.croissant import croissant, stored_file
 from phq.dataset.folder import CROISSANT, REJECTS, RUN, WORK
-from phq.dataset.overlays import STORAGE
 from phq.dataset.tables import Rows, read_table, write_table
+from phq.dataset.tar import STORAGE
 from phq.dataset.wids_index import wids_index
 from phq.schema import json_schema
 from phq.system.journal import Change
