@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from phq.decisions.duplicates import SAME_BOX
+from phq.schema import BOX
 
 Fields = dict[str, Any]
 _Finding = tuple[int, str]
 """One time that a photo was looked at: number of the dataset, recorded path."""
-_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 
 def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
@@ -31,7 +31,7 @@ def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
     photos: dict[str, list[tuple[_Finding, Fields]]] = defaultdict(list)
     for number, rows in enumerate(datasets):
         for row in rows:
-            if row.get("source_sha256") and all(row.get(name) is not None for name in (*_BOX, "person_index")):
+            if row.get("source_sha256") and all(row.get(name) is not None for name in (*BOX, "person_index")):
                 photos[row["source_sha256"]].append(((number, row["source_path"]), row))
     return {id(row) for people in photos.values() for row in _number(people)}
 
@@ -43,7 +43,7 @@ def _number(people: Sequence[tuple[_Finding, Fields]]) -> list[Fields]:
     if all(len(found) == 1 for found in numbers) and len(set.union(*numbers)) == len(clusters):
         return []
     changed = []
-    for number, cluster in enumerate(sorted(clusters, key=lambda c: [c[0][name] for name in _BOX])):
+    for number, cluster in enumerate(sorted(clusters, key=lambda c: [c[0][name] for name in BOX])):
         changed += [row for row in cluster if row["person_index"] != number]
         for row in cluster:
             row["person_index"] = number
@@ -64,7 +64,7 @@ def _clusters(people: Sequence[tuple[_Finding, Fields]]) -> list[list[Fields]]:
 
 def _overlap(a: Fields, b: Fields) -> float:
     """Intersection over union of two boxes; 1 where they are equal, whatever their area."""
-    if all(a[name] == b[name] for name in _BOX):
+    if all(a[name] == b[name] for name in BOX):
         return 1.0
     width = min(a["box_x1"], b["box_x1"]) - max(a["box_x0"], b["box_x0"])
     height = min(a["box_y1"], b["box_y1"]) - max(a["box_y0"], b["box_y0"])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from phq.dataset.card import Card, dataset_card, stored_card
 from phq.dataset.croissant import StoredFile, croissant
-from phq.dataset.folder import SPLITS
+from phq.dataset.folder import CROISSANT, SPLITS
 from phq.dataset.tables import Rows
 
 SECTIONS = ("Counts", "Directions", "Licences")
@@ -111,9 +111,8 @@ def croissant_faults(
     Args:
         files: the manifest, then every shard in order, as they are.
     """
-    name = "croissant.json"
     if content is None:
-        yield "croissant_missing", name, ""
+        yield "croissant_missing", CROISSANT, ""
         return
     as_stated = [stated_files(content).get(file.name, file) for file in files]
     for file, said in zip(files, as_stated, strict=True):
@@ -121,4 +120,4 @@ def croissant_faults(
             stated = f"stated: {said.size} bytes, {said.sha256[:16]}…"
             yield "checksum_differs", file.name, f"{file.size} bytes, sha256 {file.sha256[:16]}…; {stated}"
     if content != croissant(card, Rows(manifest), as_stated[0], as_stated[1:]):
-        yield "croissant_wrong", name, ""
+        yield "croissant_wrong", CROISSANT, ""

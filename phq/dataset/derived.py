@@ -12,7 +12,7 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from phq.dataset.folder import SHEET, is_ours
+from phq.dataset.folder import SHEET, is_half_written, is_ours
 from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
 from phq.system.journal import JOURNAL
@@ -51,11 +51,7 @@ def check_picture(out: Path) -> Path:
 
 def work_left(folder: Path) -> list[str]:
     """Files of builds and annotations that were interrupted, half-written ones among them; sorted."""
-    return [name for name in files_in(folder) if name.startswith(_WORK_PREFIX) or _is_half_written(name)]
-
-
-def _is_half_written(name: str) -> bool:
-    return name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))
+    return [name for name in files_in(folder) if name.startswith(_WORK_PREFIX) or is_half_written(name)]
 
 
 def drawings(folder: Path) -> list[str]:

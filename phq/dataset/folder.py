@@ -50,6 +50,11 @@ def is_ours(name: str) -> bool:
     return name in _SINGLE or bool(SHARD.fullmatch(name) or _OVERLAY.fullmatch(name))
 
 
+def is_half_written(name: str) -> bool:
+    """Whether this is the path under which a file of the format grows until it is whole."""
+    return name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))
+
+
 def shard_names(folder: Path) -> dict[str, list[str]]:
     """Split → paths of its shards inside the dataset, by number; a split without a shard or index is not there."""
     found = {}
@@ -63,8 +68,8 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
 
 def leftovers(folder: Path) -> list[str]:
     """Files that grew under a ``.tmp`` name and the build's work folder, which a finished dataset has not; sorted."""
-    found = [name for name in files_of(folder) if name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))]
-    return found + ([WORK] if (folder / WORK).exists() and (folder / MANIFEST).exists() else [])
+    half = [name for name in files_of(folder) if is_half_written(name)]
+    return half + ([WORK] if (folder / WORK).exists() and (folder / MANIFEST).exists() else [])
 
 
 def files_of(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.dataset.folder import MANIFEST, REJECTS, RUN
+from phq.dataset.folder import MANIFEST, OVERLAYS, REJECTS, RUN
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
@@ -40,7 +40,7 @@ NONE, LATEST = "none", "latest"
 
 def overlay_file(name: str) -> str:
     """Path of an overlay inside the dataset."""
-    return f"overlays/{name}.parquet"
+    return f"{OVERLAYS}/{name}.parquet"
 
 
 def check_name(name: str) -> None:

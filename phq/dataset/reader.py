@@ -15,17 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from phq.dataset.columns import Columns
 from phq.dataset.filters import matching, named_columns
-from phq.dataset.folder import MANIFEST, RUN, SPLITS
+from phq.dataset.folder import MANIFEST, RUN, SPLITS, WORK
 from phq.dataset.item import Item
-from phq.dataset.keys import KeyIndex
 from phq.dataset.overlays import LATEST, names_up_to
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.errors import InputError
 from phq.system.journal import recover
-
-_WORK = ".phq-work"
 
 
 class NoSuchIndexError(InputError, IndexError):
@@ -193,8 +190,28 @@ class Dataset:
         return self._rows.item(number)
 
     @cached_property
-    def _keys(self) -> KeyIndex:
-        return KeyIndex(self._places.keys[self._rows])
+    def _keys(self) -> _KeyIndex:
+        return _KeyIndex(self._places.keys[self._rows])
+
+
+class _KeyIndex:
+    """Binary search in keys; those of a view, in another order than the dataset, are sorted once.
+
+    Args:
+        keys: (n,) of type S16; may repeat.
+    """
+
+    def __init__(self, keys: NDArray[np.bytes_]) -> None:
+        self._order = None if bool((keys[:-1] <= keys[1:]).all()) else np.argsort(keys, kind="stable")
+        self._keys = keys if self._order is None else keys[self._order]
+
+    def find(self, key: str) -> int:
+        """Number of the first that equals `key`, −1 if none does."""
+        wanted = key.encode(errors="replace")  # an argument of a shell may be any bytes
+        found = int(np.searchsorted(self._keys, wanted))
+        if not wanted or found == len(self._keys) or self._keys[found] != wanted:
+            return -1
+        return found if self._order is None else int(self._order[found])
 
 
 def _check_dataset(root: Root) -> None:
@@ -210,7 +227,7 @@ def _check_local(folder: Path) -> None:
     recover(folder)
     if (folder / MANIFEST).is_file():
         return
-    if (folder / _WORK).is_dir():
+    if (folder / WORK).is_dir():
         raise InputError(f"{folder} is an unfinished build: run the same build again and it continues")
     raise InputError(f"{folder} is not a dataset of phq: it has no {MANIFEST}")
 

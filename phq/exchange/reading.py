@@ -28,7 +28,7 @@ from phq.people import Person, Photo
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.pose import template
 from phq.pose.closed_form import head_joint
-from phq.schema import SMPL_JOINTS, Sample, column_kind
+from phq.schema import BOX, SMPL_JOINTS, Sample, column_kind
 from phq.stages.encode_sample import photo_fields
 from phq.stages.score_person import image_scores
 from phq.system.arrays import Floats, Image
@@ -186,5 +186,5 @@ def mask_fields(soft: Floats, mask: Image, known: bool) -> dict[str, Any]:
     corners = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else (0, 0, 0, 0)
     support = soft[soft > SUPPORT]
     certainty = float(np.abs(2 * support - 1).mean()) if known and support.size else 0.0
-    box = dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), map(float, corners), strict=True))
+    box = dict(zip(BOX, map(float, corners), strict=True))
     return {"mask_fraction": float((mask > 0).mean()), "mask_confidence": certainty, **box}

@@ -15,7 +15,7 @@ from phq.curate.verify.kinds import Violation
 from phq.dataset.card import Card
 from phq.dataset.card_sections import SECTIONS, card_faults, card_of, croissant_faults, right_card, stated_files
 from phq.dataset.croissant import StoredFile, stored_file
-from phq.dataset.folder import CROISSANT, MANIFEST
+from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SCHEMA, index_name
 from phq.dataset.overlays import stack_names
 from phq.dataset.wids_index import wids_index
 from phq.errors import InputError
@@ -45,7 +45,7 @@ class Described:
 
 def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
     """``run.json``, and why it cannot be used."""
-    path = folder / "run.json"
+    path = folder / RUN
     if not path.exists():
         return None, [Violation("run_missing", path.name)]
     try:
@@ -65,10 +65,10 @@ def beside_violations(state: Described) -> Iterator[Violation]:
     """Everything that is said about the dataset and is not so."""
     for split, shards in state.shards.items():
         yield from _index_violations(state.folder, split, shards)
-    if _content(state.folder / "schema.json") != json_bytes(json_schema()):
-        yield Violation("schema_wrong", "schema.json")
+    if _content(state.folder / SCHEMA) != json_bytes(json_schema()):
+        yield Violation("schema_wrong", SCHEMA)
     for name, detail in wrong_counts(state).items():
-        yield Violation("run_counts", "run.json", "", f"{name}: {detail}")
+        yield Violation("run_counts", RUN, "", f"{name}: {detail}")
     yield from _card_violations(state)
 
 
@@ -78,8 +78,8 @@ def _card_violations(state: Described) -> Iterator[Violation]:
     card = card_of(state.run)
     right = right_card(card or Card("", "", ()), state.manifest, state.rejects)
     sections = SECTIONS if card else SECTIONS[:2]  # the licences of the models are in run.json alone
-    for kind, detail in card_faults(_content(state.folder / "README.md"), right, sections):
-        yield Violation(kind, "README.md", "", detail)
+    for kind, detail in card_faults(_content(state.folder / CARD), right, sections):
+        yield Violation(kind, CARD, "", detail)
     if card:
         content = _content(state.folder / CROISSANT)
         for kind, file, detail in croissant_faults(content, card, state.manifest, stored_files(state)):
@@ -106,7 +106,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _index_violations(folder: Path, split: str, shards: Sequence[tuple[str, int, int]]) -> Iterator[Violation]:
-    file = f"{split}/index.json"
+    file = index_name(split)
     content = _content(folder / file)
     if content is None:
         yield Violation("index_missing", file)

@@ -17,19 +17,35 @@ from phq.building.executors.calls import call_for_each
 from phq.building.finalise.extension import restarts
 from phq.curate.verify.beside import Described, beside_violations, read_run
 from phq.curate.verify.kinds import Violation
-from phq.curate.verify.leftover import folder_violations, notes
 from phq.curate.verify.overlays import check_overlay, known_keys, names_in_force, unlisted
-from phq.curate.verify.redacted import redaction_violations
 from phq.curate.verify.report import Report
 from phq.curate.verify.rows import ManifestRows
 from phq.curate.verify.shard import ShardCheck, ShardFindings
 from phq.curate.verify.splits import alike, repeated_people, repeated_pictures, split_violations
 from phq.curate.verify.tables import check_manifest, check_rejects
-from phq.dataset.folder import MANIFEST, REJECTS, shard_names
+from phq.dataset.folder import (
+    MANIFEST,
+    REJECTS,
+    SHARD,
+    SPLITS,
+    TOMBSTONES,
+    WORK,
+    files_of,
+    is_ours,
+    leftovers,
+    shard_names,
+)
 from phq.dataset.layout import MIN_SHARDS
 from phq.dataset.overlays import overlay_file
+from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
+from phq.schema import GROUPS
+from phq.system.journal import JOURNAL
 from phq.system.threads import available_cores
+
+_PAUSED = "; the same command continues what was interrupted there"
+_KEY_IN_TEXT = r"\b(?P<key>[0-9a-f]{16})\b"
+_NAMING = ("key", *GROUPS, "source_sha256")
 
 
 def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
@@ -47,7 +63,7 @@ def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = No
     folder = Path(dataset)
     check_is_dataset(folder)
     started = time.perf_counter()
-    report = Report(folder, quick, list(folder_violations(folder)), notes(folder))
+    report = Report(folder, quick, list(_folder_violations(folder)), _notes(folder))
     manifest_found, manifest = check_manifest(folder)
     rejects_found, rejects = check_rejects(folder, manifest)
     run, run_found = read_run(folder)
@@ -61,7 +77,7 @@ def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = No
     tables = {MANIFEST: manifest, REJECTS: rejects, **overlays}
     tables |= {name: pa.table({"key": list(found.places)}) for name, found in shards.items()}
     named = {name: table for name, table in tables.items() if table is not None}
-    report.violations += redaction_violations(folder, named)
+    report.violations += _redaction_violations(folder, named)
     checksums = {name: found.sha256 for name, found in shards.items() if found.sha256}
     report.state = Described(folder, indexed(folder, shards), manifest, rejects, checksums, run)
     report.violations += beside_violations(report.state)
@@ -179,3 +195,56 @@ def _measure(report: Report, shards: Mapping[str, ShardFindings], started: float
     report.samples = sum(findings.samples for findings in shards.values())
     report.size = sum(findings.size for findings in shards.values())
     report.seconds = time.perf_counter() - started
+
+
+def _folder_violations(folder: Path) -> Iterator[Violation]:
+    """Leftovers of an interrupted run, and shards whose names or numbers do not follow the format."""
+    if (folder / JOURNAL).exists():
+        yield Violation("journal_left", JOURNAL)
+    for name in leftovers(folder):
+        yield Violation("leftover", name)
+    for split in SPLITS:
+        for path in sorted((folder / split).glob("*.tar")):
+            if not SHARD.fullmatch(f"{split}/{path.name}"):
+                yield Violation("shard_name", f"{split}/{path.name}")
+    for names in shard_names(folder).values():
+        for number, name in enumerate(names):
+            if int(name[-10:-4]) != number:
+                yield Violation("shard_numbering", name, "", f"number {number} is missing")
+                break
+
+
+def _notes(folder: Path) -> list[str]:
+    """A line for each file in the folder that is not part of the dataset; such files are not violations."""
+    reported = {violation.file for violation in _folder_violations(folder)}
+    strange = [name for name in files_of(folder) if not is_ours(name) and name not in reported]
+    return [f"{name} is not a file of the format{_PAUSED if name.startswith(WORK) else ''}" for name in strange]
+
+
+def _redaction_violations(folder: Path, tables: Mapping[str, pa.Table]) -> Iterator[Violation]:
+    """Redacted keys and photos that are still there.
+
+    Args:
+        folder: the dataset.
+        tables: tables that name samples, by file, with any of the columns ``key``, ``duplicate_of`` and groups,
+            ``source_sha256``, ``detail`` and ``shard``.
+    """
+    try:
+        gone = {tombstone.key_sha256 for tombstone in read_tombstones(folder)}
+    except InputError as error:
+        yield Violation("tombstones_unreadable", TOMBSTONES, "", str(error))
+        return
+    for file, table in tables.items() if gone else ():
+        for column, name in _names(table):
+            if text_sha256(name) in gone:
+                yield Violation("tombstone_alive", file, name, f"in {column}")
+
+
+def _names(table: pa.Table) -> Iterator[tuple[str, str]]:
+    """(column, text) of every key and every photo that a table names, each once a column."""
+    for column in _NAMING:
+        if column in table.column_names:
+            yield from ((column, name) for name in pc.unique(table[column]).to_pylist() if name)
+    if "detail" in table.column_names:
+        found = pc.struct_field(pc.extract_regex(table["detail"], _KEY_IN_TEXT), "key")
+        yield from (("detail", name) for name in pc.unique(found).to_pylist() if name)
