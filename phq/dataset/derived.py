@@ -1,8 +1,7 @@
-"""What lies in a dataset's folder beside the dataset itself, and may still show or name a sample.
+"""Files in a dataset's folder that are not part of the dataset but may show or name a sample.
 
-`DERIVED` is the list: pictures and pages that phq draws from samples and signs. They are dropped when a sample is
-redacted, for what a picture shows cannot be searched; phq can draw all of them again. Files that somebody else put
-there stay.
+Pictures and pages that phq draws from samples carry a signature (`DERIVED`). They are deleted when a sample is
+redacted, since pictures cannot be searched for it; phq can draw all of them again. Other files stay.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ DERIVED = {
     b"\x89PNG": b"Software\0" + SCHEMA_VERSION.encode(),
     b"<": b'<meta name="generator" content="phq',
 }
-"""By how a file begins, the signature of a picture (PNG text chunk) or page that phq drew of samples."""
+"""First bytes of a file → signature of a picture (a PNG text chunk) or page that phq drew."""
 _WORK_PREFIX = ".phq-"
 _HEAD = 1 << 16
-"""Bytes in which a signature stands."""
+"""Bytes in which the signature is found."""
 
 
 def is_drawn(path: Path) -> bool:
@@ -37,10 +36,10 @@ def is_drawn(path: Path) -> bool:
 
 
 def check_picture(out: Path) -> Path:
-    """Let a path pass where a picture of samples can be drawn.
+    """Check that a picture of samples can be written to a path.
 
     Raises:
-        OutputError: it is not called a PNG, or something is there that phq did not draw.
+        OutputError: its suffix is not .png, or a file is there that phq did not draw.
     """
     if out.suffix.lower() != ".png":  # a redaction looks for drawings by their suffix
         raise OutputError(f"{out} is to be a PNG picture; choose a name that ends in .png")
@@ -50,7 +49,7 @@ def check_picture(out: Path) -> Path:
 
 
 def work_left(folder: Path) -> list[str]:
-    """Files of builds and annotations that were interrupted, half-written ones among them; sorted."""
+    """Files of interrupted builds and annotations, half-written ones included; sorted."""
     return [name for name in files_in(folder) if name.startswith(_WORK_PREFIX) or is_half_written(name)]
 
 
@@ -61,7 +60,7 @@ def drawings(folder: Path) -> list[str]:
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Every file below the folder, but for the journal; sorted."""
+    """Every file below the folder except the journal; sorted."""
     found = []
     for root, folders, files in os.walk(folder):
         if Path(root) == folder and JOURNAL in folders:
@@ -71,7 +70,7 @@ def files_in(folder: Path) -> Iterator[str]:
 
 
 def mentioning(folder: Path, files: Collection[str], names: Collection[str]) -> list[str]:
-    """Those of `files` in whose bytes one of `names` stands."""
+    """Those of `files` whose bytes contain one of `names`."""
     wanted = sorted(name.encode() for name in names)
     return [file for file in files if _mentions(folder / file, wanted)]
 
