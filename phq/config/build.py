@@ -121,7 +121,7 @@ class Config(Section):
         return self.model_copy(update={"thresholds": {}, "duplicates": recorded})
 
     def when_stored(self) -> Config:
-        """The configuration that decides what is stored: with `keep_rejects` everything, and an overlay rejects later."""
+        """The configuration that decides what is stored: with `keep_rejects` all, and an overlay rejects later."""
         return self.storing_all() if self.keep_rejects else self
 
     def canonical(self) -> str:

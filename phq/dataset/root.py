@@ -89,7 +89,7 @@ class Root:
         return f"Root({self.where!r})"
 
     def _file_system(self) -> tuple[AbstractFileSystem, str]:
-        """fsspec's file system, made once a process since its event loop does not survive a fork, and the folder in it."""
+        """fsspec's file system, one per process since its event loop does not survive a fork, and the folder in it."""
         if self._remote is None or self._remote[0] != os.getpid():
             self._remote = (os.getpid(), *_open_url(self.where))
         return self._remote[1:]

@@ -101,7 +101,7 @@ class Change:
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Change]:
-    """Collect a change of the dataset in `folder`; at the end of the block all of it happens, after an error none of it.
+    """Collect a change of the dataset in `folder`, which happens at the end of the block, but not after an error.
 
     An interrupted earlier change is finished first. Datasets opened inside the block do not show the change yet.
 

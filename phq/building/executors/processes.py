@@ -61,7 +61,7 @@ class Crew(Generic[Result]):
                     yield said[0]
 
     def _hand_out(self, todo: deque[Attempt], more: Iterator[Attempt]) -> bool:
-        """Give tasks to idle workers; return whether any worker is busy. Tasks are drawn as they are needed, since there
+        """Give tasks to idle workers; return whether any worker is busy. Tasks are drawn as needed, since there
         may be a million."""
         while attempt := self._next(todo, more):
             idle = next((member for member in self._members if member.attempt is None), None)

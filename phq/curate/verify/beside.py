@@ -1,4 +1,4 @@
-"""What describes the shards: index.json of each split, schema.json, run.json, and the card."""
+"""Verification of the files that describe the shards: index.json, schema.json, run.json, card, croissant.json."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Shards = Mapping[str, Sequence[tuple[str, int, int]]]
 
 @dataclass(frozen=True)
 class Described:
-    """A dataset as it is, for comparison with what is said about it; tables that cannot be used are None."""
+    """A dataset as it is, for comparison with its descriptions; tables that cannot be used are None."""
 
     folder: Path
     shards: Shards
@@ -39,12 +39,12 @@ class Described:
     run: Mapping[str, Any] | None
 
     def paths(self) -> list[str]:
-        """Every shard by its path inside the dataset, in order."""
+        """Paths of the shards inside the dataset, in order."""
         return [f"{split}/{name}" for split, shards in self.shards.items() for name, _, _ in shards]
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
-    """``run.json``, and why it cannot be used."""
+    """``run.json``, and violations if it cannot be used."""
     path = folder / RUN
     if not path.exists():
         return None, [Violation("run_missing", path.name)]
@@ -62,7 +62,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
 
 
 def beside_violations(state: Described) -> Iterator[Violation]:
-    """Everything that is said about the dataset and is not so."""
+    """Every description of the dataset that is wrong."""
     for split, shards in state.shards.items():
         yield from _index_violations(state.folder, split, shards)
     if _content(state.folder / SCHEMA) != json_bytes(json_schema()):
@@ -87,7 +87,7 @@ def _card_violations(state: Described) -> Iterator[Violation]:
 
 
 def stored_files(state: Described) -> list[StoredFile]:
-    """Manifest and every shard as they are; a shard that was not read as a whole as it is stated, else without sum."""
+    """Manifest and shards with their checksums; for a shard that was not read, the stated one or none."""
     stated = stated_files(_content(state.folder / CROISSANT))
     files = [stored_file(state.folder, MANIFEST)]
     for split, shards in state.shards.items():
@@ -118,7 +118,7 @@ def _index_fault(content: bytes, shards: Sequence[tuple[str, int, int]]) -> str:
     try:
         stated = [(entry["url"], entry["nsamples"], entry["filesize"]) for entry in json.loads(content)["shardlist"]]
     except (ValueError, KeyError, TypeError):
-        return "it is no index of wids"
+        return "it is not an index of wids"
     for wrong in sorted(set(stated) ^ set(shards), key=str):
         there = "listed" if wrong in stated else "there and not listed"
         return f"{wrong[0]} with {wrong[1]} samples and {wrong[2]} bytes is {there}"
@@ -126,7 +126,7 @@ def _index_fault(content: bytes, shards: Sequence[tuple[str, int, int]]) -> str:
 
 
 def wrong_counts(state: Described) -> dict[str, str]:
-    """Counts of ``run.json`` that differ from the tables', in words; a count that is not there is not missed."""
+    """Sentences about counts in ``run.json`` that differ from those of the tables; absent counts are ignored."""
     counts = (state.run or {}).get("counts")
     if not isinstance(counts, dict) or state.manifest is None or state.rejects is None:
         return {}
@@ -136,7 +136,7 @@ def wrong_counts(state: Described) -> dict[str, str]:
 
 
 def true_counts(counts: Mapping[str, Any], manifest: pa.Table, rejects: pa.Table) -> dict[str, Any]:
-    """The counts that tables can tell, of those that ``run.json`` states, in its form."""
+    """Those counts of ``run.json`` that follow from the tables, as they should be."""
     reasons = Counter(rejects["reason"].to_pylist())
     people = len(manifest) + len(rejects) - rejects["person_index"].null_count
     rejected = dict(sorted(reasons.items())) if isinstance(counts.get("rejected"), dict) else len(rejects)

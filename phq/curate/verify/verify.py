@@ -1,4 +1,4 @@
-"""`verify`: every byte of a dataset and every rule of the format; nothing is changed."""
+"""`verify`: check every byte of a dataset against the format, without changing anything."""
 
 from __future__ import annotations
 
@@ -49,16 +49,17 @@ _NAMING = ("key", *GROUPS, "source_sha256")
 
 
 def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
-    """Look at everything in a dataset's folder.
+    """Verify a dataset.
 
     Args:
-        dataset: a local folder. quick: contents of images and masks are not read; tables, jsons, headers and places
-            are. workers: processes, by default one a core; the report does not depend on it.
+        dataset: a local folder.
+        quick: do not read the contents of images and masks, only tables, jsons, headers and offsets.
+        workers: processes, by default one per core; the report does not depend on it.
         quiet: no progress bar.
 
     Raises:
         InputError: there is no dataset in that folder.
-        PhqError: worker processes died of a shard.
+        PhqError: worker processes died while reading a shard.
     """
     folder = Path(dataset)
     check_is_dataset(folder)
@@ -86,8 +87,10 @@ def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = No
 
 
 def check_is_dataset(folder: Path) -> None:
-    """Raises:
-    InputError: there is no dataset in the folder, nor what is left of one.
+    """Check that a folder holds a dataset, or what is left of one.
+
+    Raises:
+        InputError: it does not.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
@@ -120,7 +123,7 @@ def _check(context: _Context, job: _Job) -> ShardFindings:
 def check_shards(
     folder: Path, manifest: pa.Table | None, quick: bool, workers: int, quiet: bool
 ) -> dict[str, ShardFindings]:
-    """Findings in every shard there is, by its path inside the dataset, in order of split and number."""
+    """Findings in each shard by its path inside the dataset, in order of split and number."""
     names = [name for shards in shard_names(folder).values() for name in shards]
     compared = alike(manifest) if manifest is not None and not quick else {}
     jobs = [_Job(name, compared.get(name, frozenset())) for name in names]
@@ -151,8 +154,12 @@ def _shard_violations(
 
 
 def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]) -> Iterator[Violation]:
-    """Keys that two shards have, and shards that do not go on where the one before them ends, but for `restarts`:
-    with these an extension begins."""
+    """Keys in two shards, and shards whose keys do not follow those of the shard before.
+
+    Args:
+        shards: findings by path.
+        restarts: shards with which an extension begins, whose keys start again.
+    """
     first: dict[str, str] = {}
     last = ("", "")
     for name, findings in shards.items():
@@ -169,7 +176,7 @@ def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]
 def _overlays(
     folder: Path, run: Mapping[str, Any] | None, manifest: pa.Table | None, rejects: pa.Table | None
 ) -> tuple[dict[str, pa.Table], list[Violation]]:
-    """Overlays in force that can be used, bottom to top by their file, and what is wrong with any overlay."""
+    """Usable overlays in force by file, bottom to top, and the violations of all overlays."""
     names = names_in_force(run)
     keys = known_keys(manifest, rejects)
     usable, found = {}, []
