@@ -1,4 +1,4 @@
-"""The frozen list of a plan's inputs, as it is kept beside the units, and what has become of them since."""
+"""The frozen list of a plan's inputs, stored beside the units, and the changes to them since."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCHEMA = pa.schema([
 
 @dataclass(frozen=True)
 class Frozen:
-    """Names of a plan's inputs in its order, what told each file from another, and how they are parted."""
+    """Names and stamps of a plan's inputs in its order, and their parts."""
 
     names: list[str]
     stamps: list[Stamp]
@@ -82,7 +82,7 @@ def thaw(path: Path) -> Frozen:
 
 
 def compare(frozen: Frozen, inputs: Sequence[Found]) -> Difference:
-    """What has become of the frozen inputs, by name, size and time of change."""
+    """The changes to the frozen inputs, by name, size and time of change."""
     stamps = dict(zip(frozen.names, frozen.stamps, strict=True))
     there = {found.name: found for found in inputs}
     both = [name for name in frozen.names if name in there]

@@ -17,7 +17,7 @@ PLAIN_EVERY_S = 10.0
 class Progress:
     """Counts units as they finish.
 
-    Thresholds decide at the end of a build: people are counted as annotated here who are rejected then.
+    Thresholds are applied at the end of a build: some people counted as annotated here are rejected then.
     """
 
     def __init__(self, photos: int, done: int, quiet: bool) -> None:

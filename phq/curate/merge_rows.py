@@ -26,9 +26,9 @@ class Rows:
         self._origin = {id(row): source for source in sources for row in source.kept}
         self._of_key: dict[str, Source] = {}
 
-    def drop_redacted(self, stones: Sequence[Tombstone]) -> int:
+    def drop_redacted(self, tombstones: Sequence[Tombstone]) -> int:
         """Leave out what any dataset has redacted, and remove its names from the other rows' texts."""
-        hashes = {stone.key_sha256 for stone in stones}
+        hashes = {tombstone.key_sha256 for tombstone in tombstones}
         rows = [*self.kept, *self.rejects]
         if not hashes:
             return 0

@@ -1,4 +1,4 @@
-"""Several datasets opened to be merged: their rows as their overlays leave them, under names that do not collide."""
+"""Several datasets opened for a merge: their rows with overlays applied, under names that do not collide."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class Source:
     """One of the datasets.
 
     Args:
-        path: folder or URL. overlay: the state to take, see `phq.dataset.overlays.names_up_to`.
+        path: folder or URL.
+        overlay: the revision, see `phq.dataset.overlays.names_up_to`.
 
     Raises:
-        InputError: no dataset, or no such state.
+        InputError: no dataset, or no such revision.
     """
 
     def __init__(self, path: str | Path, overlay: str | None) -> None:
@@ -58,7 +59,7 @@ def open_sources(paths: Sequence[str | Path], overlay: str | None) -> list[Sourc
     """Open datasets that can be merged; photos have distinct paths and their people one numbering.
 
     Raises:
-        InputError: no dataset, no such state, or datasets that do not fit together; the message says which and why.
+        InputError: no dataset, no such revision, or datasets that do not fit together, with the reason.
     """
     sources = [Source(path, overlay) for path in paths]
     _distinct_names(sources)
@@ -90,7 +91,7 @@ def _agree(sources: Sequence[Source], column: str, why: str) -> None:
 
 
 def distinct_paths(sources: Sequence[Source]) -> None:
-    """Where datasets mean different photos by a path, put the dataset's name before it; in place.
+    """Put the dataset's name before each path that is of different photos in different datasets; in place.
 
     Texts that name the path follow.
     """
@@ -105,6 +106,6 @@ def distinct_paths(sources: Sequence[Source]) -> None:
 
 
 def _under(name: str, row: Mapping[str, Any], shared: set[str]) -> dict[str, str]:
-    said, of, path = row.get("detail", "").partition(" of ")
-    changed = {"detail": f"{said}{of}{name}/{path}"} if path in shared else {}
+    text, of, path = row.get("detail", "").partition(" of ")
+    changed = {"detail": f"{text}{of}{name}/{path}"} if path in shared else {}
     return changed | ({"source_path": f"{name}/{row['source_path']}"} if row["source_path"] in shared else {})

@@ -28,7 +28,7 @@ from phq.building.finalise.tables import merged, rows_of
 from phq.building.frozen import Difference, Frozen, compare, freeze, thaw
 from phq.building.plan import forget_plan, frozen_inputs
 from phq.config.build import Config
-from phq.dataset.describe import DESCRIBED, Descriptions, Tables
+from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
 from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS
 from phq.dataset.root import Root
 from phq.dataset.run import first_command, read_run
@@ -110,7 +110,7 @@ def run_to_extend(folder: Path) -> Fields:
     """``run.json`` of a dataset that can be extended.
 
     Raises:
-        OutputError: it lies at a URL, or `phq build` has not made it.
+        OutputError: it is at a URL, or `phq build` has not made it.
     """
     if is_remote(folder):
         raise OutputError(
@@ -120,7 +120,7 @@ def run_to_extend(folder: Path) -> Fields:
     recover(folder)
     run = read_run(Root(folder))
     if first_command(run) != "build" or not run.get("config"):
-        raise OutputError(f"{folder} was not made by phq build, so there is no telling how new photos would be treated")
+        raise OutputError(f"{folder} was not made by phq build, so it is not known how to treat new photos")
     return run
 
 

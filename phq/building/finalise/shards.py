@@ -147,7 +147,7 @@ def _rows(work: Path, job: ShardJob, shard: ShardWriter) -> Iterator[dict[str, A
 
 
 def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
-    """The bytes of each sample: its members lie one after the other in its unit's blob."""
+    """The bytes of each sample: its members one after the other, as in its unit's blob."""
     places = [(s["unit"], s["jpg_offset"], sum(s[f"{prefix}_size"] for prefix in MEMBERS.values())) for s in samples]
     if is_remote(work) and places:
         fs, folder = file_system(work)
@@ -174,7 +174,7 @@ def members_of(sample: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
     """The members by name.
 
     Raises:
-        DamagedUnitError: the image is not the one whose hash is the key, or the json is none.
+        DamagedUnitError: the key is not the hash of the image, or the json is damaged or of another sample.
     """
     ends = np.cumsum([sample[f"{prefix}_size"] for prefix in MEMBERS.values()]).tolist()
     members = {name: content[start:end] for name, start, end in zip(MEMBERS, [0, *ends], ends, strict=False)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from phq.building.running import check_free
 from phq.curate.annotate.folding import Folded
 from phq.curate.annotate.migrations import MIGRATIONS, Migration
-from phq.dataset.card import Card, stored_card
+from phq.dataset.card import Card, card_of
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
@@ -65,7 +65,7 @@ def bake(
     if root.local is not None:
         recover(root.local)
         if root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise OutputError(f"{folder} lies in the dataset itself; choose another folder")
+            raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
     check_free(folder)
     folded = Folded(root, overlay, migrations)
     kept, rejects = folded.rows()
@@ -80,17 +80,9 @@ def bake(
 
 def _card(folded: Folded) -> Card:
     """The dataset's own, with everything that touched its labels since."""
-    own = _own_card(folded.run)
+    own = card_of(folded.run)
     since = [Model(**model) for about in folded.abouts() for model in about.get("models", [])]
     return Card(own.title, __version__, tuple(dict.fromkeys([*own.models, *since])))
-
-
-def _own_card(run: Mapping[str, Any]) -> Card:
-    """What the dataset's card said; made of its weights if it is from before ``run.json`` kept that."""
-    if "card" in run:
-        return stored_card(run)
-    models = [Model(w["name"], w["purpose"], w["licence"], w["source"]) for w in run.get("weights", [])]
-    return Card("One-quarter headshots over 360°", __version__, tuple(models))
 
 
 def _run_record(
