@@ -23,7 +23,7 @@ from phq.building.finalise.extension import (
     since,
 )
 from phq.building.finalise.result import Written
-from phq.building.frozen import Difference
+from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, load_config

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from phq.building.frozen import SAME, Difference, Frozen, compare, freeze, thaw
+from phq.building.inputs import SAME, Difference, FrozenInputs, compare, freeze, thaw
 from phq.config.build import Config
 from phq.dataset.folder import WORK
 from phq.errors import OutputError
@@ -135,7 +135,7 @@ def _root(inputs: Sequence[Found]) -> Path:
     return inputs[0].path.parent
 
 
-def frozen_inputs(work: Path) -> Frozen | None:
+def frozen_inputs(work: Path) -> FrozenInputs | None:
     """The list of the plan of a work folder; None if it has no plan.
 
     Raises:

@@ -115,7 +115,7 @@ def _settings(bits: int | None, keep_duplicates: bool) -> Config:
 
 def _identity(sources: Sequence[Source]) -> Identity:
     """The strictest cosine that a dataset was built with, if one was stated."""
-    configs = [source.folded.run.get("config") for source in sources]
+    configs = [source.revision.run.get("config") for source in sources]
     stated = [(config.get("identity") or {}).get("same") for config in configs if isinstance(config, dict)]
     return Identity(same=max((same for same in stated if same), default=None))
 
@@ -129,8 +129,8 @@ def _free(out: Path, datasets: Iterable[str | Path]) -> Path:
 
 
 def _card(sources: Sequence[Source]) -> Card:
-    cards = [card_of(source.folded.run) for source in sources]
-    since = [model for source in sources for about in source.folded.abouts() for model in about.get("models", [])]
+    cards = [card_of(source.revision.run) for source in sources]
+    since = [model for source in sources for about in source.revision.abouts() for model in about.get("models", [])]
     models = {*(model for card in cards for model in card.models), *(Model(**model) for model in since)}
     titles = " + ".join(sorted({card.title for card in cards}))
     return Card(titles, __version__, tuple(sorted(models, key=lambda m: (m.name, m.purpose, m.licence, m.source))))
@@ -141,8 +141,8 @@ def _run_record(
 ) -> dict[str, Any]:
     """Content of ``run.json``: the merge, and the record of each dataset."""
     weights = [weight for source in sources for made in _made(source) for weight in made.get("weights", [])]
-    records = [source_record(s.folded.run, name=s.name, overlays=s.folded.names) for s in sources]
-    configs = {json.dumps(source.folded.run.get("config"), sort_keys=True) for source in sources}
+    records = [source_record(s.revision.run, name=s.name, overlays=s.revision.names) for s in sources]
+    configs = {json.dumps(source.revision.run.get("config"), sort_keys=True) for source in sources}
     shared = json.loads(configs.pop()) if len(configs) == 1 else None
     return run_record(
         "merge",
@@ -164,5 +164,5 @@ def _sorting(record: Any) -> str:
 
 
 def _made(source: Source) -> Iterator[dict[str, Any]]:
-    yield source.folded.run
-    yield from source.folded.abouts()
+    yield source.revision.run
+    yield from source.revision.abouts()

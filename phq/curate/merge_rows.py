@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from phq.config.build import Config
-from phq.curate.annotate.folding import encoded
 from phq.curate.merge_sources import Source
 from phq.curate.redaction_target import COLUMNS, target_of_names
+from phq.curate.revision import encoded
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import rows_table, without_storage
 from phq.dataset.tombstones import Tombstone, text_sha256
@@ -85,7 +85,7 @@ class Rows:
 
     def members(self, row: Fields) -> dict[str, bytes]:
         """Encoded members of a kept row."""
-        return self._of_key[row["key"]].folded.members(row)
+        return self._of_key[row["key"]].revision.members(row)
 
 
 def _sample_id(row: Fields) -> tuple[Any, ...]:

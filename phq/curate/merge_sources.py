@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phq.curate.annotate.folding import Folded
-from phq.curate.annotate.migrations import MIGRATIONS
+from phq.curate.migrations import MIGRATIONS
 from phq.curate.person_numbers import number_people
+from phq.curate.revision import Revision
 from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import Fields
@@ -39,8 +39,8 @@ class Source:
             recover(self.root.local)
         self.name = Path(self.root.where.rstrip("/")).resolve().name or "dataset"
         """Of the folder."""
-        self.folded = _folded(self.root, overlay)
-        self.kept, self.rejects = self.folded.rows()
+        self.revision = _revision(self.root, overlay)
+        self.kept, self.rejects = self.revision.rows()
 
     @property
     def rows(self) -> list[Fields]:
@@ -48,9 +48,9 @@ class Source:
         return [*self.kept, *self.rejects]
 
 
-def _folded(root: Root, overlay: str | None) -> Folded:
+def _revision(root: Root, overlay: str | None) -> Revision:
     try:
-        return Folded(root, overlay, MIGRATIONS)
+        return Revision(root, overlay, MIGRATIONS)
     except InputError as error:  # among several datasets "no overlay" says too little
         raise error if root.where in str(error) else InputError(f"{root.where}: {error}") from error
 

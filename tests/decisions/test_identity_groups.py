@@ -18,8 +18,8 @@ from phq.building import build as building
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution
 from phq.config.build import Config, load_config
-from phq.curate.annotate.migrations import migrated
 from phq.curate.merge import merge
+from phq.curate.migrations import migrated
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.decisions import faces

@@ -22,7 +22,7 @@ _SCHEMA = pa.schema([
 
 
 @dataclass(frozen=True)
-class Frozen:
+class FrozenInputs:
     """Names and stamps of a plan's inputs in its order, and their parts."""
 
     names: list[str]
@@ -64,7 +64,7 @@ def freeze(path: Path, inputs: Sequence[Found], parts: Sequence[int]) -> None:
         pq.write_table(table, stream, compression="zstd")
 
 
-def thaw(path: Path) -> Frozen:
+def thaw(path: Path) -> FrozenInputs:
     """Read a list that `freeze` wrote.
 
     Raises:
@@ -78,10 +78,10 @@ def thaw(path: Path) -> Frozen:
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # Arrow says OSError of damaged pages
         raise OutputError(f"{path}, the list of this build's photos, is damaged: {error}") from error
     counts = [part.count(number) for number in range(max(part, default=-1) + 1)]
-    return Frozen(name, list(zip(size, state, strict=True)), tuple(counts))
+    return FrozenInputs(name, list(zip(size, state, strict=True)), tuple(counts))
 
 
-def compare(frozen: Frozen, inputs: Sequence[Found]) -> Difference:
+def compare(frozen: FrozenInputs, inputs: Sequence[Found]) -> Difference:
     """The changes to the frozen inputs, by name, size and time of change."""
     stamps = dict(zip(frozen.names, frozen.stamps, strict=True))
     there = {found.name: found for found in inputs}
