@@ -30,6 +30,7 @@ from phq.decisions.overlay import apply
 from phq.detect.face_crop import HALF, embedding_to_text, packed, text_to_embedding, to_unit
 from phq.errors import ConfigError, InputError
 from phq.people import Person, Photo
+from phq.schema import DECISION
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 
@@ -214,6 +215,13 @@ def test_who_was_alone_is_followed_to_his_side(built: Path) -> None:
         assert (old["identity_group"], new["identity_group"]) == ("", old["key"])
         assert old["split"] == new["split"]
     assert len({people[f"solo{i}"][0]["split"] for i in range(8)}) == 2
+
+
+def test_deciding_again_with_the_configuration_of_the_build_changes_nothing(built: Path) -> None:
+    decided = decide_dataset(built)
+    assert len(decided.before) == len(manifest(built)) > 0
+    for name in DECISION:
+        assert decided.after[name].to_pylist() == decided.before[name].to_pylist(), name
 
 
 def test_decide_groups_again_with_another_threshold(built: Path) -> None:

@@ -110,9 +110,9 @@ def shard_done(out: Path, work: Path, job: ShardJob) -> Shard | None:
     """A shard that is done; None if it is not, has other samples, or has been touched."""
     shard, rows = out / job.name, rows_path(work, job.name)
     try:
-        said = json.loads(note_path(work, job.name).read_bytes())
-        done = StoredFile(job.name, said["size"], said["sha256"])
-        same = said["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
+        noted = json.loads(note_path(work, job.name).read_bytes())
+        done = StoredFile(job.name, noted["size"], noted["sha256"])
+        same = noted["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
         return Shard(done, len(job.samples)) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -131,8 +131,8 @@ def write_shard(out: Path, work: Path, job: ShardJob) -> Shard:
     with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name, job.name) as shard:
         write_rows(stream, _rows(work, job, shard), complete=True, group=GROUP)
     done = StoredFile(job.name, shard.measured.size, shard.measured.sha256)
-    said = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
-    write_bytes(note, json.dumps(said).encode())
+    content = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
+    write_bytes(note, json.dumps(content).encode())
     return Shard(done, len(job.samples))
 
 
