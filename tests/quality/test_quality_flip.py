@@ -37,6 +37,15 @@ def test_shoulders_in_the_order_of_the_other_side_raise_it(yaw):
     assert agreeing < silent < contrary
 
 
+def test_a_face_is_expected_by_the_yaw_of_the_head_not_of_the_torso():
+    over_the_shoulder = {**record(120, 0.2, face=True), "head_yaw_deg": 20.0}
+    assert p_flip(over_the_shoulder) < 0.05
+    assert p_flip({**over_the_shoulder, "face_found": False}) > 0.6
+    looking_away = {**record(60, 0.2, face=False), "head_yaw_deg": 160.0}
+    assert p_flip(looking_away) < 0.05
+    assert p_flip({**looking_away, "face_found": True}) > 0.6
+
+
 def test_in_profile_neither_sign_says_much():
     for face in (True, False):
         assert p_flip(record(90, 0.3, face, order=1)) == pytest.approx(0.3, abs=0.12)
