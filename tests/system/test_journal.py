@@ -97,7 +97,7 @@ def test_a_process_that_is_really_killed(tmp_path: Path) -> None:
     program = """
 import os, signal, sys
 from pathlib import Path
-from phq.dataset import journal
+from phq.system import journal
 folder, where = Path(sys.argv[1]), sys.argv[2]
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 if where == "after the commit": journal._carry_out = die
