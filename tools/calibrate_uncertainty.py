@@ -60,6 +60,10 @@ def fit_sigma(features: np.ndarray, errors: np.ndarray) -> np.ndarray:
     return weights
 
 
+EVIDENCE = ("orientation_sigma_deg", "reprojection_error", "orientation_p_flip", "pass_disagreement_deg")
+"""Columns that `phq.quality.sigma.sigma_features` takes, in its order."""
+
+
 def pairs_of(dataset: Path, truth: Path) -> list[Pair]:
     """Annotated people of one folder, without the third that judges."""
     rows = read_rows([dataset / "manifest.parquet", dataset / "rejects.parquet"])
@@ -79,12 +83,13 @@ def main(folders: list[Path]) -> None:
     pairs = [pair for i in range(0, len(folders), 2) for pair in pairs_of(folders[i], folders[i + 1])]
     made_by = f"tools/calibrate_uncertainty.py, {len(pairs)} rendered people"
     face = fit_rate([t.angles("head")[0] for t, _ in pairs], [row["face_found"] for _, row in pairs])
-    named = [(t, order) for t, row in pairs if (order := flip.shoulder_order(row)) is not None]
+    sure, front = flip.shoulder_order(np.array([row["coco_keypoints"] for _, row in pairs]).reshape(-1, 17, 3))
+    named = [(t, order) for (t, _), named, order in zip(pairs, sure, front, strict=True) if named]
     order = fit_rate([t.angles("torso")[0] for t, _ in named], [sign for _, sign in named])
     write("flip_table.json", {"made_by": made_by, "face": face, "order": order})
     errors = np.abs([person_errors(t, row)["torso_yaw"] for t, row in pairs])
     facing = errors <= FLIP_DEG
-    features = np.stack([sigma.sigma_features(row) for _, row in pairs])[facing]
+    features = np.stack([sigma.sigma_features(*(row[name] for name in EVIDENCE)) for _, row in pairs])[facing]
     weights = fit_sigma(features, errors[facing])
     named = {key: round(float(w), 4) for key, w in zip(sigma.FEATURES, weights, strict=True)}
     write("sigma_table.json", {"made_by": f"{made_by}, {int((~facing).sum())} flipped left out", "weights": named})
