@@ -1,50 +1,39 @@
-"""Probability that front and back are confused: the orientation's own doubt, and the evidence of other networks.
+"""Probability that front and back are confused: the orientation's own doubt, and what other networks say of it.
 
-By Bayes' rule. The prior is `orientation_p_flip`; for a label that faces the other way than the orientation that was
-measured (one that was turned since), it is 1 minus that. Two signs are evidence: a face detector fires on nearly every
-front and hardly any back, and MoveNet, which names left and right by itself, puts the left shoulder to the right of the
-right one on a front. ``flip_table.json`` has the frequency of each by yaw, measured by
+By Bayes' rule: `orientation_p_flip` is the prior, or its complement for a label that faces away from the observed
+orientation (a later overlay may have turned it). Two signs are evidence: a face detector fires on nearly every head
+that faces the camera and on hardly any other, and MoveNet, which tells left from right by itself, puts the left
+shoulder to the right of the right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
 ``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from phq.people import Person, known
 from phq.pose.evidence import SURE_KEYPOINT
-from phq.system.arrays import Bools, Doubles, Floats
+from phq.system.arrays import Bools, Doubles
 
 SELDOM = 0.03
-"""A detector may fire on anything, and miss anything, this often: no face proves nothing outright."""
+"""Least rate of any sign: a detector may fire on anything and miss anything, so no sign is a proof."""
 SMALLEST = 0.002
-"""Smallest prior: the orientation network alone rules no flip out."""
+"""Least prior: no output of the orientation network rules a flip out."""
 
 LEFT_SHOULDER, RIGHT_SHOULDER = 5, 6
 """COCO keypoints."""
 
 
-@dataclass(frozen=True)
-class FlipEvidence:
-    """What is known about N labels; numbers or arrays (N,), angles in degrees."""
-
-    doubt: ArrayLike
-    """``orientation_p_flip``, 0..1."""
-    measured_yaw: ArrayLike
-    """``orientation_yaw_deg``."""
-    torso_yaw: ArrayLike
-    """``camera_yaw_deg`` of the label."""
-    head_yaw: ArrayLike
-    """``head_yaw_deg`` of the label."""
-    face_found: ArrayLike
-    coco_keypoints: Floats
-    """(…, 17, 3) x, y, score."""
+EVIDENCE = (
+    "orientation_p_flip", "orientation_yaw_deg", "camera_yaw_deg", "head_yaw_deg", "face_found", "coco_keypoints",
+)  # fmt: skip
+"""Fields of `phq.schema.Sample` that the probability follows from."""
 
 
 @cache
@@ -55,48 +44,54 @@ def rates() -> dict[str, tuple[float, float]]:
 
 
 def away(yaw_deg: ArrayLike) -> Doubles:
-    """How far a yaw is from the front: 0 facing the camera, 1 at the back, smooth."""
+    """How far each yaw is from the front: 0 facing the camera, 1 at the back, smooth."""
     return np.asarray((1 - np.cos(np.radians(yaw_deg))) / 2)
 
 
 def rate(sign: str, yaw_deg: ArrayLike) -> Doubles:
-    """Frequency of a sign of the front on a head (``face``) or torso (``order``) at a yaw."""
+    """How often a sign of the front is seen on a head (``face``) or torso (``order``) of each yaw."""
     bias, slope = rates()[sign]
     return np.asarray(np.clip(1 / (1 + np.exp(-(bias + slope * away(yaw_deg)))), SELDOM, 1 - SELDOM))
 
 
-def shoulder_order(coco_keypoints: Floats) -> tuple[Bools, Bools]:
-    """Of keypoints (…, 17, 3): whether both shoulders are sure, and whether left is right of right, as on a front."""
-    left, right = coco_keypoints[..., LEFT_SHOULDER, :], coco_keypoints[..., RIGHT_SHOULDER, :]
-    return np.minimum(left[..., 2], right[..., 2]) > SURE_KEYPOINT, left[..., 0] > right[..., 0]
+def shoulder_order(coco_keypoints: ArrayLike) -> tuple[Bools, Bools]:
+    """Whether the left shoulder is right of the right one, as on a front, and whether both were seen.
+
+    Args:
+        coco_keypoints: (N, 51) x, y, score of 17 keypoints.
+
+    Returns:
+        Two (N,) arrays; the first means nothing where the second is false.
+    """
+    points = np.asarray(coco_keypoints, np.float64).reshape(-1, 17, 3)
+    left, right = points[:, LEFT_SHOULDER], points[:, RIGHT_SHOULDER]
+    return left[:, 0] > right[:, 0], np.minimum(left[:, 2], right[:, 2]) > SURE_KEYPOINT
 
 
-def p_flip(evidence: FlipEvidence) -> Doubles:
-    """(N,) probabilities in 0..1 that the torso's yaw is wrong by more than 90°."""
-    e = evidence
-    doubt, turned = np.asarray(e.doubt, np.float64), np.asarray(e.torso_yaw) - np.asarray(e.measured_yaw)
-    prior = np.clip(np.where(np.cos(np.radians(turned)) < 0, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
-    odds = prior / (1 - prior) * _turned_ratio("face", e.head_yaw, e.face_found)
-    sure, order = shoulder_order(e.coco_keypoints)
-    odds = odds * np.where(sure, _turned_ratio("order", e.torso_yaw, order), 1.0)
+def p_flips(columns: Mapping[str, ArrayLike]) -> Doubles:
+    """(N,) probabilities in 0..1 that the torso's yaw is wrong by more than 90°.
+
+    The face is judged by the yaw of the head, the shoulders by that of the torso.
+
+    Args:
+        columns: `EVIDENCE` of N records.
+    """
+    doubt, seen, camera, head = (np.asarray(columns[name], np.float64) for name in EVIDENCE[:4])
+    faces_away = np.abs((camera - seen + 180) % 360 - 180) > 90
+    prior = np.clip(np.where(faces_away, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
+    front, known = shoulder_order(columns["coco_keypoints"])
+    face = _likelihood_ratio("face", head, np.asarray(columns["face_found"], bool))
+    order = np.where(known, _likelihood_ratio("order", camera, front), 1.0)
+    odds = prior / (1 - prior) * face * order
     return np.asarray(odds / (1 + odds))
 
 
-def _turned_ratio(sign: str, yaw_deg: ArrayLike, there: ArrayLike) -> Doubles:
-    """How much likelier a sign, or its absence, is on a person turned the other way."""
-    as_is, turned = (rate(sign, np.asarray(yaw_deg) + turn) for turn in (0, 180))
-    return np.asarray(np.where(there, turned / as_is, (1 - turned) / (1 - as_is)))
+def p_flip(record: Mapping[str, Any]) -> float:
+    """`p_flips` of one record."""
+    return float(p_flips({name: np.asarray(record[name])[None] for name in EVIDENCE})[0])
 
 
-def person_p_flip(person: Person) -> float:
-    """`p_flip` of one person."""
-    orientation, camera = known(person.orientation), known(person.camera)
-    evidence = FlipEvidence(
-        orientation.orientation_p_flip,
-        orientation.orientation_yaw_deg,
-        camera.camera_yaw_deg,
-        camera.head_yaw_deg,
-        known(person.head_face).face_found,
-        person.box.coco_keypoints,
-    )
-    return float(p_flip(evidence))
+def _likelihood_ratio(sign: str, yaw_deg: Doubles, there: Bools) -> Doubles:
+    """(N,) how much likelier a sign, or its absence, is on a person turned the other way."""
+    as_is, turned = rate(sign, yaw_deg), rate(sign, yaw_deg + 180)
+    return np.where(there, turned / as_is, (1 - turned) / (1 - as_is))

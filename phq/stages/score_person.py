@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phq.detect.centerface import CenterFace
 from phq.people import Person, Photo, known, living
-from phq.quality.flip import person_p_flip
+from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.image_scores import image_scores
 from phq.quality.occlusion import occluded, others_in_crop
@@ -39,4 +39,4 @@ class ScorePerson:
             head_outside=head_outside(person),
             hand_on_head=hand_on_head(person),
         )
-        person.uncertainty = Uncertainty(person_p_flip(person), yaw_sigma_deg(person))
+        person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person))

@@ -8,7 +8,7 @@ from phq.curate.annotate.views import StoredPerson, stored_people, stored_runs
 from phq.curate.annotate.window import state_camera, to_own_picture
 from phq.people import Face, Person, Photo, known
 from phq.photos.region import invert_affine
-from phq.quality.flip import person_p_flip
+from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.head_face import head_centre, head_face
 from phq.quality.sigma import yaw_sigma_deg
@@ -115,4 +115,4 @@ class StateUncertainty:
             outside, hand = head_outside(person), hand_on_head(person)
             person.obstruction = replace(known(person.obstruction), head_outside=outside, hand_on_head=hand)
             if known(person.orientation).orientation_sigma_deg > 0:
-                person.uncertainty = Uncertainty(person_p_flip(person), yaw_sigma_deg(person))
+                person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person))
