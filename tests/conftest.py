@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import os
+
+from phq.system.threads import ONE_THREAD
+
+# Before numpy is imported, and inherited by every process that a test starts.
+os.environ.update(ONE_THREAD)
+
 from pathlib import Path
 
 import pytest
+from bundled_photos import FOLDER
 from hypothesis import settings
-from photographs import FOLDER
 
 from phq.building.build import BuildResult, build
 
 settings.register_profile("phq", deadline=None, derandomize=True)
 settings.load_profile("phq")
+
+SLOW_FIXTURES = {"browser", "cluster"}
+"""What takes seconds to start: tests that use one are marked `slow`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a slow fixture; others say so themselves."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

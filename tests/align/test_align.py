@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bundled_photos import pixels
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from photographs import pixels
 
 from phq.align.crop import CropBox, cut
 from phq.align.padding import is_padding, padding_fraction, soften_padding

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from bad_files import make_bad_files, make_odd_but_good_files
-from photographs import BACK, FOLDER, PEOPLE
+from bundled_photos import BACK, FOLDER, PEOPLE
 from PIL import Image
+from unusable_photos import make_bad_files, make_odd_but_good_files
 
 from phq.building.build import BuildResult, build
 from phq.building.carrying import CarryUnits

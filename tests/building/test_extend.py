@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from cheap import SIDE, cheapen, digests, names, photos
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
+from networkless_pipeline import SIDE, digests, names, photos
 
 from phq.building import unit
 from phq.building.build import BuildResult, build
@@ -19,12 +19,9 @@ from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
 from phq.system.journal import recover
 
+pytestmark = pytest.mark.usefixtures("networkless")
+
 INLINE = Execution(engine=Engine.inline)
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheapen(monkeypatch)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled_photos import FOLDER
 from dataset_hashes import hashes
-from photographs import FOLDER
 
 from phq.building import unit
 from phq.building.build import BuildResult

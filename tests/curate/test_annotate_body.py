@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled_photos import FOLDER
 from dataset_hashes import hashes
-from photographs import FOLDER
 from smpl_files import (
     KIND,
     Hostile,

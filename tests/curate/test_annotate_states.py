@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from labelled_samples import labelled_sample
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
 from phq.commands.annotate import annotate_command, bake_command

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 from labelled_samples import labelled_sample, labels
-from shard_samples import CARD, TinySample, write_tiny
+from tiny_datasets import CARD, TinySample, write_tiny
 
 import phq
 from phq.config.build import load_config

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curated import files, overlay, person, reject_of, traces, write
-from killing import kill_at
-from shard_samples import TinySample
+from curated_datasets import files, overlay, person, reject_of, traces, write
+from kill_at_disk_change import kill_at
+from tiny_datasets import TinySample
 
 from phq.curate.merge import merge
 from phq.curate.people import number_people

@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from curated import files, overlay, person, reject_of, traces, write
+from curated_datasets import files, overlay, person, reject_of, traces, write
 from hypothesis import given
 from hypothesis import strategies as st
-from shard_samples import TinySample
+from tiny_datasets import TinySample
 
 from phq.curate.recut import recut
 from phq.curate.redact import Redacted, lines, redact

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from curated import files, overlay, person, write
+from curated_datasets import files, overlay, person, write
 
 from phq.config.build import load_config
 from phq.curate.split import split

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from shard_samples import tiny_samples, write_tiny
+from tiny_datasets import tiny_samples, write_tiny
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "read.md"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from bundled_photos import FOLDER
+from camera_label_datasets import cameras, write_cameras
 from hypothesis import given
 from hypothesis import strategies as st
-from label_sets import cameras, write_cameras
-from photographs import FOLDER
 from typer.testing import CliRunner
 
 from phq.building.build import build

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelled_samples import labelled_sample
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
 from phq.cli import app

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cheap import SIDE, Invent, cheapen
-from curated import person, write
+from curated_datasets import person, write
+from networkless_pipeline import SIDE, Invent, use_networkless_pipeline
 
 from phq.building import build as building
 from phq.building.build import build
@@ -137,7 +137,7 @@ def pipeline(config: Config, sidecar: object = None) -> Pipeline:
 
 
 def cheaply(patch: pytest.MonkeyPatch) -> None:
-    cheapen(patch)
+    use_networkless_pipeline(patch)
     patch.setattr(building, "_make_pipeline", pipeline)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quality_photos import native, oval, resized
+from head_crops import native, oval, resized
 
 from phq.decisions import scenes
 from phq.decisions.duplicates import Duplicate

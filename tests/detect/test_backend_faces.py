@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import face_pack
+import insightface_pack
 import numpy as np
 import pytest
+from bundled_photos import pixels
 from labelled_samples import labelled_sample
-from photographs import pixels
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 
 from phq.config.build import load_config
 from phq.curate.annotate.annotating import annotate
@@ -140,7 +140,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield face_pack.write_pack(tmp_path_factory.mktemp("packs") / "tiny")
+    yield insightface_pack.write_pack(tmp_path_factory.mktemp("packs") / "tiny")
 
 
 @installed
@@ -166,9 +166,9 @@ def test_scrfd_finds_a_face_where_it_is(pack: Path, capfd: pytest.CaptureFixture
     square[80:88, 200:208] = 255
     face = network.detect(square)
     assert face.score == pytest.approx(127.5 / 128, abs=1e-3)
-    reach = 8 * face_pack.REACH
+    reach = 8 * insightface_pack.REACH
     np.testing.assert_allclose(face.box * network.side, [200 - reach, 80 - reach, 200 + reach, 80 + reach], atol=1e-3)
-    offsets = 8 * np.reshape(face_pack.OFFSETS, (5, 2))
+    offsets = 8 * np.reshape(insightface_pack.OFFSETS, (5, 2))
     np.testing.assert_allclose(face.points * network.side, [200, 80] + offsets, atol=1e-3)
     assert capfd.readouterr() == ("", ""), "it is quiet"
 

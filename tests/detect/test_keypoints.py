@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bundled_photos import pixels
 from hypothesis import given
 from hypothesis import strategies as st
-from photographs import pixels
 
 from phq.detect.blazepose import LEFT_RIGHT, BlazePose, decode
 from phq.detect.body_region import box_region, first_region

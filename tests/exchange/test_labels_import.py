@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
-from label_sets import (
+from camera_label_datasets import (
     SIDE,
     UpstreamLoader,
     cameras,

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import cameras, small_config  # noqa: E402
+from small_generators import cameras, small_config  # noqa: E402
 
 from phq.errors import ConfigError  # noqa: E402
 from phq.generator.config import ModelConfig, model_config, preset_names, read_preset  # noqa: E402

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from train_samples import SETS
+from training_dataset import SETS
 
 from phq.camera.convention import intrinsics, orbit
 from phq.generator.train.chances import Purpose

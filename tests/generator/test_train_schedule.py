@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
-from train_samples import SETS
+from training_dataset import SETS
 
 from phq.errors import ConfigError
 from phq.generator.config import preset_names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_bytes import encoded, small_picture
+from encoded_pictures import encoded, small_picture
 from PIL import ExifTags, Image
 
 from phq.people import Photo

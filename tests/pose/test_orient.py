@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bundled_photos import PEOPLE, pixels
 from hypothesis import given
 from hypothesis import strategies as st
-from photographs import PEOPLE, pixels
 from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import part_angles

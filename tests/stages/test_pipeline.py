@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from photographs import FOLDER
+from bundled_photos import FOLDER
 
 from phq.building.executors.calls import call_for_each
 from phq.building.unit import photo_rows, run_unit

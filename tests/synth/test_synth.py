@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 from PIL import Image
 from typer.testing import CliRunner
 

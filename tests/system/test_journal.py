@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 
 from phq.errors import InputError, OutputError
 from phq.system.journal import JOURNAL, recover, stage
@@ -97,7 +97,7 @@ def test_a_process_that_is_really_killed(tmp_path: Path) -> None:
     program = """
 import os, signal, sys
 from pathlib import Path
-from phq.dataset import journal
+from phq.system import journal
 folder, where = Path(sys.argv[1]), sys.argv[2]
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 if where == "after the commit": journal._carry_out = die

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from curated import Fields, overlay, person, reject_of, write
-from shard_samples import TinySample
+from curated_datasets import Fields, overlay, person, reject_of, write
+from tiny_datasets import TinySample
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import orbit

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from health_samples import sound_samples, write_sound
 from PIL import Image
-from shard_samples import TinySample
+from sound_datasets import sound_samples, write_sound
+from tiny_datasets import TinySample
 
 from phq.schema import make_sample, sample_to_json
 

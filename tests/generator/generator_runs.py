@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
-from train_samples import SETS
+from training_dataset import SETS
 
 from phq.commands.generator import invert_command, mesh_command, orbit_command, sample_command, viewer_command
 from phq.generator.train import checkpoint

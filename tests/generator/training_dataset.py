@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shard_samples import tiny_samples, write_tiny
+from tiny_datasets import tiny_samples, write_tiny
 
 from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.schema import Sample, make_sample, sample_to_json

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-from health_damage import (
+from dataset_damage import (
     FIRST,
     KEYS,
     PAIR,
@@ -26,8 +26,8 @@ from health_damage import (
     with_members,
     write_rows,
 )
-from health_samples import sound_sample
-from shard_samples import SIDE, TinySample
+from sound_datasets import sound_sample
+from tiny_datasets import SIDE, TinySample
 
 from phq.dataset.tar import ShardWriter
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import fsspec
 from range_server import serving
-from shard_samples import TinySample, tiny_samples, write_tiny
+from tiny_datasets import TinySample, tiny_samples, write_tiny
 
 REJECT = {"source_path": "dark.jpg", "decision": "rejected", "reason": "underexposed", "split": ""}
 HALF = {**REJECT, "key": "0" * 16, "reason": "blurred", "camera_yaw_deg": 5.0}

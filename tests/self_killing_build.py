@@ -1,4 +1,4 @@
-"""A build with the cheap pipeline in a process of its own, which may kill itself and all its workers.
+"""A build with the networkless pipeline in a process of its own, which may kill itself and all its workers.
 
 Usage: python cheap_build.py PHOTOS OUT WORKERS [MOMENT]: at its change number MOMENT of the disk, the parent sends
 SIGKILL to its whole process group.
@@ -11,8 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-import cheap
-from killing import changes_disk
+import networkless_pipeline
+from kill_at_disk_change import changes_disk
 from pytest import MonkeyPatch
 
 from phq.building import build as building
@@ -34,12 +34,12 @@ def kill_everybody_at(moment: int, folder: str) -> None:
 
 def main(photos: str, out: str, workers: str, *moment: str) -> None:
     """Build."""
-    cheap.cheapen(MonkeyPatch())
+    networkless_pipeline.use_networkless_pipeline(MonkeyPatch())
     if moment:
         kill_everybody_at(int(moment[0]), str(Path(out).parent))
     engine = Engine.inline if workers == "1" else Engine.processes
     execution = Execution(engine=engine, workers=int(workers))
-    building.build(photos, out, preset="everything", size=cheap.SIDE, execution=execution)
+    building.build(photos, out, preset="everything", size=networkless_pipeline.SIDE, execution=execution)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from health_samples import DECIDED, sound_sample
-from shard_samples import CARD, SIDE, TinySample
+from sound_datasets import DECIDED, sound_sample
+from tiny_datasets import CARD, SIDE, TinySample
 
 from phq.building.contact_sheet import write_contact_sheet
 from phq.config.build import load_config

@@ -1,4 +1,4 @@
-"""Files as users really have them that are no usable photo, and (`odd_files`) odd ones that must be read well."""
+"""Files as users really have them that are no usable photo, and (`unusual_photos`) odd ones that must be read well."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from odd_files import make_odd_but_good_files
-from picture_bytes import HEIGHT, WIDTH, encoded, encoded_deep, has_heif, small_picture
+from encoded_pictures import HEIGHT, WIDTH, encoded, encoded_deep, has_heif, small_picture
 from PIL import Image, ImageOps, features
+from unusual_photos import make_odd_but_good_files
 
 __all__ = ["make_bad_files", "make_odd_but_good_files"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from review_samples import TOKEN, review_dataset
+from review_dataset import TOKEN, review_dataset
 from starlette.testclient import TestClient
 
 from phq.dataset.marks_log import MarkLog, open_log

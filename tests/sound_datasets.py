@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from shard_samples import CARD, SIDE, TinySample, tiny_sample
+from tiny_datasets import CARD, SIDE, TinySample, tiny_sample
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from shard_samples import tiny_samples, write_tiny
+from tiny_datasets import tiny_samples, write_tiny
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import RADIUS, look_at, unit

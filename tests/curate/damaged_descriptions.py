@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from health_damage import FIRST, PAIR, SECOND, Damage, collector, edited_bytes, edited_json
+from dataset_damage import FIRST, PAIR, SECOND, Damage, collector, edited_bytes, edited_json
 
 from phq.dataset.overlays import write_overlay
 

@@ -11,13 +11,13 @@ from zipfile import ZipFile
 import cv2
 import numpy as np
 import pytest
-from remote_weights import catalogue_of
-from weights_server import misbehaving
+from unreliable_server import misbehaving
+from weights_catalogue import catalogue_of
 
 from phq.weights import catalogue
 from phq.weights.store import pull
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 NETWORKS = {
     "rfdetr-small": "rfdetr-tiny",
     "rtmdet-m": "rtmdet-tiny",
@@ -43,10 +43,8 @@ def packed(name: str) -> bytes:
     return stream.getvalue()
 
 
-@pytest.fixture(scope="session")
-def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``remote.json`` and a cache with all of `NETWORKS` pulled into it."""
-    folder = tmp_path_factory.mktemp("tiny")
+def pull_all(folder: Path) -> Path:
+    """Write ``remote.json`` and a cache with all of `NETWORKS` pulled into it."""
     with misbehaving() as server, pytest.MonkeyPatch.context() as patch:
         entries: list[dict[str, object]] = []
         for name in NETWORKS:
@@ -55,24 +53,18 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
             entries.append({"name": name, "file": file, "url": f"{server.url}/{file}", "size": len(content)})
         entries[0]["sha256"] = sha256("rfdetr-small")
         catalogue_of(folder / "remote.json", *entries)
-        use(folder, patch)
+        use_cache(folder, patch)
         for name in NETWORKS:
             pull(name)
     return folder
 
 
-def use(folder: Path, patch: pytest.MonkeyPatch) -> None:
+def use_cache(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Let phq know only the weights of such a folder."""
     patch.setenv("PHQ_CACHE", str(folder / "cache"))
     patch.setattr(catalogue, "FILE", folder / "remote.json")
     for variable in ("PHQ_OFFLINE", "PHQ_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         patch.delenv(variable, raising=False)
-
-
-@pytest.fixture
-def pulled(tiny_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The weights of `NETWORKS` are in the cache."""
-    use(tiny_cache, monkeypatch)
 
 
 def sha256(name: str) -> str:

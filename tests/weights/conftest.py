@@ -1,31 +1,20 @@
-"""A catalogue of small files at a local server, and a cache of its own."""
+"""A catalogue with two small files at a local server, and a cache of its own."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from weights_server import Server, misbehaving
+from unreliable_server import Server, misbehaving
+from weights_catalogue import CONTENT, SHA256, catalogue_of
 
 from phq.weights import catalogue, download
-
-CONTENT = random.Random(0).randbytes(300_000)
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-def catalogue_of(file: Path, *entries: dict[str, object]) -> Path:
-    """A file like ``remote.json``; what an entry leaves out is blank."""
-    blank = {"size": None, "sha256": None, "licence": "L", "source": "somebody", "purpose": "tests", "extra": ""}
-    file.write_text(json.dumps([blank | entry for entry in entries]))
-    return file
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
+    """A server with ``known.bin`` and ``open.bin``."""
     with misbehaving() as server:
         server.files = {"known.bin": CONTENT, "open.bin": CONTENT}
         yield server

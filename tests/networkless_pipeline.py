@@ -86,8 +86,8 @@ def pipeline(config: Config, sidecar: object = None) -> Pipeline:
     return Pipeline(stages(config, sidecar))
 
 
-def cheapen(patch: Any) -> None:
-    """Let builds of this process and of its workers use the cheap pipeline."""
+def use_networkless_pipeline(patch: Any) -> None:
+    """Let builds of this process and of its workers use the networkless pipeline."""
     patch.setattr(building, "_make_pipeline", pipeline)
     patch.setattr(building, "weights_used", lambda config: [])
     patch.setattr(dataset, "draw_sheet", lambda *_: None)  # half of the time of such a build

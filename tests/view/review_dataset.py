@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labelled_samples import labelled_sample, labels
-from shard_samples import TinySample, write_tiny
+from tiny_datasets import TinySample, write_tiny
 
 from phq.camera.convention import orbit, world2cam
 from phq.pose.body import load_body
@@ -74,7 +74,7 @@ class Server:
 
 def start_server(folder: Path, port: int = 0) -> Server:
     """Start a server, and wait for its link."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PHQ_REVIEW_TOKEN": TOKEN}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PHQ_REVIEW_TOKEN": TOKEN}
     command = [sys.executable, "-c", _COMMAND, str(folder), "--port", str(port), "--reviewer", "ann"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, bufsize=1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from picture_bytes import encoded, encoded_deep, has_heif
+from encoded_pictures import encoded, encoded_deep, has_heif
 from PIL import ExifTags, Image, ImageCms, ImageOps, TiffImagePlugin, features
 
 

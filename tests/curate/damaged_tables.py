@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from health_damage import (
+from dataset_damage import (
     FIRST,
     KEYS,
     PAIR,
@@ -21,7 +21,7 @@ from health_damage import (
     rows_of,
     write_rows,
 )
-from health_samples import REJECT, sound_sample, write_sound
+from sound_datasets import REJECT, sound_sample, write_sound
 
 from phq.dataset.overlays import write_overlay
 from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
