@@ -119,8 +119,8 @@ def complaint(command: Any, words: list[str]) -> str | None:
     words = list(words)
     while hasattr(command, "commands") and words and words[0] in command.commands:
         command = command.commands[words.pop(0)]
-    if hasattr(command, "commands") and words and not words[0].startswith(("-", "…", "COMMAND")):
-        return f"no command {words[0]}"
+    if hasattr(command, "commands") and words and not words[0].startswith("-"):
+        return None if words[0] in {"…", "COMMAND"} else f"no command {words[0]}"
     options = {name: option for option in command.params for name in (*option.opts, *option.secondary_opts)}
     arguments = 0
     while words:
