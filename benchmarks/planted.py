@@ -24,7 +24,7 @@ from PIL import Image
 
 from phq import build
 from phq.dataset.overlays import write_overlay
-from phq.decisions.deciding import Decided, decide_dataset
+from phq.decisions.decide import Decided, decide_dataset
 from phq.photos.region import apply_affine
 from phq.quality.framing import head_disc
 from phq.reasons import RULE_BY_ADDRESS

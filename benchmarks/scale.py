@@ -140,9 +140,9 @@ def main() -> None:
     source = Source(work, units, config)
     with clock.step("gather, decide, duplicates, split"):
         outcome = conclude_units(options.out, source)
-    print(f"in memory for it: {outcome.settled.table.nbytes / options.photos:.0f} bytes a person")
+    print(f"in memory for it: {outcome.decisions.table.nbytes / options.photos:.0f} bytes a person")
     with clock.step("shards, manifest, card"):
-        counts = outcome.settled.counts()
+        counts = outcome.decisions.counts(options.photos)
         write_units(options.out, source, outcome, {"counts": counts}, Card("Stand-ins", "0", ()), how, sheet=False)
     with clock.step("remove the work folder"):
         close_work_folder(work)

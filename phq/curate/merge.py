@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,21 +14,19 @@ from tqdm import tqdm
 from phq.building.contact_sheet import write_contact_sheet
 from phq.building.running import check_free
 from phq.config.build import Config, Identity, load_config
-from phq.curate.combine import Rows
-from phq.curate.united import Source, open_sources
+from phq.curate.merge_rows import Rows
+from phq.curate.merge_sources import Source, open_sources
 from phq.dataset.card import Card
 from phq.dataset.describe import card_of
 from phq.dataset.folder import SHEET, TOMBSTONES
 from phq.dataset.overlays import LATEST
+from phq.dataset.run import run_record, source_record
 from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
-from phq.decisions.rows import Fields
 from phq.errors import ConfigError, OutputError
+from phq.schema import Fields
 from phq.system.version import __version__
 from phq.weights.licences import Model
-
-_SAID = ("version", "plan", "config", "counts", "body", "merged", "baked")
-"""What is kept of each dataset's own ``run.json``."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +60,8 @@ def merge(
     * A stored picture is there once. Duplicates are found and treated as in a build, over all samples together.
     * Rejects come along. A path that means different photos gets the name of its dataset's folder before it.
     * So are faces, but by the strictest cosine that a dataset was built with (``identity.same``).
-    * A sample keeps its split, unless it is linked to one of the other split (see `phq.decisions.components`): then all
-      of them go to train, so that nothing that was trained on is ever tested on.
+    * A sample keeps its split, unless it is linked to one of the other split (see `phq.decisions.split_groups`): then
+      all of them go to train, so that nothing that was trained on is ever tested on.
     * What one dataset has redacted is left out, whichever dataset has it, and all tombstones come along.
 
     The order of `datasets` decides two things only: whose record stays where several have the same person of the same
@@ -91,9 +88,9 @@ def merge(
     settings = settings.model_copy(update={"identity": _identity(sources)})
     rows = Rows(sources)
     stones = unite_tombstones(stone for source in sources for stone in read_tombstones(source.root))
-    redacted = rows.obey(stones)
-    same = rows.once()
-    duplicates = rows.settle_duplicates(settings)
+    redacted = rows.drop_redacted(stones)
+    same = rows.drop_repeated()
+    duplicates = rows.drop_duplicates(settings)
     moved = rows.join_splits()
     kept, rejects = rows.sorted()
     if stones:
@@ -143,31 +140,29 @@ def _run_record(
     sources: Sequence[Source], settings: Config, kept: Sequence[Fields], rejects: Sequence[Fields]
 ) -> dict[str, Any]:
     """Content of ``run.json``: the merge, and what each dataset said of itself."""
-    weights = [w for source in sources for made in _made(source) for w in made.get("weights", [])]
+    weights = [weight for source in sources for made in _made(source) for weight in made.get("weights", [])]
+    records = [source_record(s.folded.run, name=s.name, overlays=s.folded.names) for s in sources]
     configs = {json.dumps(source.folded.run.get("config"), sort_keys=True) for source in sources}
     shared = json.loads(configs.pop()) if len(configs) == 1 else None
-    return {
-        "tool": "phq",
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "merged": sorted((_said(source) for source in sources), key=lambda said: json.dumps(said, sort_keys=True)),
-        "duplicates": settings.duplicates.model_dump(mode="json"),
-        "weights": sorted({json.dumps(w, sort_keys=True): w for w in weights}.values(), key=json.dumps),
-        **({"config": shared} if shared else {}),
-        "counts": {
+    return run_record(
+        "merge",
+        {
             "photos": len({row["source_path"] for row in (*kept, *rejects)}),
             "people": len(kept) + sum("person_index" in row for row in rejects),
             "kept": len(kept),
             "rejected": dict(sorted(Counter(str(row["reason"]) for row in rejects).items())),
         },
-    }
+        config=shared,
+        weights=sorted(weights, key=_sorting),
+        sources=sorted(records, key=_sorting),
+        details={"duplicates": settings.duplicates.model_dump(mode="json")},
+    )
+
+
+def _sorting(record: Any) -> str:
+    return json.dumps(record, sort_keys=True)
 
 
 def _made(source: Source) -> Iterator[dict[str, Any]]:
     yield source.folded.run
     yield from source.folded.abouts()
-
-
-def _said(source: Source) -> dict[str, Any]:
-    run = source.folded.run
-    return {"name": source.name, "overlays": source.folded.names} | {name: run[name] for name in _SAID if name in run}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from phq.curate.staging import Removal, State
-from phq.curate.target import Target, target_of_keys, target_of_photo
+from phq.curate.redaction_target import Target, target_of_keys, target_of_photo
+from phq.curate.removal import Removal, Stored
 from phq.dataset.derived import drawings, files_in, mentioning, work_left
 from phq.dataset.folder import MANIFEST, TOMBSTONES, is_ours
 from phq.dataset.marks_log import no_review
@@ -49,9 +49,9 @@ def redact(
     """Take samples out of a dataset: shards, tables, overlays, descriptions, pictures, texts that name them.
 
     Only shards that hold such a sample are written anew, byte for byte what they were without it; all others stay as
-    they are. A shard that would be empty shares the samples of its neighbour, see `phq.curate.recut.recut`. What
-    remains is a tombstone for each key, and for the photo if `source` is given. Interrupted, the dataset is the old
-    one or the new one; repeated, nothing is done twice.
+    they are. A shard that would be empty shares the samples of its neighbour, see `phq.curate.removal.shard_sizes`.
+    What remains is a tombstone for each key, and for the photo if `source` is given. Interrupted, the dataset is the
+    old one or the new one; repeated, nothing is done twice.
 
     What is outside the folder is not reached: the photos, exports, merged datasets, copies on a hub.
 
@@ -73,11 +73,11 @@ def redact(
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{dataset} is not a folder with a dataset: it has no {MANIFEST}")
     with no_review(folder), stage(folder) as change:
-        state = State(folder)
+        stored = Stored(folder)
         if source is None:
-            target = target_of_keys(state.table, wanted, folder)
+            target = target_of_keys(stored.table, wanted, folder)
         else:
-            target = target_of_photo(state.table, source, folder)
+            target = target_of_photo(stored.table, source, folder)
         if not target.rows.any():
             return Redacted()
         names = target.keys if source is None else target.keys | target.hashes
@@ -85,12 +85,12 @@ def redact(
         scrub = Scrubber(target.keys, target.names).text
         stones = [replace(stone, reason=scrub(stone.reason)) for stone in (*read_tombstones(folder), *stones)]
         write_tombstones(change.path(TOMBSTONES), stones)
-        return _stage(change, state, target)
+        return _stage(change, stored, target)
 
 
-def _stage(change: Change, state: State, target: Target) -> Redacted:
-    folder = state.folder
-    removal = Removal(change, state, target)
+def _stage(change: Change, stored: Stored, target: Target) -> Redacted:
+    folder = stored.folder
+    removal = Removal(change, stored, target)
     removal.stage()
     dropped = [*work_left(folder), *drawings(folder)]
     for name in dropped:
@@ -100,7 +100,7 @@ def _stage(change: Change, state: State, target: Target) -> Redacted:
     _refuse_links(folder, changed)
     others = [name for name in files_in(folder) if not is_ours(name) and name not in dropped]
     return Redacted(
-        keys=tuple(sorted(state.samples.select(target.rows & state.stored).keys)),
+        keys=tuple(sorted(stored.samples.select(target.rows & stored.in_shards).keys)),
         records=int(target.rows.sum()),
         shards=tuple(removal.touched),
         dropped=tuple(name for name in dropped if name not in written),

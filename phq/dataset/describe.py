@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +14,17 @@ import pyarrow.compute as pc
 from phq.dataset.card import Card, stored_card
 from phq.dataset.card_sections import mended_card, right_card, stated_checksums
 from phq.dataset.croissant import StoredFile, croissant, stored_file
-from phq.dataset.folder import CROISSANT, MANIFEST, SPLITS
+from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SPLITS
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import Rows
 from phq.dataset.wids_index import wids_index
 from phq.schema import PROVENANCE
 from phq.system.journal import Change
+from phq.system.json_text import json_bytes
 from phq.system.version import __version__
 
 DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
 """Columns that the descriptions are made of."""
-README = "README.md"
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,9 @@ class Descriptions:
         for split in SPLITS:
             self._stage_index(split)
         new = self.scrubber.json({**run, "counts": self._counts(run.get("counts", {}))})
-        self.change.write("run.json", (json.dumps(new, indent=2, sort_keys=True) + "\n").encode())
+        self.change.write(RUN, json_bytes(new))
         card = card_of(new)
-        self.change.write(README, self._card(card).encode())
+        self.change.write(CARD, self._card(card).encode())
         if (self.change.folder / CROISSANT).exists():
             manifest = stored_file(self.change.folder, MANIFEST, self._path(MANIFEST))
             content = croissant(card, Rows(self.after.manifest), manifest, self._checksums())
@@ -104,7 +103,7 @@ class Descriptions:
 
     def _card(self, card: Card) -> str:
         """As phq writes it; in one that a person has changed, only what follows from the rows becomes new."""
-        path = self.change.folder / README
+        path = self.change.folder / CARD
         there = path.read_bytes() if path.exists() else None
         old, new = (right_card(card, tables.manifest, tables.rejects) for tables in (self.before, self.after))
         if there is None or there == old.encode():

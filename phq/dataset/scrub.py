@@ -9,13 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.schema import Row
+from phq.schema import GROUPS, Row
 
 REMOVED = "(redacted)"
 _AT_ONCE = 200
 """Names in one pattern."""
-NAMING = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
-"""Columns that hold the key of another sample."""
 _FREE_TEXT = "detail"
 
 
@@ -52,11 +50,11 @@ class Scrubber:
         return value
 
     def table(self, table: pa.Table) -> pa.Table:
-        """Rows without what they say about redacted samples in `NAMING`, `detail`, and texts of unknown columns."""
+        """Rows without the names of redacted samples in `phq.schema.GROUPS`, `detail`, and texts of unknown columns."""
         for index, field in enumerate(table.schema):
             if field.type == pa.string() and (field.name not in Row.model_fields or field.name == _FREE_TEXT):
                 table = table.set_column(index, field, self._column(table.column(index)))
-            elif field.name in NAMING:
+            elif field.name in GROUPS:
                 table = table.set_column(index, field, self._without_keys(table.column(index)))
         return table
 

@@ -74,7 +74,7 @@ class _Looks:
 
 
 def find_duplicates(
-    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, settled: int = 0
+    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0
 ) -> dict[int, Duplicate]:
     """Row number → what it repeats, for every sample that is not kept; rows in ascending order.
 
@@ -94,10 +94,10 @@ def find_duplicates(
     Args:
         columns: the fields in `COLUMNS`, equally long; the samples that the thresholds have kept.
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
-        settled: the first so many rows come before all others, however good those are.
+        existing: rows at the start that come before all others, however good those are.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, COLUMNS)
-    order = best_first(table, settled)
+    order = best_first(table, existing)
     copies = _exact_copies(table, order)
     originals = order[~np.isin(order, np.fromiter(copies, np.int64, len(copies)))]
     looks = _looks(table)
@@ -117,14 +117,14 @@ def _table_of(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> pa.
     return pa.table({name: pa.array(columns[name], _TYPES.get(name, pa.float64())) for name in names})
 
 
-def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], settled: int = 0) -> Ints:
+def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], existing: int = 0) -> Ints:
     """Row numbers from the best to the worst sample, in the order that `find_duplicates` states.
 
     Args:
-        columns: `RANK`. settled: the first so many rows come before all others.
+        columns: `RANK`. existing: rows at the start that come before all others.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, RANK)
-    late = pa.array(np.arange(len(table)) >= settled)
+    late = pa.array(np.arange(len(table)) >= existing)
     keys = [("late", "ascending"), ("source_px_per_px", "descending"), ("blur", "descending")]
     keys += [(name, "ascending") for name in ("key", "source_path", "person_index")]
     ranked = pc.sort_indices(table.append_column("late", late), sort_keys=keys)
@@ -179,7 +179,7 @@ def words(hashes: Sequence[str]) -> Words:
 def _greedy(looks: _Looks, max_bits: int) -> Ints:
     """(N,) number of the best kept sample within the radius, −1 for a kept one.
 
-    Block by block: the block is settled pair by pair, then what it keeps drops its neighbours among all later
+    Block by block: the block is compared pair by pair, then what it keeps drops its neighbours among all later
     samples. Only kept samples search, so thousands of near-identical images cost no more than one.
     """
     keeper = np.full(len(looks.hashes), -1, np.int64)

@@ -42,7 +42,7 @@ def duplicate_groups(keys: Sequence[str], found: Mapping[int, Duplicate]) -> lis
 
 
 def scene_groups(
-    columns: Mapping[str, Sequence[Any]], faces: Floats | None = None, same_face: float = 1.0, settled: int = 0
+    columns: Mapping[str, Sequence[Any]], faces: Floats | None = None, same_face: float = 1.0, existing: int = 0
 ) -> list[str]:
     """For each sample the key of the best sample of the same person in the same scene; '' where it is the only one.
 
@@ -57,11 +57,11 @@ def scene_groups(
         columns: equally long sequences of the fields in `SCENE_COLUMNS`, and `proportions` as `PROPORTION`.
         faces: (N, D) face embeddings of any length, NaN or zeros in the rows of those who have none.
         same_face: least cosine of two of one person.
-        settled: the first so many samples come before all others, however good those are.
+        existing: samples at the start that come before all others, however good those are.
     """
     looks = np.asarray(columns["appearance"], np.float64).reshape(-1, len(REGIONS), 6)
     usable = np.abs(looks).sum(2).all(1)
-    order = best_first({name: columns[name] for name in RANK}, settled)
+    order = best_first({name: columns[name] for name in RANK}, existing)
     order = order[usable[order]]
     seen = Seen(
         looks, np.asarray(columns[PROPORTION], np.float64), words(columns["phash"]), words(columns["phash_mirror"]),

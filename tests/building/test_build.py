@@ -21,6 +21,7 @@ from phq.camera.convention import mirror_camera
 from phq.dataset.folder import WORK
 from phq.dataset.tar import read_member
 from phq.errors import ConfigError, InputError, OutputError
+from phq.pose.body import load_body
 from phq.schema import Sample
 
 
@@ -96,7 +97,7 @@ def test_people_of_one_photo_are_on_one_side_of_the_split(everything: BuildResul
 
 def test_the_record_of_the_run_names_weights_and_licences(everything: BuildResult):
     run = json.loads((everything.out / "run.json").read_text())
-    names = {"nanodet", "movenet", "blazepose-heavy", "orientation", "centerface"}
+    names = {"nanodet", "movenet", "blazepose-heavy", "orientation", "centerface", load_body().name}
     assert {w["name"] for w in run["weights"]} == names
     assert all(len(w["sha256"]) == 64 and w["licence"] for w in run["weights"])
     assert run["counts"]["photos"] == len(list(FOLDER.iterdir()))

@@ -247,7 +247,7 @@ def test_another_configuration_or_another_maker_is_refused(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"another configuration \(.*size"):
         made(source, out, size=128, extend=True)
     run = json.loads((out / "run.json").read_text())
-    (out / "run.json").write_text(json.dumps({k: v for k, v in run.items() if k != "plan"}))
+    (out / "run.json").write_text(json.dumps({k: v for k, v in run.items() if k != "command"}))
     with pytest.raises(OutputError, match="not made by phq build"):
         extended(source, out)
 

@@ -11,7 +11,7 @@ from phq.config.build import load_config
 from phq.curate.split import split
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
-from phq.decisions.rows import split_of
+from phq.decisions.split_groups import split_of
 from phq.errors import ConfigError, InputError
 
 COUNT = 60

@@ -24,8 +24,9 @@ from phq.curate.verify.kinds import KINDS, with_table
 from phq.curate.verify.repair import ROUNDS, repair
 from phq.curate.verify.report import Report
 from phq.curate.verify.verify import verify
+from phq.dataset.tables import rows_table
 from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
-from phq.decisions.rows import mark_duplicates
+from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.errors import InputError, OutputError
 
 DAMAGES = [*damaged_shards.DAMAGES, *damaged_tables.DAMAGES, *damaged_descriptions.DAMAGES]
@@ -259,7 +260,9 @@ def test_a_row_made_anew_says_whom_it_looks_like_as_the_build_did(tmp_path: Path
     looks = {name: best.row[name] for name in ("phash", "phash_mirror", "appearance")}
     worse = sound_sample(1, source_px_per_px=1.0, **looks)
     samples = sorted([best, worse, *map(sound_sample, range(2, 6))], key=lambda sample: str(sample.row["key"]))
-    mark_duplicates([sample.row for sample in samples], load_config("everything"))
+    likeness = compact(rows_table([sample.row for sample in samples], LIKENESS))
+    for number, fields in find_likeness(likeness, load_config("everything")).items():
+        samples[number].row.update(fields)
     assert worse.row["duplicate_of"] == worse.row["duplicate_group"] == best.row["duplicate_group"] == best.row["key"]
     write_sound(tmp_path, samples)
     before = files(tmp_path)

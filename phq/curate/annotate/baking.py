@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +15,11 @@ from phq.dataset.card import Card, stored_card
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
+from phq.dataset.run import run_record, source_record
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
-from phq.decisions.rows import Fields
 from phq.errors import OutputError
-from phq.pose.body_choice import EMBEDDED_LICENCE, EMBEDDED_SOURCE
+from phq.schema import Fields
 from phq.system.journal import recover
 from phq.system.version import __version__
 from phq.weights.licences import Model
@@ -75,7 +73,7 @@ def bake(
     if tombstones:
         write_tombstones(folder / TOMBSTONES, tombstones)
     carried = _carry_extra(folded, folder, {row["key"] for row in kept})
-    run = _run_record(folded, kept, rejects) | ({"overlays": carried} if carried else {})
+    run = _run_record(folded, kept, rejects, carried)
     write_dataset(folder, kept, rejects, folded.members, run, _card(folded))  # with its manifest the folder is done
     return Baked(folder, folded.names, len(kept), len(rejects), dict(folded.steps), carried)
 
@@ -92,34 +90,31 @@ def _own_card(run: Mapping[str, Any]) -> Card:
     if "card" in run:
         return stored_card(run)
     models = [Model(w["name"], w["purpose"], w["licence"], w["source"]) for w in run.get("weights", [])]
-    if "body" in run:
-        models.append(Model(run["body"]["name"], "body model", EMBEDDED_LICENCE, EMBEDDED_SOURCE))
     return Card("One-quarter headshots over 360°", __version__, tuple(models))
 
 
-def _run_record(folded: Folded, kept: Sequence[Fields], rejects: Iterable[Fields]) -> dict[str, Any]:
-    """Content of ``run.json``: that of the dataset, with what follows from the overlays."""
+def _run_record(
+    folded: Folded, kept: Sequence[Fields], rejects: Iterable[Fields], carried: Sequence[str]
+) -> dict[str, Any]:
+    """Content of ``run.json``; the dataset's own becomes its source."""
     old, abouts = folded.run, folded.abouts()
     reasons = Counter(str(row["reason"]) for row in rejects)
-    counts = old.get("counts", {})
-    in_words = isinstance(counts.get("rejected"), dict)
-    rejected = dict(sorted(reasons.items())) if in_words else reasons.total()
-    configs = [about["config"] for about in abouts if "config" in about]
-    weights = [w for record in (old, *abouts) for w in record.get("weights", [])]
-    before = {name: value for name, value in old.items() if name not in ("overlays", "card", "schema_version")}
-    return {
-        **before,
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "counts": {**counts, "kept": len(kept), "rejected": rejected},
-        "weights": list({json.dumps(w, sort_keys=True): w for w in weights}.values()),
-        **({"config": configs[-1]} if configs else {}),
-        "baked": {
+    counts = {"photos": 0, "people": 0, **old.get("counts", {})}
+    configs = [record["config"] for record in (old, *abouts) if record.get("config")]
+    return run_record(
+        "bake",
+        {**counts, "kept": len(kept), "rejected": dict(sorted(reasons.items()))},
+        config=configs[-1] if configs else None,
+        weights=[weight for record in (old, *abouts) for weight in record.get("weights", [])],
+        plan=old.get("plan", ""),
+        sidecar=old.get("sidecar"),
+        overlays=carried,
+        sources=[source_record(old)],
+        details={
             "overlays": [{"name": name, **about} for name, about in zip(folded.names, abouts, strict=True)],
             "migrations": dict(sorted(folded.steps.items())),
-            "version": old.get("version", ""),
         },
-    }
+    )
 
 
 def _carry_extra(folded: Folded, folder: Path, kept: set[str]) -> list[str]:

@@ -13,14 +13,13 @@ import pyarrow.parquet as pq
 
 from phq.curate.annotate.migrations import Migration, migrated
 from phq.dataset.folder import MANIFEST, REJECTS
-from phq.dataset.overlays import STORAGE, apply_overlays, names_up_to, overlay_file
+from phq.dataset.overlays import apply_overlays, names_up_to, overlay_file
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
-from phq.dataset.tar import MEMBERS
-from phq.decisions.rows import Fields
+from phq.dataset.tar import MEMBERS, STORAGE
 from phq.errors import InputError
-from phq.schema import DECISION, Row, Sample, make_sample, sample_to_json
+from phq.schema import DECISION, Fields, Row, Sample, make_sample, sample_to_json
 
 
 class Folded:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from phq.camera.convention import CONVENTION, WINDOW_CONVENTION
-from phq.decisions.rows import Fields
 from phq.errors import InputError
 from phq.quality.appearance import NUMBERS
-from phq.schema import PROVENANCE, SCHEMA_VERSION, Row
+from phq.schema import PROVENANCE, SCHEMA_VERSION, Fields, Row
 
 CONVENTIONS = ("", CONVENTION, WINDOW_CONVENTION)
 """Camera conventions that this version reads; '' is a reject that never got a camera."""

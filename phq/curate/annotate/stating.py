@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,9 +18,8 @@ from phq.curate.annotate.units import settled
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns as known_columns
-from phq.decisions.again import NEEDED, decide_again, revisable, thrown_out_row
-from phq.decisions.rows import Fields
-from phq.schema import DECISION, Row
+from phq.decisions.decision import NEEDED, decide_table, open_rows
+from phq.schema import DECISION, GROUPS, Fields, Row
 
 BATCH = 1024
 """Rows turned into Python objects at a time."""
@@ -64,11 +64,11 @@ def state(
     assert folder is not None
     thrown_out = _thrown_out(labels)
     before = {row["key"]: row for row in known_columns(samples, ["key", *DECISION]).to_pylist()}
+    now: Decisions = {}
     if "decisions" in selection.names:
         whole = _as_they_stand(folder, labels)
-        now = decide_again(whole, before.keys(), thrown_out, revisable(selection.names), config)
-    else:
-        now = {key: thrown_out_row(*why) for key, why in thrown_out.items()}
+        now = _decided(whole, before, thrown_out, selection, config)
+    now |= {key: _rejection(*why) for key, why in thrown_out.items()}
     after = {key: _settled(old, now.get(key, old)) for key, old in before.items()}
     columns = _changed(before, after, labels)
     written = columns or ["decision"]  # an overlay has at least one column; this one then says that nothing has changed
@@ -91,6 +91,34 @@ def _as_they_stand(folder: Path, labels: pa.Table | None) -> pa.Table:
         return whole
     new = [name for name in labels.column_names if name in NEEDED and name not in DECISION]
     return apply_overlays(whole, [labels.select(new)])
+
+
+def _decided(
+    table: pa.Table, asked: Decisions, thrown_out: Mapping[str, Any], selection: Selection, config: Config
+) -> Decisions:
+    """The decision on every sample that no stage has just rejected.
+
+    Args:
+        table: `NEEDED` of every stored sample, as it is now.
+        asked: by key, the samples to decide on; another that is rejected stays so, and no sample repeats it.
+        thrown_out: by key, the samples that a stage has just rejected.
+        selection: stages that have run again.
+        config: thresholds, and what counts as a duplicate.
+    """
+    table = table.filter(pc.invert(_is_one_of(table["key"], thrown_out)))
+    ours = pc.or_(_is_one_of(table["key"], asked), pc.equal(table["reason"], ""))
+    decisions = decide_table(table, open_rows(table, selection.names) & np.asarray(ours), config)
+    return dict(zip(table["key"].to_pylist(), decisions.to_pylist(), strict=True))
+
+
+def _is_one_of(column: pa.ChunkedArray, keys: Mapping[str, Any]) -> pa.ChunkedArray:
+    return pc.is_in(column, value_set=pa.array(list(keys), pa.string()))
+
+
+def _rejection(reason: str, detail: str) -> Fields:
+    """`DECISION` of a sample that a stage has rejected."""
+    no_score = {"score_name": "", "threshold": 0.0, "margin": 0.0}
+    return {"decision": "rejected", "reason": reason, "detail": detail, **no_score, **dict.fromkeys(GROUPS, "")}
 
 
 def _settled(old: Fields, new: Fields) -> Fields:

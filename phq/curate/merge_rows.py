@@ -1,25 +1,24 @@
-"""The rows of several datasets on their way into one."""
+"""The rows of several datasets, merged into one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from phq.config.build import Config
 from phq.curate.annotate.folding import encoded
-from phq.curate.target import COLUMNS, target_of_names
-from phq.curate.united import Source
-from phq.dataset.scrub import NAMING, Scrubber
+from phq.curate.merge_sources import Source
+from phq.curate.redaction_target import COLUMNS, target_of_names
+from phq.dataset.scrub import Scrubber
+from phq.dataset.tables import rows_table, without_storage
 from phq.dataset.tombstones import Tombstone, text_sha256
-from phq.decisions.components import components
-from phq.decisions.rows import Fields, mark_duplicates, without_storage
+from phq.decisions.likeness import LIKENESS, compact, find_likeness
+from phq.decisions.split_groups import LINKS, sides_of, split_groups
+from phq.schema import GROUPS, Fields
 
 
 class Rows:
-    """All rows, kept and rejected; the steps change them, in the order in which they stand here."""
+    """All rows, kept and rejected; the methods change them and are called in their order here."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.kept = [row for source in sources for row in source.kept]
@@ -27,13 +26,13 @@ class Rows:
         self._origin = {id(row): source for source in sources for row in source.kept}
         self._of_key: dict[str, Source] = {}
 
-    def obey(self, stones: Sequence[Tombstone]) -> int:
-        """Leave out what was redacted somewhere, and take its names out of the other rows' texts."""
+    def drop_redacted(self, stones: Sequence[Tombstone]) -> int:
+        """Leave out what any dataset has redacted, and remove its names from the other rows' texts."""
         hashes = {stone.key_sha256 for stone in stones}
         rows = [*self.kept, *self.rejects]
         if not hashes:
             return 0
-        table = pa.table({name: [row.get(name) for row in rows] for name in COLUMNS})
+        table = rows_table(rows, COLUMNS)
         names = {row.get(name, "") for row in rows for name in ("key", "source_sha256")}
         target = target_of_names(table, {name for name in names if name and text_sha256(name) in hashes})
         gone = {id(row) for row, goes in zip(rows, target.rows, strict=True) if goes}
@@ -41,10 +40,10 @@ class Rows:
         self.kept, self.rejects = ([row for row in part if id(row) not in gone] for part in (self.kept, self.rejects))
         for row in (*self.kept, *self.rejects) if gone else ():
             row["detail"] = scrubber.text(row.get("detail", ""))
-            row |= {name: "" if row.get(name) in target.keys else row.get(name, "") for name in NAMING}
+            row |= {name: "" if row.get(name) in target.keys else row.get(name, "") for name in GROUPS}
         return len(gone)
 
-    def once(self) -> int:
+    def drop_repeated(self) -> int:
         """Drop rows that an earlier dataset has too: the same person of the same photo in the same picture."""
         before = len(self.kept) + len(self.rejects)
         self.kept = _first(self.kept, _sample_id)
@@ -53,9 +52,11 @@ class Rows:
         self.rejects = _first([row for row in others if _person_id(row) not in people], _reject_id)
         return before - len(self.kept) - len(self.rejects)
 
-    def settle_duplicates(self, settings: Config) -> int:
-        """Throw out what shows the same as a better sample; rejects name the one that is kept."""
-        mark_duplicates(self.kept, settings)
+    def drop_duplicates(self, settings: Config) -> int:
+        """Reject each sample that shows the same as a better one; rejects name the one that is kept."""
+        likeness = compact(rows_table(self.kept, LIKENESS))
+        for number, fields in find_likeness(likeness, settings).items():
+            self.kept[number] |= fields
         gone = [row for row in self.kept if row["decision"] != "kept"]
         self.kept = [row for row in self.kept if row["decision"] == "kept"]
         stands_for = {row["key"]: row["duplicate_of"] for row in gone if row["key"] != row["duplicate_of"]}
@@ -67,12 +68,12 @@ class Rows:
 
     def join_splits(self) -> int:
         """Bring linked samples to one side; the number of those that moved."""
-        groups = components(self.kept)
-        in_train = np.array([row["split"] == "train" for row in self.kept], bool)
-        trained = np.bincount(groups, in_train) > 0 if len(groups) else np.zeros(0, bool)
-        moving = np.flatnonzero(trained[groups] & ~in_train)
-        for number in moving:
-            self.kept[number]["split"] = "train"
+        groups = split_groups(rows_table(self.kept, LINKS))
+        sides = sides_of(groups, [row["split"] for row in self.kept])
+        linked = [row for row, group in zip(self.kept, groups, strict=True) if sides[group] == "train"]
+        moving = [row for row in linked if row["split"] != "train"]
+        for row in moving:
+            row["split"] = "train"
         return len(moving)
 
     def sorted(self) -> tuple[list[Fields], list[Fields]]:

@@ -1,4 +1,9 @@
-"""A decision made an overlay."""
+"""A decision written as an overlay.
+
+A build with ``keep_rejects`` is a build without thresholds with its decision as an overlay: the rejected samples are
+stored like all others and can come back. ``phq decide`` revises it, ``phq bake`` writes the dataset without them, and
+`phq.dataset` does not show them.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +13,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from phq.config.build import Config
 from phq.dataset.overlays import check_name, check_taken, stack_names, write_overlay
+from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
-from phq.decisions.deciding import Decided
-from phq.decisions.rows import split_of
-from phq.decisions.split_groups import GROUPED_BY, split_groups
+from phq.decisions.decide import Decided, decide_with
+from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups
 from phq.errors import InputError
 from phq.schema import DECISION
+from phq.system.arrays import Bools, Ints
 from phq.system.version import __version__
 
+BUILD = "build"
+"""Name of the overlay that a build with ``keep_rejects`` writes; those of its extensions have a number behind it."""
 NEAR = 1e-5
 """Numbers this near, or so near in proportion, are the same."""
 
@@ -31,10 +39,10 @@ def free_name(decided: Decided, stem: str = "decide", bare: bool = False) -> str
 
 
 def apply(decided: Decided, name: str) -> int:
-    """Put the decision on top of the dataset as overlay `name`; the number of samples that it speaks of.
+    """Put the decision on top of the dataset as overlay `name`; the number of samples in it.
 
-    Only samples of which something changes are in it. One that enters and never had a split gets the one that a build
-    would have given it.
+    Only samples of which something changes are in it. One that enters and has no split yet goes where the samples are
+    that it is linked to, or else where a build would have put it.
 
     Raises:
         InputError: the dataset is not on this machine, or the name cannot be used or is taken.
@@ -57,7 +65,19 @@ def apply(decided: Decided, name: str) -> int:
     return len(rows)
 
 
-def _differs(decided: Decided, name: str) -> NDArray[np.bool_]:
+def apply_build_decision(folder: Path, config: Config) -> Decided:
+    """Decide by a build's own configuration on the dataset that it stored by `phq.config.build.Config.storing_all`.
+
+    Raises:
+        OutputError: the overlay cannot be written.
+    """
+    decided = decide_with(Dataset(folder, rejects=True), config)
+    if len(decided.before):
+        apply(decided, free_name(decided, BUILD, bare=True))
+    return decided
+
+
+def _differs(decided: Decided, name: str) -> Bools:
     before, after = decided.before[name], decided.after[name]
     if str(after.type) == "string":
         return np.asarray(pc.not_equal(pc.fill_null(before, "\0"), pc.fill_null(after, "\0")))
@@ -65,22 +85,21 @@ def _differs(decided: Decided, name: str) -> NDArray[np.bool_]:
     return np.asarray(~np.isclose(old, new, rtol=NEAR, atol=NEAR, equal_nan=True))
 
 
-def _rows(
-    decided: Decided, rows: NDArray[np.int64], written: list[str], splits: dict[int, str]
-) -> Iterator[dict[str, Any]]:
+def _rows(decided: Decided, rows: Ints, written: list[str], splits: dict[int, str]) -> Iterator[dict[str, Any]]:
     keys, sides = (decided.before[name].take(rows).to_pylist() for name in ("key", "split"))
     values = [decided.after[name].take(rows).to_pylist() for name in written]
-    for place, row in enumerate(rows.tolist()):
-        said = {"key": keys[place], **{name: column[place] for name, column in zip(written, values, strict=True)}}
-        yield said | {"split": splits.get(row, sides[place])} if splits else said
+    for number, row in enumerate(rows.tolist()):
+        said = {"key": keys[number], **{name: column[number] for name, column in zip(written, values, strict=True)}}
+        yield said | {"split": splits.get(row, sides[number])} if splits else said
 
 
 def _new_splits(decided: Decided) -> dict[int, str]:
     """By row the split of those that enter without one."""
-    missing = decided.entering & np.asarray(pc.equal(pc.fill_null(decided.before["split"], ""), ""))
-    if not missing.any():
+    splits = pc.fill_null(decided.before["split"], "")
+    missing = np.flatnonzero(decided.entering & np.asarray(pc.equal(splits, ""))).tolist()
+    if not missing:
         return {}
-    table = columns(decided.samples, GROUPED_BY).to_pylist()
-    groups = split_groups(table)
-    rows = np.flatnonzero(missing).tolist()
-    return {row: split_of(groups[table[row]["source_sha256"]], decided.config) for row in rows}
+    groups = split_groups(columns(decided.samples, LINKS))
+    sides = sides_of(groups, splits.to_pylist())
+    entering = assign_splits([groups[row] for row in missing], sides, decided.config)
+    return dict(zip(missing, entering, strict=True))

@@ -9,10 +9,10 @@ from typing import Any
 
 from phq.curate.annotate.folding import Folded
 from phq.curate.annotate.migrations import MIGRATIONS
-from phq.curate.people import number_people
+from phq.curate.person_numbers import number_people
 from phq.dataset.root import Root
-from phq.decisions.rows import Fields
 from phq.errors import InputError
+from phq.schema import Fields
 from phq.system.journal import recover
 
 _MUST_AGREE = {
