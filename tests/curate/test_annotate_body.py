@@ -30,8 +30,8 @@ from typer.testing import CliRunner
 from phq.camera.convention import VISIBLE_HEIGHT, world2cam
 from phq.cli import app
 from phq.curate.annotate.annotating import annotate
-from phq.curate.annotate.baking import bake
 from phq.curate.annotate.bodies import places_in_crop
+from phq.curate.bake import bake
 from phq.dataset.embedded import BODY_COLUMNS, bodies_of
 from phq.dataset.overlays import about_overlay, write_overlay
 from phq.dataset.reader import Dataset

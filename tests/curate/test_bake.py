@@ -17,8 +17,8 @@ from tiny_datasets import CARD, TinySample, write_tiny
 
 import phq
 from phq.config.build import load_config
-from phq.curate.annotate.baking import bake
-from phq.curate.annotate.migrations import MIGRATIONS, Migration, migrated
+from phq.curate.bake import bake
+from phq.curate.migrations import MIGRATIONS, Migration, migrated
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import open_overlay, write_overlay
 from phq.dataset.reader import Dataset
