@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phq.config.build import Config, load_config
+from phq.config.build import Config, load_config, stored_config
 from phq.errors import ConfigError
 
 
@@ -28,17 +27,7 @@ def settings_for(run: Mapping[str, Any], preset: str | None, file: Path | None, 
         return load_config(preset, file, sets)
     load_config("everything", None, sets)  # a mistake in `sets` is said as such
     try:
-        settings = load_config("everything", None, [*_as_sets(own), *sets])
+        return stored_config(own, sets)
     except ConfigError as error:
         why = "the configuration in run.json cannot be used by this version; give --preset or --config"
         raise ConfigError(f"{why} ({error})") from error
-    return settings.model_copy(update={"preset": str(own.get("preset", settings.preset))})
-
-
-def _as_sets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Every value that is set as ``key=value``; JSON's numbers, texts and lists are TOML's too."""
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _as_sets(value, f"{prefix}{name}.")
-        elif prefix + name != "preset" and value is not None:
-            yield f"{prefix}{name}={json.dumps(value)}"

@@ -30,6 +30,7 @@ from phq.decisions.overlay import apply
 from phq.detect.face_crop import HALF, embedding_to_text, packed, text_to_embedding, to_unit
 from phq.errors import ConfigError, InputError
 from phq.people import Person, Photo
+from phq.record import FaceIdentity
 from phq.schema import DECISION
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
@@ -127,9 +128,7 @@ class InventFaces(Invent):
         name = photo.path.read_text().split()[2]
         if name != "back":
             number = int(hashlib.sha256(photo.name.encode()).hexdigest()[:6], 16)
-            made.fields |= {
-                "face_embedding": embedding_to_text(face(name, seed=number)), "face_network": NETWORK,
-            }  # fmt: skip
+            made.identity = FaceIdentity(embedding_to_text(face(name, seed=number)), NETWORK)
         return made
 
 
