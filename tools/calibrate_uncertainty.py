@@ -85,7 +85,7 @@ def main(folders: list[Path]) -> None:
     write("flip_table.json", {"made_by": made_by, "face": face, "order": order})
     errors = np.abs([person_errors(t, row)["torso_yaw"] for t, row in pairs])
     facing = errors <= FLIP_DEG
-    features = np.stack([sigma.sigma_features(*(row[name] for name in EVIDENCE)) for _, row in pairs])[facing]
+    features = np.stack([sigma.sigma_features(row) for _, row in pairs])[facing]
     weights = fit_sigma(features, errors[facing])
     named = {key: round(float(w), 4) for key, w in zip(sigma.FEATURES, weights, strict=True)}
     write("sigma_table.json", {"made_by": f"{made_by}, {int((~facing).sum())} flipped left out", "weights": named})
