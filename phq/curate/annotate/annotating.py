@@ -112,7 +112,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
-    execution, used = local(workers), weights_used(settings, selection.places)
+    execution, used = local(workers), weights_used(settings, selection.slots)
     for line in (*selection.lines, *notices(used)):
         say(line)
     plan = _plan(samples, raw, settings, selection, chosen, foreign(used), say)
