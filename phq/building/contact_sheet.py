@@ -6,7 +6,6 @@ import io
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,11 +15,10 @@ from PIL.PngImagePlugin import PngInfo
 from phq.camera.convention import intrinsics
 from phq.pose.drawn import BODIES, Bodies
 from phq.pose.render import draw_body
-from phq.schema import SCHEMA_VERSION
+from phq.schema import SCHEMA_VERSION, Fields
 from phq.system.arrays import Floats, Image
 from phq.system.atomic import write_bytes
 
-Fields = dict[str, Any]
 TILE = 256
 COLUMNS = 4
 MOST = 24

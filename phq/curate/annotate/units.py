@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from phq.building.executors.contract import Refusal
 from phq.building.plan import Plan
 from phq.building.unit import BATCH_PHOTOS, UnitResult, table_path
-from phq.curate.annotate.views import Fields, StoredPerson, StoredPhoto
+from phq.curate.annotate.views import StoredPerson, StoredPhoto
 from phq.dataset.tables import arrow_schema, read_table
 from phq.errors import InputError
 from phq.people import Photo, Reject
 from phq.photos.discover import Found
-from phq.schema import column_kind, rounded
+from phq.schema import Fields, column_kind, rounded
 from phq.stages.pipeline import Pipeline
 from phq.system.atomic import atomic_write
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -19,9 +19,9 @@ from phq.people import Landmarks, Person, Photo, living
 from phq.photos.decode import Decoded
 from phq.photos.region import Region, between_centres
 from phq.record import Keypoints, Source
+from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 
-Fields = dict[str, Any]
 RAW, CROP, RECORD = "raw", "crop", "record"
 """What is looked at: the raw photo, the stored crop, no pixels at all."""
 RUNS = 3
