@@ -24,7 +24,6 @@ from phq.evaluate.pose import FLIP_DEG, person_errors
 from phq.evaluate.truth import Truth, matched
 from phq.quality import flip, sigma
 
-
 RIDGE = 0.02
 QUALITY = Path(flip.__file__).parent
 Pair = tuple[Truth, dict[str, Any]]
