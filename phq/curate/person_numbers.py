@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from phq.decisions.duplicates import SAME_BOX
-from phq.schema import BOX
+from phq.schema import BOX, Fields
 
-Fields = dict[str, Any]
 _Finding = tuple[int, str]
-"""One time that a photo was looked at: number of the dataset, recorded path."""
+"""One detection of a photo: number of the dataset, recorded path."""
 
 
 def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
@@ -19,7 +17,7 @@ def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
 
     Two datasets may have found different people in a photo, so that the first person of one is the second of the
     other. Boxes that coincide are one person. Where the numbers contradict each other all people of the photo are
-    numbered anew, from the left; where they do not, nothing changes.
+    numbered again, from the left; where they do not, nothing changes.
 
     Args:
         datasets: for each its rows, kept or rejected, with the fields of `phq.schema.Row`; rows without a box are
@@ -51,7 +49,7 @@ def _number(people: Sequence[tuple[_Finding, Fields]]) -> list[Fields]:
 
 
 def _clusters(people: Sequence[tuple[_Finding, Fields]]) -> list[list[Fields]]:
-    """Rows that are one person; one time that a photo was looked at gives each person one row."""
+    """Rows that are one person; each detection of a photo has one row of a person."""
     clusters: list[dict[_Finding, Fields]] = []
     for finding, row in people:
         fits = (c for c in clusters if finding not in c and _overlap(next(iter(c.values())), row) >= SAME_BOX)

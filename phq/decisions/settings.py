@@ -1,4 +1,4 @@
-"""The configuration that samples are annotated again with."""
+"""The configuration for deciding or annotating again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from phq.errors import ConfigError
 
 
 def settings_for(run: Mapping[str, Any], preset: str | None, file: Path | None, sets: Sequence[str]) -> Config:
-    """The preset or file that is named, else what the dataset was built with; `sets` over it.
+    """The given preset or file, else the configuration of the dataset; `sets` on top.
 
     Args:
-        run: content of ``run.json``; one without a configuration stands for the default preset.
+        run: content of ``run.json``; without a configuration, the default preset applies.
+        preset: name of a preset.
+        file: TOML file.
+        sets: ``key=value`` each.
 
     Raises:
         ConfigError: see `phq.config.build.load_config`.

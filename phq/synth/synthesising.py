@@ -28,7 +28,7 @@ from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 from phq.synth.portrait import coarse, draw_portrait
-from phq.synth.record import label_fields
+from phq.synth.record import pose_columns
 from phq.synth.stage import DrawPortraits, sample_index, sample_name
 from phq.synth.views import Spread
 from phq.system.version import __version__
@@ -141,8 +141,8 @@ def _pipeline(config: Config, spread: Spread) -> Pipeline:
 def _coarse_rows(kept: list[dict[str, Any]], config: Config, spread: Spread) -> Iterator[dict[str, Any]]:
     for row in kept:
         portrait = draw_portrait(config.seed, sample_index(row["source_path"]), spread)
-        fields = label_fields(portrait, coarse(portrait, spread.pose_noise), config.size)
-        yield {"key": row["key"], **{name: fields[name] for name in COARSE_COLUMNS}}
+        stated = pose_columns(portrait, coarse(portrait, spread.pose_noise), config.size)
+        yield {"key": row["key"], **{name: stated[name] for name in COARSE_COLUMNS}}
 
 
 def _card() -> Card:

@@ -119,7 +119,7 @@ def test_a_configuration_survives_json():
 
 
 def rows(section: type[BaseModel], prefix: str = "") -> list[str]:
-    """Lines of the table of settings in docs/training.md."""
+    """Lines of the table of settings in docs/train.md."""
     found = []
     for name, field in section.model_fields.items():
         if isinstance(field.default, BaseModel):
@@ -131,6 +131,6 @@ def rows(section: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def test_every_setting_is_in_the_table():
-    lines = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parents[2] / "docs" / "train.md").read_text(encoding="utf-8").splitlines()
     stages = [f"| `{name}` | {field.description} |" for name, field in Stage.model_fields.items()]
     assert [row for row in [*rows(Training), *stages] if row not in lines] == []
