@@ -28,7 +28,7 @@ class Layout:
         return count * self.side**2 * (3 * self.image + self.mask)
 
     def split(self, memory: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Views of the images, count × side × side × 3, and the masks, count × side × side; an absent kind has count 0."""
+        """Views of images, count × side × side × 3, and masks, count × side × side; an absent kind has count 0."""
         end = count * self.image * self.side**2 * 3
         images = memory[:end].view(-1, self.side, self.side, 3)
         return images, memory[end : self.size(count)].view(-1, self.side, self.side)

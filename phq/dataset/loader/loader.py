@@ -133,7 +133,7 @@ class Loader:
         self._loops += 1
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of the rest of the epoch; one loop at a time, as all share one position in the order.
+        """Batches of the rest of the epoch; one loop at a time, as all share one position.
 
         Raises:
             RuntimeError: another loop was begun since, or a state was loaded.
