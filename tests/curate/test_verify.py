@@ -11,17 +11,16 @@ import damaged_beside
 import damaged_shards
 import damaged_tables
 import pytest
-import typer
 from health_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
 from health_samples import sound_sample, sound_samples, write_sound
 from photographs import FOLDER
 from typer.testing import CliRunner
 
 from phq.building.build import build
-from phq.commands.verify import verify_command
+from phq.cli import app
 from phq.config.build import load_config
 from phq.curate.verify.kinds import KINDS, with_table
-from phq.curate.verify.repair import ROUNDS, repair
+from phq.curate.verify.repair import ROUNDS
 from phq.curate.verify.report import Report
 from phq.curate.verify.verify import verify
 from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
@@ -88,7 +87,7 @@ def test_every_damage_is_named_and_mended_if_it_can_be(folder: Path, damage: Dam
     file, key = damage.run(folder)
     if damage.mended:
         assert (damage.kind, file, key) in named(verify(folder, workers=1))
-    mended = repair(folder, workers=1)
+    mended = verify(folder, repair=True, workers=1)
     if damage.mended:
         assert mended.clean
         assert mended.repaired
@@ -145,7 +144,7 @@ def test_the_users_own_files_are_noted_and_kept_by_repair(folder: Path) -> None:
         (folder / name).write_bytes(content)
     text = (folder / "README.md").read_text("utf-8").replace("| train | 10 |", "| train | 9 |")
     (folder / "README.md").write_text(text + "\n## How we use it\n\nOften.\n", "utf-8")
-    report = repair(folder, workers=1)
+    report = verify(folder, repair=True, workers=1)
     assert report.clean
     assert len(report.notes) == len(mine)
     assert {name: files(folder)[name] for name in mine} == mine
@@ -155,7 +154,7 @@ def test_the_users_own_files_are_noted_and_kept_by_repair(folder: Path) -> None:
 def test_a_card_of_which_nothing_is_left_is_written_in_full(folder: Path) -> None:
     whole = (folder / "README.md").read_bytes()
     (folder / "README.md").write_bytes(b"\n")
-    assert repair(folder, workers=1).clean
+    assert verify(folder, repair=True, workers=1).clean
     assert (folder / "README.md").read_bytes() == whole
 
 
@@ -164,7 +163,7 @@ def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(folder: Path) -> N
     with edited_bytes(folder / PAIR) as content:
         content[place(folder, FIRST, "jpg")[0] + 700] ^= 1
         content[-1] = 1
-    report = repair(folder, workers=1)
+    report = verify(folder, repair=True, workers=1)
     assert {v.kind for v in report.violations} == {"key_wrong", "checksum_differs"}
     assert (folder / "croissant.json").read_bytes() == stated
 
@@ -173,21 +172,21 @@ def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(folder: Path) -> N
 def test_what_says_that_something_is_missing_stays(folder: Path, name: str) -> None:
     next(damage for damage in DAMAGES if damage.name == name).run(folder)
     before = files(folder)
-    assert not repair(folder, workers=1).clean
+    assert not verify(folder, repair=True, workers=1).clean
     assert files(folder) == before
 
 
 def test_a_manifest_is_not_rebuilt_without_a_shard(folder: Path) -> None:
     (folder / PAIR).unlink()
     (folder / "manifest.parquet").unlink()
-    assert "manifest_missing" in {v.kind for v in repair(folder, workers=1).violations}
+    assert "manifest_missing" in {v.kind for v in verify(folder, repair=True, workers=1).violations}
     assert not (folder / "manifest.parquet").exists()
 
 
 def test_a_redacted_sample_does_not_come_back(folder: Path) -> None:
     write_rows(folder, [row for row in rows_of(folder) if row["key"] != SECOND])
     write_tombstones(folder / "tombstones.parquet", [Tombstone(text_sha256(SECOND), "2024-01-01", "")])
-    report = repair(folder, workers=1)
+    report = verify(folder, repair=True, workers=1)
     assert {"tombstone_alive", "sample_unlisted"} <= {v.kind for v in report.violations}
     assert SECOND not in [row["key"] for row in rows_of(folder)]
 
@@ -195,9 +194,9 @@ def test_a_redacted_sample_does_not_come_back(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["nothing", "empty"])
 def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    for look in (verify, repair):
+    for repair in (False, True):
         with pytest.raises(InputError, match=name):
-            look(tmp_path / name)
+            verify(tmp_path / name, repair=repair)
 
 
 def test_several_row_groups_and_samples_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,9 +226,7 @@ def test_the_document_has_the_table_of_the_code() -> None:
 
 
 def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(verify_command)
-    arguments = [str(folder), "--workers", "1", "--json", str(tmp_path / "report.json")]
+    arguments = ["verify", str(folder), "--workers", "1", "--json", str(tmp_path / "report.json")]
     done = CliRunner().invoke(app, arguments)
     assert (done.exit_code, "clean" in done.output) == (0, True)
     with edited_bytes(folder / PAIR) as content:
@@ -245,10 +242,8 @@ def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path:
 
 
 def test_a_file_that_is_no_report_is_not_written_over(folder: Path) -> None:
-    app = typer.Typer()
-    app.command()(verify_command)
     before = files(folder)
-    done = CliRunner().invoke(app, [str(folder), "--workers", "1", "--json", str(folder / "run.json")])
+    done = CliRunner().invoke(app, ["verify", str(folder), "--workers", "1", "--json", str(folder / "run.json")])
     assert isinstance(done.exception, OutputError)
     assert files(folder) == before
 
@@ -266,5 +261,5 @@ def test_a_row_made_anew_says_whom_it_looks_like_as_the_build_did(tmp_path: Path
     lost = {"best": [best], "worse": [worse], "both": [best, worse]}[gone]
     keys = [sample.row["key"] for sample in lost]
     write_rows(tmp_path, [row for row in rows_of(tmp_path) if row["key"] not in keys])
-    assert repair(tmp_path, workers=1).clean
+    assert verify(tmp_path, repair=True, workers=1).clean
     assert files(tmp_path) == before

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
-from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 
-from phq.dataset.derived import is_drawn
-from phq.errors import MissingExtraError, OutputError
+from phq.dataset.derived import check_drawing, signed_png
+from phq.errors import MissingExtraError
 from phq.reasons import RULES
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Doubles
@@ -36,13 +35,15 @@ _ACROSS = 4
 
 
 def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Path]:
-    """Write directions, heads, scores, reasons and bodies as PNG; the files.
+    """Write directions, heads, scores, reasons and bodies as PNG; the paths of the files.
 
     Args:
-        folder: made if it is not there. content: what the page shows, see `phq.view.report.content`.
+        folder: made if needed.
+        rows: of the dataset.
+        content: of the page, see `phq.view.report.content`.
 
     Raises:
-        OutputError: a file that phq did not draw is in the way, or one cannot be written.
+        OutputError: a file exists and phq did not draw it, or one cannot be written.
     """
     drawn = {
         "directions": _png(_density(rows, ("camera_yaw_deg", "camera_pitch_deg"), (180.0, 60.0), wrap=True)),
@@ -53,8 +54,7 @@ def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Pat
     }
     files = {folder / f"{name}.png": picture for name, picture in drawn.items()}
     for path in files:
-        if path.exists() and not is_drawn(path):
-            raise OutputError(f"{path} already exists and phq did not draw it; choose another folder")
+        check_drawing(path, ".png")
     for path, picture in files.items():
         write_bytes(path, picture)
     return list(files)
@@ -152,10 +152,7 @@ def _bodies(content: dict[str, Any]) -> bytes:
     for column, group in enumerate(content["around"]):
         for place, tile in enumerate(_tiles(group)):
             sheet.paste(tile, (column * TILE, place * TILE))
-    stream, signature = io.BytesIO(), PngInfo()
-    signature.add_text("Software", SCHEMA_VERSION)
-    sheet.save(stream, "PNG", pnginfo=signature)
-    return stream.getvalue()
+    return signed_png(np.asarray(sheet))
 
 
 def _tiles(group: dict[str, Any]) -> Iterator[Pil.Image]:
