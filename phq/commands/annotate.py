@@ -26,7 +26,7 @@ from phq.commands.output import Json, report
 
 if TYPE_CHECKING:
     from phq.curate.annotate.annotating import Annotated as Result
-    from phq.curate.annotate.baking import Baked
+    from phq.curate.bake import Baked
 
 
 class GroupName(str, Enum):
@@ -144,7 +144,7 @@ def bake_command(
     json: Json = None,
 ) -> None:
     """Write a new dataset with the overlays folded in, in today's format."""
-    from phq.curate.annotate.baking import bake
+    from phq.curate.bake import bake
 
     done = bake(dataset, out, revision=revision)
     report("bake", done, _baked_lines(done), json)

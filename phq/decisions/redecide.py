@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.decisions.applying import apply as write_decision
-from phq.decisions.applying import free_name
-from phq.decisions.deciding import Decided, decide_dataset
+from phq.decisions.decide import Decided, decide_dataset
+from phq.decisions.overlay import apply as write_decision
+from phq.decisions.overlay import free_name
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def decide(
 
     Args:
         dataset: a folder.
-        preset: see `phq.decisions.deciding.decide_dataset`, as `config` and `sets`.
+        preset: see `phq.decisions.decide.decide_dataset`, as `config` and `sets`.
         config: TOML file over the preset.
         sets: ``key=value`` each.
         apply: write the decision as an overlay; without, nothing is written.

@@ -17,8 +17,9 @@ from tqdm import tqdm
 from phq.curate.annotate.raw_photos import find_photos
 from phq.dataset.embedded import bodies_of
 from phq.dataset.item import Item
-from phq.dataset.overlays import LATEST, STORAGE, open_overlay
+from phq.dataset.overlays import LATEST, open_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.tar import STORAGE
 from phq.errors import InputError, OutputError
 from phq.exchange import fiftyone_labels as labels
 from phq.exchange.fiftyone_schema import metadata_document

@@ -126,10 +126,10 @@ class Pipeline:
         return photos
 
     def each(self, photos: list[Photo]) -> Iterator[Photo]:
-        """The photos, carried through every stage; each is let go of when the next is asked for."""
+        """The photos, carried through every stage; each is released when the next is asked for."""
         for photo in self.run(photos):
             yield photo
-            photo.let_go()
+            photo.release()
 
 
 def _nobody_listens(_: int) -> None:

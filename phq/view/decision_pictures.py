@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from phq.dataset.derived import check_drawing, signed_png
-from phq.decisions.deciding import Decided
+from phq.decisions.decide import Decided
 from phq.decisions.moves import lines, reasons_of
 from phq.system.arrays import Image
 from phq.system.atomic import write_bytes

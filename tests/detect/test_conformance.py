@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures are imported
 """Every back end that can be opened here keeps to its protocol, and the suite that says so finds faults."""
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from photographs import FOLDER, pixels
-from tiny_networks import DATA, pulled, tiny_cache  # noqa: F401
+from bundled_photos import FOLDER, pixels
+from tiny_networks import DATA
 from typer.testing import CliRunner
 
 from phq.align.mask_from_landmarks import LandmarkMask

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curated import files, overlay, person, reject_of, write
+from curated_datasets import files, overlay, person, reject_of, write
 from PIL import Image
 
 from phq.dataset.reader import Dataset
@@ -42,7 +42,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+def photographed(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
     samples = [in_photo(1, photos / "a.png"), in_photo(2, photos / "b.png", face_found=False)]
     early = {name: samples[0].row[name] for name in ("source_path", "source_sha256", "image_width", "image_height")}
     early |= {"box_x0": 0.0, "box_y0": 0.0, "box_x1": 40.0, "box_y1": 30.0, "detection_score": 0.5, "person_index": 2}
@@ -101,14 +101,14 @@ def check_documented(out: Path) -> None:
         assert max(max(edge) for edge in skeleton["edges"]) < len(skeleton["labels"])
 
 
-def test_crops(folder: Path, tmp_path: Path) -> None:
+def test_crops(photographed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = export_fiftyone(folder, out)
+    done = export_fiftyone(photographed, out)
     assert (done.samples, done.people, done.missing) == (2, 2, 0)
     check_documented(out)
     metadata, content = exported(out)
     by_key = {sample["key"]: sample for sample in content["samples"]}
-    dataset = Dataset(folder)
+    dataset = Dataset(photographed)
     for item in dataset:
         sample = by_key[item.key]
         assert (out / sample["filepath"]).read_bytes() == item.read("jpg")
@@ -126,9 +126,9 @@ def test_crops(folder: Path, tmp_path: Path) -> None:
     assert metadata["default_mask_targets"] == {"255": "person"}
 
 
-def test_photos(folder: Path, photos: Path, tmp_path: Path) -> None:
+def test_photos(photographed: Path, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = export_fiftyone(folder, out, photos=photos)
+    done = export_fiftyone(photographed, out, photos=photos)
     assert (done.samples, done.people, done.missing) == (2, 4, 0)
     check_documented(out)
     samples = {Path(sample["filepath"]).name: sample for sample in exported(out)[1]["samples"]}
@@ -148,10 +148,10 @@ def test_photos(folder: Path, photos: Path, tmp_path: Path) -> None:
     assert not list(out.rglob("*.jpg"))
 
 
-def test_joints_are_where_the_camera_of_the_record_sees_them(folder: Path, photos: Path, tmp_path: Path) -> None:
+def test_joints_are_where_the_camera_of_the_record_sees_them(photographed: Path, photos: Path, tmp_path: Path) -> None:
     """The body's joints in the crop and in the photo are the same points."""
-    export_fiftyone(folder, tmp_path / "crops")
-    export_fiftyone(folder, tmp_path / "photos", photos=photos)
+    export_fiftyone(photographed, tmp_path / "crops")
+    export_fiftyone(photographed, tmp_path / "photos", photos=photos)
     on_crop = next(s for s in exported(tmp_path / "crops")[1]["samples"] if s["key"] == person(1).row["key"])
     on_photo = next(s for s in exported(tmp_path / "photos")[1]["samples"] if s["source_path"] == "a.png")
     a = np.array(on_crop["joints"]["keypoints"][0]["points"])
@@ -167,25 +167,25 @@ def test_what_was_never_measured_is_left_out(tmp_path: Path) -> None:
     assert sample["landmarks"]["keypoints"] == sample["joints"]["keypoints"] == []
 
 
-def test_the_same_call_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    export_fiftyone(folder, tmp_path / "one")
-    export_fiftyone(folder, tmp_path / "two")
+def test_the_same_call_gives_the_same_bytes(photographed: Path, tmp_path: Path) -> None:
+    export_fiftyone(photographed, tmp_path / "one")
+    export_fiftyone(photographed, tmp_path / "two")
     assert files(tmp_path / "one") == files(tmp_path / "two")
 
 
-def test_part_of_a_dataset_and_part_of_the_photos(folder: Path, photos: Path, tmp_path: Path) -> None:
-    assert export_fiftyone(folder, tmp_path / "part", where="source_path = 'a.png'").samples == 1
+def test_part_of_a_dataset_and_part_of_the_photos(photographed: Path, photos: Path, tmp_path: Path) -> None:
+    assert export_fiftyone(photographed, tmp_path / "part", where="source_path = 'a.png'").samples == 1
     (tmp_path / "some").mkdir()
     (tmp_path / "some" / "renamed.png").write_bytes((photos / "b.png").read_bytes())
-    done = export_fiftyone(folder, tmp_path / "out", photos=tmp_path / "some")
+    done = export_fiftyone(photographed, tmp_path / "out", photos=tmp_path / "some")
     assert (done.samples, done.missing) == (1, 1)
 
 
-def test_what_cannot_be_done(folder: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_done(photographed: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no samples to export"):
-        export_fiftyone(folder, tmp_path / "none", where="false")
+        export_fiftyone(photographed, tmp_path / "none", where="false")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="already exists"):
-        export_fiftyone(folder, tmp_path / "full")
+        export_fiftyone(photographed, tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]

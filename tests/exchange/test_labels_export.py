@@ -9,10 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from camera_vectors import VECTORS
-from hypothesis import given
-from hypothesis import strategies as st
-from label_sets import (
+from camera_label_datasets import (
     MARKS,
     SIDE,
     UpstreamLoader,
@@ -22,6 +19,9 @@ from label_sets import (
     head_points,
     write_cameras,
 )
+from camera_vectors import VECTORS
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_samples import BLURRED, COUNT, HOSTILE, Page, report_dataset, report_samples
-from shard_samples import CARD
+from report_dataset import BLURRED, COUNT, HOSTILE, Page, report_dataset, report_samples
+from tiny_datasets import CARD
 from typer.testing import CliRunner
 
 from phq.cli import app

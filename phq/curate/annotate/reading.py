@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-import numpy as np
-
 from phq.config.build import Read
 from phq.curate.annotate.groups import Selection
 from phq.curate.annotate.restored import restored_face, restored_fit
@@ -30,10 +25,11 @@ from phq.dataset.reader import Dataset
 from phq.people import Photo
 from phq.photos.decode import Decoded, PhotoRejectError, decode
 from phq.pose.body import load_body
+from phq.record import BodyLabel
 
 
 class ReadStored:
-    """Gives every stored person a view, and the fields of the record."""
+    """Gives every stored person a view, and the parts of the record."""
 
     name = "read"
 
@@ -65,8 +61,8 @@ class ReadStored:
         row = item.row
         view = self._view(item, row, decoded)
         person = person_in(row, view)
-        if row["body_model"] != load_body().name:
-            person.fields |= {name: np.asarray(v) if isinstance(v, list) else v for name, v in self._own_body(row)}
+        if row["body_model"] != load_body().name:  # the stages know the embedded body alone: its labels replace these
+            person.body = BodyLabel.of(row | (self.embedded.of(row) or {}))
         if self.selection.crop_pixels:
             person.crop = cut_again(row, view.pixels) if view.kind == RAW and view.pixels is not None else item.image
             person.crop_mask = item.mask
@@ -75,10 +71,6 @@ class ReadStored:
         if "face" not in self.selection.names:
             person.face = restored_face(person)
         return person
-
-    def _own_body(self, row: Fields) -> Iterable[tuple[str, Any]]:
-        """The stages know the embedded body alone, so where the record is of another, its labels stand in."""
-        return (self.embedded.of(row) or {}).items()
 
     def _view(self, item: Item, row: Fields, decoded: Decoded | None) -> View:
         raw = raw_view(row, decoded) if decoded else None

@@ -8,7 +8,7 @@ from phq.camera.convention import RADIUS, unit
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.curate.annotate.views import StoredPerson
 from phq.curate.annotate.window import neck_in_picture
-from phq.people import Face, TorsoFit
+from phq.people import Face, TorsoFit, known
 from phq.photos.region import apply_affine
 from phq.pose.body import load_body
 from phq.schema import SMPL_JOINTS
@@ -28,23 +28,22 @@ def torso_from_camera(cam2world: Floats) -> Floats:
 
 def restored_fit(person: StoredPerson) -> TorsoFit:
     """The fit that the record was made of."""
-    fields, row = person.fields, person.row
-    torso = torso_from_camera(fields["cam2world"])
-    pose = np.reshape(fields["smpl_pose"], (24, 3))
-    joints = {name: pose[i] for i, name in enumerate(SMPL_JOINTS) if name != "pelvis"}
+    row, camera, body = person.row, known(person.camera), known(person.body)
+    torso = torso_from_camera(camera.cam2world)
+    joints = {name: body.smpl_pose[i] for i, name in enumerate(SMPL_JOINTS) if name != "pelvis"}
     neck, head = rotvec_to_rotmat(np.stack([joints["neck"], joints["head"]]))
-    place = neck_in_picture(fields["cam2world"], fields["intrinsics"]) * row["image_size"]
-    neck_px = apply_affine(fields["crop_to_source"], place)
-    scale = row["crop_side_px"] * fields["intrinsics"][0, 0] / RADIUS
-    of_another = fields["body_model"] not in ("", load_body().name)  # whose numbers mean other things
-    betas = np.zeros(10) if of_another else np.asarray(fields["smpl_betas"], float)
+    place = neck_in_picture(camera.cam2world, camera.intrinsics) * row["image_size"]
+    neck_px = apply_affine(known(person.frame).crop_to_source, place)
+    scale = row["crop_side_px"] * camera.intrinsics[0, 0] / RADIUS
+    of_another = body.body_model not in ("", load_body().name)  # whose numbers mean other things
+    betas = np.zeros(10) if of_another else np.asarray(body.smpl_betas, float)
     return TorsoFit(torso, torso @ neck @ head, neck_px, float(scale), row["reprojection_error"], joints, betas)
 
 
 def restored_face(person: StoredPerson) -> Face | None:
     """The face that the record has, photo pixels; None where none was found at the head."""
-    row = person.row
-    if not row["face_found"]:
+    stored = known(person.head_face)
+    if not stored.face_found:
         return None
-    stored = Face(row["face_score"], np.asarray(row["face_box"]), np.reshape(row["face_points"], (5, 2)))
-    return stored.moved(person.fields["crop_to_source"])
+    in_crop = Face(stored.face_score, stored.face_box, stored.face_points)
+    return in_crop.moved(known(person.frame).crop_to_source)

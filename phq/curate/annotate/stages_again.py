@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from phq.curate.annotate.views import StoredPerson, stored_people, stored_runs
 from phq.curate.annotate.window import state_camera, to_own_picture
-from phq.people import Face, Person, Photo
+from phq.people import Face, Person, Photo, known
 from phq.photos.region import invert_affine
 from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
+from phq.quality.head_face import head_centre, head_face
 from phq.quality.sigma import yaw_sigma_deg
-from phq.stages.find_face import StoreFace, face_fields
+from phq.record import Agreement, FaceIdentity, HeadFace, Orientation, Uncertainty
+from phq.stages.find_face import StoreFace
 from phq.stages.find_landmarks import FindLandmarks
 from phq.stages.fit_body import FitBody
 from phq.stages.score_person import ScorePerson
@@ -43,26 +45,27 @@ class FitBodyAgain(FitBody):
         super().process(photos)
         for person in stored_people(photos):
             if person.keeps_landmarks:
-                person.fields |= doubts(person)
+                state_doubts(person)
 
 
-def doubts(person: StoredPerson) -> dict[str, object]:
-    """What the record says of how the runs agreed, which is not to be seen in a crop; of the rest, the worse."""
-    row, fields = person.row, person.fields
-    agreement = {name: row[name] for name in ("pass_disagreement_deg", "flip_disagreement_deg")}
-    spread = {name: max(fields[name], row[name]) for name in ("orientation_sigma_deg", "orientation_p_flip")}
-    return agreement | spread
+def state_doubts(person: StoredPerson) -> None:
+    """Keep the record's agreement of the runs, which a crop does not show; of the other doubts, the larger."""
+    person.agreement, before, now = Agreement.of(person.row), Orientation.of(person.row), known(person.orientation)
+    person.orientation = replace(
+        now,
+        orientation_sigma_deg=max(now.orientation_sigma_deg, before.orientation_sigma_deg),
+        orientation_p_flip=max(now.orientation_p_flip, before.orientation_p_flip),
+    )
 
 
 class ScoreAgain(ScorePerson):
-    """Without the score that takes a network: picture and mask are fixed, and so is a second face in them."""
+    """Scores of the stored pixels; a second face in them, and other people, are as fixed as they are."""
 
     def setup(self) -> None:
         """Nothing to load."""
 
-    def faces_scores(self, person: Person) -> dict[str, object]:
-        """None."""
-        return {}
+    def score_labels(self, person: Person) -> None:
+        """Left to `StateUncertainty`."""
 
 
 class StateForStored:
@@ -86,17 +89,16 @@ class StoreFaceInStored(StoreFace):
         """Every person whose face was looked for."""
         for person in stored_people(photos):
             if person.face is not None:
-                person.fields |= stored_face_fields(person, person.face)
+                person.head_face, person.identity = stored_face(person, person.face), FaceIdentity()
 
 
-def stored_face_fields(person: StoredPerson, face: Face) -> dict[str, object]:
-    """Record fields of a face in photo pixels."""
-    stored = face.moved(invert_affine(person.fields["crop_to_source"]))
-    own = stored.moved(to_own_picture(person.fields["intrinsics"], person.fields["image_size"]))
-    fields = face_fields(own, person)
-    if fields["face_found"]:
-        fields |= {"face_box": stored.box, "face_points": stored.points.ravel()}
-    return fields
+def stored_face(person: StoredPerson, face: Face) -> HeadFace:
+    """The record's part about a face in photo pixels."""
+    frame, camera = known(person.frame), known(person.camera)
+    stored = face.moved(invert_affine(frame.crop_to_source))
+    own = stored.moved(to_own_picture(camera.intrinsics, frame.image_size))
+    found = head_face(own, frame.image_size, head_centre(camera.cam2world, known(person.body).neck_head_pose))
+    return replace(found, face_box=stored.box, face_points=stored.points) if found.face_found else found
 
 
 class StateUncertainty:
@@ -110,7 +112,7 @@ class StateUncertainty:
     def process(self, photos: list[Photo]) -> None:
         """Every living person."""
         for person in stored_people(photos):
-            fields = person.fields
-            fields |= {"head_outside": head_outside(fields), "hand_on_head": hand_on_head(fields)}
-            if fields["orientation_sigma_deg"] > 0:
-                fields |= {"p_flip": p_flip(fields), "yaw_sigma_deg": yaw_sigma_deg(fields)}
+            outside, hand = head_outside(person), hand_on_head(person)
+            person.obstruction = replace(known(person.obstruction), head_outside=outside, hand_on_head=hand)
+            if known(person.orientation).orientation_sigma_deg > 0:
+                person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person))

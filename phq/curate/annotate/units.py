@@ -114,7 +114,8 @@ def _rows_of(photo: Photo, columns: Sequence[str]) -> list[Fields]:
 def _row_of(person: StoredPerson, fault: Reject | None, columns: Sequence[str]) -> Fields:
     """What is now said of a person; of one who was thrown out, what was said before, and the reason."""
     reject = person.rejected or fault
-    said = {} if reject else {name: settled(name, person.fields[name], person.row[name]) for name in columns}
+    now = person.record()
+    said = {} if reject else {name: settled(name, now[name], person.row[name]) for name in columns}
     changed = [name for name, value in said.items() if value != person.row[name]]
     before = {name: person.row[name] for name in columns}
     why = {"reason": reject.reason, "detail": reject.detail} if reject else {"reason": "", "detail": ""}

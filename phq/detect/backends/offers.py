@@ -8,6 +8,7 @@ A package adds a back end to a place by an entry point in the group ``phq.PLACE`
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -83,6 +84,18 @@ def weights_of(place: str, word: str) -> tuple[Any, ...]:
     """
     cls = _chosen(place, word)
     return tuple(cls.weights(split_word(word)[1])) if cls else ()
+
+
+def network_id(place: str, word: str) -> str:
+    """A back end and the beginning of a hash of its weights, as the column ``face_network`` states it.
+
+    Embeddings can be compared if, and only if, they are of one network; where the file lies does not matter.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+    """
+    digests = "".join(weight.sha256 for weight in weights_of(place, word))
+    return f"{split_word(word)[0]}:{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
 
 
 def wants_of(place: str, word: str) -> Resources:
