@@ -15,7 +15,7 @@ from phq.errors import ConfigError
 
 if TYPE_CHECKING:
     from phq.curate.merge import Merged
-    from phq.curate.split import Divided
+    from phq.curate.split import Division
 
 
 class By(str, Enum):
@@ -119,7 +119,7 @@ def split_command(
     report("split", done, _split_lines(done), json)
 
 
-def _split_lines(done: Divided) -> Iterator[str]:
+def _split_lines(done: Division) -> Iterator[str]:
     total = sum(done.sizes.values())
     sizes = "   ".join(f"{part} {count} ({count / total:.1%})" for part, count in done.sizes.items())
     yield f"overlay {done.name}   {sizes}   {done.moved} moved"
