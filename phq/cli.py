@@ -12,6 +12,7 @@ from phq.commands import annotate, build, curate, exchange, gan, look, networks
 from phq.commands.ending import (
     CONTINUES,
     LEFTOVERS,
+    REPAIRS,
     RESTARTS,
     TRAINING,
     UNCHANGED,
@@ -46,7 +47,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "bake": (annotate.bake_command, RESTARTS),
     },
     "Curate": {
-        "verify": (curate.verify_command, WHOLE_CHANGE),
+        "verify": (curate.verify_command, REPAIRS),
         "redact": (curate.redact_command, WHOLE_CHANGE),
         "merge": (curate.merge_command, RESTARTS),
         "split": (curate.split_command, WHOLE_CHANGE),

@@ -35,7 +35,8 @@ RESTARTS = "the new dataset is incomplete, and the same command starts again fro
 TRAINING = "the run is as its last checkpoint left it, and continues from there with --resume"
 WHOLE_CHANGE = "the dataset has either the whole change or nothing of it"
 WHOLE_FILES = "each file is either complete or as it was before"
-LEFTOVERS = "files that are already written stay; the same command needs another --out, or an empty one"
+LEFTOVERS = "a folder keeps the files that are already written: empty it, or choose another, to start again"
+REPAIRS = "nothing was changed but by repairs, each of which is either complete or was not made"
 UNCHANGED = "nothing was changed"
 _REPEATED = (CONTINUES, RESTARTS)
 """Sentences that the command line follows, to be copied."""

@@ -244,9 +244,7 @@ def test_the_command_says_it_in_lines_json_and_exit_code(sound_copy: Path, tmp_p
 
 def test_a_file_that_is_no_report_is_not_written_over(sound_copy: Path) -> None:
     before = files(sound_copy)
-    done = CliRunner().invoke(
-        app, ["verify", str(sound_copy), "--json", str(sound_copy / "run.json")]
-    )
+    done = CliRunner().invoke(app, ["verify", str(sound_copy), "--json", str(sound_copy / "run.json")])
     assert isinstance(done.exception, OutputError)
     assert files(sound_copy) == before
 

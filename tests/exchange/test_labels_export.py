@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -249,6 +250,17 @@ def test_photos_are_found_by_their_content(dataset, tmp_path):
     with pytest.raises(InputError, match="sha256"):
         export_labels(dataset, tmp_path / "c.zip", "eg3d", photos=tmp_path / "elsewhere")
     assert not list(tmp_path.glob("c*"))
+
+
+def test_a_dataset_at_a_url_gives_the_same_bytes(dataset, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    url = f"memory://{uuid4().hex}"
+    remote, folder = fsspec.core.url_to_fs(url)
+    remote.put(f"{dataset}/", f"{folder}/", recursive=True)
+    for name in ("local", "remote"):
+        export_labels(dataset if name == "local" else url, tmp_path / f"{name}.zip", "panohead")
+    for suffix in (".zip", "-mask.zip"):
+        assert (tmp_path / f"local{suffix}").read_bytes() == (tmp_path / f"remote{suffix}").read_bytes()
 
 
 def test_what_lies_beyond_the_crop_is_counted(dataset, tmp_path):
