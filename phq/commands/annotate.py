@@ -88,7 +88,8 @@ def _annotated_lines(done: Result) -> Iterator[str]:
     yield f"\nsamples {done.samples}   groups {', '.join(done.groups)}"
     for kind, count in done.kinds.items():
         yield f"  {count:6d}  {kinds[kind]}"
-    for text, counts in (("thrown out", changes.thrown_out), ("left", changes.left), ("entered", changes.entered)):
+    moves = (("rejected by a stage", changes.thrown_out), ("left", changes.left), ("entered", changes.entered))
+    for text, counts in moves:
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
             yield f"  {count:6d}  {text}: {reason}"
     yield f"columns that change: {', '.join(changes.columns) or 'none'}"

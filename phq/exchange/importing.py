@@ -73,7 +73,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
     """Make a phq dataset of a zip or folder with ``dataset.json``; an interrupted import is continued.
 
     Each picture is stored as it is (as JPEG), and its label becomes a phq camera, see `phq.exchange.formats`; what
-    such a set does not know is stated as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png``
+    such a set does not know is marked as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png``
     beside ``NAME.png``) are rejects: a loader mirrors, and in two splits they would leak. Exact copies are rejects too,
     look-alikes are marked; no threshold is applied.
 

@@ -95,8 +95,8 @@ def _directions(main: Axes, top: Axes, shares: dict[str, float]) -> None:
     main.set_xticks(range(-180, 181, 30))
     for at in (-120, -60, 60, 120):
         main.axvline(at, color=_GREY, linewidth=0.8, linestyle=":")
-    said = ", ".join(f"{name} {shares[name]:.1%}" for name in ("front", "side", "back"))
-    top.set_title(f"{said}; behind the shoulders {shares['behind']:.1%}", fontsize=9)
+    text = ", ".join(f"{name} {shares[name]:.1%}" for name in ("front", "side", "back"))
+    top.set_title(f"{text}; behind the shoulders {shares['behind']:.1%}", fontsize=9)
 
 
 def _scores(rows: Rows) -> Figure:
@@ -132,7 +132,7 @@ def _histogram(axes: Axes, rows: Rows, name: str) -> None:
 
 
 def _reasons(content: dict[str, Any]) -> Figure:
-    """How many were kept, and how many rejected for what."""
+    """Counts of kept samples and of rejects by reason."""
     names = ["kept", *(reason["name"] for reason in content["reasons"])]
     counts = [content["rows"]["kept"], *(reason["count"] for reason in content["reasons"])]
     figure = Figure(figsize=(7, 0.6 + 0.3 * len(names)), layout="constrained")

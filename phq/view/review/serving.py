@@ -1,4 +1,4 @@
-"""Serving a dataset for review on this machine. What ``phq review`` does is this one call."""
+"""`serve`: the review page on this machine. What ``phq review`` does is this one call."""
 
 from __future__ import annotations
 
