@@ -14,7 +14,9 @@ def guided_filter(guide: Singles, soft: Singles, radius: int, epsilon: float, st
     """Locally linear fit of `soft` by the colours of `guide`.
 
     Args:
-        guide: H × W × 3 in 0..1. soft: H × W in 0..1. radius: window half-width, pixels.
+        guide: H × W × 3 in 0..1.
+        soft: H × W in 0..1.
+        radius: window half-width, pixels.
         epsilon: variance (of colours in 0..1) below which a window counts as flat.
         step: the fit is made on every step-th pixel and applied to all (He and Sun 2015, "Fast guided filter").
 

@@ -37,7 +37,8 @@ def peaks(heat: Floats, size: Floats, offset: Floats) -> tuple[Floats, Floats]:
     """(N, 4) boxes, fractions of the square's side, and (N,) scores of all peaks of the network's maps, best first.
 
     Args:
-        heat: h × w. size, offset: 2 × h × w, logarithm of height and width, and y and x, both in cells.
+        heat: h × w.
+        size, offset: 2 × h × w, logarithm of height and width, and y and x, both in cells.
     """
     top = heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))
     rows, columns = np.nonzero(top & (heat >= WEAKEST))

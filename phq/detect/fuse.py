@@ -84,7 +84,8 @@ def fuse(
     skeleton of its own is a part of that person.
 
     Args:
-        thresholds: of detector and skeleton network. networks: their names.
+        thresholds: of detector and skeleton network.
+        networks: their names.
         width, height: of the photo, pixels; boxes are cut at its borders.
     """
     people = _paired(boxes, skeletons, networks)

@@ -43,7 +43,8 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
     centre (generalized focal loss, Li et al. 2020).
 
     Args:
-        scores: (cells, 80) class scores in 0..1. sides: (cells, 44) logits, 4 sides × 11 bins.
+        scores: (cells, 80) class scores in 0..1.
+        sides: (cells, 44) logits, 4 sides × 11 bins.
 
     Returns:
         (N, 4) boxes and (N,) scores above the threshold.

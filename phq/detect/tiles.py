@@ -68,7 +68,8 @@ def look_closer(
     """What a look at the whole photo found and what looks at its tiles add, best first.
 
     Args:
-        threshold: score from which a candidate is believed. max_iou: of two boxes that are two people.
+        threshold: score from which a candidate is believed.
+        max_iou: of two boxes that are two people.
     """
     in_tiles, parts = look_at_tiles(pixels, look)
     return united([whole, in_tiles]).with_parts(parts, threshold).distinct(max_iou)

@@ -110,8 +110,9 @@ class Body:
         """Places (…, N, 3) of other points that hang on posed bodies: hair, clothes, markers.
 
         Args:
-            points: (N, 3) at rest on the mean shape, in the frame of `v_template`. directions: (N, 3, 10) their
-                movement with the shape. weights: (N, 24) skinning weights; rows sum to one.
+            points: (N, 3) at rest on the mean shape, in the frame of `v_template`.
+            directions: (N, 3, 10) their movement with the shape.
+            weights: (N, 24) skinning weights; rows sum to one.
             pose, betas, transl: as for `forward`. Pose blend shapes do not reach these points.
         """
         p, b, t = equal_batches(pose, betas, transl)

@@ -85,7 +85,9 @@ def predict(parameters: Floats, start: Floats, marks: Marks) -> tuple[Floats, Fl
     """Marks and rotations of bodies.
 
     Args:
-        parameters: (B, 31). start: (B, 3, 3) rotation of the torso where its turn is zero. marks: N of B bodies.
+        parameters: (B, 31).
+        start: (B, 3, 3) rotation of the torso where its turn is zero.
+        marks: N of B bodies.
 
     Returns:
         marks (B, N, 3) and rotations of torso (B, 3, 3) and head (B, 3, 3), camera axes, metres.

@@ -30,7 +30,8 @@ def arm_pose(world: Floats, shoulders_to_cam: dict[str, Floats], seen: np.ndarra
     """Axis-angle of SMPL shoulders and elbows by joint name.
 
     Args:
-        world: (33, 3) metric landmarks, camera axes. seen: (33,) bool, landmark is in the picture and visible.
+        world: (33, 3) metric landmarks, camera axes.
+        seen: (33,) bool, landmark is in the picture and visible.
         shoulders_to_cam: 3×3 rotation of what the arm hangs on (the collar), by side.
 
     A bone whose ends were not seen takes the prior (upper arm) or stays straight (forearm).

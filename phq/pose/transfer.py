@@ -112,7 +112,8 @@ class Transfer:
         """Set the rotations in `pose` (24, 3) of an arm from its collar outwards; neck at the origin.
 
         Args:
-            total: (24, 3, 3) accumulated rotations of the embedded body. rest: (24, 3) joints of `body` at rest.
+            total: (24, 3, 3) accumulated rotations of the embedded body.
+            rest: (24, 3) joints of `body` at rest.
             target: (24, 3) where the embedded body's joints are.
         """
         place, above = chest @ (rest[joint] - rest[NECK] + offset), chest

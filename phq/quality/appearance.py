@@ -27,7 +27,9 @@ def appearance(crop: Image, mask: NDArray[np.uint8], photo_in_crop: Any) -> Floa
     the rest of the photo left and right of the middle.
 
     Args:
-        crop: H × W × 3 RGB. mask: H × W, 0 or 255. photo_in_crop: x0, y0, x1, y1 of what is photo, crop pixels.
+        crop: H × W × 3 RGB.
+        mask: H × W, 0 or 255.
+        photo_in_crop: x0, y0, x1, y1 of what is photo, crop pixels.
     """
     small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)

@@ -28,7 +28,8 @@ def blockiness(crop: Image, crop_to_source: Floats, photo_size: tuple[int, int])
     was resized after its compression has no such grid, and 0.
 
     Args:
-        crop: H × W × 3 RGB. crop_to_source: 2×3 affine from crop to photo pixels, without rotation.
+        crop: H × W × 3 RGB.
+        crop_to_source: 2×3 affine from crop to photo pixels, without rotation.
         photo_size: width and height of the upright photo.
     """
     image, affine = grey(crop), np.asarray(crop_to_source, np.float64).reshape(2, 3)
@@ -46,7 +47,9 @@ def _along(axis: int, image: NDArray[np.float32], scale: float, start: float, le
     """Excess of the steps across borders along x (0) or y (1).
 
     Args:
-        scale: photo pixels per pixel of `image`. start: photo position of its edge. length: of the photo.
+        scale: photo pixels per pixel of `image`.
+        start: photo position of its edge.
+        length: of the photo.
     """
     steps = np.minimum(np.abs(np.diff(image, axis=1 - axis)), STRONGEST)
     place = start + scale * np.arange(1, image.shape[1 - axis])

@@ -64,7 +64,9 @@ def weights_used(config: Config, slots: Container[str] | None = None) -> list[We
         slots: only of these; of `phq.detect.backends.protocols.SLOTS` and `CALIBRATED`.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `phq.detect.backends.offers.weights_of`.
+        ConfigError: see `phq.detect.backends.offers.weights_of`.
+        WeightError: see `phq.detect.backends.offers.weights_of`.
+        MissingExtraError: see `phq.detect.backends.offers.weights_of`.
     """
     specs = config.model_specs() | CALIBRATED
     chosen = {slot: spec for slot, spec in specs.items() if slots is None or slot in slots}

@@ -38,8 +38,9 @@ def complaints(slot: str, backend: Any, photos: Sequence[Image], weights: str = 
     without anything); that a mirrored photo, and one at twice the size, give about the same people.
 
     Args:
-        slot: of `phq.detect.backends.protocols.SLOTS`. photos: H × W × 3 uint8 RGB with people in them. weights:
-            what the back end was made with.
+        slot: of `phq.detect.backends.protocols.SLOTS`.
+        photos: H × W × 3 uint8 RGB with people in them.
+        weights: what the back end was made with.
     """
     yield from _of_itself(backend, weights)
     trial = TRIALS[slot](backend)

@@ -70,7 +70,9 @@ def open_backend(slot: str, spec: str) -> Any:
     """The loaded back end that a spec names; None for `NONE` at a slot that may be empty.
 
     Raises:
-        ConfigError: nobody offers it. WeightError, MissingExtraError: see `phq.detect.backends.protocols.Backend`.
+        ConfigError: nobody offers it.
+        WeightError: see `phq.detect.backends.protocols.Backend`.
+        MissingExtraError: see `phq.detect.backends.protocols.Backend`.
     """
     cls = _chosen(slot, spec)
     return cls(split_spec(spec)[1]) if cls else None
@@ -80,7 +82,9 @@ def weights_of(slot: str, spec: str) -> tuple[Any, ...]:
     """The files (`phq.weights.embedded.Weight`) that a spec's back end would load, after looking that they are there.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+        ConfigError: see `open_backend`.
+        WeightError: see `open_backend`.
+        MissingExtraError: see `open_backend`.
     """
     cls = _chosen(slot, spec)
     return tuple(cls.weights(split_spec(spec)[1])) if cls else ()
@@ -92,7 +96,9 @@ def network_id(slot: str, spec: str) -> str:
     Embeddings can be compared if, and only if, they are of one network; where the file lies does not matter.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+        ConfigError: see `open_backend`.
+        WeightError: see `open_backend`.
+        MissingExtraError: see `open_backend`.
     """
     digests = "".join(weight.sha256 for weight in weights_of(slot, spec))
     return f"{split_spec(spec)[0]}:{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
@@ -139,7 +145,8 @@ def same_face(network: str, stated: float | None) -> float:
     """Cosine from which two embeddings of a network show one face.
 
     Args:
-        network: as ``face_network`` calls it. stated: what the configuration says.
+        network: as ``face_network`` calls it.
+        stated: what the configuration says.
 
     Raises:
         ConfigError: the configuration does not say, and the network is not known here.

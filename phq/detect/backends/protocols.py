@@ -54,8 +54,8 @@ class Detector(Backend, Protocol):
         """Candidates of each picture, best first, weaker ones included (the other network may believe in them too).
 
         Args:
-            threshold: score from which a candidate is believed. tiles: whether to look at the tiles of a large photo
-                too (`phq.detect.tiles.look_at_tiles`).
+            threshold: score from which a candidate is believed.
+            tiles: whether to look at the tiles of a large photo too (`phq.detect.tiles.look_at_tiles`).
 
         Returns:
             Boxes in pixels of each picture; with keypoints where the network has them.
@@ -72,7 +72,8 @@ class Skeleton(Backend, Protocol):
         """People with keypoints, best first.
 
         Args:
-            boxes: the detector's candidates. thresholds: of the detector and of this network.
+            boxes: the detector's candidates.
+            thresholds: of the detector and of this network.
         """
 
 

@@ -45,7 +45,10 @@ def checked(slot: str, spec: str, source: str) -> Iterator[str]:
     """`phq.detect.backends.conformance.complaints` of the back end that a spec names, on some photos.
 
     Raises:
-        ConfigError: no such slot or spec. WeightError, MissingExtraError: it cannot be loaded. InputError: no photos.
+        ConfigError: no such slot or spec.
+        WeightError: it cannot be loaded.
+        MissingExtraError: it cannot be loaded.
+        InputError: no photos.
     """
     if slot not in SLOTS:
         raise ConfigError(f"there is no slot {slot!r}; there are: {', '.join(SLOTS)}")

@@ -39,7 +39,9 @@ def decode(boxes: Boxes, logits: Boxes, width: int, height: int) -> Candidates:
     """Output of the network to people in pixels, best first.
 
     Args:
-        boxes: (Q, 4) centre x, y, width, height in 0..1. logits: (Q, classes). width, height: of the photo.
+        boxes: (Q, 4) centre x, y, width, height in 0..1.
+        logits: (Q, classes).
+        width, height: of the photo.
     """
     scores = expit(logits[:, 1 if logits.shape[1] == COCO_IDS else 0].astype(np.float64))
     keep = scores > WEAK

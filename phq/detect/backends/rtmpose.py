@@ -41,7 +41,8 @@ def decode(across: Floats, down: Floats) -> Floats:
     """Responses to keypoints.
 
     Args:
-        across: (K, 2 × width). down: (K, 2 × height).
+        across: (K, 2 × width).
+        down: (K, 2 × height).
 
     Returns:
         (17, 3) x, y in pixels of the input (centres of pixels at halves), and score in 0..1.

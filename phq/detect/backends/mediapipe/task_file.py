@@ -65,7 +65,8 @@ class TaskBackend:
         """The ``.task`` file.
 
         Raises:
-            MissingExtraError: no package mediapipe. WeightError: see `task_path`.
+            MissingExtraError: no package mediapipe.
+            WeightError: see `task_path`.
         """
         if find_spec("mediapipe") is None:
             raise missing()

@@ -42,7 +42,8 @@ def best_mask(result: Any, hint: NDArray[np.float32]) -> NDArray[np.float32] | N
     """The person who agrees best with the hint, (H, W) of 0 and 1; None if nobody does (`AGREES`).
 
     Args:
-        result: with ``masks`` of the picture's size. hint: (H, W) soft mask.
+        result: with ``masks`` of the picture's size.
+        hint: (H, W) soft mask.
     """
     data = getattr(result.masks, "data", None)
     if data is None or not len(data):

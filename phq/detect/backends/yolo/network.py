@@ -28,7 +28,8 @@ def weight_of(word: str, purpose: str) -> tuple[Path, Weight]:
     """The file that a word names, and what is to be said of it.
 
     Args:
-        word: a name of ``phq weights list``, or a path: it has a suffix or a folder. purpose: for a file of the user's.
+        word: a name of ``phq weights list``, or a path: it has a suffix or a folder.
+        purpose: for a file of the user's.
 
     Raises:
         MissingExtraError: ultralytics is not there.
