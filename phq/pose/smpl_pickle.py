@@ -88,7 +88,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _allowed() -> dict[tuple[str, str], object]:
-    """What each permitted (module, name) stands for; Python 2's and older packages' names included."""
+    """The object for each permitted (module, name); Python 2's and older packages' names included."""
     names: dict[tuple[str, str], object] = {
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,

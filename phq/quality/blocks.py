@@ -16,11 +16,11 @@ STRONGEST = 12.0
 FAINT = 0.5
 """Grey levels added to the steps inside blocks: on a plane as flat as this nothing shows."""
 COARSEST = 2.5
-"""Photo pixels per crop pixel from which a block is too small to be told from detail, and to be seen."""
+"""Photo pixels per crop pixel from which a block is too small to be distinguished from detail, or to be visible."""
 
 
 def blockiness(crop: Image, crop_to_source: Floats, photo_size: tuple[int, int]) -> float:
-    """How much larger steps across block borders are than elsewhere, as a fraction; 0 none, 1 and more: plainly seen.
+    """How much larger steps across block borders are than elsewhere, as a fraction: 0 none, from 1 on plainly visible.
 
     After Z. Wang, A. Bovik and B. Evans, "Blind measurement of blocking artifacts in images", ICIP 2000, in the pixels:
     the photo's grid of blocks is known, so steps between neighbours are averaged over its borders and over all other

@@ -1,4 +1,4 @@
-"""A second face inside the mask of one person: somebody else stands so near that no detector told the two apart."""
+"""A second face inside the mask of one person: another person is so near that no detector separated the two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAME_FACE = 0.3
 
 
 def second_face(network: CenterFace, crop: Image, mask: NDArray[np.uint8]) -> float:
-    """Score of the second best face whose middle lies inside the person's mask, 0..1; 0 if there are not two.
+    """Score of the second best face whose middle is inside the person's mask, 0..1; 0 if there are not two.
 
     Args:
         crop: S × S × 3 RGB.

@@ -14,11 +14,11 @@ from phq.photos.discover import discover
 from phq.system.arrays import Image
 
 MOST_PHOTOS = 8
-"""More would tell no more."""
+"""More find no further faults."""
 
 
 def listing() -> Iterator[str]:
-    """A line for each back end: slot, spec, where it comes from, licence of its weights or what is missing."""
+    """A line for each back end: slot, name, package, licence of its weights or what is missing."""
     default = Models()
     rows = [("slot", "name", "comes with", "weights")]
     for slot in SLOTS:
@@ -54,7 +54,7 @@ def checked(slot: str, spec: str, source: str) -> Iterator[str]:
         raise ConfigError(f"there is no slot {slot!r}; there are: {', '.join(SLOTS)}")
     backend = open_backend(slot, spec)
     if backend is None:
-        raise ConfigError(f"{slot} {spec!r} is nothing that could be checked")
+        raise ConfigError(f"{slot} {spec!r} is an empty slot: there is nothing to check")
     yield from complaints(slot, backend, _photos(source), split_spec(spec)[1])
 
 

@@ -26,7 +26,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @dataclass(frozen=True)
 class Pose:
-    """One person as MediaPipe saw him."""
+    """One person as MediaPipe returns it."""
 
     points: Floats
     """(33, 2) pixels of the picture."""
