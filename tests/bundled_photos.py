@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -32,3 +34,12 @@ PEOPLE = {
 def pixels(name: str) -> np.ndarray:
     """H × W × 3 RGB of a bundled photograph (none of them needs EXIF rotation)."""
     return np.ascontiguousarray(cv2.imread(str(FOLDER / name))[..., ::-1])
+
+
+def copied(names: Sequence[str], folder: Path) -> Path:
+    """A folder, made if need be, with the photographs whose names end so."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (source,) = FOLDER.glob(f"*{name}.*")
+        shutil.copyfile(source, folder / source.name)
+    return folder

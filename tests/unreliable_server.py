@@ -35,59 +35,65 @@ class Server:
     """Bytes of bodies."""
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Answers as `vices` says."""
+
+    vices: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server = self.vices
+        name = self.path.rsplit("/", 1)[-1]
+        server.asked.append((self.path, self.headers.get("Range", "")))
+        server.before()
+        self.close_connection = True
+        if refusals := server.status.get(name):
+            self.send_error(refusals.pop(0))
+        elif name in server.redirects:
+            self.send_response(302)
+            self.send_header("Location", server.redirects[name])
+            self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
+            self.end_headers()
+        elif name in server.files:
+            self.answer(server.files[name])
+        else:
+            self.send_error(404)
+
+    def answer(self, content: bytes) -> None:
+        server = self.vices
+        etag, total, first = f'"{hashlib.md5(content).hexdigest()}"', len(content), 0
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked and server.ranges and self.headers.get("If-Range", etag) == etag:
+            first = int(asked[1])
+            if first >= total:
+                self.send_error(416)
+                return
+        self.send_response(206 if first else 200)
+        if first:
+            self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
+        if server.etags:
+            self.send_header("ETag", etag)
+        if server.lengths:
+            self.send_header("Content-Length", str(total - first))
+        for header, value in server.extra.items():
+            self.send_header(header, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        body = content[first:][: server.cuts.pop(0) if server.cuts else None]
+        server.sent += len(body)  # before the client has all of it and looks
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
 @contextmanager
 def misbehaving() -> Iterator[Server]:
     """At a free port of this machine."""
     server = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            name = self.path.rsplit("/", 1)[-1]
-            server.asked.append((self.path, self.headers.get("Range", "")))
-            server.before()
-            self.close_connection = True
-            if refusals := server.status.get(name):
-                self.send_error(refusals.pop(0))
-            elif name in server.redirects:
-                self.send_response(302)
-                self.send_header("Location", server.redirects[name])
-                self.send_header("Content-Length", "0")
-                self.send_header("Connection", "close")
-                self.end_headers()
-            elif name in server.files:
-                self.answer(server.files[name])
-            else:
-                self.send_error(404)
-
-        def answer(self, content: bytes) -> None:
-            etag, total, first = f'"{hashlib.md5(content).hexdigest()}"', len(content), 0
-            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            if asked and server.ranges and self.headers.get("If-Range", etag) == etag:
-                first = int(asked[1])
-                if first >= total:
-                    self.send_error(416)
-                    return
-            self.send_response(206 if first else 200)
-            if first:
-                self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
-            if server.etags:
-                self.send_header("ETag", etag)
-            if server.lengths:
-                self.send_header("Content-Length", str(total - first))
-            for header, value in server.extra.items():
-                self.send_header(header, value)
-            self.send_header("Connection", "close")
-            self.end_headers()
-            body = content[first:][: server.cuts.pop(0) if server.cuts else None]
-            server.sent += len(body)  # before the client has all of it and looks
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    handler = type("Handler", (_Handler,), {"vices": server})
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.url = f"http://127.0.0.1:{http.server_port}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -201,7 +201,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     a, b = (write(tmp_path / name, [person(n)], sheet=False) for n, name in enumerate("ab"))
     with pytest.raises(ConfigError, match="at least two"):
         merge([a], tmp_path / "out")
-    with pytest.raises(OutputError, match="lies in"):
+    with pytest.raises(OutputError, match="is inside"):
         merge([a, b], a / "out")
     with pytest.raises(OutputError, match="already holds a dataset"):
         merge([a, b], write(tmp_path / "c", [person(3)], sheet=False))

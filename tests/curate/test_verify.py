@@ -223,8 +223,8 @@ def test_too_many_samples_or_bytes_in_a_shard(sound_copy: Path, monkeypatch: pyt
 
 
 def test_the_document_has_the_table_of_the_code() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text("utf-8")
-    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/health.md"
+    page = (Path(__file__).parents[2] / "docs" / "keep-healthy.md").read_text("utf-8")
+    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/keep-healthy.md"
 
 
 def test_the_command_says_it_in_lines_json_and_exit_code(sound_copy: Path, tmp_path: Path) -> None:

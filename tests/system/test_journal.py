@@ -137,6 +137,39 @@ def test_everything_is_on_the_disk_before_the_commit(tmp_path: Path, monkeypatch
     assert files(tmp_path) == NEW
 
 
+def test_what_was_carried_out_is_on_the_disk_before_the_record_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path)
+    synced: list[int] = []
+    checked: list[str] = []
+    fsync, replace, unlink = os.fsync, Path.replace, Path.unlink
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def moved(self: Path, target: Path) -> Path:
+        synced.clear()  # what was synced earlier does not hold this change of a folder
+        return replace(self, target)
+
+    def removed(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "journal.json":
+            folders = [folder for folder in (".", "deep", "more", "more/far") if (tmp_path / folder).exists()]
+            checked.extend(folders)
+            assert all((tmp_path / folder).stat().st_ino in synced for folder in folders)
+        else:
+            synced.clear()
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Path, "replace", moved)
+    monkeypatch.setattr(Path, "unlink", removed)
+    change(tmp_path)
+    assert files(tmp_path) == NEW
+    assert checked == [".", "deep", "more", "more/far"]
+
+
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
 def test_a_committed_change_that_meets_an_error_is_not_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException

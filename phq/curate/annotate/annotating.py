@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from phq.building.build import models_of
 from phq.building.carrying import CarryUnits
+from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.building.executors.choice import Execution, local
 from phq.building.plan import noted_id, open_work_folder
 from phq.building.running import run_plan
@@ -24,11 +25,11 @@ from phq.config.build import Config
 from phq.curate.annotate.bodies import placing
 from phq.curate.annotate.chain import make_pipeline
 from phq.curate.annotate.groups import Selection, select
+from phq.curate.annotate.overlay import Statement, state
 from phq.curate.annotate.raw_photos import find_photos
-from phq.curate.annotate.sheet import draw_state
-from phq.curate.annotate.stating import Statement, state
 from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.dataset.derived import check_picture
+from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
@@ -274,3 +275,24 @@ def _about(
 
 def _models(weights: Sequence[Weight], selection: Selection, body: Body) -> tuple[Model, ...]:
     return models_of(weights, body=False) + ((body_entry(body),) if selection.body else ())
+
+
+def draw_state(path: Path, dataset: Path, state: str, keys: Sequence[str], body: str | None) -> None:
+    """Write a PNG with some of the samples of a revision, as `phq.building.contact_sheet` draws them.
+
+    Args:
+        path: of the PNG.
+        dataset: its folder.
+        state: the revision.
+        keys: samples to choose from.
+        body: spec of `phq.pose.body_choice`, for records of that body.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    opened = Dataset(dataset, overlay=state, rejects=True)
+    table = opened.columns(["key", "camera_yaw_deg"]).to_pylist()
+    wanted = set(keys)
+    rows = [opened[row["key"]].row for row in choose([row for row in table if row["key"] in wanted])]
+    pictures = {row["key"]: {name: opened.read(row["key"], name) for name in ("jpg", "mask.png")} for row in rows}
+    write_contact_sheet(path, rows, lambda row: pictures[row["key"]], bodies_of(opened, body))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from phq.config.build import Config
 from phq.curate.annotate.bodies import StateForBody
 from phq.curate.annotate.groups import UNCERTAINTY, Selection
-from phq.curate.annotate.reading import ReadStored
-from phq.curate.annotate.stages_again import (
+from phq.curate.annotate.read_stored import ReadStored
+from phq.curate.annotate.stored_stages import (
     FindLandmarksAgain,
     FitBodyAgain,
     ScoreAgain,

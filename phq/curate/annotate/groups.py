@@ -1,8 +1,7 @@
-"""What can be annotated again: groups of the pipeline's stages, and the columns each of them answers for.
+"""Groups of labels that can be annotated again: stages of the pipeline, and the columns that each writes.
 
-Order and content of the stages are those of `phq.stages.pipeline.stages`; this is the only grouping of them.
-What no group answers for is fixed by the shards: the picture, where it was cut, its mask, the person's box and the
-photo.
+Order and content of the stages are those of `phq.stages.pipeline.stages`; this is the one place that groups them.
+Columns of no group are fixed by the shards: the picture, where it was cut, its mask, the person's box and the photo.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what the stages say to the overlay: decide again, leave out what has not changed, write."""
+"""From the new labels to the overlay: decide again, leave out columns that have not changed, write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from phq.config.build import Config
 from phq.curate.annotate.groups import Selection
-from phq.curate.annotate.units import settled
+from phq.curate.annotate.units import beyond_rounding
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns as known_columns
@@ -27,16 +27,16 @@ BATCH = 1024
 
 @dataclass(frozen=True)
 class Statement:
-    """What an overlay changes."""
+    """The changes of an overlay."""
 
     columns: list[str]
     """Columns of the overlay: those in which anything has changed."""
     thrown_out: Counter[str]
-    """Samples that a stage has thrown out, by reason."""
+    """Samples that a stage has rejected, by reason."""
     left: Counter[str]
-    """Samples that were kept and are not any more, by reason."""
+    """Samples that are no longer kept, by reason."""
     entered: Counter[str]
-    """Samples that are kept now, by the reason for which they were not."""
+    """Samples that are kept now, by the reason of their former rejection."""
 
 
 Decisions = dict[str, Fields]
@@ -54,8 +54,12 @@ def state(
     """Write the overlay `name`.
 
     Args:
-        samples: those that were annotated. labels: see `phq.curate.annotate.units.unit_schema`; None if no stage has
-            run.
+        samples: those that were annotated.
+        name: of the overlay.
+        labels: see `phq.curate.annotate.units.unit_schema`; None if no stage has run.
+        selection: the groups of labels.
+        config: for the decisions.
+        about: the record of the annotation.
 
     Raises:
         OutputError: the dataset has got another overlay meanwhile, or cannot be written.
@@ -66,26 +70,26 @@ def state(
     before = {row["key"]: row for row in known_columns(samples, ["key", *DECISION]).to_pylist()}
     now: Decisions = {}
     if "decisions" in selection.names:
-        whole = _as_they_stand(folder, labels)
+        whole = _with_labels(folder, labels)
         now = _decided(whole, before, thrown_out, selection, config)
     now |= {key: _rejection(*why) for key, why in thrown_out.items()}
-    after = {key: _settled(old, now.get(key, old)) for key, old in before.items()}
+    after = {key: _rounded(old, now.get(key, old)) for key, old in before.items()}
     columns = _changed(before, after, labels)
-    written = columns or ["decision"]  # an overlay has at least one column; this one then says that nothing has changed
+    written = columns or ["decision"]  # an overlay has at least one column, even if nothing has changed
     write_overlay(folder, name, _rows(labels, after, written), written, about, below=samples.overlays)
     return Statement(columns, Counter(why[0] for why in thrown_out.values()), *_moves(before, after))
 
 
 def _thrown_out(labels: pa.Table | None) -> dict[str, tuple[str, str]]:
-    """Reason and detail by key of samples that a stage has thrown out."""
+    """Reason and detail by key of samples that a stage has rejected."""
     if labels is None:
         return {}
     rows = labels.filter(pc.not_equal(labels["reason"], "")).select(["key", "reason", "detail"]).to_pylist()
     return {row["key"]: (row["reason"], row["detail"]) for row in rows}
 
 
-def _as_they_stand(folder: Path, labels: pa.Table | None) -> pa.Table:
-    """`NEEDED` of every stored sample, the new labels among them: duplicates are looked for among all."""
+def _with_labels(folder: Path, labels: pa.Table | None) -> pa.Table:
+    """`NEEDED` of every stored sample, with the new labels: duplicates are searched among all."""
     whole = known_columns(Dataset(folder, rejects=True, where="shard <> ''"), NEEDED)
     if labels is None:
         return whole
@@ -121,8 +125,8 @@ def _rejection(reason: str, detail: str) -> Fields:
     return {"decision": "rejected", "reason": reason, "detail": detail, **no_score, **dict.fromkeys(GROUPS, "")}
 
 
-def _settled(old: Fields, new: Fields) -> Fields:
-    return {"key": old["key"], **{name: settled(name, new[name], old[name]) for name in DECISION}}
+def _rounded(old: Fields, new: Fields) -> Fields:
+    return {"key": old["key"], **{name: beyond_rounding(name, new[name], old[name]) for name in DECISION}}
 
 
 def _changed(before: Decisions, after: Decisions, labels: pa.Table | None) -> list[str]:
@@ -138,8 +142,8 @@ def _rows(labels: pa.Table | None, after: Decisions, columns: list[str]) -> Iter
     if labels is None:
         yield from ({name: row[name] for name in ("key", *decisions)} for row in after.values())
         return
-    said = labels.select(["key", *(name for name in columns if name not in DECISION)])
-    for batch in said.to_batches(max_chunksize=BATCH):
+    table = labels.select(["key", *(name for name in columns if name not in DECISION)])
+    for batch in table.to_batches(max_chunksize=BATCH):
         for row in batch.to_pylist():
             yield row | {name: after[row["key"]][name] for name in decisions}
 

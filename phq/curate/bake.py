@@ -1,17 +1,17 @@
-"""`bake`: a dataset written anew with its overlays folded in. What ``phq bake`` does is this one call."""
+"""`bake`: a dataset written again with its overlays applied. The command ``phq bake`` is this one call."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phq.building.running import check_free
-from phq.curate.annotate.folding import Folded
-from phq.curate.annotate.migrations import MIGRATIONS, Migration
-from phq.dataset.card import Card, stored_card
+from phq.curate.migrations import MIGRATIONS, Migration
+from phq.curate.revision import Revision
+from phq.dataset.card import Card, card_of
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
@@ -27,17 +27,17 @@ from phq.weights.licences import Model
 
 @dataclass(frozen=True)
 class Baked:
-    """What a bake wrote, and where."""
+    """The result of a bake."""
 
     out: Path
     overlays: list[str]
-    """Folded in, bottom to top."""
+    """Revision in, bottom to top."""
     kept: int
     rejected: int
     migrations: dict[str, int]
-    """Records by the name of the migration that was applied."""
+    """Records by the name of an applied migration."""
     carried: list[str]
-    """Overlays of the new dataset: columns that no schema has a place for."""
+    """Overlays of the new dataset: columns that are not in the schema."""
 
 
 def bake(
@@ -65,39 +65,31 @@ def bake(
     if root.local is not None:
         recover(root.local)
         if root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise OutputError(f"{folder} lies in the dataset itself; choose another folder")
+            raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
     check_free(folder)
-    folded = Folded(root, overlay, migrations)
-    kept, rejects = folded.rows()
+    source = Revision(root, overlay, migrations)
+    kept, rejects = source.rows()
     tombstones = read_tombstones(root)
     if tombstones:
         write_tombstones(folder / TOMBSTONES, tombstones)
-    carried = _carry_extra(folded, folder, {row["key"] for row in kept})
-    run = _run_record(folded, kept, rejects, carried)
-    write_dataset(folder, kept, rejects, folded.members, run, _card(folded))  # with its manifest the folder is done
-    return Baked(folder, folded.names, len(kept), len(rejects), dict(folded.steps), carried)
+    carried = _carry_extra(source, folder, {row["key"] for row in kept})
+    run = _run_record(source, kept, rejects, carried)
+    write_dataset(folder, kept, rejects, source.members, run, _card(source))  # with its manifest the folder is done
+    return Baked(folder, source.names, len(kept), len(rejects), dict(source.steps), carried)
 
 
-def _card(folded: Folded) -> Card:
+def _card(source: Revision) -> Card:
     """The dataset's own, with everything that touched its labels since."""
-    own = _own_card(folded.run)
-    since = [Model(**model) for about in folded.abouts() for model in about.get("models", [])]
+    own = card_of(source.run)
+    since = [Model(**model) for about in source.abouts() for model in about.get("models", [])]
     return Card(own.title, __version__, tuple(dict.fromkeys([*own.models, *since])))
 
 
-def _own_card(run: Mapping[str, Any]) -> Card:
-    """What the dataset's card said; made of its weights if it is from before ``run.json`` kept that."""
-    if "card" in run:
-        return stored_card(run)
-    models = [Model(w["name"], w["purpose"], w["licence"], w["source"]) for w in run.get("weights", [])]
-    return Card("One-quarter headshots over 360°", __version__, tuple(models))
-
-
 def _run_record(
-    folded: Folded, kept: Sequence[Fields], rejects: Iterable[Fields], carried: Sequence[str]
+    source: Revision, kept: Sequence[Fields], rejects: Iterable[Fields], carried: Sequence[str]
 ) -> dict[str, Any]:
     """Content of ``run.json``; the dataset's own becomes its source."""
-    old, abouts = folded.run, folded.abouts()
+    old, abouts = source.run, source.abouts()
     reasons = Counter(str(row["reason"]) for row in rejects)
     counts = {"photos": 0, "people": 0, **old.get("counts", {})}
     configs = [record["config"] for record in (old, *abouts) if record.get("config")]
@@ -111,17 +103,17 @@ def _run_record(
         overlays=carried,
         sources=[source_record(old)],
         details={
-            "overlays": [{"name": name, **about} for name, about in zip(folded.names, abouts, strict=True)],
-            "migrations": dict(sorted(folded.steps.items())),
+            "overlays": [{"name": name, **about} for name, about in zip(source.names, abouts, strict=True)],
+            "migrations": dict(sorted(source.steps.items())),
         },
     )
 
 
-def _carry_extra(folded: Folded, folder: Path, kept: set[str]) -> list[str]:
+def _carry_extra(source: Revision, folder: Path, kept: set[str]) -> list[str]:
     """Write the columns that only an overlay has as an overlay of that name; the names."""
     carried = []
-    for name, overlay, about in zip(folded.names, folded.overlays, folded.abouts(), strict=True):
-        rows = folded.extra(overlay, kept)
+    for name, overlay, about in zip(source.names, source.overlays, source.abouts(), strict=True):
+        rows = source.extra(overlay, kept)
         columns = rows.column_names[1:]
         if columns:
             write_overlay_file(folder, name, rows.to_pylist(), columns, about)

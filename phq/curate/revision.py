@@ -1,4 +1,4 @@
-"""A dataset and the overlays of one of its states, made one: the rows and members of the dataset that comes of it."""
+"""A revision of a dataset: the rows and members of the new dataset that it becomes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.curate.annotate.migrations import Migration, migrated
+from phq.curate.migrations import Migration, migrated
 from phq.dataset.folder import MANIFEST, REJECTS
 from phq.dataset.overlays import apply_overlays, names_up_to, overlay_file
 from phq.dataset.places import COLUMNS, Places
@@ -22,18 +22,18 @@ from phq.errors import InputError
 from phq.schema import DECISION, Fields, Row, Sample, make_sample, sample_to_json
 
 
-class Folded:
-    """Reads the tables as they lie there, whatever version of the format they are.
+class Revision:
+    """A dataset with some of its overlays applied; its tables may be of any version of the format.
 
     Raises:
-        InputError: this is no dataset, or it has no such state.
+        InputError: this is not a dataset, or it has no such revision.
     """
 
     def __init__(self, root: Root, overlay: str | None, migrations: Sequence[Migration]) -> None:
         self.run = read_run(root)
         """Content of ``run.json``."""
         self.names = names_up_to(self.run, overlay)
-        """Overlays of the state, bottom to top."""
+        """Overlays of the revision, bottom to top."""
         self.overlays = [_table(root, overlay_file(name)) for name in self.names]
         self.migrations = migrations
         self.steps: Counter[str] = Counter()
@@ -44,11 +44,11 @@ class Folded:
         self._number = {key: number for number, key in enumerate(self.manifest["key"].to_pylist())}
 
     def abouts(self) -> list[dict[str, Any]]:
-        """What made each overlay."""
+        """The record of each overlay."""
         return [json.loads((overlay.schema.metadata or {}).get(b"about", b"{}")) for overlay in self.overlays]
 
     def rows(self) -> tuple[list[Fields], list[Fields]]:
-        """(kept, rejects), as `phq.dataset.write.write_dataset` takes them; who is rejected by now comes last."""
+        """(kept, rejects), as `phq.dataset.write.write_dataset` takes them; those rejected by overlays come last."""
         known = self._known(apply_overlays(self.manifest, self.overlays))
         rows = [self._migrated(row) for batch in known.to_batches(1024) for row in batch.to_pylist()]
         kept = [row | {"json_size": len(encoded(row))} for row in rows if row["decision"] == "kept"]
@@ -56,9 +56,9 @@ class Folded:
         return kept, [*self._rejects(), *({k: v for k, v in row.items() if k not in STORAGE} for row in gone)]
 
     def _rejects(self) -> list[Fields]:
-        """Rows that were rejects before; an overlay may speak of them, but none has a picture that could be kept."""
+        """Rows that were rejects before; an overlay may change them, but none has a picture that could be kept."""
         keys = pc.is_in(self.rejected["key"], value_set=self.manifest["key"])
-        # where an image was stored and thrown out again as a copy, an overlay speaks of the stored one
+        # where an image is stored and was rejected again as a copy, an overlay is about the stored one
         masked = pc.if_else(keys, pa.scalar(None, pa.string()), self.rejected["key"])
         index = self.rejected.schema.get_field_index("key")
         table = self._known(apply_overlays(self.rejected.set_column(index, "key", masked), self.overlays))

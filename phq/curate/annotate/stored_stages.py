@@ -38,7 +38,7 @@ class FindLandmarksAgain(FindLandmarks):
 
 
 class FitBodyAgain(FitBody):
-    """The fit, after which nobody is surer of a crop than the photo had made him."""
+    """The fit; a crop never makes a label more certain than the photo did."""
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a start."""

@@ -1,4 +1,4 @@
-"""What describes a dataset, made to fit again after some of its samples are gone."""
+"""The files that describe a dataset, written again after its samples have changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.dataset.card import Card, stored_card
+from phq.dataset.card import Card, card_of
 from phq.dataset.card_sections import mended_card, right_card, stated_checksums
 from phq.dataset.croissant import StoredFile, croissant, stored_file
 from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SPLITS
@@ -21,7 +21,6 @@ from phq.dataset.wids_index import wids_index
 from phq.schema import PROVENANCE
 from phq.system.journal import Change
 from phq.system.json_text import json_bytes
-from phq.system.version import __version__
 
 DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
 """Columns that the descriptions are made of."""
@@ -48,8 +47,10 @@ class Descriptions:
     """Stages the descriptions of the dataset as it will be.
 
     Args:
-        change: has the files that will be new, shards and tables among them.
-        scrubber: takes out the names of what is gone. before, after: the rows.
+        change: has the new files, shards and tables among them.
+        scrubber: removes the names of samples that are gone.
+        before: the rows as they are.
+        after: the rows as they will be.
         shards: split → samples of each of its shards, in order, afterwards.
     """
 
@@ -102,7 +103,7 @@ class Descriptions:
         return {**old, **{name: value for name, value in new.items() if name in old}}
 
     def _card(self, card: Card) -> str:
-        """As phq writes it; in one that a person has changed, only what follows from the rows becomes new."""
+        """As phq writes it; in one that a person has changed, only the parts that follow from the rows are new."""
         path = self.change.folder / CARD
         there = path.read_bytes() if path.exists() else None
         old, new = (right_card(card, tables.manifest, tables.rejects) for tables in (self.before, self.after))
@@ -111,7 +112,7 @@ class Descriptions:
         return self.scrubber.text(mended_card(there, new))
 
     def _path(self, name: str) -> Path:
-        """Where the new content of a file lies by now."""
+        """Where the new content of a file is so far."""
         return self.change.path(name) if name in self._staged else self.change.folder / name
 
     def _checksums(self) -> list[StoredFile]:
@@ -124,11 +125,3 @@ class Descriptions:
         if known and name not in self._staged:
             return StoredFile(name, (self.change.folder / name).stat().st_size, known)
         return stored_file(self.change.folder, name, self._path(name))
-
-
-def card_of(run: Mapping[str, Any]) -> Card:
-    """What the card of a dataset says beyond its rows; a plain one where ``run.json`` has kept nothing."""
-    try:
-        return stored_card(run)
-    except (KeyError, TypeError):
-        return Card("One-quarter headshots over 360°", str(run.get("version", __version__)), ())

@@ -1,4 +1,4 @@
-"""The frozen list of a plan's inputs, as it is kept beside the units, and what has become of them since."""
+"""The frozen list of a plan's inputs, stored beside the units, and the changes to them since."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _SCHEMA = pa.schema([
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """Names of a plan's inputs in its order, what told each file from another, and how they are parted."""
+class FrozenInputs:
+    """Names and stamps of a plan's inputs in its order, and their parts."""
 
     names: list[str]
     stamps: list[Stamp]
@@ -64,7 +64,7 @@ def freeze(path: Path, inputs: Sequence[Found], parts: Sequence[int]) -> None:
         pq.write_table(table, stream, compression="zstd")
 
 
-def thaw(path: Path) -> Frozen:
+def thaw(path: Path) -> FrozenInputs:
     """Read a list that `freeze` wrote.
 
     Raises:
@@ -78,11 +78,11 @@ def thaw(path: Path) -> Frozen:
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # Arrow says OSError of damaged pages
         raise OutputError(f"{path}, the list of this build's photos, is damaged: {error}") from error
     counts = [part.count(number) for number in range(max(part, default=-1) + 1)]
-    return Frozen(name, list(zip(size, state, strict=True)), tuple(counts))
+    return FrozenInputs(name, list(zip(size, state, strict=True)), tuple(counts))
 
 
-def compare(frozen: Frozen, inputs: Sequence[Found]) -> Difference:
-    """What has become of the frozen inputs, by name, size and time of change."""
+def compare(frozen: FrozenInputs, inputs: Sequence[Found]) -> Difference:
+    """The changes to the frozen inputs, by name, size and time of change."""
     stamps = dict(zip(frozen.names, frozen.stamps, strict=True))
     there = {found.name: found for found in inputs}
     both = [name for name in frozen.names if name in there]
