@@ -11,12 +11,10 @@ import damaged_descriptions
 import damaged_shards
 import damaged_tables
 import pytest
-from bundled_photos import FOLDER
 from dataset_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
 from sound_datasets import sound_sample, sound_samples, write_sound
 from typer.testing import CliRunner
 
-from phq.building.build import build
 from phq.cli import app
 from phq.config.build import load_config
 from phq.curate.verify.kinds import KINDS, with_table
@@ -65,14 +63,8 @@ def test_a_new_dataset_is_clean_and_verify_changes_nothing(sound: Path) -> None:
     assert files(sound) == before
 
 
-def test_a_dataset_built_from_photos_is_clean(tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for name in ("astronaut", "cam3_f000"):
-        (source,) = FOLDER.glob(f"*{name}.*")
-        shutil.copy(source, photos)
-    assert build(photos, tmp_path / "out", preset="everything", size=128, workers=1).kept
-    report = verify(tmp_path / "out", workers=1)
+def test_a_dataset_built_from_photos_is_clean(four_people: Path) -> None:
+    report = verify(four_people, workers=1)
     assert (report.violations, report.notes) == ([], [])
 
 
