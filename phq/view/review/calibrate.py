@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from phq.config.build import load_config
 from phq.dataset.marks import FLIP, Marks
 from phq.dataset.marks_log import read_log
+from phq.decisions.rules import margins
 from phq.errors import InputError, OutputError
 from phq.reasons import RULE_BY_ADDRESS, Rule
 from phq.system.arrays import Bools, Doubles
@@ -152,8 +153,8 @@ def _short(low: float, high: float) -> float:
 
 
 def _broken(rule: Rule, values: Doubles, threshold: float) -> Bools:
-    """What a rule throws out; a NaN breaks it, as in `phq.decisions.rules.decide`."""
-    return np.asarray(~(values >= threshold) if rule.side == "min" else ~(values <= threshold))
+    """(N,) whether a rule rejects, as in a decision."""
+    return np.asarray(margins(np.ma.MaskedArray(values), rule, threshold) < 0)
 
 
 def _thrown_out(rules: Sequence[Rule], scores: Sequence[Doubles], thresholds: Doubles) -> Bools:
