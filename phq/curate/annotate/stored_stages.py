@@ -115,4 +115,4 @@ class StateUncertainty:
             outside, hand = head_outside(person), hand_on_head(person)
             person.obstruction = replace(known(person.obstruction), head_outside=outside, hand_on_head=hand)
             if known(person.orientation).orientation_sigma_deg > 0:
-                person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person))
+                person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person.record()))
