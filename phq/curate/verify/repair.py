@@ -18,8 +18,6 @@ from phq.curate.verify.mend_beside import (
     mend_schema,
 )
 from phq.curate.verify.report import Report
-from phq.curate.verify.verify import check_is_dataset, verify
-from phq.errors import InputError
 from phq.system.journal import JOURNAL, Change, recover, stage
 
 
@@ -66,28 +64,22 @@ ROUNDS = (
 """Each round starts from the dataset as the rounds before have left it."""
 
 
-def repair(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
+def repair(folder: Path, look: Callable[[], Report]) -> Report:
     """Repair what can be repaired without loss, and verify again.
 
     Shards are written again only around members that are whole; images, masks and anything of the user's are never
     changed. The report lists the repairs, and the violations that remain.
 
     Args:
-        dataset: a local folder.
-        quick: see `phq.curate.verify.verify.verify`.
-        workers: see `phq.curate.verify.verify.verify`.
-        quiet: no progress bar.
+        folder: of the dataset.
+        look: verifies it.
 
     Raises:
         InputError: there is no dataset in that folder.
         OutputError: it cannot be written, or another process is changing it.
     """
-    folder = Path(dataset)
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}")
     done = _recovered(folder)
-    check_is_dataset(folder)
-    report = verify(folder, quick=quick, workers=workers, quiet=quiet)
+    report = look()
     for steps in ROUNDS:
         found = {violation.kind for violation in report.violations}
         mended = []
@@ -97,7 +89,7 @@ def repair(dataset: str | Path, *, quick: bool = False, workers: int | None = No
                     mended += step.mend(report, change)
         if mended:
             done += mended
-            report = verify(folder, quick=quick, workers=workers, quiet=quiet)
+            report = look()
     report.repaired = done
     return report
 

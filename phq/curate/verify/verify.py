@@ -1,4 +1,4 @@
-"""`verify`: check every byte of a dataset against the format, without changing anything."""
+"""`verify`: check every byte of a dataset against the format, and repair it if asked to (``phq verify``)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from phq.building.finalise.extension import restarts
 from phq.curate.verify.beside import Described, beside_violations, read_run
 from phq.curate.verify.kinds import Violation
 from phq.curate.verify.overlays import check_overlay, known_keys, names_in_force, unlisted
+from phq.curate.verify.repair import repair as repaired
 from phq.curate.verify.report import Report
 from phq.curate.verify.rows import ManifestRows
 from phq.curate.verify.shard import ShardCheck, ShardFindings
@@ -48,20 +49,34 @@ _KEY_IN_TEXT = r"\b(?P<key>[0-9a-f]{16})\b"
 _NAMING = ("key", *GROUPS, "source_sha256")
 
 
-def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
+def verify(
+    dataset: str | Path,
+    *,
+    repair: bool = False,
+    quick: bool = False,
+    workers: int | None = None,
+    quiet: bool = True,
+) -> Report:
     """Verify a dataset.
 
     Args:
         dataset: a local folder.
+        repair: repair first what can be repaired without loss; without, nothing is changed.
         quick: do not read the contents of images and masks, only tables, jsons, headers and offsets.
         workers: processes, by default one per core; the report does not depend on it.
         quiet: no progress bar.
 
     Raises:
         InputError: there is no dataset in that folder.
+        OutputError: a repair cannot be written, or another process is changing the dataset.
         PhqError: worker processes died while reading a shard.
     """
     folder = Path(dataset)
+    look = partial(_look, folder, quick, workers, quiet)
+    return repaired(folder, look) if repair else look()
+
+
+def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report:
     check_is_dataset(folder)
     started = time.perf_counter()
     report = Report(folder, quick, list(_folder_violations(folder)), _notes(folder))

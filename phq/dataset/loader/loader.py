@@ -165,7 +165,7 @@ class Loader:
             collate_fn=_as_it_is,  # type: ignore[arg-type]
             worker_init_fn=_start_worker,
             multiprocessing_context=self._context if self._workers else None,
-            generator=torch.Generator(),  # else each epoch would draw from torch's global generator, which training uses
+            generator=torch.Generator(),  # else each epoch would draw from torch's global generator
             prefetch_factor=self._prefetch if self._workers else None,
             persistent_workers=self._workers > 0,
         )
