@@ -24,9 +24,6 @@ from phq.evaluate.pose import FLIP_DEG, person_errors
 from phq.evaluate.truth import Truth, matched
 from phq.quality import flip, sigma
 
-SIGMA_EVIDENCE = ("orientation_sigma_deg", "reprojection_error", "orientation_p_flip", "pass_disagreement_deg")
-"""Columns of `phq.quality.sigma.sigma_features`, in its order."""
-
 RIDGE = 0.02
 QUALITY = Path(flip.__file__).parent
 Pair = tuple[Truth, dict[str, Any]]
@@ -88,7 +85,7 @@ def main(folders: list[Path]) -> None:
     write("flip_table.json", {"made_by": made_by, "face": face, "order": order})
     errors = np.abs([person_errors(t, row)["torso_yaw"] for t, row in pairs])
     facing = errors <= FLIP_DEG
-    features = np.stack([sigma.sigma_features(*(row[name] for name in SIGMA_EVIDENCE)) for _, row in pairs])[facing]
+    features = np.stack([sigma.sigma_features(row) for _, row in pairs])[facing]
     weights = fit_sigma(features, errors[facing])
     named = {key: round(float(w), 4) for key, w in zip(sigma.FEATURES, weights, strict=True)}
     write("sigma_table.json", {"made_by": f"{made_by}, {int((~facing).sum())} flipped left out", "weights": named})

@@ -6,7 +6,6 @@ import io
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,10 +15,10 @@ from phq.camera.convention import intrinsics
 from phq.dataset.derived import signed_png
 from phq.pose.drawn import BODIES, Bodies
 from phq.pose.render import draw_body
+from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 from phq.system.atomic import write_bytes
 
-Fields = dict[str, Any]
 TILE = 256
 COLUMNS = 4
 MOST = 24

@@ -108,12 +108,12 @@ class Config(Section):
                 raise ConfigError(f"{address} = {value} is not a finite number; 'off' removes a threshold")
         return thresholds
 
-    def model_words(self) -> dict[str, str]:
-        """The word for the back end at each place; `fast` is a word for the smaller of our own landmark networks."""
-        words: dict[str, str] = self.models.model_dump()
-        if self.fast and words["landmarks"] == "blazepose":
-            words["landmarks"] = "blazepose:full"
-        return words
+    def model_specs(self) -> dict[str, str]:
+        """The spec of the back end in each slot; `fast` selects the smaller of the embedded landmark networks."""
+        specs: dict[str, str] = self.models.model_dump()
+        if self.fast and specs["landmarks"] == "blazepose":
+            specs["landmarks"] = "blazepose:full"
+        return specs
 
     def storing_all(self) -> Config:
         """The same without what rejects: no threshold, and duplicates only recorded."""

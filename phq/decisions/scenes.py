@@ -63,7 +63,8 @@ class Seen:
         do not match.
 
         Args:
-            one, other: (M,) rows; `one` is the better of the two.
+            one: (M,) rows, the better of each pair.
+            other: (M,) rows.
         """
         there = self.looks[one]
         off = np.minimum(*(_colours_apart(self.looks[other][:, order], there) for order in (range(4), MIRRORED)))

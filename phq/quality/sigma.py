@@ -7,45 +7,33 @@ A log-linear function of the evidence; its weights are in ``sigma_table.json``, 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-
-from phq.people import Person, known
-from phq.system.arrays import Doubles
+from numpy.typing import NDArray
 
 FEATURES = ("bias", "spread", "residual", "doubt", "passes")
 SMALLEST_DEG, LARGEST_DEG = 2.0, 90.0
 
 
 @cache
-def sigma_weights() -> Doubles:
+def sigma_weights() -> NDArray[np.float64]:
     """(5,) weights in the order of `FEATURES`."""
     table = json.loads((Path(__file__).parent / "sigma_table.json").read_text(encoding="utf-8"))
     return np.array([table["weights"][name] for name in FEATURES])
 
 
-def sigma_features(sigma_deg: float, residual: float, p_flip: float, disagreement_deg: float) -> Doubles:
-    """(5,) evidence in the order of `FEATURES`.
-
-    Args:
-        sigma_deg: spread of the fused orientation, ``orientation_sigma_deg``.
-        residual: of the fit, ``reprojection_error``.
-        p_flip: the orientation's doubt, ``orientation_p_flip``.
-        disagreement_deg: first run of the landmark network against the second, ``pass_disagreement_deg``.
-    """
-    spread, doubt = np.log(max(float(sigma_deg), 1.0)), np.sqrt(float(p_flip))
-    return np.array([1.0, spread, min(float(residual), 1.0), doubt, np.log1p(disagreement_deg)])
+def sigma_features(fields: Mapping[str, Any]) -> NDArray[np.float64]:
+    """(5,) evidence from a record: log spread of the orientation, fit residual, flip doubt, agreement of the runs."""
+    spread = np.log(max(float(fields["orientation_sigma_deg"]), 1.0))
+    residual, doubt = min(float(fields["reprojection_error"]), 1.0), np.sqrt(float(fields["orientation_p_flip"]))
+    return np.array([1.0, spread, residual, doubt, np.log1p(fields["pass_disagreement_deg"])])
 
 
-def yaw_sigma_deg(person: Person) -> float:
+def yaw_sigma_deg(fields: Mapping[str, Any]) -> float:
     """Standard deviation of the torso's yaw, degrees."""
-    orientation = known(person.orientation)
-    features = sigma_features(
-        orientation.orientation_sigma_deg,
-        known(person.fit_scores).reprojection_error,
-        orientation.orientation_p_flip,
-        known(person.agreement).pass_disagreement_deg,
-    )
-    return float(np.clip(float(np.exp(features @ sigma_weights())), SMALLEST_DEG, LARGEST_DEG))
+    sigma = float(np.exp(sigma_features(fields) @ sigma_weights()))
+    return float(np.clip(sigma, SMALLEST_DEG, LARGEST_DEG))

@@ -39,4 +39,4 @@ class ScorePerson:
             head_outside=head_outside(person),
             hand_on_head=hand_on_head(person),
         )
-        person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person))
+        person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person.record()))

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from phq.align.crop import CropBox, crop_box, cut
 from phq.camera.convention import camera_from_torso, intrinsics, world2cam
-from phq.curate.annotate.restored import torso_from_camera
-from phq.curate.annotate.stages_again import stored_face
+from phq.curate.annotate.stage_outputs import torso_from_camera
+from phq.curate.annotate.stored_stages import stored_face
 from phq.curate.annotate.views import StoredPerson, View, laid_back
 from phq.curate.annotate.window import neck_in_picture, state_camera, stored_intrinsics, to_own_picture
 from phq.people import Face, TorsoFit

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from phq.camera.angles import camera_angles, part_angles, wrap_deg
 from phq.camera.convention import orbit, world2cam
-from phq.camera.euler import head_to_cam
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.cli import app
 from phq.curate.balance.balancing import WEIGHT, balance
 from phq.curate.balance.fill import draw, fill, spread
@@ -239,7 +239,8 @@ def test_head_against_torso_is_what_lies_between_their_cameras() -> None:
     for yaw, turn in ((0.0, 30.0), (100.0, -40.0), (-170.0, 20.0)):
         pose = np.array([0, np.radians(turn / 2), 0, 0, np.radians(turn / 2), 0])
         camera = orbit(yaw)
-        seen = part_angles(head_to_cam(camera, pose), world2cam(camera)[:3, 3])
+        to_cam, (neck, head) = world2cam(camera), rotvec_to_rotmat(pose.reshape(2, 3))
+        seen = part_angles(to_cam[:3, :3] @ neck @ head, to_cam[:3, 3])
         turned, nod = head_to_torso(pose)
         assert turned[0] == pytest.approx(turn)
         assert nod[0] == pytest.approx(0, abs=1e-9)

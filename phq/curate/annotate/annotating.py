@@ -119,7 +119,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
-    how, used = execution or local(workers), weights_used(settings, selection.places)
+    how, used = execution or local(workers), weights_used(settings, selection.slots)
     for line in (*selection.lines, *notices(used)):
         notify(line)
     plan = _plan(samples, photos, settings, selection, chosen, foreign(used), notify)

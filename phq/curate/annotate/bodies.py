@@ -39,7 +39,7 @@ class StateForBody:
         self.transfer = transfer_to(open_body(self.word))
 
     def process(self, photos: list[Photo]) -> None:
-        """Every living person; who has no labels of the embedded body keeps his own."""
+        """Every living person; one without labels of the embedded body keeps the labels there are."""
         for person in stored_people(photos):
             body = known(person.body)
             if body.body_model == load_body().name != self.transfer.body.name:
@@ -69,7 +69,9 @@ def distances(samples: Dataset, labels: pa.Table, body: Body) -> Floats:
     """(N, 4) how far the joints `COMPARED` of a body lie from the embedded body's, fraction of the stored picture.
 
     Args:
-        samples: as they were. labels: `BODY_COLUMNS` by key, as they are now. Of many, `MOST_COMPARED` at most.
+        samples: as they were.
+        labels: `BODY_COLUMNS` by key, as they are now; of many, `MOST_COMPARED` at most are compared.
+        body: of the new labels.
     """
     under, found = EmbeddedLabels(samples), []
     spread = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), MOST_COMPARED)).astype(int))

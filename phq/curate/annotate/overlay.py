@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from phq.config.build import Config
 from phq.curate.annotate.groups import Selection
-from phq.curate.annotate.units import settled
+from phq.curate.annotate.units import beyond_rounding
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns as known_columns
@@ -126,7 +126,7 @@ def _rejection(reason: str, detail: str) -> Fields:
 
 
 def _rounded(old: Fields, new: Fields) -> Fields:
-    return {"key": old["key"], **{name: settled(name, new[name], old[name]) for name in DECISION}}
+    return {"key": old["key"], **{name: beyond_rounding(name, new[name], old[name]) for name in DECISION}}
 
 
 def _changed(before: Decisions, after: Decisions, labels: pa.Table | None) -> list[str]:

@@ -1,7 +1,7 @@
-"""How a stored person is looked at again: in the raw photo, in the stored crop, or in the record alone.
+"""The input for annotating a stored person again: the raw photo, the stored crop, or the record alone.
 
-Whatever is looked at, it is stated in the photo's own pixels: a stored crop is laid back where it was cut, and beyond
-it the photo is black, as beyond any photo's border. So boxes, landmarks, focal length and the photo's middle stay what
+All of it is in the photo's own pixels: a stored crop is put back where it was cut, and beyond it the photo is
+black, as beyond any photo's border. So boxes, landmarks, focal length and the photo's middle stay what
 they are, and the stages need not know.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -19,9 +19,9 @@ from phq.people import Landmarks, Person, Photo, living
 from phq.photos.decode import Decoded
 from phq.photos.region import Region, between_centres
 from phq.record import Keypoints, Source
+from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 
-Fields = dict[str, Any]
 RAW, CROP, RECORD = "raw", "crop", "record"
 """What is looked at: the raw photo, the stored crop, no pixels at all."""
 RUNS = 3
@@ -56,7 +56,7 @@ class StoredPerson(Person):
 
 @dataclass
 class StoredPhoto(Photo):
-    """A photo of which people are stored; each looks at a `View` of his own."""
+    """A photo with stored people, each with a `View` of their own."""
 
     samples: tuple[int, ...] = ()
     """Numbers of its samples in the dataset."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phq.config.build import Read
 from phq.curate.annotate.groups import Selection
-from phq.curate.annotate.restored import restored_face, restored_fit
+from phq.curate.annotate.stage_outputs import restored_face, restored_fit
 from phq.curate.annotate.views import (
     CROP,
     RAW,

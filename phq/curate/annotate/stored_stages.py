@@ -38,7 +38,7 @@ class FindLandmarksAgain(FindLandmarks):
 
 
 class FitBodyAgain(FitBody):
-    """The fit, after which nobody is surer of a crop than the photo had made him."""
+    """The fit; a crop never makes a label more certain than the photo did."""
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a start."""
@@ -115,4 +115,4 @@ class StateUncertainty:
             outside, hand = head_outside(person), hand_on_head(person)
             person.obstruction = replace(known(person.obstruction), head_outside=outside, hand_on_head=hand)
             if known(person.orientation).orientation_sigma_deg > 0:
-                person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person))
+                person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person.record()))
