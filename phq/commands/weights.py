@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-weights_app = typer.Typer(help="Weights of the other back ends: download, check, carry along.", no_args_is_help=True)
+weights_app = typer.Typer(help="Weights of the other back ends: download and check.", no_args_is_help=True)
 
 DeviceOption = Annotated[
     str | None,
@@ -40,9 +39,6 @@ def list_command() -> None:
 def pull_command(
     names: Annotated[list[str], typer.Argument(help="Names as in 'phq weights list'.")],
     offline: Annotated[bool, typer.Option("--offline", help="Connect to nothing; as PHQ_OFFLINE=1.")] = False,
-    repin: Annotated[
-        bool, typer.Option("--repin", help="Of weights without a known checksum, take what the server has now.")
-    ] = False,
 ) -> None:
     """Download into the cache; what was cut short is continued, what is there is checked."""
     from phq.weights.catalogue import remote
@@ -50,7 +46,7 @@ def pull_command(
     from phq.weights.store import pull
 
     for name in [remote(name).name for name in names]:  # an unknown name is told before anything is downloaded
-        typer.echo(pulled(pull(name, connect=False if offline else None, repin=repin, quiet=False)))
+        typer.echo(pulled(pull(name, connect=False if offline else None, quiet=False)))
 
 
 @weights_app.command("verify")
@@ -72,28 +68,3 @@ def licences_command(names: Names = None) -> None:
 
     for line in licences(names or ()):
         typer.echo(line)
-
-
-@weights_app.command("export")
-def export_command(
-    archive: Annotated[Path, typer.Argument(help="The zip to write.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Names. [default: all that are here]")] = None,
-) -> None:
-    """Pack downloaded weights for a machine without a network."""
-    from phq.weights.archive import export_archive
-
-    for entry in export_archive(archive, names or ()):
-        typer.echo(f"{entry.name}   {entry.licence}")
-    typer.echo(f"written {archive}")
-
-
-@weights_app.command("import")
-def import_command(archive: Annotated[Path, typer.Argument(help="A zip of 'phq weights export'. Read only.")]) -> None:
-    """Bring the weights of an archive into the cache."""
-    from phq.weights.archive import import_archive
-
-    brought = import_archive(archive)
-    for entry in brought.entries:
-        typer.echo(f"{entry.name}   {entry.licence}")
-    for name in brought.unknown:
-        typer.echo(f"phq: {name} was left in the archive: this version of phq does not know it", err=True)

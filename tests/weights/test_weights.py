@@ -48,4 +48,4 @@ def test_a_missing_weight_file_is_said(altered):
 def test_a_changed_weight_file_is_refused(altered):
     altered.write_bytes(b"something else")
     with pytest.raises(WeightError, match="sha256"):
-        weights.open_session("movenet")
+        weights.checked_path("movenet")
