@@ -118,20 +118,6 @@ def evaluate_pose(
     typer.echo(table(run(dataset, truth)))
 
 
-@evaluate.command("multiview")
-def evaluate_multiview(
-    folder: Annotated[Path, typer.Argument(help="One synchronised video a camera, with a Qualisys calibration.")],
-    calibration: Annotated[Path | None, typer.Option(help="Calibration file. [default: the *.qca.txt]")] = None,
-    every: Annotated[int, typer.Option(min=1, help="Every n-th instant only.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Save the report as JSON.")] = None,
-) -> None:
-    """Relative yaw between calibrated cameras."""
-    from phq.evaluate.multiview import evaluate as run
-    from phq.evaluate.multiview import table
-
-    typer.echo(table(run(folder, calibration, every, out)))
-
-
 evaluate.command("gan")(gan_command)
 app.add_typer(export_app, name="export")
 app.add_typer(weights_app, name="weights")
