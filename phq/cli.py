@@ -13,7 +13,7 @@ from phq.commands.annotate import annotate_command, bake_command, diff_command
 from phq.commands.backends import backends_app
 from phq.commands.balance import balance_command
 from phq.commands.curate import (
-    fiftyone_command,
+    coco_command,
     merge_command,
     redact_command,
     show_command,
@@ -147,7 +147,7 @@ for _name, _command in (
     ("show", show_command),
 ):
     app.command(_name)(_command)
-export_app.command("fiftyone")(fiftyone_command)
+export_app.command("coco")(coco_command)
 
 
 def main() -> None:

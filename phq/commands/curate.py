@@ -1,4 +1,4 @@
-"""The commands ``phq redact``, ``merge``, ``split``, ``stats``, ``show`` and ``export fiftyone``."""
+"""The commands ``phq redact``, ``merge``, ``split``, ``stats``, ``show`` and ``export coco``."""
 
 from __future__ import annotations
 
@@ -105,17 +105,17 @@ def show_command(
         typer.echo(f"picture   {shown.picture}")
 
 
-def fiftyone_command(
+def coco_command(
     dataset: Readable,
-    out: Annotated[Path, typer.Argument(help="New folder; import it as fiftyone.types.FiftyOneDataset.")],
+    out: Annotated[Path, typer.Argument(help="New folder of labels.json and, without --photos, the crops.")],
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos: show these, not the crops.")] = None,
     overlay: State = "latest",
     where: Annotated[str | None, typer.Option(help="Only samples for which this SQL condition holds.")] = None,
 ) -> None:
-    """Pictures, boxes, landmarks, masks and scores for the FiftyOne App."""
-    from phq.exchange.fiftyone import export_fiftyone
+    """Boxes, landmarks, masks and scores as COCO annotations, for FiftyOne, CVAT and others."""
+    from phq.exchange.coco import export_coco
 
-    done = export_fiftyone(dataset, out, photos=photos, overlay=overlay, where=where, quiet=False)
-    typer.echo(f"{done.samples} pictures with {done.people} people   {done.out}")
+    done = export_coco(dataset, out, photos=photos, overlay=overlay, where=where, quiet=False)
+    typer.echo(f"{done.pictures} pictures with {done.people} people   {done.out}")
     if done.missing:
         typer.echo(f"{done.missing} photos were not found in {photos} and are left out")

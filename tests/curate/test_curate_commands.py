@@ -15,7 +15,7 @@ from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, PhqError
 
 app = typer.Typer()
-for name in ("redact", "merge", "split", "stats", "show", "fiftyone"):
+for name in ("redact", "merge", "split", "stats", "show", "coco"):
     app.command(name)(getattr(commands, f"{name}_command"))
 
 
@@ -69,5 +69,5 @@ def test_show(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "x.png").stat().st_size
 
 
-def test_fiftyone(folder: Path, tmp_path: Path) -> None:
-    assert "9 pictures with 9 people" in phq("fiftyone", folder, tmp_path / "out").output
+def test_coco(folder: Path, tmp_path: Path) -> None:
+    assert "9 pictures with 9 people" in phq("coco", folder, tmp_path / "out").output
