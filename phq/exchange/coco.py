@@ -78,8 +78,9 @@ def export_coco(
     """Write ``labels.json`` and, without `photos`, the crops; the same call gives the same bytes.
 
     Without `photos` an image is a crop, copied to ``data/``. With `photos` an image is a photo, named by its path, with
-    all its people (the rejected ones too) and the square of each stored headshot. A person has its mask, 33 landmarks,
-    24 joints of the fitted body, and the scalars and cameras of the record as attributes; a face has its box.
+    all its people (the rejected ones too) and the square of each stored headshot. A person has its mask (as far as the
+    headshot goes), 33 landmarks, 24 joints of the fitted body, and the scalars and cameras of the record as attributes;
+    a face has its box.
 
     Args:
         dataset: folder or URL.

@@ -84,7 +84,8 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         masks: zip or folder with a mask for each picture, of the same name but for the suffix.
         sidecar: licence, author, source and identity of the pictures, as for `phq.building.build.build`; paths are
             names in the set.
-        seed: of the split. workers: processes, by default one a core; the result does not depend on it.
+        seed: of the split.
+        workers: processes, by default one a core; the result does not depend on it.
         quiet: no progress bar.
 
     Raises:

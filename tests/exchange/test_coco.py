@@ -17,7 +17,6 @@ from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
 from phq.exchange.coco import FACE, HEADSHOT, PERSON, export_coco, run_lengths
 
-
 BOX = {"box_x0": 0.0, "box_y0": 0.0, "box_x1": 30.0, "box_y1": 40.0}
 
 
