@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from phq.dataset.tables import ROWS_PER_GROUP, arrow_schema
-from phq.decisions.applying import apply
-from phq.decisions.deciding import decide_dataset
+from phq.decisions.decide import decide_dataset
 from phq.decisions.moves import moves_text
+from phq.decisions.overlay import apply
 from phq.reasons import RULES
 from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.system.atomic import write_bytes

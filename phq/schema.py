@@ -45,6 +45,9 @@ DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin",
 PROVENANCE = ("licence", "author", "source", "identity")
 """Fields that nobody can see in a photo; a sidecar states them (`phq.dataset`)."""
 
+Fields = dict[str, Any]
+"""Fields of a `Row` by name, perhaps not all."""
+
 
 def _floats(n: int, text: str) -> Any:
     return Field(min_length=n, max_length=n, description=text)

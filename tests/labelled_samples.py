@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from shard_samples import TinySample, tiny_sample
+from tiny_datasets import TinySample, tiny_sample
 
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import CONVENTION, intrinsics, orbit, world2cam

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from phq.decisions.rows import read_rows
+from phq.dataset.tables import read_rows
 from phq.evaluate.pose import FLIP_DEG, person_errors
 from phq.evaluate.truth import Truth, matched
 from phq.quality import flip, sigma
@@ -32,7 +32,7 @@ Pair = tuple[Truth, dict[str, Any]]
 def fit_rate(yaws: list[float], seen: list[bool]) -> dict[str, float]:
     """Bias and slope of the logistic rate of a sign by true yaw."""
     found = np.array(seen, float)
-    features = np.stack([np.ones(len(found)), [flip.away(yaw) for yaw in yaws]], 1)
+    features = np.stack([np.ones(len(found)), flip.away(yaws)], 1)
 
     def loss(weights: np.ndarray) -> float:
         logits = features @ weights
@@ -79,8 +79,9 @@ def main(folders: list[Path]) -> None:
     pairs = [pair for i in range(0, len(folders), 2) for pair in pairs_of(folders[i], folders[i + 1])]
     made_by = f"tools/calibrate_uncertainty.py, {len(pairs)} rendered people"
     face = fit_rate([t.angles("head")[0] for t, _ in pairs], [row["face_found"] for _, row in pairs])
-    named = [(t, order) for t, row in pairs if (order := flip.shoulder_order(row)) is not None]
-    order = fit_rate([t.angles("torso")[0] for t, _ in named], [sign for _, sign in named])
+    front, known = flip.shoulder_order([row["coco_keypoints"] for _, row in pairs])
+    torsos = np.array([t.angles("torso")[0] for t, _ in pairs])
+    order = fit_rate(torsos[known].tolist(), front[known].tolist())
     write("flip_table.json", {"made_by": made_by, "face": face, "order": order})
     errors = np.abs([person_errors(t, row)["torso_yaw"] for t, row in pairs])
     facing = errors <= FLIP_DEG

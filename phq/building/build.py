@@ -1,4 +1,4 @@
-"""`build`: a folder of photos becomes a dataset. What the command ``phq build`` does is this one call."""
+"""`build`: a folder of photos becomes a dataset. The command ``phq build`` is this one call."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from phq.building.finalise.extension import (
     settings_to_extend,
     since,
 )
-from phq.building.finalise.result import Written, said_of, sectors_of
-from phq.building.frozen import Difference
+from phq.building.finalise.result import Written
+from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, load_config
-from phq.dataset.card import Card, stored_card
+from phq.dataset.card import TITLE, Card, stored_card, yaw_histogram
 from phq.dataset.folder import INPUTS, MANIFEST
+from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
-from phq.decisions.keeping import lay_decision
+from phq.decisions.overlay import apply_build_decision
 from phq.errors import ConfigError, InputError
 from phq.photos.discover import Found, discover
 from phq.pose.body import load_body
-from phq.pose.body_choice import body_entry
+from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.contract import wanted
 from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
 from phq.system.atomic import write_bytes
@@ -46,7 +47,7 @@ from phq.weights.licences import Model, notices
 
 
 class BuildResult(Written):
-    """What a build yielded, and where."""
+    """The result of a build."""
 
     def __init__(
         self,
@@ -64,13 +65,13 @@ class BuildResult(Written):
         self.models = models
         """Everything that touched the dataset, with its licence."""
         self.coverage = coverage
-        """How photos and rows of the sidecar met; None without one."""
+        """Which photos have a row in the sidecar; None without one."""
         self.sectors = sectors
-        """Kept people by what the camera sees, see `phq.dataset.card.YAW_SECTORS`."""
+        """Kept people by the side that the camera sees, see `phq.dataset.card.YAW_SECTORS`."""
         self.differs = differs
         """How the photos differ from those that the build, or the dataset, had before."""
         self.seconds = seconds
-        """Time inside each stage, summed over workers and over all calls that had a part in it, and ``wall``, of this
+        """Time inside each stage, summed over workers and all calls that worked on the build, and ``wall`` of this
         call."""
 
     @property
@@ -103,27 +104,33 @@ def build(  # noqa: PLR0913 - the options of the command
         out: folder or URL of the dataset; made if needed. An interrupted build is continued.
         preset: ``default``, ``strict``, ``upstream`` (360°PHQ's rules) or ``everything`` (no thresholds).
         size: side of the crops, pixels.
+        execution: where units are computed and how they are watched, in place of `workers`.
         workers: processes, by default one a core; the result does not depend on it. With more than one, a script
             that calls this needs ``if __name__ == "__main__":``, as always with `multiprocessing`.
-        execution: where units are computed and how they are watched, in place of `workers`.
-        extend: photos may be new: they, and only they, are computed and added, to an unfinished build or to a dataset
-            that stands, see `phq.building.finalise.extension`; without options of its own it has those of that dataset.
-        fast: the smaller landmark network. seed: of the split. config: TOML file. sets: ``key=value`` each.
-        keep_rejects: store rejected people too; an overlay rejects them, see `phq.decisions.keeping`.
+        extend: photos may be new: only they are computed and added, to an unfinished build or to an existing dataset,
+            see `phq.building.finalise.extension`; without other options the dataset's own apply.
+        fast: the smaller landmark network.
+        seed: of the split.
+        config: TOML file.
+        sets: ``key=value`` each.
+        keep_rejects: store rejected people too; an overlay rejects them, see `phq.decisions.overlay`.
         sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
             `phq.dataset.statements.parse_statements`. Photos of one identity stay on one side of the split.
-        quiet: no progress bar, and no word on licences that ask more than to be named.
+        quiet: no progress bar, and no note on licences with conditions beyond attribution.
 
     Raises:
-        ConfigError, InputError, OutputError, WeightError: with a sentence for the user; what was finished stays.
+        ConfigError: a setting that is unknown, out of range, or differs from those of the dataset to extend.
+        InputError: no photos, or a sidecar that cannot be used.
+        OutputError: the folder holds a dataset or other files, or cannot be written; finished units stay.
+        WeightError: a network is missing or damaged.
     """
     how = execution or local(workers)
     folder = place(out)
     settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed, keep_rejects=keep_rejects)
-    standing = run_to_extend(folder) if extend and (folder / MANIFEST).exists() else None
-    if standing is not None:
+    existing = run_to_extend(folder) if extend and (folder / MANIFEST).exists() else None
+    if existing is not None:
         given = any((preset, config, sets, fast, keep_rejects)) or size is not None or seed is not None
-        settings = settings_to_extend(folder, standing, settings if given else None)
+        settings = settings_to_extend(folder, existing, settings if given else None)
     if settings.keep_rejects and is_remote(folder):
         raise ConfigError("keep_rejects decides by an overlay, which only a dataset in a folder can have")
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
@@ -132,8 +139,8 @@ def build(  # noqa: PLR0913 - the options of the command
         print(line, file=sys.stderr)
     digest = stated.sha256 if stated else ""
     plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=digest, weights=foreign(used))
-    job = Build(folder, plan, stated, how, quiet)
-    result = _built(job, extend) if standing is None else _extended(job, standing)
+    job = Build(folder, plan, used, stated, how, quiet)
+    result = _built(job, extend) if existing is None else _extended(job, existing)
     counted = {name: result.counts[name] for name in ("photos", "people", "kept")}
     how.log.write("done", **counted, seconds=rounded_seconds(result))
     return result
@@ -141,19 +148,21 @@ def build(  # noqa: PLR0913 - the options of the command
 
 @dataclass(frozen=True)
 class Build:
-    """A build that is about to be done."""
+    """A build to be done."""
 
     folder: Path
     plan: Plan
+    weights: Sequence[Weight]
+    """Of the networks."""
     stated: Sidecar | None
     execution: Execution
     quiet: bool
 
     def complete(self, plan: Plan, work: Path, finish: Callable[[], BuildResult]) -> BuildResult:
-        """Compute what is missing of a plan, `finish`, decide if everybody was stored, and remove the work folder."""
+        """Compute what is missing of a plan, `finish`, decide if rejects are stored, and remove the work folder."""
         result = computed(work, lambda: self._run(plan, work), finish)
         if plan.config.keep_rejects:
-            lay_decision(self.folder, plan.config)
+            apply_build_decision(self.folder, plan.config)
         close_work_folder(work)
         return result
 
@@ -178,7 +187,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
             outcome = conclude_units(job.folder, source)
             result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
             write_bytes(job.folder / INPUTS, inputs_path(work).read_bytes())
-            record = run_record(result, plan)
+            record = _record(job, result, plan)
             write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
             return result
 
@@ -186,7 +195,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
 
 
 def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
-    """A dataset that stands, with what is new."""
+    """An existing dataset with the new photos."""
     started = time.perf_counter()
     with alone(job.folder, EXTENDING):
         recover(job.folder)
@@ -208,7 +217,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
             with stage(job.folder) as change:
                 outcome = conclude_extension(job.folder, source)
                 result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
-                add_units(change, source, outcome, plan.inputs, extension_record(result, plan))
+                add_units(change, source, outcome, plan.inputs, _extension_record(job, result, plan))
             return result
 
         return job.complete(plan, work, finish)
@@ -220,20 +229,21 @@ def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildRes
 
 
 def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall: float) -> BuildResult:
-    passed = outcome.gathered.stages
+    passed = outcome.stages
     seconds = {name: count.seconds for name, count in passed.items()} | {"wall": wall}
     met = coverage(job.stated, outcome.photos) if job.stated else None
-    counts, sectors = said_of(outcome.settled, photos), sectors_of(outcome.settled)
+    counts = outcome.decisions.counts(photos)
+    sectors = yaw_histogram(outcome.decisions.kept["camera_yaw_deg"].to_pylist())
     job.execution.log.write("rejects", **counts["rejected"])
     counts["stages"] = {
         name: {"photos": count.photos, "people": count.people, "rejected": count.rejected}
         for name, count in passed.items()
     }
-    return BuildResult(job.folder, counts, models_of(weights_used(job.plan.config)), met, sectors, differs, seconds)
+    return BuildResult(job.folder, counts, models_of(job.weights), met, sectors, differs, seconds)
 
 
 def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[Found]:
-    """Inputs, without the sidecar and anything that lies in the output folder."""
+    """Inputs, without the sidecar and anything in the output folder."""
     if is_url(photos) or is_remote(out):
         return discover(photos)
     inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
@@ -242,7 +252,7 @@ def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[F
         raise InputError(f"there is nothing but the sidecar in {photos}")
     inputs = [found for found in found if inside not in _place(found.path).parents]
     if not inputs:
-        raise InputError(f"every photo lies in the output folder {out}; choose another folder for the dataset")
+        raise InputError(f"every photo is in the output folder {out}; choose another folder for the dataset")
     return inputs
 
 
@@ -255,20 +265,17 @@ def _make_pipeline(config: Config, sidecar: Sidecar | None) -> Pipeline:
     return Pipeline(stages(config, sidecar))
 
 
-def run_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
+def _record(job: Build, result: BuildResult, plan: Plan) -> dict[str, Any]:
     """Content of ``run.json``."""
-    return {
-        "tool": "phq",
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "plan": plan.id,
-        "config": plan.config.model_dump(mode="json"),
-        "sidecar": sidecar_record(plan.sidecar, result.coverage),
-        "weights": [vars(weight) for weight in weights_used(plan.config)],
-        "body": {"name": load_body().name, "sha256": load_body().sha256},
-        "counts": result.counts,
-        "seconds": rounded_seconds(result),
-    }
+    return run_record(
+        "build",
+        result.counts,
+        config=plan.config,
+        weights=[*job.weights, body_weight(load_body())],
+        plan=plan.id,
+        sidecar=sidecar_record(plan.sidecar, result.coverage),
+        seconds=result.seconds,
+    )
 
 
 def rounded_seconds(result: BuildResult) -> dict[str, float]:
@@ -276,16 +283,14 @@ def rounded_seconds(result: BuildResult) -> dict[str, float]:
     return {name: round(value, 3) for name, value in sorted(result.seconds.items())}
 
 
-def extension_record(result: BuildResult, plan: Plan) -> dict[str, Any]:
-    """What ``run.json`` says of an extension."""
-    said = run_record(result, plan)
-    names = ("version", "python", "plan", "sidecar", "weights", "body", "counts", "seconds")
+def _extension_record(job: Build, result: BuildResult, plan: Plan) -> dict[str, Any]:
+    """Entry of an extension in ``run.json``."""
     changed = {"changed": len(result.differs.changed), "vanished": len(result.differs.vanished)}
-    return {**{name: said[name] for name in names}, **changed}
+    return source_record(_record(job, result, plan), **changed)
 
 
 def _card(result: BuildResult) -> Card:
-    return Card("One-quarter headshots over 360°", __version__, result.models)
+    return Card(TITLE, __version__, result.models)
 
 
 def models_of(weights: Iterable[Weight], body: bool = True) -> tuple[Model, ...]:

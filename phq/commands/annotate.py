@@ -107,7 +107,7 @@ def bake_command(
     overlay: Annotated[str, typer.Option(help="The state: none, the name of an overlay, or latest.")] = "latest",
 ) -> None:
     """Write a dataset anew with its overlays folded in, in today's format."""
-    from phq.curate.annotate.baking import bake
+    from phq.curate.bake import bake
 
     done = bake(dataset, out, overlay)
     typer.echo(f"kept {done.kept}   rejected {done.rejected}   {done.out}")

@@ -18,10 +18,10 @@ def decide_command(
     name: Annotated[str | None, typer.Option(help="What to call the overlay. [default: decide-N]")] = None,
 ) -> None:
     """Keep or reject, decided again from the stored scores."""
-    from phq.decisions.applying import apply as write  # Arrow: not for --help
-    from phq.decisions.applying import free_name
-    from phq.decisions.deciding import decide_dataset
+    from phq.decisions.decide import decide_dataset
     from phq.decisions.moves import moves_text
+    from phq.decisions.overlay import apply as write  # Arrow: not for --help
+    from phq.decisions.overlay import free_name
     from phq.view.decision_pictures import write_pictures
 
     decided = decide_dataset(dataset, preset=preset, config=config, sets=set_ or ())

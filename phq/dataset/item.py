@@ -10,9 +10,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from phq.dataset.columns import Columns
-from phq.dataset.overlays import STORAGE
 from phq.dataset.places import Places
-from phq.dataset.tar import MEMBERS
+from phq.dataset.tar import MEMBERS, STORAGE
 from phq.errors import InputError
 from phq.schema import Row, Sample, sample_to_json
 from phq.system.arrays import Image

@@ -22,16 +22,15 @@ import pyarrow.parquet as pq
 from phq.dataset.folder import MANIFEST, REJECTS, RUN
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
-from phq.dataset.run import read_run, run_bytes
+from phq.dataset.run import read_run
 from phq.dataset.tables import ROWS_PER_GROUP, arrow_schema, checked_column
-from phq.dataset.tar import MEMBERS
+from phq.dataset.tar import STORAGE
 from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, Row, plain
 from phq.system.atomic import atomic_write
 from phq.system.journal import stage
+from phq.system.json_text import json_bytes
 
-STORAGE = ("shard", *(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size")))
-"""Columns that say where a sample's bytes are; no overlay can change them."""
 TABLES = (MANIFEST, REJECTS)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EXTRA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -183,7 +182,7 @@ def write_overlay(
         _check_replaceable(root, name)
         _check_keys(root, table["key"])
         _write(change.path(overlay_file(name)), table)
-        change.write(RUN, run_bytes(run | {"overlays": [*names, name]}))
+        change.write(RUN, json_bytes(run | {"overlays": [*names, name]}))
 
 
 def write_overlay_file(

@@ -7,9 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from phq.dataset.layout import BLOCK
-from phq.dataset.overlays import STORAGE
 from phq.dataset.root import Root
-from phq.dataset.tar import MEMBERS
+from phq.dataset.tar import MEMBERS, STORAGE
 from phq.errors import InputError
 
 COLUMNS = ("key", *STORAGE)

@@ -1,4 +1,4 @@
-"""Taking names out of texts that stay."""
+"""Removing names from texts that stay."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.schema import Row
+from phq.schema import GROUPS, Row
 
 REMOVED = "(redacted)"
 _AT_ONCE = 200
 """Names in one pattern."""
-NAMING = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
-"""Columns that hold the key of another sample."""
 _FREE_TEXT = "detail"
 
 
@@ -27,7 +25,8 @@ class Scrubber:
 
     def __init__(self, keys: Collection[str], names: Collection[str]) -> None:
         """Args:
-        keys: keys that are gone. names: all that must not be named, `keys` among them.
+        keys: keys that are gone.
+        names: everything that must not be named, `keys` among them.
         """
         self.keys = frozenset(keys)
         longest_first = sorted(names, key=lambda name: (-len(name), name))
@@ -42,7 +41,7 @@ class Scrubber:
         return text
 
     def json(self, value: Any) -> Any:
-        """A JSON value with all its texts scrubbed; a list loses the entries that are a name and nothing else."""
+        """A JSON value with all its texts scrubbed; a list loses the entries that are nothing but a name."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -52,11 +51,11 @@ class Scrubber:
         return value
 
     def table(self, table: pa.Table) -> pa.Table:
-        """Rows without what they say about redacted samples in `NAMING`, `detail`, and texts of unknown columns."""
+        """Rows without the names of redacted samples in `phq.schema.GROUPS`, `detail`, and texts of unknown columns."""
         for index, field in enumerate(table.schema):
             if field.type == pa.string() and (field.name not in Row.model_fields or field.name == _FREE_TEXT):
                 table = table.set_column(index, field, self._column(table.column(index)))
-            elif field.name in NAMING:
+            elif field.name in GROUPS:
                 table = table.set_column(index, field, self._without_keys(table.column(index)))
         return table
 

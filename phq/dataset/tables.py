@@ -3,8 +3,8 @@
 Lists are plain ``list<element: double>``, not fixed-size ones, although every list has a fixed length: Arrow
 15, the oldest supported, refuses to write a fixed-size list with a null in it ("Lists with non-zero length
 null components are not supported"), and a reject has nulls for all that was not computed.
-DuckDB sees ``DOUBLE[]`` either way, and Polars and Hugging Face ``datasets`` read both. The length stands in
-the metadata of the field and is checked when a row is written.
+DuckDB sees ``DOUBLE[]`` either way, and Polars and Hugging Face ``datasets`` read both. The length is in the
+metadata of the field and is checked when a row is written.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phq.schema import SCHEMA_VERSION, Row, column_kind, plain
+from phq.dataset.tar import STORAGE
+from phq.schema import SCHEMA_VERSION, Fields, Row, column_kind, plain
 from phq.system.atomic import atomic_write
 
 ROWS_PER_GROUP = 4096
@@ -72,14 +74,35 @@ def checked_column(field: pa.Field, values: list[Any]) -> pa.Array:
     return pa.array(values, field.type)
 
 
-def _tables(rows: Iterable[Mapping[str, Any]], schema: pa.Schema, complete: bool, group: int) -> Iterator[pa.Table]:
-    rest = iter(rows)
+def row_tables(rows: Iterable[Mapping[str, Any]], *, complete: bool, group: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
+    """Rows in memory as checked tables of `arrow_schema`, some at a time.
+
+    Args:
+        rows: see `write_table`.
+        complete: see `write_table`.
+        group: rows of a table.
+
+    Raises:
+        ValueError: see `write_table`.
+    """
+    rest, schema = iter(rows), arrow_schema()
     while batch := list(islice(rest, group)):
         for row in batch:
             _check_names(row, complete)
         plain_rows = [plain(dict(row)) for row in batch]
         columns = [checked_column(field, [row.get(field.name) for row in plain_rows]) for field in schema]
         yield pa.Table.from_arrays(columns, schema=schema)
+
+
+def rows_table(rows: Iterable[Mapping[str, Any]], names: Sequence[str]) -> pa.Table:
+    """Some columns of rows in memory; null where a row has no such field."""
+    schema = pa.schema([arrow_schema().field(name) for name in names])
+    return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema)
+
+
+def take_rows(table: pa.Table, rows: Any) -> pa.Table:
+    """Rows by number, in that order, in one piece."""
+    return table.take(pa.array(np.asarray(rows, np.int64))).combine_chunks()
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], *, complete: bool) -> None:
@@ -104,23 +127,51 @@ def write_rows(
     *,
     complete: bool,
     notes: Mapping[str, str] | None = None,
-    group: int | None = None,
+    group: int = ROWS_PER_GROUP,
 ) -> None:
     """`write_table` into an open file, which is whole when this returns; for its `rows`, `complete` and errors.
 
     Args:
-        notes: further metadata. group: rows in memory at a time, which make a group of rows in the file;
-            `ROWS_PER_GROUP` by default.
+        stream: the file.
+        notes: further metadata.
+        group: rows in memory at a time, which make a group of rows in the file.
+    """
+    write_tables(stream, row_tables(rows, complete=complete, group=group), notes, group)
+
+
+def write_tables(
+    stream: BinaryIO,
+    tables: Iterable[pa.Table],
+    notes: Mapping[str, str] | None = None,
+    group: int = ROWS_PER_GROUP,
+) -> None:
+    """Write tables of `arrow_schema` into an open file: the same rows give the same bytes, however they come.
+
+    Args:
+        stream: the file.
+        tables: with all columns.
+        notes: further metadata.
+        group: rows of a group.
     """
     schema = arrow_schema()
-    schema = schema.with_metadata({**schema.metadata, **(notes or {})})
+    write_groups(stream, tables, schema.with_metadata({**schema.metadata, **(notes or {})}), group)
+
+
+def write_groups(stream: BinaryIO, tables: Iterable[pa.Table], schema: pa.Schema, group: int = ROWS_PER_GROUP) -> None:
+    """Write tables of any schema as groups of rows that are full but for the last."""
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for table in _tables(rows, schema, complete, group or ROWS_PER_GROUP):
-            writer.write_table(table)
+        rest = schema.empty_table()
+        for table in tables:
+            rest = pa.concat_tables([rest, pa.Table.from_arrays(table.columns, schema=schema)])
+            while len(rest) >= group:
+                writer.write_table(rest.slice(0, group).combine_chunks())
+                rest = rest.slice(group)
+        if len(rest):
+            writer.write_table(rest.combine_chunks())
 
 
 class Rows(Sequence[Mapping[str, Any]]):
-    """A table as a sequence of dictionaries, made as they are asked for."""
+    """A table as a sequence of dictionaries, each created on access."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
@@ -146,3 +197,14 @@ def read_table(path: Path) -> pa.Table:
     with path.open("rb") as stream:  # by name, Arrow opens only what is UTF-8
         # with threads a process may abort at its end (apache/arrow issue 34314)
         return pq.read_table(stream, use_threads=False, pre_buffer=False)
+
+
+def read_rows(tables: Iterable[Path]) -> list[Fields]:
+    """Rows of several tables, in order; fields that were never computed are absent."""
+    rows = (row for path in tables for row in read_table(path).to_pylist())
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def without_storage(row: Mapping[str, Any]) -> Fields:
+    """The row of a sample that has no stored bytes."""
+    return {name: value for name, value in row.items() if name not in STORAGE} | {"shard": ""}

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from phq.dataset.layout import BLOCK, blocks
 from phq.dataset.measured import Measured
+from phq.schema import Fields
 from phq.system.atomic import atomic_write
 
 MEMBERS = {"jpg": "jpg", "json": "json", "mask.png": "mask"}
 """Members of every sample in the order they are written, and the prefix of their columns in the manifest."""
+STORAGE = ("shard", *(f"{prefix}_{what}" for prefix in MEMBERS.values() for what in ("offset", "size")))
+"""Columns that locate a sample's bytes."""
 
 
 class ShardWriter:
     """Context manager that writes one tar; it has its final name only once it is whole.
 
     Modification time 0, owner 0, mode 0644: the same samples in the same order give the same bytes.
+
+    Args:
+        path: where the file grows.
+        name: path of the shard inside the dataset, for the rows of its samples.
 
     Raises:
         OutputError: full disk, no permission and the like; nothing is left under the final name.
@@ -28,8 +36,9 @@ class ShardWriter:
     measured: Measured
     """Size and checksum of the whole file, once it is left."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         self.path = path
+        self.name = name
 
     def __enter__(self) -> ShardWriter:
         with ExitStack() as stack:
@@ -45,29 +54,33 @@ class ShardWriter:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, key: str, members: dict[str, bytes]) -> dict[str, tuple[int, int]]:
+    def add(self, key: str, members: Mapping[str, bytes]) -> Fields:
         """Append a sample.
 
         Returns:
-            For each member the offset of its first byte in the shard, and its size.
+            The columns `STORAGE` of its row.
 
         Raises:
             ValueError: the members are not exactly those of `MEMBERS`.
         """
         if members.keys() != MEMBERS.keys():
             raise ValueError(f"sample {key} has members {sorted(members)}, expected {sorted(MEMBERS)}")
-        return {name: self._append(key, name, members[name]) for name in MEMBERS}
+        storage: Fields = {"shard": self.name}
+        for name, prefix in MEMBERS.items():
+            storage[f"{prefix}_offset"] = self._append(key, name, members[name])
+            storage[f"{prefix}_size"] = len(members[name])
+        return storage
 
-    def _append(self, key: str, name: str, content: bytes) -> tuple[int, int]:
+    def _append(self, key: str, name: str, content: bytes) -> int:
         member = tarfile.TarInfo(f"{key}.{name}")
         member.size, member.mode, member.uname, member.gname = len(content), 0o644, "phq", "phq"
         self._tar.addfile(member, io.BytesIO(content))
         self._tar.members.clear()  # type: ignore[attr-defined]  # or it would keep the headers of thousands
-        return self._tar.offset - BLOCK * blocks(len(content)), len(content)
+        return self._tar.offset - BLOCK * blocks(len(content))
 
 
 def read_member(path: Path, offset: int, size: int) -> bytes:
-    """Bytes of one member, read from its place; offset and size as the manifest has them.
+    """Bytes of one member, by the offset and size that the manifest has.
 
     Raises:
         OSError: the shard cannot be read.

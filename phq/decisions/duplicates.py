@@ -33,7 +33,7 @@ SAME_BOX = 0.9
 
 @dataclass(frozen=True)
 class Duplicate:
-    """What a sample repeats, and the evidence."""
+    """The sample that another repeats, and the evidence."""
 
     kept: int
     """Row number of the sample that is kept in its place."""
@@ -49,7 +49,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What the perceptual search compares, N samples in order of preference."""
+    """The columns of the perceptual search, N samples in order of preference."""
 
     hashes: Words
     mirrors: Words
@@ -74,9 +74,9 @@ class _Looks:
 
 
 def find_duplicates(
-    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, settled: int = 0
+    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0
 ) -> dict[int, Duplicate]:
-    """Row number → what it repeats, for every sample that is not kept; rows in ascending order.
+    """By row number, the duplicate that each sample that is not kept is; rows in ascending order.
 
     Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
     smallest key, then first source path and person. One that is a duplicate of an already kept sample is
@@ -94,10 +94,10 @@ def find_duplicates(
     Args:
         columns: the fields in `COLUMNS`, equally long; the samples that the thresholds have kept.
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
-        settled: the first so many rows come before all others, however good those are.
+        existing: rows at the start that come before all others, however good those are.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, COLUMNS)
-    order = best_first(table, settled)
+    order = best_first(table, existing)
     copies = _exact_copies(table, order)
     originals = order[~np.isin(order, np.fromiter(copies, np.int64, len(copies)))]
     looks = _looks(table)
@@ -117,14 +117,15 @@ def _table_of(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> pa.
     return pa.table({name: pa.array(columns[name], _TYPES.get(name, pa.float64())) for name in names})
 
 
-def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], settled: int = 0) -> Ints:
+def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], existing: int = 0) -> Ints:
     """Row numbers from the best to the worst sample, in the order that `find_duplicates` states.
 
     Args:
-        columns: `RANK`. settled: the first so many rows come before all others.
+        columns: `RANK`.
+        existing: rows at the start that come before all others.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, RANK)
-    late = pa.array(np.arange(len(table)) >= settled)
+    late = pa.array(np.arange(len(table)) >= existing)
     keys = [("late", "ascending"), ("source_px_per_px", "descending"), ("blur", "descending")]
     keys += [(name, "ascending") for name in ("key", "source_path", "person_index")]
     ranked = pc.sort_indices(table.append_column("late", late), sort_keys=keys)
@@ -138,7 +139,7 @@ def _exact_copies(table: pa.Table, order: Ints) -> dict[int, int]:
     of_image: dict[int, int] = {}
     of_person: dict[int, int] = {}
     copies = {}
-    for row in order[often[order]].tolist():  # all others have nothing in common with anyone
+    for row in order[often[order]].tolist():  # no other shares anything
         known = of_image.get(image[row], of_person.get(person[row]))
         if known is None:
             of_image[image[row]] = of_person[person[row]] = row
@@ -179,7 +180,7 @@ def words(hashes: Sequence[str]) -> Words:
 def _greedy(looks: _Looks, max_bits: int) -> Ints:
     """(N,) number of the best kept sample within the radius, −1 for a kept one.
 
-    Block by block: the block is settled pair by pair, then what it keeps drops its neighbours among all later
+    Block by block: the block is compared pair by pair, then what it keeps drops its neighbours among all later
     samples. Only kept samples search, so thousands of near-identical images cost no more than one.
     """
     keeper = np.full(len(looks.hashes), -1, np.int64)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from phq.decisions.split_groups import linked
 from phq.detect.face_crop import HALF
 from phq.system.arrays import Ints
 
@@ -23,7 +22,7 @@ def face_groups(
     faces: Sequence[bytes | None],
     networks: Sequence[str],
     same: Callable[[str], float],
-    settled: int = 0,
+    existing: int = 0,
 ) -> list[str]:
     """For each sample the key of the first sample of the same face, itself among them; '' if it is alone or unknown.
 
@@ -32,9 +31,11 @@ def face_groups(
     but for cosines within rounding of `same`. Embeddings of different networks are not compared.
 
     Args:
-        keys: of N samples. faces: embeddings as bytes of little-endian float16, unit length; None where there is none.
-        networks: who made each embedding (``face_network``). same: least cosine by name of the network.
-        settled: the first so many rows come before all others.
+        keys: of N samples.
+        faces: (N,) embeddings as bytes of little-endian float16, unit length; None where there is none.
+        networks: (N,) network of each embedding (``face_network``).
+        same: least cosine by name of the network.
+        existing: rows at the start that come before all others.
     """
     groups = [""] * len(keys)
     spaces: dict[tuple[str, int], list[int]] = {}
@@ -44,9 +45,9 @@ def face_groups(
     for (network, _), rows in spaces.items():
         if len(rows) == 1:
             continue
-        ordered = sorted(rows, key=lambda row: (row >= settled, keys[row], row))
+        ordered = sorted(rows, key=lambda row: (row >= existing, keys[row], row))
         vectors = np.frombuffer(b"".join(faces[row] or b"" for row in ordered), HALF).reshape(len(ordered), -1)
-        label = linked(vectors, same(network))
+        label = clusters(vectors, same(network))
         _, first, often = np.unique(label, return_index=True, return_counts=True)
         for row, number in zip(ordered, label.tolist(), strict=True):
             if often[number] > 1:
@@ -54,7 +55,7 @@ def face_groups(
     return groups
 
 
-def linked(vectors: Halves, least: float) -> Ints:
+def clusters(vectors: Halves, least: float) -> Ints:
     """(N,) a number from 0 for each vector, equal for those that a chain of cosines of at least `least` joins.
 
     Every pair is compared, `BLOCK` × `BLOCK` at a time, and no pair is kept: 100,000 vectors of 1024 numbers take no
@@ -62,6 +63,7 @@ def linked(vectors: Halves, least: float) -> Ints:
 
     Args:
         vectors: (N, D) of unit length.
+        least: cosine from which two are linked.
     """
     label = np.arange(len(vectors))
     for start in range(0, len(vectors), BLOCK):
@@ -70,12 +72,5 @@ def linked(vectors: Halves, least: float) -> Ints:
             a, b = np.nonzero(one @ vectors[other : other + BLOCK].astype(np.float32).T >= least)
             a, b = label[start + a], label[other + b]
             if (a != b).any():
-                label = _joined(label, a, b)
+                label = linked(a, b, int(label.max()) + 1)[label]
     return label
-
-
-def _joined(label: Ints, one: Ints, other: Ints) -> Ints:
-    """The labels when each of `one` means the same as that of `other`; numbered from 0."""
-    size = int(label.max()) + 1
-    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(size, size))
-    return np.asarray(connected_components(links, directed=False)[1], np.int64)[label]

@@ -1,32 +1,33 @@
-"""What a decision moves: counts by reason and by yaw, as text."""
+"""Samples that a decision moves: counts by reason and by yaw, as text."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from phq.decisions.columnar import counted
-from phq.decisions.deciding import Decided
+from phq.decisions.decide import Decided
+from phq.system.arrays import Bools, Ints
 
 BIN_DEG = 30
 BINS = 360 // BIN_DEG
 
 
-def reasons_of(decided: Decided, rows: NDArray[np.bool_], before: bool) -> list[tuple[str, int]]:
+def reasons_of(decided: Decided, rows: Bools, before: bool) -> list[tuple[str, int]]:
     """Reasons of the chosen rows, before or after, the most frequent first."""
     table = decided.before if before else decided.after
-    return counted(table["reason"].filter(rows).to_pylist())
+    counts = Counter(table["reason"].filter(rows).to_pylist())
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def yaw_bins(decided: Decided) -> NDArray[np.int64]:
+def yaw_bins(decided: Decided) -> Ints:
     """(N,) number of the 30° bin of each sample's yaw; bin 0 is centred on the front, bin 6 on the back."""
     yaw = decided.before["camera_yaw_deg"].to_numpy()
     return np.asarray(np.floor((yaw + BIN_DEG / 2) / BIN_DEG).astype(np.int64) % BINS)
 
 
-def by_yaw(decided: Decided) -> NDArray[np.int64]:
+def by_yaw(decided: Decided) -> Ints:
     """(12, 4) kept before, entering, leaving, kept after, by bin from −150° to 180°."""
     bins = yaw_bins(decided)
     order = (np.arange(BINS) - BINS // 2 + 1) % BINS
@@ -47,5 +48,5 @@ def _lines(decided: Decided) -> Iterator[str]:
         for reason, count in reasons_of(decided, rows, before):
             yield f"  {count:7d}  {text}: {reason}"
     yield f"{'yaw':>6}{'kept':>9}{'enter':>9}{'leave':>9}{'then':>9}"
-    for place, row in enumerate(by_yaw(decided).tolist()):
-        yield f"{(place - BINS // 2 + 1) * BIN_DEG:5d}°" + "".join(f"{n:9d}" for n in row)
+    for number, row in enumerate(by_yaw(decided).tolist()):
+        yield f"{(number - BINS // 2 + 1) * BIN_DEG:5d}°" + "".join(f"{n:9d}" for n in row)

@@ -13,7 +13,7 @@ import numpy as np
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
 from phq.camera.rotations import kabsch
-from phq.decisions.rows import read_rows
+from phq.dataset.tables import read_rows
 from phq.evaluate.truth import Truth, matched, rest_points
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose.body import TRUTH_FACE, load_body

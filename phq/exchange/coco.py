@@ -24,8 +24,9 @@ from phq.curate.annotate.raw_photos import find_photos
 from phq.dataset.card import YAW_SECTORS
 from phq.dataset.embedded import bodies_of
 from phq.dataset.item import Item
-from phq.dataset.overlays import LATEST, STORAGE
+from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
+from phq.dataset.tar import STORAGE
 from phq.errors import InputError, OutputError
 from phq.photos.region import apply_affine
 from phq.pose.body import load_body

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import local
@@ -17,6 +15,7 @@ from phq.building.plan import Plan, close_work_folder, open_work_folder
 from phq.building.running import alone, check_free, run_plan
 from phq.config.build import Config, load_config
 from phq.dataset.card import Card
+from phq.dataset.run import run_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.errors import InputError
 from phq.exchange.archive import INDEX, LabelledSet
@@ -107,8 +106,14 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         def finish() -> Imported:
             outcome = conclude_units(folder, finished)
             met = coverage(stated, outcome.photos) if stated else None
-            counts = outcome.settled.counts()
-            record = _run_record(plan, counts["kept"], sum(counts["rejected"].values()), met)
+            record = run_record(
+                "import",
+                outcome.decisions.counts(len(plan.inputs)),
+                config=plan.config,
+                plan=plan.id,
+                sidecar=sidecar_record(plan.sidecar, met),
+                details={"source": _origin(plan.source)},
+            )
             card = Card(f"Headshots with the labels of {format}", __version__, ())
             write_units(folder, finished, outcome, record, card, how, sheet=False)
             return Imported(folder, met)
@@ -143,20 +148,5 @@ def _pipeline(source: _Source, config: Config, sidecar: Sidecar | None) -> Pipel
     return Pipeline([read, StateProvenance(config.provenance, sidecar), EncodeSample(config.crop.jpeg_quality)])
 
 
-def _run_record(plan: _ImportPlan, kept: int, rejected: int, met: Coverage | None) -> dict[str, Any]:
-    """Content of ``run.json``."""
-    masks = plan.source.masks
-    return {
-        "tool": "phq",
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "plan": plan.id,
-        "source": {
-            "name": plan.source.path.name,
-            "format": plan.source.format,
-            "masks": masks.name if masks else "",
-        },
-        "sidecar": sidecar_record(plan.sidecar, met),
-        "config": plan.config.model_dump(mode="json"),
-        "counts": {"photos": len(plan.inputs), "kept": kept, "rejected": rejected},
-    }
+def _origin(source: _Source) -> dict[str, str]:
+    return {"name": source.path.name, "format": source.format, "masks": source.masks.name if source.masks else ""}

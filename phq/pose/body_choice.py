@@ -60,6 +60,11 @@ def body_entry(body: Body, purpose: str = "body model") -> Model:
     return Model(body.name, purpose, EMBEDDED_LICENCE, EMBEDDED_SOURCE)
 
 
+def body_weight(body: Body, purpose: str = "body model") -> dict[str, str]:
+    """The same with the sha256 of its file, as ``run.json`` states it beside the networks."""
+    return {**vars(body_entry(body, purpose)), "sha256": body.sha256}
+
+
 def _words() -> str:
     return ", ".join([*FAMILY, PACKAGE])
 

@@ -1,9 +1,9 @@
 """Probability that front and back are confused: the orientation's own doubt, and what other networks say of it.
 
-By Bayes' rule: `orientation_p_flip` is the prior; of a label that looks the other way than the orientation that was
-seen, such as one that somebody has turned since, the rest of 1. Two signs are evidence: a face detector fires on nearly
-every front and hardly any back, and MoveNet, which names left and right by itself, puts the left shoulder to the right
-of the right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
+By Bayes' rule: `orientation_p_flip` is the prior, or its complement for a label that faces away from the observed
+orientation (a later overlay may have turned it). Two signs are evidence: a face detector fires on nearly every head
+that faces the camera and on hardly any other, and MoveNet, which tells left from right by itself, puts the left
+shoulder to the right of the right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
 ``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
@@ -16,17 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from phq.camera.angles import wrap_deg
 from phq.pose.evidence import SURE_KEYPOINT
+from phq.system.arrays import Bools, Doubles
 
 SELDOM = 0.03
-"""A detector may fire on anything, and miss anything, this often: no face proves nothing outright."""
+"""Least rate of any sign: a detector may fire on anything and miss anything, so no sign is a proof."""
 SMALLEST = 0.002
-"""Nothing that the orientation network says rules a flip out."""
+"""Least prior: no output of the orientation network rules a flip out."""
 
 LEFT_SHOULDER, RIGHT_SHOULDER = 5, 6
 """COCO keypoints."""
+
+
+EVIDENCE = (
+    "orientation_p_flip", "orientation_yaw_deg", "camera_yaw_deg", "head_yaw_deg", "face_found", "coco_keypoints",
+)  # fmt: skip
+"""Fields of `phq.schema.Sample` that the probability follows from."""
 
 
 @cache
@@ -36,39 +43,55 @@ def rates() -> dict[str, tuple[float, float]]:
     return {name: (float(table[name]["bias"]), float(table[name]["slope"])) for name in ("face", "order")}
 
 
-def away(yaw_deg: float) -> float:
-    """How far a yaw is from the front: 0 facing the camera, 1 at the back, smooth."""
-    return float((1 - np.cos(np.radians(yaw_deg))) / 2)
+def away(yaw_deg: ArrayLike) -> Doubles:
+    """How far each yaw is from the front: 0 facing the camera, 1 at the back, smooth."""
+    return np.asarray((1 - np.cos(np.radians(yaw_deg))) / 2)
 
 
-def rate(sign: str, yaw_deg: float) -> float:
-    """How often a sign of the front is seen on a head (``face``) or torso (``order``) that is turned so."""
+def rate(sign: str, yaw_deg: ArrayLike) -> Doubles:
+    """How often a sign of the front is seen on a head (``face``) or torso (``order``) of each yaw."""
     bias, slope = rates()[sign]
-    return float(np.clip(1 / (1 + np.exp(-(bias + slope * away(yaw_deg)))), SELDOM, 1 - SELDOM))
+    return np.asarray(np.clip(1 / (1 + np.exp(-(bias + slope * away(yaw_deg)))), SELDOM, 1 - SELDOM))
 
 
-def shoulder_order(fields: Mapping[str, Any]) -> bool | None:
-    """Whether MoveNet's left shoulder is right of its right one, as on a front; None if it did not see both."""
-    keypoints = np.asarray(fields["coco_keypoints"]).reshape(17, 3)
-    left, right = keypoints[LEFT_SHOULDER], keypoints[RIGHT_SHOULDER]
-    return bool(left[0] > right[0]) if min(left[2], right[2]) > SURE_KEYPOINT else None
+def shoulder_order(coco_keypoints: ArrayLike) -> tuple[Bools, Bools]:
+    """Whether the left shoulder is right of the right one, as on a front, and whether both were seen.
+
+    Args:
+        coco_keypoints: (N, 51) x, y, score of 17 keypoints.
+
+    Returns:
+        Two (N,) arrays; the first means nothing where the second is false.
+    """
+    points = np.asarray(coco_keypoints, np.float64).reshape(-1, 17, 3)
+    left, right = points[:, LEFT_SHOULDER], points[:, RIGHT_SHOULDER]
+    return left[:, 0] > right[:, 0], np.minimum(left[:, 2], right[:, 2]) > SURE_KEYPOINT
 
 
-def odds_of(fields: Mapping[str, Any]) -> float:
-    """Odds of a flip as far as the orientation alone goes."""
-    doubt = float(fields["orientation_p_flip"])
-    seen = fields.get("orientation_yaw_deg", fields["camera_yaw_deg"])
-    prior = 1 - doubt if abs(wrap_deg(fields["camera_yaw_deg"] - seen)) > 90 else doubt
-    prior = min(max(prior, SMALLEST), 1 - SMALLEST)
-    return prior / (1 - prior)
+def p_flips(columns: Mapping[str, ArrayLike]) -> Doubles:
+    """(N,) probabilities in 0..1 that the torso's yaw is wrong by more than 90°.
+
+    The face is judged by the yaw of the head, the shoulders by that of the torso.
+
+    Args:
+        columns: `EVIDENCE` of N records.
+    """
+    doubt, seen, camera, head = (np.asarray(columns[name], np.float64) for name in EVIDENCE[:4])
+    faces_away = np.abs((camera - seen + 180) % 360 - 180) > 90
+    prior = np.clip(np.where(faces_away, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
+    front, known = shoulder_order(columns["coco_keypoints"])
+    face = _likelihood_ratio("face", head, np.asarray(columns["face_found"], bool))
+    order = np.where(known, _likelihood_ratio("order", camera, front), 1.0)
+    odds = prior / (1 - prior) * face * order
+    return np.asarray(odds / (1 + odds))
 
 
-def p_flip(fields: Mapping[str, Any]) -> float:
-    """Probability in 0..1 that the torso's yaw is wrong by more than 90°."""
-    odds = odds_of(fields)
-    seen = {"face": (fields["face_found"], "head_yaw_deg"), "order": (shoulder_order(fields), "camera_yaw_deg")}
-    for sign, (there, yaw) in seen.items():
-        if there is not None:
-            as_is, turned = (rate(sign, fields[yaw] + turn) for turn in (0, 180))
-            odds *= turned / as_is if there else (1 - turned) / (1 - as_is)
-    return float(odds / (1 + odds))
+def p_flip(record: Mapping[str, Any]) -> float:
+    """`p_flips` of one record."""
+    return float(p_flips({name: np.asarray(record[name])[None] for name in EVIDENCE})[0])
+
+
+def _likelihood_ratio(sign: str, yaw_deg: Doubles, there: Bools) -> Doubles:
+    """(N,) how much likelier a sign, or its absence, is on a person turned the other way."""
+    as_is, turned = rate(sign, yaw_deg), rate(sign, yaw_deg + 180)
+    return np.where(there, turned / as_is, (1 - turned) / (1 - as_is))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,20 +20,22 @@ from phq.dataset.card import Card
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.run import run_record
 from phq.errors import ConfigError
 from phq.people import Photo
 from phq.photos.discover import Found
 from phq.pose.body import load_body
-from phq.pose.body_choice import body_entry
+from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 from phq.synth.portrait import coarse, draw_portrait, render
-from phq.synth.record import describe, label_fields
+from phq.synth.record import describe, pose_columns
 from phq.synth.views import Spread
 from phq.system.version import __version__
 
 COARSE = "coarse"
 """Overlay with perturbed poses; without it (``overlay="none"``) a dataset has the exact ones."""
+BODY_PURPOSE = "body model the people are drawn from"
 COARSE_COLUMNS = ("neck_head_pose", "smpl_pose", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
 
 
@@ -117,8 +118,14 @@ def _draw(folder: Path, work: Path, plan: _SynthPlan, execution: Execution, quie
 
     def finish() -> None:
         outcome = conclude_units(folder, source)
-        counts = outcome.settled.counts()
-        record = _run_record(plan, counts["kept"], sum(counts["rejected"].values()))
+        record = run_record(
+            "synth",
+            outcome.decisions.counts(len(plan.inputs)),
+            config=plan.config,
+            weights=[body_weight(load_body(), BODY_PURPOSE)],
+            plan=plan.id,
+            details={"spread": plan.spread.model_dump(mode="json")},
+        )
         write_units(folder, source, outcome, record, _card(), execution, sheet=True)
 
     computed(work, lambda: run_plan(carry, plan, execution, quiet), finish)
@@ -136,27 +143,13 @@ def _pipeline(config: Config, spread: Spread) -> Pipeline:
 def _coarse_rows(kept: list[dict[str, Any]], config: Config, spread: Spread) -> Iterator[dict[str, Any]]:
     for row in kept:
         portrait = draw_portrait(config.seed, sample_index(row["source_path"]), spread)
-        fields = label_fields(portrait, coarse(portrait, spread.pose_noise), config.size)
-        yield {"key": row["key"], **{name: fields[name] for name in COARSE_COLUMNS}}
+        stated = pose_columns(portrait, coarse(portrait, spread.pose_noise), config.size)
+        yield {"key": row["key"], **{name: stated[name] for name in COARSE_COLUMNS}}
 
 
 def _card() -> Card:
-    body = body_entry(load_body(), "body model the people are drawn from")
+    body = body_entry(load_body(), BODY_PURPOSE)
     return Card("Made-up people over 360°", __version__, (body,))
-
-
-def _run_record(plan: _SynthPlan, kept: int, rejected: int) -> dict[str, Any]:
-    """Content of ``run.json``."""
-    return {
-        "tool": "phq",
-        "version": __version__,
-        "python": sys.version.split()[0],
-        "plan": plan.id,
-        "synth": plan.spread.model_dump(mode="json"),
-        "config": plan.config.model_dump(mode="json"),
-        "body": {"name": load_body().name, "sha256": load_body().sha256},
-        "counts": {"photos": len(plan.inputs), "kept": kept, "rejected": rejected},
-    }
 
 
 def sample_name(seed: int, index: int) -> str:

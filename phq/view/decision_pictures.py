@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
-from phq.decisions.deciding import Decided
+from phq.decisions.decide import Decided
 from phq.decisions.moves import moves_text, reasons_of
 from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION

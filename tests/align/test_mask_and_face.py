@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from photographs import pixels
+from bundled_photos import pixels
 
 from phq.align.guided import guided_filter
 from phq.config.build import load_config

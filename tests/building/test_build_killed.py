@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cheap import SIDE, cheapen, digests, names, photos
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
+from networkless_pipeline import SIDE, digests, names, photos
 
 from phq.building import unit
 from phq.building.build import BuildResult, build
@@ -25,13 +25,10 @@ from phq.dataset.folder import WORK
 from phq.errors import OutputError
 from phq.system.locking import alone_in
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("networkless")]
+
 INLINE = Execution(engine=Engine.inline)
-SCRIPT = Path(__file__).parents[1] / "cheap_build.py"
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheapen(monkeypatch)
+SCRIPT = Path(__file__).parents[1] / "self_killing_build.py"
 
 
 @pytest.fixture
@@ -138,7 +135,7 @@ def _interrupt(*_: object) -> None:
 def test_a_damaged_plan_is_a_clear_error(source: Path, tmp_path: Path, monkeypatch, content: bytes) -> None:
     stopped(source, tmp_path / "out", monkeypatch)
     (tmp_path / "out" / WORK / "plan.json").write_bytes(content)
-    with pytest.raises(OutputError, match=r"plan\.json is damaged.*remove .*\.phq-work to start anew"):
+    with pytest.raises(OutputError, match=r"plan\.json is damaged.*remove .*\.phq-work to start again"):
         made(source, tmp_path / "out")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from odd_work import CountsThreads, HangsToStart, OddWork, SaysItsDevice, SetupFails, tasks, written
+from misbehaving_work import CountsThreads, HangsToStart, OddWork, SaysItsDevice, SetupFails, tasks, written
 
 from phq.building.build import build
 from phq.building.executors.calls import call_for_each
@@ -19,6 +19,7 @@ from phq.building.executors.inline import Inline
 from phq.building.executors.processes import Processes
 from phq.errors import ConfigError, OutputError, PhqError
 from phq.system.resources import Resources
+from phq.system.threads import ONE_THREAD
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 UNITS = (list("abcde"), ["f"], list("ghijklmno"))
@@ -32,8 +33,10 @@ def cluster() -> Iterator[str]:
 
     small = {"num_cpus": 1, "object_store_memory": 80 << 20}
     with pytest.MonkeyPatch.context() as patch:
-        here = Path(__file__).parents[1]
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(here.parent), str(here)]))  # of every process of the cluster
+        root = Path(__file__).parents[2]
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join([str(root), str(Path(__file__).parent)])
+        )  # of every process of the cluster
         patch.setenv("RAY_worker_niceness", "0")  # by default its workers give way to everything else
         # A driver ends its own process when a node seems dead; on a machine with much to do they are only slow.
         for name, value in {"period_ms": 30_000, "timeout_ms": 60_000, "failure_threshold": 20}.items():
@@ -175,7 +178,9 @@ def test_a_function_is_called_for_each(workers: int):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system does not count threads there")
-def test_a_worker_has_one_thread_for_each_library():
+def test_a_worker_has_one_thread_for_each_library(monkeypatch: pytest.MonkeyPatch):
+    for name in ONE_THREAD:  # the tests' own setting must not do the executor's work
+        monkeypatch.delenv(name)
     (counted,) = Processes(1).run(CountsThreads(), tasks(["a"]))
     assert counted["opencv"] == counted["blas"] == counted["arrow"] == 1
     # its own, the one that watches the parent, and what Arrow's allocator and ONNX Runtime have for their housekeeping

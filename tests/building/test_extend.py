@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from cheap import SIDE, cheapen, digests, names, photos
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
+from networkless_pipeline import SIDE, digests, names, photos
 
 from phq.building import unit
 from phq.building.build import BuildResult, build
@@ -19,12 +19,9 @@ from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
 from phq.system.journal import recover
 
+pytestmark = pytest.mark.usefixtures("networkless")
+
 INLINE = Execution(engine=Engine.inline)
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheapen(monkeypatch)
 
 
 @pytest.fixture
@@ -250,7 +247,7 @@ def test_another_configuration_or_another_maker_is_refused(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"another configuration \(.*size"):
         made(source, out, size=128, extend=True)
     run = json.loads((out / "run.json").read_text())
-    (out / "run.json").write_text(json.dumps({k: v for k, v in run.items() if k != "plan"}))
+    (out / "run.json").write_text(json.dumps({k: v for k, v in run.items() if k != "command"}))
     with pytest.raises(OutputError, match="not made by phq build"):
         extended(source, out)
 

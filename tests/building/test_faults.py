@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from odd_work import HangsAtItsSecondStart, HangsToStart, OddWork, SetupFails, tasks, written
+from misbehaving_work import HangsAtItsSecondStart, HangsToStart, OddWork, SetupFails, tasks, written
 
 from phq.building.executors.contract import CRASHED, TIMED_OUT, Event, Limits
 from phq.building.executors.processes import Processes
 from phq.building.executors.search import Attempt
 from phq.errors import OutputError, PhqError
 from phq.reasons import reason_names
+
+pytestmark = pytest.mark.slow
 
 
 def run(folder: Path, *units: list[str], workers: int = 1, limit: float = 60) -> tuple[list[int], list[Event]]:

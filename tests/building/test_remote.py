@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import fsspec
 import pytest
-from cheap import SIDE, cheapen, names, photos
+from networkless_pipeline import SIDE, names, photos
 from s3_server import s3_bucket
 
 from phq.building.build import BuildResult, build
@@ -23,8 +23,10 @@ from phq.system import lease
 from phq.system.atomic import atomic_write
 from phq.system.place import place
 
+pytestmark = pytest.mark.usefixtures("networkless")
 
-@pytest.fixture(scope="module", params=["memory", "s3"])
+
+@pytest.fixture(scope="module", params=["memory", pytest.param("s3", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A place of each kind."""
     if request.param == "memory":
@@ -32,11 +34,6 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with s3_bucket("photos-and-sets") as bucket:
         yield bucket
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    cheapen(monkeypatch)
 
 
 def put(folder: Path, url: str) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from odd_stage import odd_pipeline
+from misbehaving_stage import odd_pipeline
 
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution

@@ -13,6 +13,8 @@ import pytest
 
 from phq.building.build import build
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CODE = "import sys; from phq.cli import main; sys.argv[0] = 'phq'; main()"
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from photographs import FOLDER
+from bundled_photos import FOLDER
 
 import phq
 

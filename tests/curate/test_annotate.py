@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled_photos import FOLDER
 from dataset_hashes import hashes
-from photographs import FOLDER
 
 from phq.building import unit
 from phq.building.build import BuildResult
@@ -38,10 +38,9 @@ def yaw_changes(folder: Path, name: str) -> np.ndarray:
 
 
 @pytest.fixture
-def dataset(everything: BuildResult, tmp_path: Path) -> Path:
+def dataset(four_people: Path, tmp_path: Path) -> Path:
     """A copy that a test may put overlays on."""
-    shutil.copytree(everything.out, tmp_path / "ds")
-    return tmp_path / "ds"
+    return Path(shutil.copytree(four_people, tmp_path / "ds"))
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +135,10 @@ def test_the_same_bytes_with_one_worker_and_with_two(dataset: Path, tmp_path: Pa
     assert (dataset / "overlays/v2.parquet").read_bytes() == (other / "overlays/v2.parquet").read_bytes()
 
 
-def test_an_interrupted_annotation_continues_and_gives_the_same_bytes(dataset: Path, tmp_path: Path, monkeypatch):
-    whole = tmp_path / "whole"
-    shutil.copytree(dataset, whole)
+def test_an_interrupted_annotation_continues_and_gives_the_same_bytes(
+    everything: BuildResult, tmp_path: Path, monkeypatch
+):
+    dataset, whole = (Path(shutil.copytree(everything.out, tmp_path / name)) for name in ("cut", "whole"))
     annotate(whole, "v2", stages=["quality"], workers=1)
     real, calls = annotating.annotate_unit, []
 
@@ -200,17 +200,17 @@ def test_the_folded_record_of_every_sample_is_complete(dataset: Path):
         ({"workers": 0}, ConfigError, "at least one"),
     ],
 )
-def test_a_wrong_option_is_said_before_anything_is_written(everything: BuildResult, options, error, text):
-    before = sorted(everything.out.rglob("*"))
+def test_a_wrong_option_is_said_before_anything_is_written(four_people: Path, options, error, text):
+    before = sorted(four_people.rglob("*"))
     with pytest.raises(error, match=text):
-        annotate(everything.out, **{"name": "v2", "workers": 1} | options)
-    assert sorted(everything.out.rglob("*")) == before
+        annotate(four_people, **{"name": "v2", "workers": 1} | options)
+    assert sorted(four_people.rglob("*")) == before
 
 
-def test_a_folder_with_other_photos_is_an_error(everything: BuildResult, tmp_path: Path):
+def test_a_folder_with_other_photos_is_an_error(four_people: Path, tmp_path: Path):
     (tmp_path / "a.jpg").write_bytes(b"something else")
     with pytest.raises(InputError, match="none of its 1 files"):
-        annotate(everything.out, "v2", raw=tmp_path)
+        annotate(four_people, "v2", raw=tmp_path)
 
 
 def test_a_name_that_is_taken_is_refused(dataset: Path):

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dataset_hashes import hashes
-from photographs import FOLDER
 from smpl_files import (
     KIND,
     Hostile,
@@ -28,12 +27,11 @@ from smpl_files import (
 )
 from typer.testing import CliRunner
 
-from phq.building.build import build
 from phq.camera.convention import VISIBLE_HEIGHT, world2cam
 from phq.cli import app
 from phq.curate.annotate.annotating import annotate
-from phq.curate.annotate.baking import bake
 from phq.curate.annotate.bodies import places_in_crop
+from phq.curate.bake import bake
 from phq.dataset.embedded import BODY_COLUMNS, bodies_of
 from phq.dataset.overlays import about_overlay, write_overlay
 from phq.dataset.reader import Dataset
@@ -50,21 +48,10 @@ UPPER = [SMPL_JOINTS.index(name) for name in ("head", "left_shoulder", "right_sh
 ARMS = [SMPL_JOINTS.index(name) for name in ("left_elbow", "right_elbow", "left_wrist", "right_wrist")]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four people in three photographs: a front, a back, sides."""
-    photos, out = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("built") / "ds"
-    for name in ("astronaut", "cam3_f000", "f130"):
-        (source,) = FOLDER.glob(f"*{name}.*")
-        shutil.copyfile(source, photos / source.name)
-    build(photos, out, preset="everything", size=128, workers=1)
-    return out
-
-
 @pytest.fixture
-def dataset(built: Path, tmp_path: Path) -> Path:
-    shutil.copytree(built, tmp_path / "ds")
-    return tmp_path / "ds"
+def dataset(four_people: Path, tmp_path: Path) -> Path:
+    """A copy that a test may put overlays on."""
+    return Path(shutil.copytree(four_people, tmp_path / "ds"))
 
 
 @pytest.fixture(scope="module")

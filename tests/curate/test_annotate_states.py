@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from labelled_samples import labelled_sample
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
 from phq.commands.annotate import annotate_command, bake_command
@@ -16,7 +16,7 @@ from phq.config.build import load_config
 from phq.curate.annotate.annotating import annotate
 from phq.curate.annotate.groups import FIXED, GROUPS, select
 from phq.curate.annotate.raw_photos import find_photos
-from phq.curate.annotate.units import settled
+from phq.curate.annotate.units import beyond_rounding
 from phq.dataset.overlays import STORAGE, open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
@@ -155,11 +155,11 @@ def test_photos_are_found_by_content_and_no_more_files_are_read_than_it_takes(tm
 
 
 def test_rounding_is_no_change_and_anything_more_is_one():
-    assert settled("camera_yaw_deg", 10.00005, 10.0) == 10.0
-    assert settled("camera_yaw_deg", 10.01, 10.0) == 10.01
-    assert settled("face_found", True, False) is True
-    assert settled("laplacian_var", 1000.001, 1000.0) == 1000.0
-    assert settled("pose_observed", [True] * 23 + [False], [True] * 24)[-1] is False
+    assert beyond_rounding("camera_yaw_deg", 10.00005, 10.0) == 10.0
+    assert beyond_rounding("camera_yaw_deg", 10.01, 10.0) == 10.01
+    assert beyond_rounding("face_found", True, False) is True
+    assert beyond_rounding("laplacian_var", 1000.001, 1000.0) == 1000.0
+    assert beyond_rounding("pose_observed", [True] * 23 + [False], [True] * 24)[-1] is False
 
 
 def test_the_commands_print_what_was_done(ten: Path, tmp_path: Path):

@@ -11,14 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 from labelled_samples import labelled_sample, labels
-from shard_samples import CARD, TinySample, write_tiny
+from tiny_datasets import CARD, TinySample, write_tiny
 
 import phq
 from phq.config.build import load_config
-from phq.curate.annotate.baking import bake
-from phq.curate.annotate.migrations import MIGRATIONS, Migration, migrated
+from phq.curate.bake import bake
+from phq.curate.migrations import MIGRATIONS, Migration, migrated
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import open_overlay, write_overlay
 from phq.dataset.reader import Dataset
@@ -105,10 +105,11 @@ def test_who_left_is_a_reject_after_those_there_were(dataset: Path, tmp_path: Pa
 def test_run_and_card_say_where_it_came_from_and_what_touched_it(dataset: Path, tmp_path: Path):
     bake(dataset, tmp_path / "out")
     run = json.loads((tmp_path / "out/run.json").read_text())
-    assert run["seed"] == 1  # of the dataset it was
-    assert run["baked"]["overlays"][0]["name"] == "v2"
+    assert run["command"] == "bake"
+    assert run["sources"][0]["seed"] == 1  # of the dataset it was
+    assert run["details"]["overlays"][0]["name"] == "v2"
     assert run["config"]["size"] == 99
-    assert "overlays" not in run
+    assert run["overlays"] == []
     assert [w["name"] for w in run["weights"]] == ["newnet"]
     assert {m["name"] for m in run["card"]["models"]} == {*(m.name for m in CARD.models), "newnet"}
     card = (tmp_path / "out/README.md").read_text()
@@ -167,7 +168,7 @@ def test_records_from_before_provenance_say_that_it_is_unknown(older: Path, tmp_
         record = Dataset(tmp_path / "out")[sample.row["key"]].sample
         assert record == Sample.model_validate({n: sample.row[n] for n in Sample.model_fields})
         assert [getattr(record, name) for name in PROVENANCE] == [""] * 4
-    assert json.loads((tmp_path / "out/run.json").read_text())["baked"]["migrations"] == {"provenance": 13}
+    assert json.loads((tmp_path / "out/run.json").read_text())["details"]["migrations"] == {"provenance": 13}
     assert "newnet" in (tmp_path / "out/README.md").read_text()
     again = bake(tmp_path / "out", tmp_path / "again")
     assert again.migrations == {}
@@ -226,7 +227,7 @@ def test_the_output_is_never_a_dataset_or_inside_one(dataset: Path, tmp_path: Pa
     bake(dataset, tmp_path / "out")
     with pytest.raises(OutputError, match="already holds a dataset"):
         bake(dataset, tmp_path / "out")
-    with pytest.raises(OutputError, match="in the dataset itself"):
+    with pytest.raises(OutputError, match="inside the dataset itself"):
         bake(dataset, dataset / "out")
     with pytest.raises(InputError, match="none, v2, latest"):
         bake(dataset, tmp_path / "other", "v7")

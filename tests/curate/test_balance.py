@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from curated import files, person, write
+from curated_datasets import files, person, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from phq.camera.angles import camera_angles, part_angles, wrap_deg
 from phq.camera.convention import orbit, world2cam
-from phq.camera.euler import head_to_cam
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.commands.balance import balance_command
 from phq.curate.balance.balancing import WEIGHT, balance
 from phq.curate.balance.fill import draw, fill, spread
@@ -55,7 +55,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, samples: list[object]) -> 
 
 
 @pytest.fixture
-def folder(tmp_path: Path, written: Path) -> Path:
+def uneven(tmp_path: Path, written: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "dataset"))
 
 
@@ -65,10 +65,10 @@ def weights_of(folder: Path, split: str = "train") -> tuple[np.ndarray, np.ndarr
     return table["camera_yaw_deg"].to_numpy(), table[WEIGHT].to_numpy()
 
 
-def test_every_direction_weighs_the_same_and_nothing_weighs_more_than_the_cap(folder: Path) -> None:
-    before = files(folder)
-    done = balance(folder, "uniform-yaw", cap=20)
-    yaw, weight = weights_of(folder)
+def test_every_direction_weighs_the_same_and_nothing_weighs_more_than_the_cap(uneven: Path) -> None:
+    before = files(uneven)
+    done = balance(uneven, "uniform-yaw", cap=20)
+    yaw, weight = weights_of(uneven)
     by_direction = np.bincount(yaw_bin(yaw), weight, YAW_BINS)
     occupied = np.bincount(yaw_bin(yaw), minlength=YAW_BINS) > 0
     assert by_direction[occupied] == pytest.approx(weight.sum() / occupied.sum(), rel=1e-4)
@@ -78,14 +78,14 @@ def test_every_direction_weighs_the_same_and_nothing_weighs_more_than_the_cap(fo
     assert done.effective == pytest.approx(weight.sum() ** 2 / (weight**2).sum(), rel=1e-4)
     assert done.effective < len(weight) == done.samples
     assert done.empty == (~occupied).sum()
-    changed = {name for name, content in files(folder).items() if content != before.get(name)}
+    changed = {name for name, content in files(uneven).items() if content != before.get(name)}
     assert changed == {"run.json", "overlays/balance.parquet"}
-    assert verify(folder, workers=1).violations == []
+    assert verify(uneven, workers=1).violations == []
 
 
-def test_within_a_direction_pitch_is_evened_out_too(folder: Path) -> None:
-    balance(folder, "uniform-yaw", cap=1000)
-    table = Dataset(folder, split="train").columns(["camera_yaw_deg", "camera_pitch_deg", WEIGHT])
+def test_within_a_direction_pitch_is_evened_out_too(uneven: Path) -> None:
+    balance(uneven, "uniform-yaw", cap=1000)
+    table = Dataset(uneven, split="train").columns(["camera_yaw_deg", "camera_pitch_deg", WEIGHT])
     yaw, pitch, weight = (column.to_numpy() for column in table.columns)
     front = yaw_bin(yaw) == yaw_bin(np.zeros(1))
     pitch_bin = np.clip(np.floor(pitch / 15 + 0.5), -2, 2)[front]
@@ -94,17 +94,17 @@ def test_within_a_direction_pitch_is_evened_out_too(folder: Path) -> None:
     assert masses == pytest.approx([masses[0]] * len(masses), rel=1e-4)
 
 
-def test_a_low_cap_keeps_the_sample_effective_and_the_directions_less_even(folder: Path) -> None:
-    loose, tight = (balance(folder, "uniform-yaw", name, cap=cap) for name, cap in (("loose", 50), ("tight", 2)))
+def test_a_low_cap_keeps_the_sample_effective_and_the_directions_less_even(uneven: Path) -> None:
+    loose, tight = (balance(uneven, "uniform-yaw", name, cap=cap) for name, cap in (("loose", 50), ("tight", 2)))
     assert tight.largest <= 2 < loose.largest
     assert tight.effective > loose.effective
     assert np.ptp(tight.after) > np.ptp(loose.after)
     assert np.ptp(tight.after) < np.ptp(tight.before)
 
 
-def test_the_front_half_gets_r_times_the_back_half(folder: Path) -> None:
-    done = balance(folder, "front-back=2", cap=50)
-    yaw, weight = weights_of(folder)
+def test_the_front_half_gets_r_times_the_back_half(uneven: Path) -> None:
+    done = balance(uneven, "front-back=2", cap=50)
+    yaw, weight = weights_of(uneven)
     front = np.abs(yaw) < 90
     assert weight[front].sum() / weight[~front].sum() == pytest.approx(2, rel=1e-4)
     assert done.front(done.after) == pytest.approx(2 / 3, rel=1e-4)
@@ -113,19 +113,19 @@ def test_the_front_half_gets_r_times_the_back_half(folder: Path) -> None:
     assert weight[near].sum() / weight[front].sum() == pytest.approx(near.sum() / front.sum(), rel=1e-4)
 
 
-def test_below_the_floor_nothing_is_drawn(folder: Path) -> None:
-    done = balance(folder, "uniform-yaw", quality_min=["blur=0.5", "camera_pitch_deg=-20"])
-    table = Dataset(folder).columns(["blur", "camera_pitch_deg", WEIGHT]).to_pylist()
+def test_below_the_floor_nothing_is_drawn(uneven: Path) -> None:
+    done = balance(uneven, "uniform-yaw", quality_min=["blur=0.5", "camera_pitch_deg=-20"])
+    table = Dataset(uneven).columns(["blur", "camera_pitch_deg", WEIGHT]).to_pylist()
     for row in table:
         assert (row[WEIGHT] > 0) == (row["blur"] >= 0.5 and row["camera_pitch_deg"] >= -20)
     assert done.below_floor == done.samples - done.chosen > 0
 
 
-def test_a_subset_has_the_size_asked_for_is_even_and_depends_on_the_seed_alone(folder: Path) -> None:
-    done = balance(folder, "uniform-yaw", "a", subset=60, seed=3)
-    yaw, weight = weights_of(folder)
-    again, other = (balance(folder, "uniform-yaw", name, subset=60, seed=seed) for name, seed in (("b", 3), ("c", 4)))
-    states = [Dataset(folder, overlay=name, where=f"{WEIGHT} > 0") for name in ("a", "b", "c")]
+def test_a_subset_has_the_size_asked_for_is_even_and_depends_on_the_seed_alone(uneven: Path) -> None:
+    done = balance(uneven, "uniform-yaw", "a", subset=60, seed=3)
+    yaw, weight = weights_of(uneven)
+    again, other = (balance(uneven, "uniform-yaw", name, subset=60, seed=seed) for name, seed in (("b", 3), ("c", 4)))
+    states = [Dataset(uneven, overlay=name, where=f"{WEIGHT} > 0") for name in ("a", "b", "c")]
     assert set(weight) == {0.0, 1.0}
     assert [len(state) for state in states] == [60, 60, 60]
     assert len(states[0].filter("split = 'val'")) == 6
@@ -138,11 +138,11 @@ def test_a_subset_has_the_size_asked_for_is_even_and_depends_on_the_seed_alone(f
     assert again.effective == other.effective == done.effective == done.chosen
 
 
-def test_the_loader_draws_by_it(folder: Path) -> None:
+def test_the_loader_draws_by_it(uneven: Path) -> None:
     from phq.dataset.loader import Loader
 
-    balance(folder, "front-back=1", cap=50)
-    dataset = Dataset(folder, split="train")
+    balance(uneven, "front-back=1", cap=50)
+    dataset = Dataset(uneven, split="train")
     loader = Loader(dataset, 8, balance=WEIGHT, fields=("camera",), seed=5)
     drawn = np.concatenate([batch["index"].numpy() for _ in range(10) for batch in loader])
     yaw = dataset.columns(["camera_yaw_deg"])["camera_yaw_deg"].to_numpy()
@@ -171,26 +171,26 @@ def test_the_same_call_gives_the_same_bytes(tmp_path: Path, written: Path) -> No
         ({"subset": 1000}, "expected 1 to 240"),
     ],
 )
-def test_settings_that_cannot_be(folder: Path, change: dict[str, object], message: str) -> None:
+def test_settings_that_cannot_be(uneven: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        balance(folder, **{"target": "uniform-yaw", **change})  # type: ignore[arg-type]
+        balance(uneven, **{"target": "uniform-yaw", **change})  # type: ignore[arg-type]
 
 
-def test_a_name_in_use_no_sample_and_no_such_column(folder: Path) -> None:
-    balance(folder, "uniform-yaw")
+def test_a_name_in_use_no_sample_and_no_such_column(uneven: Path) -> None:
+    balance(uneven, "uniform-yaw")
     for change, message in (
         ({}, "already has an overlay"),
         ({"name": "x", "quality_min": ["blur=9"]}, "no samples that reach blur=9"),
         ({"name": "x", "quality_min": ["blurr=0"]}, "blurr"),
     ):
         with pytest.raises(InputError, match=message):
-            balance(folder, "uniform-yaw", **change)  # type: ignore[arg-type]
+            balance(uneven, "uniform-yaw", **change)  # type: ignore[arg-type]
 
 
-def test_what_is_said(folder: Path) -> None:
+def test_what_is_said(uneven: Path) -> None:
     app = typer.Typer()
     app.command()(balance_command)
-    said = CliRunner().invoke(app, [str(folder), "--target", "uniform-yaw", "--quality-min", "blur=0.5"]).output
+    said = CliRunner().invoke(app, [str(uneven), "--target", "uniform-yaw", "--quality-min", "blur=0.5"]).output
     assert "train: 108 of 216 samples   108 below the floor" in said
     assert "effective sample size" in said
 
@@ -241,7 +241,8 @@ def test_head_against_torso_is_what_lies_between_their_cameras() -> None:
     for yaw, turn in ((0.0, 30.0), (100.0, -40.0), (-170.0, 20.0)):
         pose = np.array([0, np.radians(turn / 2), 0, 0, np.radians(turn / 2), 0])
         camera = orbit(yaw)
-        seen = part_angles(head_to_cam(camera, pose), world2cam(camera)[:3, 3])
+        to_cam, (neck, head) = world2cam(camera), rotvec_to_rotmat(pose.reshape(2, 3))
+        seen = part_angles(to_cam[:3, :3] @ neck @ head, to_cam[:3, 3])
         turned, nod = head_to_torso(pose)
         assert turned[0] == pytest.approx(turn)
         assert nod[0] == pytest.approx(0, abs=1e-9)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from curated import person, write
+from curated_datasets import person, write
 from typer.testing import CliRunner, Result
 
 from phq.commands import curate as commands
@@ -28,46 +28,46 @@ def phq(*arguments: object) -> Result:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def nine(tmp_path: Path) -> Path:
     return write(tmp_path / "set", [person(n, identity=f"p{n % 3}") for n in range(9)])
 
 
-def test_redact(folder: Path) -> None:
-    key, other = Dataset(folder).keys[:2]
-    said = phq("redact", folder, key, "--reason", "asked to").output
+def test_redact(nine: Path) -> None:
+    key, other = Dataset(nine).keys[:2]
+    said = phq("redact", nine, key, "--reason", "asked to").output
     assert "redacted 1 samples, 1 records" in said
-    assert key not in Dataset(folder)
-    assert "nothing to do" in phq("redact", folder, key).output
-    phq("redact", folder, "--source", Dataset(folder)[other].row["source_path"])
-    assert len(Dataset(folder)) == 7
+    assert key not in Dataset(nine)
+    assert "nothing to do" in phq("redact", nine, key).output
+    phq("redact", nine, "--source", Dataset(nine)[other].row["source_path"])
+    assert len(Dataset(nine)) == 7
 
 
-def test_merge(folder: Path, tmp_path: Path) -> None:
+def test_merge(nine: Path, tmp_path: Path) -> None:
     more = write(tmp_path / "more", [person(8), person(9)], sheet=False)
-    said = phq("merge", folder, more, tmp_path / "out").output
+    said = phq("merge", nine, more, tmp_path / "out").output
     assert "kept 10" in said
     assert "1  records that several datasets had" in said
     with pytest.raises(ConfigError, match="phq merge A B OUT"):
-        phq("merge", folder, tmp_path / "out2")
+        phq("merge", nine, tmp_path / "out2")
 
 
-def test_split(folder: Path) -> None:
-    said = phq("split", folder, "--by", "identity", "--name", "people", "--val", "0.4").output
+def test_split(nine: Path) -> None:
+    said = phq("split", nine, "--by", "identity", "--name", "people", "--val", "0.4").output
     assert "overlay people" in said
     assert "3 groups stay together, the largest of 3 samples" in said
-    assert Dataset(folder).overlays == ["people"]
+    assert Dataset(nine).overlays == ["people"]
 
 
-def test_stats(folder: Path) -> None:
-    assert "samples 9" in phq("stats", folder).output
-    assert json.loads(phq("stats", folder, "--json").output)["samples"]["train"] == 9
+def test_stats(nine: Path) -> None:
+    assert "samples 9" in phq("stats", nine).output
+    assert json.loads(phq("stats", nine, "--json").output)["samples"]["train"] == 9
 
 
-def test_show(folder: Path, tmp_path: Path) -> None:
-    key = Dataset(folder).keys[0]
-    assert key in phq("show", folder, key[:10], "--out", tmp_path / "x.png").output
+def test_show(nine: Path, tmp_path: Path) -> None:
+    key = Dataset(nine).keys[0]
+    assert key in phq("show", nine, key[:10], "--out", tmp_path / "x.png").output
     assert (tmp_path / "x.png").stat().st_size
 
 
-def test_coco(folder: Path, tmp_path: Path) -> None:
-    assert "9 pictures with 9 people" in phq("coco", folder, tmp_path / "out").output
+def test_coco(nine: Path, tmp_path: Path) -> None:
+    assert "9 pictures with 9 people" in phq("coco", nine, tmp_path / "out").output

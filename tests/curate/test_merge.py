@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curated import files, overlay, person, reject_of, traces, write
-from killing import kill_at
-from shard_samples import TinySample
+from curated_datasets import files, overlay, person, reject_of, traces, write
+from kill_at_disk_change import kill_at
+from tiny_datasets import TinySample
 
 from phq.curate.merge import merge
-from phq.curate.people import number_people
+from phq.curate.person_numbers import number_people
 from phq.curate.redact import redact
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.dataset.tables import read_table
 from phq.dataset.tombstones import tombstoned
-from phq.decisions.components import components
 from phq.errors import ConfigError, InputError, OutputError
 
 
@@ -163,7 +162,7 @@ def test_licences_models_and_counts_are_summed_up(tmp_path: Path) -> None:
     overlay(b, "v2", [{"key": person(2).row["key"], "blur": 1.0}], {"models": [model]})
     merge([b, a], tmp_path / "out")
     run = json.loads((tmp_path / "out" / "run.json").read_text())
-    said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["merged"]]
+    said = [(said["name"], said["plan"], said["counts"]["kept"]) for said in run["sources"]]
     assert said == [("a", "pa", 1), ("b", "pb", 1)]
     assert run["weights"] == weights
     assert run["counts"] == {"photos": 2, "people": 2, "kept": 2, "rejected": {}}
@@ -202,7 +201,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     a, b = (write(tmp_path / name, [person(n)], sheet=False) for n, name in enumerate("ab"))
     with pytest.raises(ConfigError, match="at least two"):
         merge([a], tmp_path / "out")
-    with pytest.raises(OutputError, match="lies in"):
+    with pytest.raises(OutputError, match="is inside"):
         merge([a, b], a / "out")
     with pytest.raises(OutputError, match="already holds a dataset"):
         merge([a, b], write(tmp_path / "c", [person(3)], sheet=False))
@@ -224,14 +223,3 @@ def test_people_that_two_datasets_number_differently() -> None:
     agreed = [found(0, 0.0), found(1, 50.0)], [found(1, 50.1)], [{"source_sha256": "1", "reason": "truncated"}]
     assert number_people(agreed) == set()
     assert [row["person_index"] for rows in agreed[:2] for row in rows] == [0, 1, 1]
-
-
-def test_components() -> None:
-    def row(key: str, photo: str = "", identity: str = "", of: str = "") -> dict[str, str]:
-        return {"key": key, "source_sha256": photo, "identity": identity, "duplicate_of": of}
-
-    linked = [row("a", "1"), row("b", "2", "Ann;Bob"), row("c", "1", "Cleo"), row("d", "3", "Bob"), row("e", of="z"),
-              row("f", of="z"), row("g", of="d"), row("h")]  # fmt: skip
-    assert components(linked).tolist() == [0, 1, 0, 1, 2, 2, 1, 3]
-    assert components(linked, identity=False).tolist() == [0, 1, 0, 2, 3, 3, 2, 4]
-    assert components([]).tolist() == []

@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from curated import files, overlay, person, reject_of, traces, write
+from curated_datasets import files, overlay, person, reject_of, traces, write
 from hypothesis import given
 from hypothesis import strategies as st
-from shard_samples import TinySample
+from tiny_datasets import TinySample
 
-from phq.curate.recut import recut
 from phq.curate.redact import Redacted, lines, redact
+from phq.curate.removal import shard_sizes
 from phq.curate.verify.verify import verify
 from phq.dataset.marks_log import open_log
 from phq.dataset.reader import Dataset
@@ -275,7 +275,7 @@ def test_a_dataset_of_an_older_phq_is_named(made: tuple[Path, list[TinySample]])
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=12))
 def test_no_shard_is_left_empty(left: list[int]) -> None:
-    sizes = recut(left)
+    sizes = shard_sizes(left)
     assert sum(sizes) == sum(left)
     assert all(sizes)
     assert len(sizes) == min(len(left), sum(left))
@@ -284,10 +284,10 @@ def test_no_shard_is_left_empty(left: list[int]) -> None:
 
 
 def test_an_emptied_shard_takes_from_its_neighbour() -> None:
-    assert recut([4, 0, 3, 5]) == [4, 1, 2, 5]
-    assert recut([4, 5, 0]) == [4, 2, 3]
-    assert recut([0, 0, 1, 4, 9]) == [1, 1, 1, 2, 9]
-    assert recut([1, 0, 1]) == [1, 1]
+    assert shard_sizes([4, 0, 3, 5]) == [4, 1, 2, 5]
+    assert shard_sizes([4, 5, 0]) == [4, 2, 3]
+    assert shard_sizes([0, 0, 1, 4, 9]) == [1, 1, 1, 2, 9]
+    assert shard_sizes([1, 0, 1]) == [1, 1]
 
 
 @pytest.mark.parametrize("gone", ["val", "a shard", "all but three", "all"])

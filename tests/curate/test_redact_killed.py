@@ -6,13 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
-from curated import files, overlay, person, reject_of, write
-from killing import count_changes, kill_at
+from curated_datasets import files, overlay, person, reject_of, write
+from kill_at_disk_change import count_changes, kill_at
 
 from phq.curate.redact import redact
 from phq.dataset.reader import Dataset
 from phq.errors import OutputError
 from phq.system.journal import recover
+
+pytestmark = pytest.mark.slow
 
 DAY = "2026-01-02"
 COMMIT = 30

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from curated import files, overlay, person, write
+from curated_datasets import files, overlay, person, write
 
 from phq.config.build import load_config
 from phq.curate.split import split
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
-from phq.decisions.rows import split_of
+from phq.decisions.split_groups import split_of
 from phq.errors import ConfigError, InputError
 
 COUNT = 60

@@ -7,14 +7,14 @@ import random
 import shutil
 from pathlib import Path
 
-import damaged_beside
+import damaged_descriptions
 import damaged_shards
 import damaged_tables
 import pytest
 import typer
-from health_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
-from health_samples import sound_sample, sound_samples, write_sound
-from photographs import FOLDER
+from bundled_photos import FOLDER
+from dataset_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
+from sound_datasets import sound_sample, sound_samples, write_sound
 from typer.testing import CliRunner
 
 from phq.building.build import build
@@ -24,11 +24,12 @@ from phq.curate.verify.kinds import KINDS, with_table
 from phq.curate.verify.repair import ROUNDS, repair
 from phq.curate.verify.report import Report
 from phq.curate.verify.verify import verify
+from phq.dataset.tables import rows_table
 from phq.dataset.tombstones import Tombstone, text_sha256, write_tombstones
-from phq.decisions.rows import mark_duplicates
+from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.errors import InputError, OutputError
 
-DAMAGES = [*damaged_shards.DAMAGES, *damaged_tables.DAMAGES, *damaged_beside.DAMAGES]
+DAMAGES = [*damaged_shards.DAMAGES, *damaged_tables.DAMAGES, *damaged_descriptions.DAMAGES]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -52,7 +53,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(sound: Path, tmp_path: Path) -> Path:
+def sound_copy(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "dataset"))
 
 
@@ -83,113 +84,113 @@ def test_a_dataset_without_samples_is_clean(tmp_path: Path, rejects: list[dict[s
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
-def test_every_damage_is_named_and_mended_if_it_can_be(folder: Path, damage: Damage) -> None:
-    original = stored(folder)
-    file, key = damage.run(folder)
+def test_every_damage_is_named_and_mended_if_it_can_be(sound_copy: Path, damage: Damage) -> None:
+    original = stored(sound_copy)
+    file, key = damage.run(sound_copy)
     if damage.mended:
-        assert (damage.kind, file, key) in named(verify(folder, workers=1))
-    mended = repair(folder, workers=1)
+        assert (damage.kind, file, key) in named(verify(sound_copy, workers=1))
+    mended = repair(sound_copy, workers=1)
     if damage.mended:
         assert mended.clean
         assert mended.repaired
-        assert stored(folder) == original
+        assert stored(sound_copy) == original
     else:
         assert (damage.kind, file, key) in named(mended)
 
 
-def test_any_flipped_byte_of_a_shard_is_found(folder: Path) -> None:
+def test_any_flipped_byte_of_a_shard_is_found(sound_copy: Path) -> None:
     rng = random.Random(0)
-    shards = sorted(folder.glob("*/*.tar"))
+    shards = sorted(sound_copy.glob("*/*.tar"))
     for _ in range(40):
         path = rng.choice(shards)
         before = path.read_bytes()
         at = rng.randrange(len(before))
         with edited_bytes(path) as content:
             content[at] ^= 1 << rng.randrange(8)
-        (folder / "croissant.json").rename(folder.parent / "croissant.json")  # not by the checksum of the whole
-        found = {violation.file for violation in verify(folder, workers=1).violations}
-        (folder.parent / "croissant.json").rename(folder / "croissant.json")
-        assert path.relative_to(folder).as_posix() in found, at
+        (sound_copy / "croissant.json").rename(sound_copy.parent / "croissant.json")  # not by the checksum of the whole
+        found = {violation.file for violation in verify(sound_copy, workers=1).violations}
+        (sound_copy.parent / "croissant.json").rename(sound_copy / "croissant.json")
+        assert path.relative_to(sound_copy).as_posix() in found, at
         path.write_bytes(before)
 
 
-def test_damages_do_not_hide_each_other(folder: Path) -> None:
+def test_damages_do_not_hide_each_other(sound_copy: Path) -> None:
     names = ("header_byte", "byte_of_an_image", "padding", "index_removed", "count_edited")
-    expected = [(damage.kind, *damage.run(folder)) for damage in DAMAGES if damage.name in names]
-    (folder / "val" / "phq-val-000000.tar").write_bytes(b"not a tar")
-    found = named(verify(folder, workers=1))
+    expected = [(damage.kind, *damage.run(sound_copy)) for damage in DAMAGES if damage.name in names]
+    (sound_copy / "val" / "phq-val-000000.tar").write_bytes(b"not a tar")
+    found = named(verify(sound_copy, workers=1))
     assert [one for one in expected if one not in found] == []
     assert ("sample_missing", "val/phq-val-000000.tar") in [(kind, file) for kind, file, _ in found]
 
 
-def test_the_report_does_not_depend_on_the_workers(folder: Path) -> None:
+def test_the_report_does_not_depend_on_the_workers(sound_copy: Path) -> None:
     for damage in DAMAGES:
         if damage.name in ("header_byte", "null", "samples_in_the_index"):
-            damage.run(folder)
-    alone, together = (verify(folder, workers=workers).violations for workers in (1, 2))
+            damage.run(sound_copy)
+    alone, together = (verify(sound_copy, workers=workers).violations for workers in (1, 2))
     assert alone == together != []
 
 
-def test_quick_finds_what_is_not_in_the_pictures(folder: Path) -> None:
-    start, _ = place(folder, FIRST, "jpg")
-    with edited_bytes(folder / PAIR) as content:
+def test_quick_finds_what_is_not_in_the_pictures(sound_copy: Path) -> None:
+    start, _ = place(sound_copy, FIRST, "jpg")
+    with edited_bytes(sound_copy / PAIR) as content:
         content[start + 700] ^= 1
-        content[place(folder, SECOND, "json")[0]] ^= 1
-    assert {v.kind for v in verify(folder, quick=True, workers=1).violations} == {"json_damaged"}
+        content[place(sound_copy, SECOND, "json")[0]] ^= 1
+    assert {v.kind for v in verify(sound_copy, quick=True, workers=1).violations} == {"json_damaged"}
 
 
-def test_the_users_own_files_are_noted_and_kept_by_repair(folder: Path) -> None:
+def test_the_users_own_files_are_noted_and_kept_by_repair(sound_copy: Path) -> None:
     mine = dict.fromkeys(("notes.txt", "train/a.txt", "notes.tmp", "overlays/mine.csv", "papers/a.pdf"), b"mine")
     for name, content in mine.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-    text = (folder / "README.md").read_text("utf-8").replace("| train | 10 |", "| train | 9 |")
-    (folder / "README.md").write_text(text + "\n## How we use it\n\nOften.\n", "utf-8")
-    report = repair(folder, workers=1)
+        (sound_copy / name).parent.mkdir(exist_ok=True)
+        (sound_copy / name).write_bytes(content)
+    text = (sound_copy / "README.md").read_text("utf-8").replace("| train | 10 |", "| train | 9 |")
+    (sound_copy / "README.md").write_text(text + "\n## How we use it\n\nOften.\n", "utf-8")
+    report = repair(sound_copy, workers=1)
     assert report.clean
     assert len(report.notes) == len(mine)
-    assert {name: files(folder)[name] for name in mine} == mine
-    assert "Often." in (folder / "README.md").read_text("utf-8")
+    assert {name: files(sound_copy)[name] for name in mine} == mine
+    assert "Often." in (sound_copy / "README.md").read_text("utf-8")
 
 
-def test_a_card_of_which_nothing_is_left_is_written_in_full(folder: Path) -> None:
-    whole = (folder / "README.md").read_bytes()
-    (folder / "README.md").write_bytes(b"\n")
-    assert repair(folder, workers=1).clean
-    assert (folder / "README.md").read_bytes() == whole
+def test_a_card_of_which_nothing_is_left_is_written_in_full(sound_copy: Path) -> None:
+    whole = (sound_copy / "README.md").read_bytes()
+    (sound_copy / "README.md").write_bytes(b"\n")
+    assert repair(sound_copy, workers=1).clean
+    assert (sound_copy / "README.md").read_bytes() == whole
 
 
-def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(folder: Path) -> None:
-    stated = (folder / "croissant.json").read_bytes()
-    with edited_bytes(folder / PAIR) as content:
-        content[place(folder, FIRST, "jpg")[0] + 700] ^= 1
+def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(sound_copy: Path) -> None:
+    stated = (sound_copy / "croissant.json").read_bytes()
+    with edited_bytes(sound_copy / PAIR) as content:
+        content[place(sound_copy, FIRST, "jpg")[0] + 700] ^= 1
         content[-1] = 1
-    report = repair(folder, workers=1)
+    report = repair(sound_copy, workers=1)
     assert {v.kind for v in report.violations} == {"key_wrong", "checksum_differs"}
-    assert (folder / "croissant.json").read_bytes() == stated
+    assert (sound_copy / "croissant.json").read_bytes() == stated
 
 
 @pytest.mark.parametrize("name", ["shard_removed", "shard_cut_off", "sample_removed", "folder_in_the_place_of_a_shard"])
-def test_what_says_that_something_is_missing_stays(folder: Path, name: str) -> None:
-    next(damage for damage in DAMAGES if damage.name == name).run(folder)
-    before = files(folder)
-    assert not repair(folder, workers=1).clean
-    assert files(folder) == before
+def test_what_says_that_something_is_missing_stays(sound_copy: Path, name: str) -> None:
+    next(damage for damage in DAMAGES if damage.name == name).run(sound_copy)
+    before = files(sound_copy)
+    assert not repair(sound_copy, workers=1).clean
+    assert files(sound_copy) == before
 
 
-def test_a_manifest_is_not_rebuilt_without_a_shard(folder: Path) -> None:
-    (folder / PAIR).unlink()
-    (folder / "manifest.parquet").unlink()
-    assert "manifest_missing" in {v.kind for v in repair(folder, workers=1).violations}
-    assert not (folder / "manifest.parquet").exists()
+def test_a_manifest_is_not_rebuilt_without_a_shard(sound_copy: Path) -> None:
+    (sound_copy / PAIR).unlink()
+    (sound_copy / "manifest.parquet").unlink()
+    assert "manifest_missing" in {v.kind for v in repair(sound_copy, workers=1).violations}
+    assert not (sound_copy / "manifest.parquet").exists()
 
 
-def test_a_redacted_sample_does_not_come_back(folder: Path) -> None:
-    write_rows(folder, [row for row in rows_of(folder) if row["key"] != SECOND])
-    write_tombstones(folder / "tombstones.parquet", [Tombstone(text_sha256(SECOND), "2024-01-01", "")])
-    report = repair(folder, workers=1)
+def test_a_redacted_sample_does_not_come_back(sound_copy: Path) -> None:
+    write_rows(sound_copy, [row for row in rows_of(sound_copy) if row["key"] != SECOND])
+    write_tombstones(sound_copy / "tombstones.parquet", [Tombstone(text_sha256(SECOND), "2024-01-01", "")])
+    report = repair(sound_copy, workers=1)
     assert {"tombstone_alive", "sample_unlisted"} <= {v.kind for v in report.violations}
-    assert SECOND not in [row["key"] for row in rows_of(folder)]
+    assert SECOND not in [row["key"] for row in rows_of(sound_copy)]
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty"])
@@ -213,26 +214,26 @@ def test_every_kind_has_either_a_repair_or_advice_and_a_damage_of_its_own() -> N
     assert {kind.name for kind in KINDS} - {damage.kind for damage in DAMAGES} == {"shard_too_large"}
 
 
-def test_too_many_samples_or_bytes_in_a_shard(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_samples_or_bytes_in_a_shard(sound_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phq.curate.verify.shard.SAMPLES_PER_SHARD", 1)
-    assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(folder, workers=1).violations}
+    assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(sound_copy, workers=1).violations}
     monkeypatch.undo()
     monkeypatch.setattr("phq.curate.verify.shard.BYTES_PER_SHARD", 10_000)
-    assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(folder, workers=1).violations}
+    assert ("shard_too_large", PAIR) in {(v.kind, v.file) for v in verify(sound_copy, workers=1).violations}
 
 
 def test_the_document_has_the_table_of_the_code() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text("utf-8")
-    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/health.md"
+    page = (Path(__file__).parents[2] / "docs" / "keep-healthy.md").read_text("utf-8")
+    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/keep-healthy.md"
 
 
-def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path: Path) -> None:
+def test_the_command_says_it_in_lines_json_and_exit_code(sound_copy: Path, tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(verify_command)
-    arguments = [str(folder), "--workers", "1", "--json", str(tmp_path / "report.json")]
+    arguments = [str(sound_copy), "--workers", "1", "--json", str(tmp_path / "report.json")]
     done = CliRunner().invoke(app, arguments)
     assert (done.exit_code, "clean" in done.output) == (0, True)
-    with edited_bytes(folder / PAIR) as content:
+    with edited_bytes(sound_copy / PAIR) as content:
         content[-1] = 1
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
@@ -244,13 +245,13 @@ def test_the_command_says_it_in_lines_json_and_exit_code(folder: Path, tmp_path:
     assert json.loads((tmp_path / "report.json").read_bytes())["repaired"] == [f"{PAIR} written again"]
 
 
-def test_a_file_that_is_no_report_is_not_written_over(folder: Path) -> None:
+def test_a_file_that_is_no_report_is_not_written_over(sound_copy: Path) -> None:
     app = typer.Typer()
     app.command()(verify_command)
-    before = files(folder)
-    done = CliRunner().invoke(app, [str(folder), "--workers", "1", "--json", str(folder / "run.json")])
+    before = files(sound_copy)
+    done = CliRunner().invoke(app, [str(sound_copy), "--workers", "1", "--json", str(sound_copy / "run.json")])
     assert isinstance(done.exception, OutputError)
-    assert files(folder) == before
+    assert files(sound_copy) == before
 
 
 @pytest.mark.parametrize("gone", ["best", "worse", "both"])
@@ -259,7 +260,9 @@ def test_a_row_made_anew_says_whom_it_looks_like_as_the_build_did(tmp_path: Path
     looks = {name: best.row[name] for name in ("phash", "phash_mirror", "appearance")}
     worse = sound_sample(1, source_px_per_px=1.0, **looks)
     samples = sorted([best, worse, *map(sound_sample, range(2, 6))], key=lambda sample: str(sample.row["key"]))
-    mark_duplicates([sample.row for sample in samples], load_config("everything"))
+    likeness = compact(rows_table([sample.row for sample in samples], LIKENESS))
+    for number, fields in find_likeness(likeness, load_config("everything")).items():
+        samples[number].row.update(fields)
     assert worse.row["duplicate_of"] == worse.row["duplicate_group"] == best.row["duplicate_group"] == best.row["key"]
     write_sound(tmp_path, samples)
     before = files(tmp_path)

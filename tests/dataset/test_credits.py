@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from shard_samples import CARD, tiny_sample
+from tiny_datasets import CARD, tiny_sample
 
 from phq.dataset.card import dataset_card, stored_card
 from phq.dataset.credits import MOST, counted, hub_licence

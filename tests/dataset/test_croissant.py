@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from etils import epath
 from PIL import Image
-from shard_samples import tiny_samples, write_tiny
+from tiny_datasets import tiny_samples, write_tiny
 
 from phq.schema import Row, column_kind
 
@@ -30,7 +30,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("croissant")
     write_tiny(out, SAMPLES)
     return out
@@ -45,25 +45,25 @@ def opened(folder: Path) -> Any:
     return dataset
 
 
-def test_it_is_valid(folder: Path) -> None:
-    metadata = opened(folder).metadata
+def test_it_is_valid(described: Path) -> None:
+    metadata = opened(described).metadata
     assert {part.uuid for part in metadata.record_sets} == {"samples", "images", "masks"}
     assert set(metadata.license) == {sample.row["licence"] for sample in SAMPLES} - {""}
 
 
-def test_checksums_are_those_of_the_files(folder: Path) -> None:
-    stated = json.loads((folder / "croissant.json").read_bytes())["distribution"]
+def test_checksums_are_those_of_the_files(described: Path) -> None:
+    stated = json.loads((described / "croissant.json").read_bytes())["distribution"]
     files = {part["contentUrl"]: part for part in stated if part["@type"] == "cr:FileObject"}
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.tar")}
+    names = {path.relative_to(described).as_posix() for path in described.rglob("*.tar")}
     assert files.keys() == names | {"manifest.parquet"}
     for name, part in files.items():
-        content = (folder / name).read_bytes()
+        content = (described / name).read_bytes()
         assert part["sha256"] == hashlib.sha256(content).hexdigest()
         assert part["contentSize"] == f"{len(content)} B"
 
 
-def test_the_reader_finds_every_row_with_every_field(folder: Path) -> None:
-    found = list(opened(folder).records("samples"))
+def test_the_reader_finds_every_row_with_every_field(described: Path) -> None:
+    found = list(opened(described).records("samples"))
     assert [record["samples/key"].decode() for record in found] == list(BY_KEY)
     for record, sample in zip(found, SAMPLES, strict=True):
         assert {name.removeprefix("samples/") for name in record} == set(Row.model_fields)
@@ -75,15 +75,15 @@ def test_the_reader_finds_every_row_with_every_field(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "field", "member"), [("images", "image", "jpg"), ("masks", "mask", "mask.png")])
-def test_the_reader_finds_every_picture_in_the_shards(folder: Path, name: str, field: str, member: str) -> None:
-    found = {record[f"{name}/key"].decode(): record[f"{name}/{field}"] for record in opened(folder).records(name)}
+def test_the_reader_finds_every_picture_in_the_shards(described: Path, name: str, field: str, member: str) -> None:
+    found = {record[f"{name}/key"].decode(): record[f"{name}/{field}"] for record in opened(described).records(name)}
     assert found.keys() == BY_KEY.keys()
     for key, picture in found.items():
         stored = Image.open(io.BytesIO(BY_KEY[key].members[member]))
         assert np.array_equal(np.asarray(picture), np.asarray(stored))
 
 
-def test_the_reader_refuses_a_manifest_that_is_not_the_one_described(folder: Path, tmp_path: Path) -> None:
+def test_the_reader_refuses_a_manifest_that_is_not_the_one_described(described: Path, tmp_path: Path) -> None:
     out = tmp_path / "dataset"
     write_tiny(out, SAMPLES)
     with (out / "manifest.parquet").open("ab") as stream:

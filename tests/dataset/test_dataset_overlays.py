@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shard_samples import TinySample, tiny_samples, write_tiny
+from tiny_datasets import TinySample, tiny_samples, write_tiny
 
 from phq.dataset.overlays import (
     apply_overlays,
@@ -45,7 +45,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
+def heads_copy(built: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built, tmp_path / "heads"))
 
 
@@ -100,9 +100,9 @@ def test_applying_nothing_and_to_nothing() -> None:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_a_state_is_the_stack_up_to_its_name(folder: Path) -> None:
-    _put(folder, "one", KEYS[:4], camera_yaw_deg=1.0, blur=1.0)
-    _put(folder, "two", KEYS[2:6], camera_yaw_deg=2.0)
+def test_a_state_is_the_stack_up_to_its_name(heads_copy: Path) -> None:
+    _put(heads_copy, "one", KEYS[:4], camera_yaw_deg=1.0, blur=1.0)
+    _put(heads_copy, "two", KEYS[2:6], camera_yaw_deg=2.0)
     built = [sample.row["camera_yaw_deg"] for sample in SAMPLES]
     states = {
         None: built,
@@ -112,20 +112,20 @@ def test_a_state_is_the_stack_up_to_its_name(folder: Path) -> None:
         "latest": [1.0] * 2 + [2.0] * 4 + built[6:],
     }
     for state, expected in states.items():
-        dataset = Dataset(folder, overlay=state)
+        dataset = Dataset(heads_copy, overlay=state)
         assert dataset.columns(["camera_yaw_deg"])["camera_yaw_deg"].to_pylist() == expected
         assert [item.sample.camera_yaw_deg for item in dataset] == expected
         assert dataset.table.to_pylist() == [item.row for item in dataset]
-    assert Dataset(folder).overlays == ["one", "two"]
-    assert Dataset(folder)[3].row["blur"] == 1.0  # of the lower one
+    assert Dataset(heads_copy).overlays == ["one", "two"]
+    assert Dataset(heads_copy)[3].row["blur"] == 1.0  # of the lower one
     with pytest.raises(InputError, match=r"no overlay 'three'; it has: none, one, two, latest"):
-        Dataset(folder, overlay="three")
+        Dataset(heads_copy, overlay="three")
 
 
-def test_what_no_overlay_touched_keeps_its_bytes_and_the_rest_is_encoded_again(folder: Path) -> None:
-    _put(folder, "pose", [KEYS[1], KEYS[4]], cam2world=np.arange(16) / 8, margin=3.0)
-    _put(folder, "margins", KEYS, margin=4.0, weight=0.5)  # nothing that a sample's json has
-    for item, sample in zip(Dataset(folder), SAMPLES, strict=True):
+def test_what_no_overlay_touched_keeps_its_bytes_and_the_rest_is_encoded_again(heads_copy: Path) -> None:
+    _put(heads_copy, "pose", [KEYS[1], KEYS[4]], cam2world=np.arange(16) / 8, margin=3.0)
+    _put(heads_copy, "margins", KEYS, margin=4.0, weight=0.5)  # nothing that a sample's json has
+    for item, sample in zip(Dataset(heads_copy), SAMPLES, strict=True):
         changed = item.key in (KEYS[1], KEYS[4])
         fields = json.loads(sample.members["json"]) | ({"cam2world": np.arange(16) / 8} if changed else {})
         assert item.encoded() == sample.members | {"json": sample_to_json(make_sample(fields))}
@@ -144,27 +144,27 @@ def test_a_json_that_was_stored_otherwise_is_not_encoded_again(tmp_path: Path) -
     assert [item.encoded() for item in Dataset(tmp_path / "heads")] == [sample.members for sample in spaced]
 
 
-def test_decisions_and_splits_are_taken_again(folder: Path) -> None:
-    _put(folder, "strict", KEYS[:2], decision="rejected", reason="blurred")
-    _put(folder, "folds", KEYS[1:5], split="test")
-    dataset = Dataset(folder)
+def test_decisions_and_splits_are_taken_again(heads_copy: Path) -> None:
+    _put(heads_copy, "strict", KEYS[:2], decision="rejected", reason="blurred")
+    _put(heads_copy, "folds", KEYS[1:5], split="test")
+    dataset = Dataset(heads_copy)
     assert dataset.keys == KEYS[2:]
-    assert Dataset(folder, overlay="none").keys == KEYS
-    assert Dataset(folder, split="test").keys == KEYS[2:5]
-    assert Dataset(folder, split="train").keys == [
+    assert Dataset(heads_copy, overlay="none").keys == KEYS
+    assert Dataset(heads_copy, split="test").keys == KEYS[2:5]
+    assert Dataset(heads_copy, split="train").keys == [
         sample.row["key"] for sample in SAMPLES[5:] if sample.row["split"] == "train"
     ]
-    everything = Dataset(folder, rejects=True)
+    everything = Dataset(heads_copy, rejects=True)
     assert everything.keys == [*KEYS, "", REJECTED["key"], KEYS[3]]
     assert everything[0].row["reason"] == "blurred"
     assert everything[0].read("jpg") == SAMPLES[0].members["jpg"]  # thrown out since, but stored
     with pytest.raises(InputError, match=r"no split 'fold'; it has: test, train, val"):
-        Dataset(folder, split="fold")
+        Dataset(heads_copy, split="fold")
 
 
-def test_columns_of_an_overlay_are_null_where_it_says_nothing_and_can_be_filtered(folder: Path) -> None:
-    _put(folder, "review", KEYS[:3], reviewer="ada", stars=4)
-    dataset = Dataset(folder)
+def test_columns_of_an_overlay_are_null_where_it_says_nothing_and_can_be_filtered(heads_copy: Path) -> None:
+    _put(heads_copy, "review", KEYS[:3], reviewer="ada", stars=4)
+    dataset = Dataset(heads_copy)
     assert dataset.columns(["stars"])["stars"].to_pylist() == [4, 4, 4, *[None] * (len(KEYS) - 3)]
     assert dataset.filter("reviewer = 'ada' AND stars > 3").keys == KEYS[:3]
     assert (dataset[5].row["reviewer"], dataset[0].row["reviewer"]) == (None, "ada")
@@ -172,47 +172,49 @@ def test_columns_of_an_overlay_are_null_where_it_says_nothing_and_can_be_filtere
         dataset.filter("reviewr = 'ada'")
 
 
-def test_an_overlay_may_speak_of_rejects_and_of_the_stored_one_of_two_copies(folder: Path) -> None:
-    _put(folder, "v2", sorted([KEYS[3], "0" * 16]), detail="looked at")
-    details = {(item.key, item.row["reason"]): item.row["detail"] for item in Dataset(folder, rejects=True)}
+def test_an_overlay_may_speak_of_rejects_and_of_the_stored_one_of_two_copies(heads_copy: Path) -> None:
+    _put(heads_copy, "v2", sorted([KEYS[3], "0" * 16]), detail="looked at")
+    details = {(item.key, item.row["reason"]): item.row["detail"] for item in Dataset(heads_copy, rejects=True)}
     assert details["0" * 16, "blurred"] == "looked at"
     assert details[KEYS[3], ""] == "looked at"
     assert details[KEYS[3], "exact_duplicate"] == ""
-    assert Dataset(folder, rejects=True).table.to_pylist() == [item.row for item in Dataset(folder, rejects=True)]
+    assert Dataset(heads_copy, rejects=True).table.to_pylist() == [
+        item.row for item in Dataset(heads_copy, rejects=True)
+    ]
 
 
-def test_an_overlay_of_many_row_groups_is_read_row_by_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overlay_of_many_row_groups_is_read_row_by_row(heads_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phq.dataset.overlays.ROWS_PER_GROUP", 3)
     rows = [{"key": key, "blur": float(number)} for number, key in enumerate(KEYS)]
-    write_overlay(folder, "v2", rows, ["blur"], ABOUT)
-    assert pq.read_metadata(folder / overlay_file("v2")).num_row_groups == 5
-    assert [item.row["blur"] for item in Dataset(folder)] == [float(n) for n in range(len(KEYS))]
+    write_overlay(heads_copy, "v2", rows, ["blur"], ABOUT)
+    assert pq.read_metadata(heads_copy / overlay_file("v2")).num_row_groups == 5
+    assert [item.row["blur"] for item in Dataset(heads_copy)] == [float(n) for n in range(len(KEYS))]
 
 
-def test_the_shards_stay_what_they_are(folder: Path) -> None:
-    before = _contents(folder)
-    _put(folder, "v2", KEYS, camera_yaw_deg=0.0)
-    after = _contents(folder)
+def test_the_shards_stay_what_they_are(heads_copy: Path) -> None:
+    before = _contents(heads_copy)
+    _put(heads_copy, "v2", KEYS, camera_yaw_deg=0.0)
+    after = _contents(heads_copy)
     assert after.keys() - before.keys() == {overlay_file("v2")}
     assert {name for name in before if before[name] != after[name]} == {"run.json"}
 
 
 @pytest.mark.parametrize("harm", ["missing", "foreign", "damaged", "newer"])
-def test_an_overlay_that_cannot_be_used_is_named(folder: Path, harm: str) -> None:
-    _put(folder, "v2", KEYS[:1], blur=0.0)
-    path = folder / overlay_file("v2")
+def test_an_overlay_that_cannot_be_used_is_named(heads_copy: Path, harm: str) -> None:
+    _put(heads_copy, "v2", KEYS[:1], blur=0.0)
+    path = heads_copy / overlay_file("v2")
     if harm == "missing":
         path.unlink()
     elif harm == "foreign":
-        shutil.copy(folder / "manifest.parquet", path)
+        shutil.copy(heads_copy / "manifest.parquet", path)
     elif harm == "damaged":
         path.write_bytes(path.read_bytes()[:-9])
     else:
         table = pq.read_table(path, use_threads=False)
         pq.write_table(table.replace_schema_metadata({"schema_version": "phq/99", "kind": "overlay"}), path)
     with pytest.raises(InputError, match=r"overlays/v2\.parquet"):
-        Dataset(folder)
-    assert len(Dataset(folder, overlay="none")) == len(KEYS)
+        Dataset(heads_copy)
+    assert len(Dataset(heads_copy, overlay="none")) == len(KEYS)
 
 
 @pytest.mark.parametrize("overlays", ["v2", [3], ["../x"], {"v2": 1}])
@@ -228,26 +230,26 @@ def test_a_run_without_overlays_has_none() -> None:
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_written_is_read_sorted_typed_and_described(folder: Path) -> None:
+def test_what_is_written_is_read_sorted_typed_and_described(heads_copy: Path) -> None:
     rows = [
         {"key": key, "intrinsics": np.eye(3) * (1 / 3), "camera_yaw_deg": 7, "weight": 0.25, "good": True}
         for key in KEYS[::-1]
     ]
-    write_overlay(folder, "v2", iter(rows), ["intrinsics", "camera_yaw_deg", "weight", "good"], ABOUT)
-    table = open_overlay(Root(folder), "v2").read()
+    write_overlay(heads_copy, "v2", iter(rows), ["intrinsics", "camera_yaw_deg", "weight", "good"], ABOUT)
+    table = open_overlay(Root(heads_copy), "v2").read()
     assert table["key"].to_pylist() == KEYS
     assert table["camera_yaw_deg"].to_pylist() == [7.0] * len(KEYS)
     assert table["intrinsics"][0].as_py() == [0.333333333, 0, 0, 0, 0.333333333, 0, 0, 0, 0.333333333]
     assert table.schema.field("intrinsics") == arrow_schema().field("intrinsics")
     assert table.schema.field("good").type == pa.bool_()
-    notes = open_overlay(Root(folder), "v2").notes
+    notes = open_overlay(Root(heads_copy), "v2").notes
     assert {name: notes[name] for name in ("schema_version", "kind", "name")} == {
         "schema_version": SCHEMA_VERSION,
         "kind": "overlay",
         "name": "v2",
     }
     assert json.loads(notes["about"]) == ABOUT
-    assert json.loads((folder / "run.json").read_bytes())["overlays"] == ["v2"]
+    assert json.loads((heads_copy / "run.json").read_bytes())["overlays"] == ["v2"]
 
 
 def test_the_same_rows_in_any_order_give_the_same_bytes(
@@ -263,27 +265,27 @@ def test_the_same_rows_in_any_order_give_the_same_bytes(
     assert written[0] == written[1] == written[2]
 
 
-def test_an_overlay_may_say_nothing(folder: Path) -> None:
-    write_overlay(folder, "v2", [], ["camera_yaw_deg"], ABOUT)
-    dataset = Dataset(folder)
+def test_an_overlay_may_say_nothing(heads_copy: Path) -> None:
+    write_overlay(heads_copy, "v2", [], ["camera_yaw_deg"], ABOUT)
+    dataset = Dataset(heads_copy)
     assert dataset.overlays == ["v2"]
     assert [item.encoded() for item in dataset] == [sample.members for sample in SAMPLES]
-    assert dataset.table.equals(Dataset(folder, overlay="none").table)
+    assert dataset.table.equals(Dataset(heads_copy, overlay="none").table)
 
 
 @pytest.mark.parametrize("name", ["v2", "2", "A.b_c-d", "a" * 64, "None"])
-def test_names_that_can_be(folder: Path, name: str) -> None:
+def test_names_that_can_be(heads_copy: Path, name: str) -> None:
     check_name(name)
-    write_overlay(folder, name, [], ["blur"], {})
-    assert Dataset(folder, overlay=name).overlays[-1] == name
+    write_overlay(heads_copy, name, [], ["blur"], {})
+    assert Dataset(heads_copy, overlay=name).overlays[-1] == name
 
 
 @pytest.mark.parametrize("name", ["", "none", "latest", ".v2", "-v2", "a/b", "a\\b", "é", "a" * 65, "v2\n", "a b"])
-def test_names_that_cannot_be(folder: Path, name: str) -> None:
-    before = _contents(folder)
+def test_names_that_cannot_be(heads_copy: Path, name: str) -> None:
+    before = _contents(heads_copy)
     with pytest.raises(InputError, match="cannot be called"):
-        _put(folder, name, KEYS[:1], blur=1.0)
-    assert _contents(folder) == before
+        _put(heads_copy, name, KEYS[:1], blur=1.0)
+    assert _contents(heads_copy) == before
 
 
 GOOD = {"key": KEYS[0], "blur": 1.0}
@@ -311,53 +313,53 @@ GOOD = {"key": KEYS[0], "blur": 1.0}
     ],
 )
 def test_rows_that_break_the_rules_are_named_and_nothing_is_changed(
-    folder: Path, rows: list[dict[str, Any]], columns: list[str], message: str
+    heads_copy: Path, rows: list[dict[str, Any]], columns: list[str], message: str
 ) -> None:
-    before = _contents(folder)
+    before = _contents(heads_copy)
     with pytest.raises(ValueError, match=message):
-        write_overlay(folder, "v2", rows, columns, ABOUT)
-    assert _contents(folder) == before
+        write_overlay(heads_copy, "v2", rows, columns, ABOUT)
+    assert _contents(heads_copy) == before
 
 
-def test_a_key_the_dataset_does_not_have_is_refused(folder: Path) -> None:
-    before = _contents(folder)
+def test_a_key_the_dataset_does_not_have_is_refused(heads_copy: Path) -> None:
+    before = _contents(heads_copy)
     with pytest.raises(InputError, match=r"no sample eeeeeeeeeeeeeeee.*\(2 such keys\)"):
-        _put(folder, "v2", ["f" * 16, KEYS[0], "e" * 16], blur=1.0)
-    assert _contents(folder) == before
+        _put(heads_copy, "v2", ["f" * 16, KEYS[0], "e" * 16], blur=1.0)
+    assert _contents(heads_copy) == before
 
 
-def test_a_name_is_used_once(folder: Path) -> None:
-    _put(folder, "v2", KEYS[:1], blur=1.0)
-    before = _contents(folder)
+def test_a_name_is_used_once(heads_copy: Path) -> None:
+    _put(heads_copy, "v2", KEYS[:1], blur=1.0)
+    before = _contents(heads_copy)
     for same in ("v2", "V2"):  # one file, where a disk does not tell capitals apart
         with pytest.raises(InputError, match="already has an overlay v2"):
-            _put(folder, same, KEYS[:1], blur=2.0)
-    assert _contents(folder) == before
+            _put(heads_copy, same, KEYS[:1], blur=2.0)
+    assert _contents(heads_copy) == before
 
 
-def test_an_overlay_is_put_on_the_stack_that_it_was_made_for_or_not_at_all(folder: Path) -> None:
+def test_an_overlay_is_put_on_the_stack_that_it_was_made_for_or_not_at_all(heads_copy: Path) -> None:
     rows = [{"key": KEYS[0], "blur": 1.0}]
-    write_overlay(folder, "first", rows, ["blur"], {}, below=[])
-    before = _contents(folder)
+    write_overlay(heads_copy, "first", rows, ["blur"], {}, below=[])
+    before = _contents(heads_copy)
     with pytest.raises(OutputError, match="meanwhile"):
-        write_overlay(folder, "second", rows, ["blur"], {}, below=[])
-    assert _contents(folder) == before
-    write_overlay(folder, "second", rows, ["blur"], {}, below=["first"])
-    assert Dataset(folder).overlays == ["first", "second"]
+        write_overlay(heads_copy, "second", rows, ["blur"], {}, below=[])
+    assert _contents(heads_copy) == before
+    write_overlay(heads_copy, "second", rows, ["blur"], {}, below=["first"])
+    assert Dataset(heads_copy).overlays == ["first", "second"]
 
 
-def test_an_overlay_out_of_force_is_replaced_but_no_file_of_somebody_elses(folder: Path) -> None:
-    (folder / "overlays").mkdir()
-    (folder / overlay_file("notes")).write_bytes(b"mine")
+def test_an_overlay_out_of_force_is_replaced_but_no_file_of_somebody_elses(heads_copy: Path) -> None:
+    (heads_copy / "overlays").mkdir()
+    (heads_copy / overlay_file("notes")).write_bytes(b"mine")
     with pytest.raises(InputError, match="notes"):
-        _put(folder, "notes", KEYS[:1], blur=1.0)
-    assert (folder / overlay_file("notes")).read_bytes() == b"mine"
-    run = (folder / "run.json").read_bytes()
-    _put(folder, "v2", KEYS[:1], blur=1.0)
-    (folder / "run.json").write_bytes(run)  # as after another build into the same folder
-    assert Dataset(folder).overlays == []
-    _put(folder, "v2", KEYS[:1], blur=2.0)
-    assert Dataset(folder)[0].row["blur"] == 2.0
+        _put(heads_copy, "notes", KEYS[:1], blur=1.0)
+    assert (heads_copy / overlay_file("notes")).read_bytes() == b"mine"
+    run = (heads_copy / "run.json").read_bytes()
+    _put(heads_copy, "v2", KEYS[:1], blur=1.0)
+    (heads_copy / "run.json").write_bytes(run)  # as after another build into the same folder
+    assert Dataset(heads_copy).overlays == []
+    _put(heads_copy, "v2", KEYS[:1], blur=2.0)
+    assert Dataset(heads_copy)[0].row["blur"] == 2.0
 
 
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path: Path) -> None:

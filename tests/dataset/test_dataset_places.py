@@ -7,39 +7,27 @@ import os
 import pickle
 import shutil
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from range_server import serving
-from reader_samples import KEYS, PLACES, SAMPLES, as_written, offered, write_heads
-from shard_samples import tiny_sample, write_tiny
+from reader_dataset import KEYS, SAMPLES, as_written
+from tiny_datasets import tiny_sample, write_tiny
 
 from phq.dataset.layout import BLOCK
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_heads(tmp_path_factory.mktemp("reader") / "heads")
-
-
-@pytest.fixture(params=PLACES)
-def where(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    with offered(folder, request.param) as place:
-        yield place
-
-
 @pytest.fixture
-def copy(folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(folder, tmp_path / "copy"))
+def copy(heads: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(heads, tmp_path / "copy"))
 
 
-def test_over_http_only_the_sample_asked_for_is_downloaded(folder: Path) -> None:
-    with serving(folder) as served:
+def test_over_http_only_the_sample_asked_for_is_downloaded(heads: Path) -> None:
+    with serving(heads) as served:
         dataset = Dataset(served.url)
         assert not any(name.endswith(".tar") for name in served.sent)
         item = dataset[KEYS[5]]
@@ -48,8 +36,8 @@ def test_over_http_only_the_sample_asked_for_is_downloaded(folder: Path) -> None
         assert shards == {item.row["shard"]: BLOCK + len(SAMPLES[5].members["jpg"])}
 
 
-def test_a_server_without_ranges_is_refused_before_it_sends_a_shard(folder: Path) -> None:
-    with serving(folder, ranges=False) as served:
+def test_a_server_without_ranges_is_refused_before_it_sends_a_shard(heads: Path) -> None:
+    with serving(heads, ranges=False) as served:
         with pytest.raises(InputError, match="no HTTP ranges"):
             Dataset(served.url)
         assert set(served.sent) == {"run.json"}
@@ -71,10 +59,10 @@ def test_a_pickled_dataset_is_the_same_view(where: str) -> None:
 
 @pytest.mark.parametrize("method", sorted({"spawn", "fork"}.intersection(multiprocessing.get_all_start_methods())))
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_other_processes_read_the_same(folder: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_processes_read_the_same(heads: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if method == "spawn":  # nothing of pytest is spawned
         monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)
-    dataset = Dataset(folder)
+    dataset = Dataset(heads)
     expected = _seen(dataset)
     with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
         found = list(pool.map(dataset.read, range(len(dataset)), chunksize=3))
@@ -90,17 +78,17 @@ def test_threads_read_the_same(where: str) -> None:
 
 
 def test_a_dataset_stays_open_where_it_was_when_the_process_moves(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder.parent)
-    dataset = Dataset(folder.name)
+    monkeypatch.chdir(heads.parent)
+    dataset = Dataset(heads.name)
     monkeypatch.chdir(tmp_path)
     assert dataset[KEYS[0]].read("jpg") == SAMPLES[0].members["jpg"]
 
 
-def test_an_unknown_member_is_an_input_error(folder: Path) -> None:
+def test_an_unknown_member_is_an_input_error(heads: Path) -> None:
     with pytest.raises(InputError, match=r"no member 'png'; it has: jpg, json, mask\.png"):
-        Dataset(folder)[0].read("png")
+        Dataset(heads)[0].read("png")
 
 
 def test_what_is_no_dataset_is_told(tmp_path: Path) -> None:

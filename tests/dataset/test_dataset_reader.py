@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from PIL import Image
-from reader_samples import HALF, KEYS, PLACES, REJECT, SAMPLES, as_written, by_key, offered, write_heads
-from shard_samples import tiny_samples, write_tiny
+from reader_dataset import HALF, KEYS, REJECT, SAMPLES, as_written, by_key
+from tiny_datasets import tiny_samples, write_tiny
 
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.schema import Row, Sample
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_heads(tmp_path_factory.mktemp("reader") / "heads")
-
-
-@pytest.fixture(params=PLACES)
-def where(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    with offered(folder, request.param) as place:
-        yield place
 
 
 def test_every_sample_is_read_as_it_was_written(where: str) -> None:
@@ -46,16 +34,16 @@ def test_every_sample_is_read_as_it_was_written(where: str) -> None:
         np.testing.assert_array_equal(item.mask, Image.open(io.BytesIO(sample.members["mask.png"])))
 
 
-def test_pictures_are_arrays_of_bytes_that_can_be_changed(folder: Path) -> None:
-    item = Dataset(folder)[0]
+def test_pictures_are_arrays_of_bytes_that_can_be_changed(heads: Path) -> None:
+    item = Dataset(heads)[0]
     assert (item.image.shape, item.image.dtype, item.mask.shape) == ((64, 64, 3), np.uint8, (64, 64))
     image = item.image
     image[:] = 0
     assert item.image.any()
 
 
-def test_numbers_keys_and_slices(folder: Path) -> None:
-    dataset = Dataset(folder)
+def test_numbers_keys_and_slices(heads: Path) -> None:
+    dataset = Dataset(heads)
     last = len(KEYS) - 1
     for number in (last, -1, np.int64(last), np.uint8(last), np.arange(len(KEYS))[-1]):
         assert dataset[number].key == KEYS[-1]
@@ -70,28 +58,28 @@ def test_numbers_keys_and_slices(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [len(KEYS), -len(KEYS) - 1, np.int64(99)])
-def test_a_number_out_of_range_is_an_index_error(folder: Path, number: int) -> None:
+def test_a_number_out_of_range_is_an_index_error(heads: Path, number: int) -> None:
     with pytest.raises(IndexError, match="has 19 samples here, no number"):
-        Dataset(folder)[number]
+        Dataset(heads)[number]
 
 
 @pytest.mark.parametrize("key", ["", "0" * 16, "f" * 16, KEYS[0][:15], KEYS[0] + "0", "é", "\udce9"])
-def test_an_unknown_key_is_a_key_error_in_a_plain_sentence(folder: Path, key: str) -> None:
-    dataset = Dataset(folder, rejects=key == "")  # one reject has no key
+def test_an_unknown_key_is_a_key_error_in_a_plain_sentence(heads: Path, key: str) -> None:
+    dataset = Dataset(heads, rejects=key == "")  # one reject has no key
     with pytest.raises(KeyError) as caught:
         dataset[key]
     assert isinstance(caught.value, InputError)
-    assert str(caught.value) == f"{folder} has no sample {key!r} among these {len(dataset)}"
+    assert str(caught.value) == f"{heads} has no sample {key!r} among these {len(dataset)}"
 
 
 @pytest.mark.parametrize("which", [1.0, None, [1], (0, 1)])
-def test_what_is_neither_number_nor_key_is_a_type_error(folder: Path, which: Any) -> None:
+def test_what_is_neither_number_nor_key_is_a_type_error(heads: Path, which: Any) -> None:
     with pytest.raises(TypeError):
-        Dataset(folder)[which]
+        Dataset(heads)[which]
 
 
-def test_select_keeps_order_and_repetitions(folder: Path) -> None:
-    dataset = Dataset(folder)
+def test_select_keeps_order_and_repetitions(heads: Path) -> None:
+    dataset = Dataset(heads)
     chosen = dataset.select([5, 2, 2, -1])
     assert chosen.keys == [KEYS[5], KEYS[2], KEYS[2], KEYS[-1]] == [item.key for item in chosen]
     assert chosen.index_of(KEYS[2]) == 1
@@ -114,11 +102,11 @@ def test_keys_in_any_order_are_found(tmp_path: Path) -> None:
     assert [dataset.index_of(key) for key in dataset.keys] == list(range(len(samples)))
 
 
-def test_splits(folder: Path) -> None:
+def test_splits(heads: Path) -> None:
     for split in ("train", "val"):
-        assert Dataset(folder, split=split).keys == [s.row["key"] for s in SAMPLES if s.row["split"] == split]
+        assert Dataset(heads, split=split).keys == [s.row["key"] for s in SAMPLES if s.row["split"] == split]
     with pytest.raises(InputError, match=r"no split 'test'; it has: train, val"):
-        Dataset(folder, split="test")
+        Dataset(heads, split="test")
 
 
 def test_a_split_that_happens_to_be_empty_is_empty(tmp_path: Path) -> None:
@@ -134,8 +122,8 @@ def test_a_dataset_that_kept_nothing_can_be_opened(tmp_path: Path) -> None:
     assert list(dataset) == []
 
 
-def test_rejects_come_last_and_have_a_row_but_no_bytes(folder: Path) -> None:
-    dataset = Dataset(folder, rejects=True)
+def test_rejects_come_last_and_have_a_row_but_no_bytes(heads: Path) -> None:
+    dataset = Dataset(heads, rejects=True)
     assert dataset.keys == [*KEYS, "", "0" * 16]
     bare, half = dataset[-2], dataset["0" * 16]
     assert half.row == {name: HALF.get(name, "" if name == "shard" else None) for name in Row.model_fields}
@@ -161,22 +149,22 @@ CONDITIONS = {
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_a_condition_chooses_what_the_same_in_python_does(folder: Path, condition: str) -> None:
+def test_a_condition_chooses_what_the_same_in_python_does(heads: Path, condition: str) -> None:
     expected = [sample.row["key"] for sample in SAMPLES if CONDITIONS[condition](sample.row)]
-    assert Dataset(folder).filter(condition).keys == expected
-    assert Dataset(folder, where=condition).keys == expected
-    assert Dataset(folder)[::-1].filter(condition).keys == expected[::-1]
+    assert Dataset(heads).filter(condition).keys == expected
+    assert Dataset(heads, where=condition).keys == expected
+    assert Dataset(heads)[::-1].filter(condition).keys == expected[::-1]
 
 
-def test_filters_stack_and_join_with_a_split(folder: Path) -> None:
-    both = Dataset(folder, split="train", where="camera_yaw_deg > 0").filter("camera_yaw_deg < 100")
+def test_filters_stack_and_join_with_a_split(heads: Path) -> None:
+    both = Dataset(heads, split="train", where="camera_yaw_deg > 0").filter("camera_yaw_deg < 100")
     rows = [s.row for s in SAMPLES if s.row["split"] == "train" and 0 < s.row["camera_yaw_deg"] < 100]
     assert both.keys == [row["key"] for row in rows]
     assert both.columns(["camera_yaw_deg"])["camera_yaw_deg"].to_pylist() == [row["camera_yaw_deg"] for row in rows]
 
 
-def test_a_null_is_not_chosen(folder: Path) -> None:
-    assert Dataset(folder, rejects=True).filter("camera_yaw_deg < 1000").keys == [*KEYS, "0" * 16]
+def test_a_null_is_not_chosen(heads: Path) -> None:
+    assert Dataset(heads, rejects=True).filter("camera_yaw_deg < 1000").keys == [*KEYS, "0" * 16]
 
 
 @pytest.mark.parametrize(
@@ -195,16 +183,16 @@ def test_a_null_is_not_chosen(folder: Path) -> None:
     ],
 )
 def test_what_is_no_condition_is_told_in_duckdbs_words(
-    folder: Path, condition: str, message: str, monkeypatch: pytest.MonkeyPatch
+    heads: Path, condition: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("phq.dataset.filters.variable", pa.table({"key": KEYS}), raising=False)
     with pytest.raises(InputError, match=message) as caught:
-        Dataset(folder).filter(condition)
+        Dataset(heads).filter(condition)
     assert "__row__" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_single_columns_are_read_without_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_columns_are_read_without_the_others(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     original = ParquetTable.read
 
@@ -213,7 +201,7 @@ def test_single_columns_are_read_without_the_others(folder: Path, monkeypatch: p
         return original(self, columns)
 
     monkeypatch.setattr(ParquetTable, "read", noted)
-    dataset = Dataset(folder)
+    dataset = Dataset(heads)
     assert not set(read) & {"cam2world", "smpl_pose", "camera_yaw_deg", "source_path"}
     read.clear()
     dataset.filter("camera_yaw_deg > 0")

@@ -27,7 +27,7 @@ CONTENT = bytes(range(256)) * 40
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def served_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root") / "a b"
     (folder / "train").mkdir(parents=True)
     (folder / "train" / "b.tar").write_bytes(CONTENT)
@@ -37,18 +37,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["folder", "file", "memory", "http"])
-def root(request: pytest.FixtureRequest, folder: Path) -> Iterator[Root]:
+def root(request: pytest.FixtureRequest, served_files: Path) -> Iterator[Root]:
     if request.param == "folder":
-        yield Root(folder)
+        yield Root(served_files)
     elif request.param == "file":
-        yield Root(f"file://{folder}")
+        yield Root(f"file://{served_files}")
     elif request.param == "memory":
         memory = fsspec.filesystem("memory")
-        memory.put(f"{folder}/", "/heads/", recursive=True)
+        memory.put(f"{served_files}/", "/heads/", recursive=True)
         yield Root("memory://heads/")
         memory.rm("/heads", recursive=True)
     else:
-        with serving(folder) as served:
+        with serving(served_files) as served:
             yield Root(served.url)
 
 
@@ -88,27 +88,27 @@ def test_a_pickled_root_reads_on(root: Root) -> None:
 
 
 def test_a_relative_folder_stays_the_same_when_the_process_moves(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    served_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder.parent)
-    root = Root(folder.name)
+    monkeypatch.chdir(served_files.parent)
+    root = Root(served_files.name)
     monkeypatch.chdir(tmp_path)
     assert root.read("train/b.tar", 0, 3) == CONTENT[:3]
 
 
-def test_only_the_range_asked_for_is_downloaded(folder: Path) -> None:
-    with serving(folder) as served:
+def test_only_the_range_asked_for_is_downloaded(served_files: Path) -> None:
+    with serving(served_files) as served:
         Root(served.url).read("train/b.tar", 1000, 17)
         assert served.sent == {"train/b.tar": 17}
 
 
-def test_a_server_without_ranges_is_refused(folder: Path) -> None:
-    with serving(folder, ranges=False) as served, pytest.raises(InputError, match="no HTTP ranges"):
+def test_a_server_without_ranges_is_refused(served_files: Path) -> None:
+    with serving(served_files, ranges=False) as served, pytest.raises(InputError, match="no HTTP ranges"):
         Root(served.url).read("train/b.tar", 1000, 17)
 
 
-def test_a_server_that_is_gone_is_an_input_error(folder: Path) -> None:
-    with serving(folder) as served:
+def test_a_server_that_is_gone_is_an_input_error(served_files: Path) -> None:
+    with serving(served_files) as served:
         root = Root(served.url)
     with pytest.raises(InputError, match=r"cannot read train/b\.tar"):
         root.read("train/b.tar", 0, 3)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from loader_samples import write_heads
-from shard_samples import tiny_samples, write_tiny
+from loader_dataset import write_heads
+from tiny_datasets import tiny_samples, write_tiny
 from torch import distributed
 
 from phq.dataset.loader import Loader

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from loader_samples import write_heads
-from shard_samples import tiny_sample, write_tiny
+from loader_dataset import write_heads
+from tiny_datasets import tiny_sample, write_tiny
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import world2cam

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shard_samples import STORAGE, tiny_sample
+from tiny_datasets import STORAGE, tiny_sample
 
 from phq.dataset import tables
 from phq.dataset.folder import check_folder

@@ -60,13 +60,15 @@ def test_offsets_lead_to_the_members_and_the_size_is_as_planned(
 ) -> None:
     path = tmp_path_factory.mktemp("shard") / "a.tar"
     contents = [{"jpg": b"j" * a, "json": b"o" * b, "mask.png": bytes([n]) * c} for n, (a, b, c) in enumerate(samples)]
-    with ShardWriter(path) as shard:
-        places = [shard.add(key, content) for key, content in zip(KEYS, contents, strict=False)]
+    with ShardWriter(path, "train/a.tar") as shard:
+        rows = [shard.add(key, content) for key, content in zip(KEYS, contents, strict=False)]
+    places = [[(row[f"{name}_offset"], row[f"{name}_size"]) for name in ("jpg", "json", "mask")] for row in rows]
     for content, place in zip(contents, places, strict=True):
-        assert {name: read_member(path, *place[name]) for name in place} == content
+        assert [read_member(path, *where) for where in place] == list(content.values())
     with tarfile.open(path) as tar:
         found = [(h.offset_data, h.size) for h in tar.getmembers()]
-    assert found == [place[name] for place in places for name in ("jpg", "json", "mask.png")]
+    assert found == [where for place in places for where in place]
+    assert {row["shard"] for row in rows} <= {"train/a.tar"}
     assert path.stat().st_size == shard_bytes(sum(sample_bytes(s) for s in samples))
 
 

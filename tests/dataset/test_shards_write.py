@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from shard_samples import CARD, TinySample, tiny_sample, tiny_samples, write_tiny
+from tiny_datasets import CARD, TinySample, tiny_sample, tiny_samples, write_tiny
 
 from phq.dataset.folder import check_folder
 from phq.dataset.tables import arrow_schema, read_table

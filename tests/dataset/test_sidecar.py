@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from bundled_photos import FOLDER
+from camera_label_datasets import cameras, write_cameras
 from hypothesis import given
 from hypothesis import strategies as st
-from label_sets import cameras, write_cameras
-from photographs import FOLDER
 from typer.testing import CliRunner
 
 from phq.building.build import build
@@ -20,9 +20,9 @@ from phq.cli import app
 from phq.config.build import Provenance, load_config
 from phq.dataset.sidecar import Sidecar, coverage, read_sidecar
 from phq.dataset.statements import names_of, parse_statements
+from phq.dataset.tables import rows_table
 from phq.dataset.tar import read_member
-from phq.decisions.rows import split_of
-from phq.decisions.split_groups import split_groups
+from phq.decisions.split_groups import LINKS, split_groups, split_of
 from phq.errors import InputError, OutputError
 from phq.exchange.export import export_labels
 from phq.exchange.importing import import_labels
@@ -154,7 +154,7 @@ def test_defaults_fill_what_the_sidecar_leaves_open(tmp_path: Path) -> None:
     photos = [Photo(tmp_path / name, name) for name in "abc"]
     photos[1].reject("truncated")
     stage.process(photos)
-    stated = [[photo.fields[name] for name in PROVENANCE] for photo in photos]
+    stated = [[getattr(photo.provenance, name) for name in PROVENANCE] for photo in photos]
     assert stated == [["CC0-1.0", "us", "", "Anna"], ["MIT", "us", "", ""], ["CC0-1.0", "us", "", ""]]
 
 
@@ -171,15 +171,16 @@ def slow_groups(rows: list[tuple[str, str]]) -> list[set[str]]:
 
 @given(st.lists(st.tuples(st.sampled_from("pqrstu"), st.sampled_from(["", "A", "B", "C;D", "D ; E", "F", "G;A"]))))
 def test_photos_that_share_a_person_even_through_others_are_one_group(rows: list[tuple[str, str]]) -> None:
-    groups = split_groups([{"source_sha256": photo, "identity": identity} for photo, identity in rows])
+    table = rows_table([{"source_sha256": photo, "identity": identity} for photo, identity in rows], LINKS)
+    groups = dict(zip([photo for photo, _ in rows], split_groups(table), strict=True))
     for (photo, _), together in zip(rows, slow_groups(rows), strict=True):
         assert {other for other in groups if groups[other] == groups[photo]} == together
 
 
 def test_a_photo_without_identity_is_split_as_ever() -> None:
     rows = [{"source_sha256": hashlib.sha256(bytes([i])).hexdigest(), "identity": ""} for i in range(200)]
-    alone = {row["source_sha256"]: row["source_sha256"] for row in rows}
-    assert split_groups([*rows, {"source_path": "unreadable"}]) == alone
+    alone = [row["source_sha256"] for row in rows]
+    assert split_groups(rows_table([*rows, {"source_path": "unreadable"}], LINKS)) == [*alone, ""]
     config = load_config(seed=3, sets=["split.val_fraction=0.25"])
     digests = [hashlib.sha256(f"3:{r['source_sha256']}".encode()).digest() for r in rows]
     assert [split_of(r["source_sha256"], config) == "val" for r in rows] == [d[0] < 64 for d in digests]

@@ -5,28 +5,23 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelled_samples import labelled_sample
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
 from phq.cli import app
 from phq.config.build import load_config
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
-from phq.decisions.applying import apply, free_name
-from phq.decisions.columnar import decide_columns
-from phq.decisions.deciding import decide_dataset
-from phq.decisions.flip_again import EVIDENCE, p_flip_columns
-from phq.decisions.keeping import lay_decision
+from phq.decisions.decide import decide_dataset
 from phq.decisions.moves import by_yaw
-from phq.decisions.rules import decide, scores_of
+from phq.decisions.overlay import apply, apply_build_decision, free_name
+from phq.decisions.rules import decide, decide_scores, score_columns, scores_of
 from phq.errors import ConfigError, InputError
-from phq.quality.flip import p_flip
 from phq.reasons import RULE_BY_ADDRESS, RULES
 from phq.view.decision_pictures import write_pictures
 
@@ -45,14 +40,10 @@ def test_whole_columns_are_decided_as_one_person_is(rows, boxed, thresholds):
     for row in () if boxed else rows:  # a box is there as a whole, or not at all
         row.update(dict.fromkeys(BOX))
     table = pa.table({name: pa.array([row[name] for row in rows], pa.float64()) for name in [*SCORES, *BOX]})
-    spoken = decide_columns(table, thresholds)
-    for place, row in enumerate(rows):
-        known = {name: v for name, v in row.items() if v is not None}
-        said = decide(scores_of(known), thresholds)
-        rule = spoken.rules[spoken.rule[place]] if spoken.rule[place] >= 0 else None
-        assert (rule.score if rule else "") == said.score_name
-        assert spoken.margin[place] == pytest.approx(said.margin)
-        assert spoken.broken[place] == (said.decision == "rejected")
+    columns = decide_scores(score_columns(table), thresholds, len(rows))
+    for number, row in enumerate(rows):
+        alone = decide(scores_of({name: v for name, v in row.items() if v is not None}), thresholds)
+        assert {name: column[number] for name, column in columns.items()} == vars(alone)
 
 
 @pytest.fixture
@@ -94,7 +85,7 @@ def test_what_is_shown_is_what_is_applied_and_can_be_taken_back(ten):
 def test_a_dataset_that_keeps_its_rejects_gives_them_back(ten):
     config = load_config("everything", None, ["blur.min=0.45", "keep_rejects=true"])
     assert config.storing_all().thresholds == {}
-    lay_decision(ten, config)
+    apply_build_decision(ten, config)
     assert kept(ten) == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
     back = decide_dataset(ten, sets=["blur.min=0.15"])
     apply(back, "back")
@@ -124,19 +115,20 @@ def test_a_label_that_was_turned_is_found_by_the_evidence(ten):
     assert decided.after["p_flip"].filter(pa.array(~decided.is_kept))[0].as_py() > 0.99
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_flips_of_columns_are_those_of_records(seed):
-    rng = np.random.default_rng(seed)
-    rows = [
-        {
-            "orientation_sigma_deg": 5.0, "orientation_p_flip": rng.random(), "face_found": bool(rng.random() < 0.5),
-            **{f"{what}_yaw_deg": rng.uniform(-180, 180) for what in ("camera", "head", "orientation")},
-            "coco_keypoints": rng.random(51).tolist(), "p_flip": 0.5,
-        }
-        for _ in range(4)
-    ]  # fmt: skip
-    table = pa.Table.from_pylist([{name: row[name] for name in EVIDENCE} for row in rows])
-    assert p_flip_columns(table) == pytest.approx([p_flip(row) for row in rows], rel=1e-6)
+def test_the_yaw_of_the_head_says_whether_a_face_belongs_there(ten):
+    key, strict = Dataset(ten, where="blur = 0.2").keys[0], ["flip.max=0.03"]
+    assert decide_dataset(ten, preset="everything", sets=strict).is_kept.all()
+    write_overlay(ten, "looks_away", [{"key": key, "head_yaw_deg": 160.0}], ["head_yaw_deg"], {})
+    decided = decide_dataset(ten, preset="everything", sets=strict)
+    assert decided.before["key"].filter(pa.array(~decided.is_kept)).to_pylist() == [key]
+
+
+def test_without_evidence_of_the_orientation_the_stored_probability_stays(tmp_path):
+    samples = [labelled_sample(n, orientation_sigma_deg=5.0 * n, orientation_p_flip=0.0, p_flip=0.7) for n in (0, 1)]
+    write_tiny(tmp_path / "ds", samples)
+    decided = decide_dataset(tmp_path / "ds", preset="everything")
+    sigma, p_flip = decided.before["orientation_sigma_deg"].to_pylist(), decided.after["p_flip"].to_pylist()
+    assert p_flip[sigma.index(0.0)] == 0.7 and p_flip[sigma.index(5.0)] < 0.5
 
 
 def test_pictures_show_those_who_move(ten, tmp_path):

@@ -11,27 +11,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cheap import SIDE, Invent, cheapen
-from curated import person, write
+from curated_datasets import person, write
+from networkless_pipeline import SIDE, Invent, use_networkless_pipeline
 
 from phq.building import build as building
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution
 from phq.config.build import Config, load_config
-from phq.curate.annotate.migrations import migrated
 from phq.curate.merge import merge
+from phq.curate.migrations import migrated
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.decisions import faces
-from phq.decisions.alike import STORED, compacted, find_alike
-from phq.decisions.applying import apply
-from phq.decisions.deciding import decide_dataset
+from phq.decisions.decide import decide_dataset
 from phq.decisions.faces import face_groups
-from phq.decisions.rows import conclude
+from phq.decisions.likeness import LIKENESS, compact, find_likeness
+from phq.decisions.overlay import apply
 from phq.detect.face_crop import HALF, embedding_to_text, packed, text_to_embedding, to_unit
 from phq.errors import ConfigError, InputError
 from phq.people import Person, Photo
-from phq.schema import Sample
+from phq.record import FaceIdentity
+from phq.schema import DECISION
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 
@@ -50,9 +50,11 @@ def as_bytes(vector: np.ndarray | None) -> bytes | None:
     return None if vector is None else vector.astype(HALF).tobytes()
 
 
-def groups_of(vectors: list[Any], same: float = 0.65, settled: int = 0, networks: list[str] | None = None) -> list[str]:
+def groups_of(
+    vectors: list[Any], same: float = 0.65, existing: int = 0, networks: list[str] | None = None
+) -> list[str]:
     keys = [f"{n:016x}" for n in range(len(vectors))]
-    found = face_groups(keys, [as_bytes(v) for v in vectors], networks or ["x"] * len(keys), lambda _: same, settled)
+    found = face_groups(keys, [as_bytes(v) for v in vectors], networks or ["x"] * len(keys), lambda _: same, existing)
     return [group.lstrip("0") or ("0" if group else "") for group in found]
 
 
@@ -87,7 +89,7 @@ def test_one_that_is_like_two_joins_them() -> None:
 def test_the_first_is_the_smallest_key_whatever_the_order_of_the_rows() -> None:
     keys, vectors = ["c", "a", "b"], [as_bytes(face("ann", seed=n)) for n in range(3)]
     assert face_groups(keys, vectors, ["x"] * 3, lambda _: 0.65) == ["a"] * 3
-    assert face_groups(keys, vectors, ["x"] * 3, lambda _: 0.65, settled=1) == ["c"] * 3, "it stands already"
+    assert face_groups(keys, vectors, ["x"] * 3, lambda _: 0.65, existing=1) == ["c"] * 3, "it stands already"
 
 
 def test_faces_of_different_networks_are_not_compared() -> None:
@@ -126,9 +128,7 @@ class InventFaces(Invent):
         name = photo.path.read_text().split()[2]
         if name != "back":
             number = int(hashlib.sha256(photo.name.encode()).hexdigest()[:6], 16)
-            made.fields |= {
-                "face_embedding": embedding_to_text(face(name, seed=number)), "face_network": NETWORK,
-            }  # fmt: skip
+            made.identity = FaceIdentity(embedding_to_text(face(name, seed=number)), NETWORK)
         return made
 
 
@@ -137,7 +137,7 @@ def pipeline(config: Config, sidecar: object = None) -> Pipeline:
 
 
 def cheaply(patch: pytest.MonkeyPatch) -> None:
-    cheapen(patch)
+    use_networkless_pipeline(patch)
     patch.setattr(building, "_make_pipeline", pipeline)
 
 
@@ -188,14 +188,6 @@ def test_a_build_finds_the_groups_and_no_split_divides_one(built: Path) -> None:
     assert verify(built, workers=1).violations == []
 
 
-def test_rows_in_memory_are_settled_as_columns_are(built: Path) -> None:
-    rows = manifest(built)
-    config = Config.model_validate(Dataset(built).run["config"])
-    sample = [{k: v for k, v in row.items() if k in Sample.model_fields} | {"reason": ""} for row in rows]
-    again = {row["key"]: row for row in conclude(sample, config)[0]}
-    assert all(again[row["key"]][name] == row[name] for row in rows for name in ("identity_group", "split"))
-
-
 def test_an_extension_sees_the_old_faces(built: Path) -> None:
     before = {row["key"]: row for row in manifest(built)}
     photos_of(built.parent / "photos", {"n0": 3, "n1": 3, "new": 3, "alone": 1}, first=4)
@@ -224,6 +216,13 @@ def test_who_was_alone_is_followed_to_his_side(built: Path) -> None:
     assert len({people[f"solo{i}"][0]["split"] for i in range(8)}) == 2
 
 
+def test_deciding_again_with_the_configuration_of_the_build_changes_nothing(built: Path) -> None:
+    decided = decide_dataset(built)
+    assert len(decided.before) == len(manifest(built)) > 0
+    for name in DECISION:
+        assert decided.after[name].to_pylist() == decided.before[name].to_pylist(), name
+
+
 def test_decide_groups_again_with_another_threshold(built: Path) -> None:
     strict = decide_dataset(built, sets=["identity.same=1.0"])
     apply(strict, "strict")
@@ -240,10 +239,10 @@ def test_a_network_that_is_not_known_here_needs_the_threshold_stated(built: Path
         decided.before.schema.get_field_index("face_network"), "face_network",
         pa.chunked_array([["theirs:0" if name else "" for name in decided.before["face_network"].to_pylist()]]),
     )  # fmt: skip
-    likeness = compacted(other.select(STORED))
-    assert find_alike(likeness, load_config("everything", None, ["identity.same=0.65"]))
+    likeness = compact(other.select(LIKENESS))
+    assert find_likeness(likeness, load_config("everything", None, ["identity.same=0.65"]))
     with pytest.raises(ConfigError, match="'theirs': there is no such identity"):
-        find_alike(likeness, load_config("everything"))
+        find_likeness(likeness, load_config("everything"))
 
 
 def test_a_merge_brings_a_face_to_one_side(tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quality_photos import native, oval, resized
+from head_crops import native, oval, resized
 
+from phq.config.build import load_config
+from phq.dataset.tables import rows_table
 from phq.decisions import scenes
 from phq.decisions.duplicates import Duplicate
 from phq.decisions.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
-from phq.decisions.split_groups import split_groups
+from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups, split_of
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
 from phq.schema import LANDMARKS
 
@@ -188,10 +190,29 @@ def test_a_split_divides_no_group_no_photo_and_no_identity() -> None:
 
     rows = [row("1", alike="k"), row("2", alike="k"), row("3", scene="s"), row("2", scene="s"), row("4", "Ann"),
             row("5"), row("6", "Ann", alike="q"), row("7", alike="q")]  # fmt: skip
-    groups = split_groups(rows)
-    assert groups["1"] == groups["2"] == groups["3"] == "group:k"
-    assert groups["4"] == groups["6"] == groups["7"] == "identity:Ann"
-    assert groups["5"] == "5"
+    groups = split_groups(rows_table(rows, LINKS))
+    assert groups == ["group:k"] * 4 + ["identity:Ann", "5", "identity:Ann", "identity:Ann"]
+
+
+def test_who_repeats_a_sample_that_names_no_group_is_linked_to_it() -> None:
+    """An extension leaves old rows as they are: only the new row says that the two belong together."""
+
+    def row(key: str, photo: str = "", identity: str = "", of: str = "") -> dict[str, str]:
+        return {"key": key, "source_sha256": photo, "identity": identity, "duplicate_of": of}
+
+    linked = rows_table([row("a", "1"), row("b", "2", "Ann;Bob"), row("c", "1", "Cleo"), row("d", "3", "Bob"),
+                         row("e", of="z"), row("f", of="z"), row("g", of="d"), row("h")], LINKS)  # fmt: skip
+    bob, z = "identity:Ann", "group:z"
+    assert split_groups(linked) == ["identity:Cleo", bob, "identity:Cleo", bob, z, z, bob, "h"]
+    assert split_groups(linked, identity=False) == ["1", "2", "1", "group:d", z, z, "group:d", "h"]
+    assert split_groups(linked.slice(0, 0)) == []
+
+
+def test_linked_samples_go_where_the_others_are() -> None:
+    config = load_config(seed=3, sets=["split.val_fraction=0.5"])
+    sides = sides_of(["a", "b", "b", "c", "d"], ["val", "val", "train", "val", ""])
+    assert sides == {"a": "val", "b": "train", "c": "val"}
+    assert assign_splits(["a", "b", "c", "d"], sides, config) == ["val", "train", "val", split_of("d", config)]
 
 
 def test_colours_are_those_of_head_clothes_and_what_is_behind() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import face_pack
+import insightface_pack
 import numpy as np
 import pytest
+from bundled_photos import pixels
 from labelled_samples import labelled_sample
-from photographs import pixels
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 
 from phq.config.build import load_config
 from phq.curate.annotate.annotating import annotate
@@ -21,15 +22,16 @@ from phq.dataset.reader import Dataset
 from phq.detect.backends.insightface.arcface import around
 from phq.detect.backends.insightface.pack import task_of
 from phq.detect.backends.insightface.scrfd import best_face
-from phq.detect.backends.offers import open_backend, weights_of
+from phq.detect.backends.offers import network_id, open_backend, weights_of
 from phq.detect.centerface import FACE_FOUND, CenterFace
 from phq.detect.face_crop import text_to_embedding
 from phq.detect.faceres import FaceRes
 from phq.errors import MissingExtraError, WeightError
 from phq.people import Face, Person, Photo
 from phq.photos.region import Region, sample
-from phq.stages.embed_identity import EmbedIdentity, network_called
-from phq.stages.find_face import face_fields
+from phq.record import FaceIdentity, HeadFace, PersonBox
+from phq.stages.embed_identity import EmbedIdentity
+from phq.stages.find_face import StoreFace
 from phq.stages.pipeline import foreign, stages, weights_used
 from phq.system.arrays import Image
 
@@ -80,13 +82,15 @@ def test_only_a_face_that_was_found_is_embedded(portraits) -> None:
     stage = EmbedIdentity("faceres")
     stage.setup()
     carrier = Photo(Path("x.jpg"), "x.jpg", pixels=photo)
-    carrier.people = [Person(carrier, n, face=face, fields={"face_found": n == 0}) for n in range(2)]
-    carrier.people.append(Person(carrier, 2))
+    box, nobody = PersonBox.unmeasured(), HeadFace.unmeasured()
+    found = replace(nobody, face_found=True)
+    carrier.people = [Person(carrier, 0, box, face=face, head_face=part) for part in (found, nobody)]
+    carrier.people.append(Person(carrier, 2, box))
     stage.process([carrier])
-    seen, hidden, nothing = (person.fields for person in carrier.people)
-    assert text_to_embedding(seen["face_embedding"]) @ stage.network.embed(photo, face) > 0.999
-    assert seen["face_network"] == network_called("faceres")
-    assert not {"face_embedding", "face_network"} & {*hidden, *nothing}
+    identity, hidden, nothing = (person.identity for person in carrier.people)
+    assert text_to_embedding(identity.face_embedding) @ stage.network.embed(photo, face) > 0.999
+    assert identity.face_network == network_id("identity", "faceres")
+    assert hidden is None and nothing is None
 
 
 def test_without_an_identity_network_nothing_is_told_apart() -> None:
@@ -96,11 +100,12 @@ def test_without_an_identity_network_nothing_is_told_apart() -> None:
     assert names[names.index("store_face") + 1] == "identity"
     assert "faceres" in [weight.name for weight in weights_used(config)]
     assert foreign(weights_used(config)) == ()
-    face = Face(0.9, np.array([0, 0, 1, 1.0]), np.zeros((5, 2)))
-    person = Person(Photo(Path("x"), "x"), 0)
-    person.fields = {"image_size": 256, "cam2world": np.eye(4), "neck_head_pose": np.zeros(6)}
-    fields = face_fields(face, person)
-    assert (fields["face_embedding"], fields["face_network"]) == ("", "")
+    person = Person.unmeasured(Photo(Path("x"), "x"))
+    person.face = Face(0.9, np.array([0, 0, 1, 1.0]), np.zeros((5, 2)))
+    person.frame = replace(person.frame, image_size=256, crop_to_source=np.eye(3)[:2])
+    person.camera, person.identity = replace(person.camera, cam2world=np.eye(4)), None
+    StoreFace().process([replace(person.photo, people=[person])])
+    assert person.identity == FaceIdentity("", "")
 
 
 def test_the_surest_face_is_stated_in_fractions() -> None:
@@ -140,7 +145,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield face_pack.write_pack(tmp_path_factory.mktemp("packs") / "tiny")
+    yield insightface_pack.write_pack(tmp_path_factory.mktemp("packs") / "tiny")
 
 
 @installed
@@ -166,9 +171,9 @@ def test_scrfd_finds_a_face_where_it_is(pack: Path, capfd: pytest.CaptureFixture
     square[80:88, 200:208] = 255
     face = network.detect(square)
     assert face.score == pytest.approx(127.5 / 128, abs=1e-3)
-    reach = 8 * face_pack.REACH
+    reach = 8 * insightface_pack.REACH
     np.testing.assert_allclose(face.box * network.side, [200 - reach, 80 - reach, 200 + reach, 80 + reach], atol=1e-3)
-    offsets = 8 * np.reshape(face_pack.OFFSETS, (5, 2))
+    offsets = 8 * np.reshape(insightface_pack.OFFSETS, (5, 2))
     np.testing.assert_allclose(face.points * network.side, [200, 80] + offsets, atol=1e-3)
     assert capfd.readouterr() == ("", ""), "it is quiet"
 
@@ -186,7 +191,7 @@ def test_arcface_sees_the_aligned_face_as_insightface_does(pack: Path, portraits
     expected = theirs.get(photo[..., ::-1], TheirFace(kps=face.points.astype(np.float32)))
     np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=2e-3)
     assert np.array_equal(network.embed(photo, face), vector)
-    assert network_called(f"insightface:{pack}").startswith("insightface:")
+    assert network_id("identity", f"insightface:{pack}").startswith("insightface:")
 
 
 @installed

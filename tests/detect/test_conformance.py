@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures are imported
 """Every back end that can be opened here keeps to its protocol, and the suite that says so finds faults."""
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from photographs import FOLDER, pixels
-from tiny_networks import RTMDET, pulled, tiny_cache  # noqa: F401
+from bundled_photos import FOLDER, pixels
+from tiny_networks import RTMDET
 from typer.testing import CliRunner
 
 from phq.align.mask_from_landmarks import LandmarkMask
 from phq.commands.backends import backends_app
 from phq.detect.backends.conformance import complaints
 from phq.detect.backends.offers import OFFERS, open_backend, split_word, weights_of
-from phq.detect.backends.protocols import PLACES
+from phq.detect.backends.protocols import SLOTS
 from phq.detect.backends.report import checked, listing
 from phq.detect.blazepose import BlazePose
 from phq.detect.candidates import Candidates
@@ -33,7 +32,7 @@ NAMES = (
     "scikit-image-0.26.0__astronaut.png",
     "sports2d-0.8.34__demo_f130.jpg",
 )
-WORDS = [(offer.place, RTMDET if offer.name == "rtmdet" else offer.name) for offer in OFFERS]
+WORDS = [(offer.slot, RTMDET if offer.name == "rtmdet" else offer.name) for offer in OFFERS]
 
 
 @pytest.fixture(scope="module")
@@ -148,13 +147,13 @@ def test_a_fault_is_found(place: str, kind: type, said: str, photos: list[Image]
 def test_the_list_says_what_is_missing(pulled: None) -> None:
     lines = list(listing())
     assert any(line.startswith("detector") and "nanodet*" in line for line in lines)
-    for place in PLACES:
-        names = [offer.name for offer in OFFERS if offer.place == place]
+    for place in SLOTS:
+        names = [offer.name for offer in OFFERS if offer.slot == place]
         assert all(any(line.split()[:1] == [place] and name in line for line in lines) for name in names)
     for offer in OFFERS:
-        (line,) = (line for line in lines if line.split()[:2] in ([offer.place, offer.name],
-                                                                  [offer.place, f"{offer.name}*"]))  # fmt: skip
-        for said in _licences_or_lack(offer.place, offer.name):
+        (line,) = (line for line in lines if line.split()[:2] in ([offer.slot, offer.name],
+                                                                  [offer.slot, f"{offer.name}*"]))  # fmt: skip
+        for said in _licences_or_lack(offer.slot, offer.name):
             assert said in line
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bundled_photos import BACK, PEOPLE, pixels
 from hypothesis import given
 from hypothesis import strategies as st
-from photographs import BACK, PEOPLE, pixels
 
 from phq.config.build import Detect, Models
 from phq.detect import movenet, nanodet, tiles

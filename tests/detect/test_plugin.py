@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from photographs import FOLDER
+from bundled_photos import FOLDER
 
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures are imported
 """RF-DETR, RTMDet and RTMPose: from pulled weights to people, on networks that find colours (tests/data)."""
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from photographs import pixels
-from tiny_networks import BLUE, DATA, GREEN, RED, RTMDET, RTMW, pulled, scene, sha256, tiny_cache  # noqa: F401
+from bundled_photos import pixels
+from tiny_networks import BLUE, DATA, GREEN, RED, RTMDET, RTMW, scene, sha256
 
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution

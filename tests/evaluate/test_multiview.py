@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from photographs import pixels
+from bundled_photos import pixels
 from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import wrap_deg

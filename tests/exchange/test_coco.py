@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from curated import files, overlay, person, reject_of, write
+from curated_datasets import files, overlay, person, reject_of, write
 from PIL import Image
 
 from phq.dataset.reader import Dataset

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import typer
-from label_sets import (
+from camera_label_datasets import (
     SIDE,
     UpstreamLoader,
     cameras,
@@ -318,4 +318,4 @@ def test_the_command(phq360, tmp_path):
     result = CliRunner().invoke(app, [*words, "--workers", "1"])
     assert result.exit_code == 0, result.output
     assert "kept 4   rejected 0" in result.output
-    assert json.loads((tmp_path / "set" / "run.json").read_text())["source"]["format"] == "3dportraitgan"
+    assert json.loads((tmp_path / "set" / "run.json").read_text())["details"]["source"]["format"] == "3dportraitgan"

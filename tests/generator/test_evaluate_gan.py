@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from train_samples import SETS, write_portraits
+from training_dataset import SETS, write_portraits
 
 from phq.camera.convention import intrinsics
 from phq.dataset.overlays import write_overlay
@@ -31,7 +31,7 @@ NOISE = 0.2
 
 
 @pytest.fixture(scope="module")
-def portraits(tmp_path_factory) -> Path:
+def mislabelled(tmp_path_factory) -> Path:
     """Twelve portraits; the overlay on top has poses that are off, and holds three out."""
     folder = write_portraits(tmp_path_factory.mktemp("portraits") / "data", 12)
     exact, rng = Dataset(folder), np.random.default_rng(0)
@@ -45,9 +45,9 @@ def portraits(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(portraits, tmp_path_factory) -> Path:
+def evaluated_run(mislabelled, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
-    train([portraits], out, sets=SETS, device="cpu")
+    train([mislabelled], out, sets=SETS, device="cpu")
     return out
 
 
@@ -61,8 +61,8 @@ def measured(trained: Path, portraits: Path, **options: Any) -> dict[str, Any]:
     return evaluate(trained, portraits, device="cpu", **{"count": 6, "batch": 4, **options})
 
 
-def test_one_json_holds_every_measure(trained, portraits, tmp_path):
-    report = measured(trained, portraits, truth="none", out=tmp_path / "deep" / "report.json")
+def test_one_json_holds_every_measure(evaluated_run, mislabelled, tmp_path):
+    report = measured(evaluated_run, mislabelled, truth="none", out=tmp_path / "deep" / "report.json")
     assert json.loads((tmp_path / "deep" / "report.json").read_text()) == report
     assert report["images"] == 24
     assert report["overlays"] == ["coarse"]
@@ -75,7 +75,7 @@ def test_one_json_holds_every_measure(trained, portraits, tmp_path):
     assert report["view_consistency"]["all"]["pairs"] == 128
     assert set(report["poses"]) == {"trained", "held_out"}
     assert 0 <= report["masks"]["iou_generated"] <= 1
-    assert report["masks"]["foreground_dataset"] == pytest.approx(_foreground(portraits, 6), abs=0.02)
+    assert report["masks"]["foreground_dataset"] == pytest.approx(_foreground(mislabelled, 6), abs=0.02)
     text = table(report)
     assert f"{found['coupled']['all']:.1f}" in text
     assert report["fid_missing"] in text
@@ -87,27 +87,27 @@ def _foreground(portraits: Path, count: int) -> float:
     return float(np.mean([dataset[int(i)].mask / 255 for i in order]))
 
 
-def test_the_report_lies_in_the_run_and_is_the_same_again(trained, portraits):
-    first = measured(trained, portraits)
-    path = trained / "evaluation" / "000000024.json"
+def test_the_report_lies_in_the_run_and_is_the_same_again(evaluated_run, mislabelled):
+    first = measured(evaluated_run, mislabelled)
+    path = evaluated_run / "evaluation" / "000000024.json"
     stored = path.read_bytes()
     assert json.loads(stored) == first
-    measured(trained, portraits)
+    measured(evaluated_run, mislabelled)
     assert path.read_bytes() == stored
-    assert measured(trained, portraits, seed=1)["fd_mobilenetv2"] != first["fd_mobilenetv2"]
+    assert measured(evaluated_run, mislabelled, seed=1)["fd_mobilenetv2"] != first["fd_mobilenetv2"]
 
 
-def test_an_older_checkpoint_is_measured_on_demand(trained, portraits, tmp_path):
-    report = measured(trained, portraits, checkpoint=12, out=tmp_path / "r.json")
+def test_an_older_checkpoint_is_measured_on_demand(evaluated_run, mislabelled, tmp_path):
+    report = measured(evaluated_run, mislabelled, checkpoint=12, out=tmp_path / "r.json")
     assert report["images"] == 12
     assert report["pose"] == "discriminator"  # what its next step would be measured with
     with pytest.raises(InputError, match="no checkpoint after 13 images; it has: 12, 24"):
-        measured(trained, portraits, checkpoint=13)
+        measured(evaluated_run, mislabelled, checkpoint=13)
 
 
-def test_the_untrained_network_is_the_one_that_the_run_began_with(portraits, tmp_path):
+def test_the_untrained_network_is_the_one_that_the_run_began_with(mislabelled, tmp_path):
     sets = [*SETS, "training.kimg=0.004", "training.optimisers.rate_g=1e-12", "training.optimisers.rate_d=1e-12"]
-    train([portraits], tmp_path / "run", sets=sets, device="cpu")
+    train([mislabelled], tmp_path / "run", sets=sets, device="cpu")
     (kept,) = checkpoints(tmp_path / "run")
     end, start = read_trained(kept, CPU), untrained(read_config(tmp_path / "run"), CPU)
     for net, fresh in ((end.g, start.g), (end.d, start.d)):
@@ -115,9 +115,9 @@ def test_the_untrained_network_is_the_one_that_the_run_began_with(portraits, tmp
             torch.testing.assert_close(net.get_parameter(name), value, rtol=0, atol=1e-6)
 
 
-def test_poses_are_read_off_pictures_as_in_training(trained, portraits):
-    subject = read_trained(latest(trained), CPU)
-    dataset = Dataset(portraits)[:3]
+def test_poses_are_read_off_pictures_as_in_training(evaluated_run, mislabelled):
+    subject = read_trained(latest(evaluated_run), CPU)
+    dataset = Dataset(mislabelled)[:3]
     found = look(dataset, subject, {}, batch=2)
     one = look(dataset[1:2], subject, {}, batch=2)
     torch.testing.assert_close(found.seen[1:2], one.seen)
@@ -125,24 +125,24 @@ def test_poses_are_read_off_pictures_as_in_training(trained, portraits):
     torch.testing.assert_close(found.stated[1], torch.tensor(dataset[1].row["neck_head_pose"]))
 
 
-def test_the_labels_error_is_the_noise_that_was_put_on_them(trained, portraits):
-    poses = measured(trained, portraits, truth="none")["poses"]["trained"]
+def test_the_labels_error_is_the_noise_that_was_put_on_them(evaluated_run, mislabelled):
+    poses = measured(evaluated_run, mislabelled, truth="none")["poses"]["trained"]
     labels = poses["to_truth"]["labels"]["head"]["mean"]
     assert labels == pytest.approx(np.degrees(NOISE) * 1.6, rel=0.35)  # the mean length of three normal numbers
-    exact = true_poses(Dataset(portraits), portraits, "none")
-    stated = stated_poses(Dataset(portraits, overlay="none"))
+    exact = true_poses(Dataset(mislabelled), mislabelled, "none")
+    stated = stated_poses(Dataset(mislabelled, overlay="none"))
     assert pose_errors(stated, exact)["head"]["mean"] == pytest.approx(0, abs=1e-5)
 
 
-def test_true_poses_are_those_of_the_same_samples(portraits):
-    exact = Dataset(portraits, overlay="none")
-    poses = true_poses(Dataset(portraits).select([3, 1]), portraits, "none")
+def test_true_poses_are_those_of_the_same_samples(mislabelled):
+    exact = Dataset(mislabelled, overlay="none")
+    poses = true_poses(Dataset(mislabelled).select([3, 1]), mislabelled, "none")
     np.testing.assert_allclose(poses, [exact[3].row["neck_head_pose"], exact[1].row["neck_head_pose"]], rtol=1e-6)
 
 
-def test_a_decoupled_picture_has_the_same_person_camera_and_pose(trained, portraits):
-    subject = read_trained(latest(trained), CPU)
-    found = look(Dataset(portraits), subject, {}, batch=4)
+def test_a_decoupled_picture_has_the_same_person_camera_and_pose(evaluated_run, mislabelled):
+    subject = read_trained(latest(evaluated_run), CPU)
+    found = look(Dataset(mislabelled), subject, {}, batch=4)
     who = fakes.people(subject, found.camera, found.seen, seed=0)
     other = who.decoupled(seed=0)
     for name in ("z", "camera", "pose"):
@@ -154,16 +154,16 @@ def test_a_decoupled_picture_has_the_same_person_camera_and_pose(trained, portra
     torch.testing.assert_close(alone["image"], images[0][:1], rtol=1e-4, atol=1e-4)
 
 
-def test_people_are_rendered_with_the_poses_that_the_stage_says(trained):
-    last, first = read_trained(latest(trained), CPU), untrained(read_config(trained), CPU)
+def test_people_are_rendered_with_the_poses_that_the_stage_says(evaluated_run):
+    last, first = read_trained(latest(evaluated_run), CPU), untrained(read_config(evaluated_run), CPU)
     camera, seen = torch.eye(4).flatten().repeat(3, 1), torch.full((3, 6), 0.1)
     camera = torch.cat([camera, torch.eye(3).flatten().repeat(3, 1)], dim=1)
     assert torch.equal(fakes.people(last, camera, seen, seed=0).pose, seen)
     assert not torch.equal(fakes.people(first, camera, seen, seed=0).pose, seen)
 
 
-def test_view_consistency_of_a_solid_volume_is_known_and_of_an_empty_one_is_not(trained):
-    subject = read_trained(latest(trained), CPU)
+def test_view_consistency_of_a_solid_volume_is_known_and_of_an_empty_one_is_not(evaluated_run):
+    subject = read_trained(latest(evaluated_run), CPU)
     K = intrinsics().ravel()
     subject.g.decoder.out.bias[0] = 1000.0
     solid = view_consistency(subject, K, seed=0, batch=3)
@@ -175,29 +175,29 @@ def test_view_consistency_of_a_solid_volume_is_known_and_of_an_empty_one_is_not(
     assert empty["all"]["same"] == {"difference": None, "compared": 0, "in_common": 0.0}
 
 
-def test_one_picture_is_no_set(portraits, trained, tmp_path):
+def test_one_picture_is_no_set(mislabelled, evaluated_run, tmp_path):
     alone = write_portraits(tmp_path / "one", 1)
     with pytest.raises(InputError, match=r"one picture|no samples"):
-        measured(trained, alone)
+        measured(evaluated_run, alone)
 
 
-def test_the_split_that_was_trained_on_is_not_held_out(portraits, trained):
-    config = read_config(trained)
-    both = choose(portraits, config, "latest", 100, 0)
+def test_the_split_that_was_trained_on_is_not_held_out(mislabelled, evaluated_run):
+    config = read_config(evaluated_run)
+    both = choose(mislabelled, config, "latest", 100, 0)
     assert len(both.held_out)
     assert not set(both.held_out.keys) & set(both.whole.keys)
     everything = config.model_copy(update={"training": config.training.model_copy(update={"split": ""})})
-    assert not len(choose(portraits, everything, "latest", 100, 0).held_out)
+    assert not len(choose(mislabelled, everything, "latest", 100, 0).held_out)
 
 
-def test_with_inception_weights_there_are_fid_and_kid(trained, portraits, monkeypatch):
+def test_with_inception_weights_there_are_fid_and_kid(evaluated_run, mislabelled, monkeypatch):
     class MeanColour:
         def __call__(self, images):
             return images.mean(axis=(1, 2)).astype(np.float32)
 
     monkeypatch.setattr(run, "find_inception", lambda device: MeanColour())
     monkeypatch.setattr(run, "kid", lambda real, made, seed: {"mean": float(np.abs(real - made).mean()), "std": 0.0})
-    report = measured(trained, portraits)
+    report = measured(evaluated_run, mislabelled)
     assert report["fid"]["coupled"]["all"] > 0
     assert set(report["kid"]) == {"coupled", "decoupled", "untrained"}
     assert "fid_missing" not in report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from generator_models import cameras
+from small_generators import cameras
 from torch import Tensor
 
 from phq.generator.evaluate.warp import View, difference, lift, project, warp

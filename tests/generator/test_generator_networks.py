@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import cameras, pictures, small_config, stirred  # noqa: E402
+from small_generators import cameras, pictures, small_config, stirred  # noqa: E402
 
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.networks.generator import Generator, Rendering  # noqa: E402

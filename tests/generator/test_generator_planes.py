@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import small_config  # noqa: E402
+from small_generators import small_config  # noqa: E402
 
 from phq.generator.networks.generator import representation  # noqa: E402
 from phq.generator.networks.hybrid import CENTRE, HybridPlanes, direction_to_square  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import cameras, pictures, small_config, stirred  # noqa: E402
+from small_generators import cameras, pictures, small_config, stirred  # noqa: E402
 
 from phq.camera.convention import mirror_camera as mirror_cam2world  # noqa: E402
 from phq.camera.rotations import mirror_rotvec  # noqa: E402

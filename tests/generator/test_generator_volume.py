@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from generator_models import cameras  # noqa: E402
+from small_generators import cameras  # noqa: E402
 
 from phq.camera.convention import project  # noqa: E402
 from phq.generator.config import Render  # noqa: E402

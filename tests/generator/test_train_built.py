@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from train_samples import SETS, read_log, write_portraits
+from training_dataset import SETS, read_log, write_portraits
 
 from phq.building.build import BuildResult
 from phq.errors import InputError

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from shard_samples import write_tiny
-from train_samples import write_portraits
+from tiny_datasets import write_tiny
+from training_dataset import write_portraits
 
 from phq.dataset.overlays import write_overlay
 from phq.errors import ConfigError, InputError

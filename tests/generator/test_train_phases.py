@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from train_samples import SETS
+from training_dataset import SETS
 
 from phq.camera.convention import intrinsics, orbit
 from phq.generator.train.config import RunConfig, load_run_config
@@ -116,6 +116,18 @@ def test_discriminator_phases_move_the_discriminator_alone():
     phases.r1(real(4, 4), today)
     assert changed(nets.d, d)
     assert not changed(nets.g, g)
+
+
+@pytest.mark.parametrize(("phase", "every"), [("r1", "r1_every"), ("density", "density_every")])
+def test_a_regulariser_applied_seldom_weighs_as_much_more(phase: str, every: str):
+    gradients = []
+    for steps in (1, 7):
+        phases = made(configured(f"training.losses.{every}={steps}"))
+        parts = real(4, 4) if phase == "r1" else wanted(4, 4)
+        scalars = getattr(phases, phase)(parts, now(phases.config.training, 0))
+        gradients.append(float(scalars[f"gradient/{phase}"]))
+    assert gradients[1] == pytest.approx(7 * gradients[0], rel=1e-3)
+    assert gradients[0] > 0
 
 
 def test_coarse_poses_of_real_pictures_are_never_a_target():

@@ -6,15 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from train_samples import SETS, read_log, write_portraits
+from training_dataset import SETS, read_log
 
 from phq.generator.train.checkpoint import checkpoints, latest
 from phq.generator.train.run import train
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 COMMAND = """
@@ -50,27 +51,6 @@ sys.meta_path.insert(0, NotThere())
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the processes that the tests start: sums are rounded otherwise with another number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_portraits(tmp_path_factory.mktemp("train") / "portraits", 10)
-
-
-@pytest.fixture(scope="module")
-def whole(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("whole") / "run"
-    train([portraits], out, sets=SETS)
-    return out
-
-
 def start(*words: str | Path, code: str = "") -> subprocess.CompletedProcess[str]:
     script = [sys.executable, "-c", "import sys\n" + code + COMMAND]
     return run(*script, *words)
@@ -91,17 +71,17 @@ def options(sets: list[str] | tuple[str, ...]) -> list[str]:
     ids=["in a step", "between the two files of a checkpoint"],
 )
 def test_killed_at_any_point_and_resumed(
-    portraits: Path, whole: Path, tmp_path: Path, module: str, name: str, call: int, left: list[int]
+    portraits: Path, whole_run: Path, tmp_path: Path, module: str, name: str, call: int, left: list[int]
 ):
     out = tmp_path / "run"
     killing = KILL.format(module=module, name=name, call=call, signal="SIGKILL")
     assert start(portraits, "--out", out, *options(SETS), code=killing).returncode == -signal.SIGKILL
     assert [found.images for found in checkpoints(out)] == left
     assert train([portraits], out, resume=True).finished
-    one, other = latest(out), latest(whole)
+    one, other = latest(out), latest(whole_run)
     assert one.tensors.read_bytes() == other.tensors.read_bytes()
     assert one.facts() == other.facts()
-    assert read_log(out) == read_log(whole)
+    assert read_log(out) == read_log(whole_run)
 
 
 def test_ctrl_c_is_a_sentence_and_a_checkpoint(portraits: Path, tmp_path: Path):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from train_samples import SETS, read_log, write_portraits
+from training_dataset import SETS, read_log, write_portraits
 
 from phq.errors import ConfigError, InputError, OutputError
 from phq.generator.train import loop, showing
@@ -24,20 +24,6 @@ STEPS = 6
 BATCH = 4
 
 
-@pytest.fixture(scope="module")
-def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_portraits(tmp_path_factory.mktemp("train") / "portraits", 10)
-
-
-@pytest.fixture(scope="module")
-def whole(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of six steps that nobody disturbed."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    done = train([portraits], out, sets=SETS)
-    assert (done.images, done.finished) == (STEPS * BATCH, True)
-    return out
-
-
 def same_end(one: Path, other: Path) -> bool:
     """Every line of the log, and every weight, moment and random state, bit for bit."""
     a, b = latest(one), latest(other)
@@ -47,33 +33,33 @@ def same_end(one: Path, other: Path) -> bool:
     return list(tensors[0]) == list(tensors[1]) and all(torch.equal(v, tensors[1][k]) for k, v in tensors[0].items())
 
 
-def test_what_a_run_leaves(whole: Path):
-    lines = read_log(whole)
+def test_what_a_run_leaves(whole_run: Path):
+    lines = read_log(whole_run)
     assert [line["images"] for line in lines] == [4, 8, 12, 16, 20, 24]
     assert ["loss/r1" in line for line in lines] == [True, False] * 3
     assert ["loss/density" in line for line in lines] == [True, False, False] * 2
     assert [line["now/stage"] for line in lines] == [1, 1, 2, 2, 2, 2]
     assert [line["now/raw"] for line in lines] == [8, 8, 8, 10, 12, 12]
-    assert [found.images for found in checkpoints(whole)] == [12, 24]
-    assert Image.open(whole / "pictures" / "000000024.png").size == (16 * len(showing.COLUMNS), 16 * 2)
-    assert (whole / "pictures" / "000000024.mp4").stat().st_size > 500
-    assert read_config(whole).training.batch == BATCH
-    board = EventAccumulator(str(whole / "tensorboard")).Reload()
+    assert [found.images for found in checkpoints(whole_run)] == [12, 24]
+    assert Image.open(whole_run / "pictures" / "000000024.png").size == (16 * len(showing.COLUMNS), 16 * 2)
+    assert (whole_run / "pictures" / "000000024.mp4").stat().st_size > 500
+    assert read_config(whole_run).training.batch == BATCH
+    board = EventAccumulator(str(whole_run / "tensorboard")).Reload()
     assert [event.step for event in board.Scalars("loss/generator")] == [4, 8, 12, 16, 20, 24]
     assert [event.step for event in board.Images("people")] == [0, 24]
 
 
-def test_stopped_and_resumed_is_the_same_run(portraits: Path, whole: Path, tmp_path: Path):
+def test_stopped_and_resumed_is_the_same_run(portraits: Path, whole_run: Path, tmp_path: Path):
     train([portraits], tmp_path / "run", sets=SETS, kimg=0.012)
     torch.rand(7)  # whatever else the process did in between
     done = train([portraits], tmp_path / "run", sets=SETS, kimg=0.024, resume=True)
     assert done.images == STEPS * BATCH
-    assert same_end(tmp_path / "run", whole)
+    assert same_end(tmp_path / "run", whole_run)
 
 
-def test_workers_change_nothing(portraits: Path, whole: Path, tmp_path: Path):
+def test_workers_change_nothing(portraits: Path, whole_run: Path, tmp_path: Path):
     train([portraits], tmp_path / "run", sets=[*SETS, "training.workers=1"])
-    assert same_end(tmp_path / "run", whole)
+    assert same_end(tmp_path / "run", whole_run)
 
 
 def test_means_of_the_log_go_on_after_a_resume(portraits: Path, tmp_path: Path):
@@ -98,7 +84,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, call: int, what: Any) -> None:
 
 
 def test_ctrl_c_ends_after_the_step_and_resumes(
-    portraits: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portraits: Path, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     before = signal.getsignal(signal.SIGINT)
     stop_at(monkeypatch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -107,7 +93,7 @@ def test_ctrl_c_ends_after_the_step_and_resumes(
     assert signal.getsignal(signal.SIGINT) is before
     monkeypatch.undo()
     assert train([portraits], tmp_path / "run", resume=True).finished
-    assert same_end(tmp_path / "run", whole)
+    assert same_end(tmp_path / "run", whole_run)
 
 
 def test_a_second_ctrl_c_ends_at_once(portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -117,7 +103,7 @@ def test_a_second_ctrl_c_ends_at_once(portraits: Path, tmp_path: Path, monkeypat
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(
-    portraits: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    portraits: Path, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     real = os.fsync
 
@@ -132,7 +118,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     monkeypatch.undo()
     assert [found.images for found in checkpoints(tmp_path / "run")] == [12]
     train([portraits], tmp_path / "run", resume=True)
-    assert same_end(tmp_path / "run", whole)
+    assert same_end(tmp_path / "run", whole_run)
 
 
 def test_nan_ends_with_the_last_good_checkpoint(portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -181,10 +167,10 @@ def test_resume_with_other_pictures(portraits: Path, tmp_path: Path):
         train([other], tmp_path / "run", resume=True, kimg=0.016)
 
 
-def test_a_finished_run_has_nothing_left_to_do(portraits: Path, whole: Path):
-    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*.safetensors")}
-    assert train([portraits], whole, resume=True).finished
-    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*.safetensors")} == before
+def test_a_finished_run_has_nothing_left_to_do(portraits: Path, whole_run: Path):
+    before = {path: path.stat().st_mtime_ns for path in whole_run.rglob("*.safetensors")}
+    assert train([portraits], whole_run, resume=True).finished
+    assert {path: path.stat().st_mtime_ns for path in whole_run.rglob("*.safetensors")} == before
 
 
 def test_resume_of_nothing_begins(portraits: Path, tmp_path: Path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from use_runs import IMAGES, write_run
+from generator_runs import IMAGES, write_run
 
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.errors import ConfigError, InputError

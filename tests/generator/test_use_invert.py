@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from photographs import FOLDER
+from bundled_photos import FOLDER
+from generator_runs import app, write_run
 from PIL import Image
-from train_samples import write_portraits
+from training_dataset import write_portraits
 from typer.testing import CliRunner
-from use_runs import app, opened, write_run
 
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError, OutputError
@@ -27,56 +27,51 @@ from phq.generator.use.target import Target, from_dataset, from_photo
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return opened(tmp_path_factory.mktemp("invert"))
-
-
-@pytest.fixture(scope="module")
-def own(trained: Trained) -> Target:
+def own(untrained: Trained) -> Target:
     """What the generator draws for a seed, from the side."""
     camera = camera_at(30)
-    seen = people(trained, [7], camera_at(0))[0].seen(camera, torch.zeros(1, 6))
+    seen = people(untrained, [7], camera_at(0))[0].seen(camera, torch.zeros(1, 6))
     mask = torch.nn.functional.interpolate(seen["mask"].clamp(0, 1), 16, mode="bilinear")
     return Target(seen["image"], mask, camera, torch.zeros(1, 6), {"seed": 7})
 
 
-def test_a_picture_of_the_generator_is_found_again(trained: Trained, own: Target):
-    found = fit(trained, own, steps=60)
+def test_a_picture_of_the_generator_is_found_again(untrained: Trained, own: Target):
+    found = fit(untrained, own, steps=60)
     losses = [point["total"] for point in found.curve]
     assert losses[-1] < 0.3 * losses[0]
     assert (len(losses), found.curve[-1]["phase"]) == (61, "end")
-    (wanted,) = people(trained, [7], camera_at(0))
-    mean = average(trained, camera_at(0)).style
+    (wanted,) = people(untrained, [7], camera_at(0))
+    mean = average(untrained, camera_at(0)).style
     assert (found.person.ws[:, 0] - wanted.ws[:, 0]).norm() < (mean - wanted.ws[:, 0]).norm()
 
 
-def test_the_same_seed_finds_the_same_and_another_seed_another(trained: Trained, own: Target):
-    one, again, other = (fit(trained, own, steps=5, tune=2, seed=seed) for seed in (1, 1, 2))
+def test_the_same_seed_finds_the_same_and_another_seed_another(untrained: Trained, own: Target):
+    one, again, other = (fit(untrained, own, steps=5, tune=2, seed=seed) for seed in (1, 1, 2))
     assert one.curve == again.curve
     assert torch.equal(one.person.ws, again.person.ws)
     assert torch.equal(one.person.own, again.person.own)
     assert not torch.equal(one.person.ws, other.person.ws)
 
 
-def test_tuning_comes_nearer_and_leaves_the_generator_alone(trained: Trained, own: Target):
+def test_tuning_comes_nearer_and_leaves_the_generator_alone(untrained: Trained, own: Target):
     strange = Target(own.image.flip(1) * 0.5, own.mask, own.camera, own.pose, {})
-    before = {name: value.clone() for name, value in trained.g.state_dict().items()}
-    found = fit(trained, strange, steps=10, tune=30)
+    before = {name: value.clone() for name, value in untrained.g.state_dict().items()}
+    found = fit(untrained, strange, steps=10, tune=30)
     phases = {phase: [p["total"] for p in found.curve if p["phase"] == phase] for phase in ("style", "tune", "end")}
     assert phases["end"][0] < 0.8 * phases["tune"][0]
-    assert all(torch.equal(before[name], value) for name, value in trained.g.state_dict().items())
-    assert found.person.g is not trained.g
+    assert all(torch.equal(before[name], value) for name, value in untrained.g.state_dict().items())
+    assert found.person.g is not untrained.g
 
 
-def test_the_pose_is_refined(trained: Trained, own: Target):
+def test_the_pose_is_refined(untrained: Trained, own: Target):
     wrong = Target(own.image, own.mask, own.camera, torch.full((1, 6), 0.3), {})
-    found = fit(trained, wrong, steps=5)
+    found = fit(untrained, wrong, steps=5)
     assert not torch.equal(found.person.own, wrong.pose)
     assert (found.person.own - wrong.pose).abs().max() < 0.1
 
 
-def test_the_difference_is_zero_for_itself_and_counts_the_person_most(trained: Trained, own: Target):
-    seen = people(trained, [7], camera_at(0))[0].seen(own.camera, own.pose)
+def test_the_difference_is_zero_for_itself_and_counts_the_person_most(untrained: Trained, own: Target):
+    seen = people(untrained, [7], camera_at(0))[0].seen(own.camera, own.pose)
     half = torch.zeros_like(own.mask)
     half[..., :8] = 1
     target = Target(own.image, half, own.camera, own.pose, {})
@@ -89,9 +84,9 @@ def test_the_difference_is_zero_for_itself_and_counts_the_person_most(trained: T
     assert by_background == pytest.approx(0.05 / 1.1, abs=0.01)
 
 
-def test_what_an_inversion_leaves(trained: Trained, own: Target, tmp_path: Path):
+def test_what_an_inversion_leaves(untrained: Trained, own: Target, tmp_path: Path):
     out = tmp_path / "found"
-    done = invert(trained, own, out, steps=3, tune=2, frames=2)
+    done = invert(untrained, own, out, steps=3, tune=2, frames=2)
     assert sorted(path.name for path in out.iterdir()) == [
         "curve.json", "generator.safetensors", "inversion.json", "latent.npz", "orbit.mp4", "render.png", "target.png",
         "views.png",
@@ -103,29 +98,29 @@ def test_what_an_inversion_leaves(trained: Trained, own: Target, tmp_path: Path)
     assert facts["neck_head_pose"] == pytest.approx(done.fit.person.own[0].tolist(), abs=1e-6)
     assert (facts["seed"], facts["steps"], facts["tune"], facts["trained_on"]) == (0, 3, 2, 12)
     with pytest.raises(OutputError, match="is not empty"):
-        invert(trained, own, out, steps=1)
+        invert(untrained, own, out, steps=1)
 
 
-def test_a_latent_is_the_person_again_tuned_weights_and_all(trained: Trained, own: Target, tmp_path: Path):
+def test_a_latent_is_the_person_again_tuned_weights_and_all(untrained: Trained, own: Target, tmp_path: Path):
     for tune in (0, 2):
         out = tmp_path / str(tune)
-        done = invert(trained, own, out, steps=2, tune=tune)
+        done = invert(untrained, own, out, steps=2, tune=tune)
         render = np.asarray(Image.open(out / "render.png"))
         for where in (out, out / "latent.npz"):
-            person = read_latent(where, trained)
+            person = read_latent(where, untrained)
             assert torch.equal(person.own, done.fit.person.own)
             np.testing.assert_array_equal(to_pixels(person.seen(own.camera, person.own)["image"]), render)
 
 
-def test_a_latent_of_another_checkpoint_is_refused(trained: Trained, own: Target, tmp_path: Path):
-    invert(trained, own, tmp_path / "found", steps=1)
+def test_a_latent_of_another_checkpoint_is_refused(untrained: Trained, own: Target, tmp_path: Path):
+    invert(untrained, own, tmp_path / "found", steps=1)
     with pytest.raises(InputError, match="after 12 images, not 8 after 13"):
-        read_latent(tmp_path / "found", Trained(trained.g, trained.raw, 13))
+        read_latent(tmp_path / "found", Trained(untrained.g, untrained.raw, 13))
     with pytest.raises(InputError, match="is no latent"):
-        read_latent(tmp_path, trained)
+        read_latent(tmp_path, untrained)
     (tmp_path / "latent.npz").write_bytes(b"PK damaged")
     with pytest.raises(InputError, match="is no latent"):
-        read_latent(tmp_path, trained)
+        read_latent(tmp_path, untrained)
 
 
 def test_a_sample_of_a_dataset(tmp_path: Path):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from generator_runs import app, opened, write_run
 from torch import Tensor
 from typer.testing import CliRunner
-from use_runs import app, opened, write_run
 
 from phq.errors import OutputError
 from phq.generator.networks.generator import Sampled

@@ -10,9 +10,9 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
+from generator_runs import app, write_run
 from PIL import Image
 from typer.testing import CliRunner
-from use_runs import app, opened, write_run
 
 from phq.camera.convention import orbit
 from phq.errors import ConfigError, OutputError
@@ -26,22 +26,17 @@ from phq.generator.use.sampling import sample
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return opened(tmp_path_factory.mktemp("sample"))
-
-
-@pytest.fixture(scope="module")
-def changeable(trained: Trained) -> Trained:
+def changeable(untrained: Trained) -> Trained:
     """The same with a pose predictor that has an opinion, and a dense volume: pose and conditioning show."""
-    state = trained.g.state_dict()
-    g = type(trained.g)(trained.g.config)
+    state = untrained.g.state_dict()
+    g = type(untrained.g)(untrained.g.config)
     g.load_state_dict(state)
     rng = torch.Generator().manual_seed(3)
     with torch.no_grad():
         last = g.pose.layers[-1]
         last.weight.copy_(torch.randn(last.weight.shape, generator=rng))
         g.decoder.load_state_dict({name: 6 * value for name, value in g.decoder.state_dict().items()})
-    return Trained(g.eval().requires_grad_(False), trained.raw, trained.images)
+    return Trained(g.eval().requires_grad_(False), untrained.raw, untrained.images)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -63,8 +58,8 @@ def test_a_label_draws_its_picture_again(changeable: Trained, tmp_path: Path):
         assert (said["radius"], said["image_size"], said["trained_on"]) == (2.5, 16, 12)
 
 
-def test_mask_and_depth_beside_a_picture(trained: Trained, tmp_path: Path):
-    sample(trained, tmp_path, [0], extras=("mask", "depth"))
+def test_mask_and_depth_beside_a_picture(untrained: Trained, tmp_path: Path):
+    sample(untrained, tmp_path, [0], extras=("mask", "depth"))
     mask, depth = (Image.open(tmp_path / f"seed0000-{name}.png") for name in ("mask", "depth"))
     assert (mask.mode, mask.size) == ("L", (8, 8))
     metres = np.asarray(depth) / 1000
@@ -72,37 +67,37 @@ def test_mask_and_depth_beside_a_picture(trained: Trained, tmp_path: Path):
     assert metres.max() <= 2.98 + 1e-3
 
 
-def test_nothing_is_written_over_and_other_files_stay(trained: Trained, tmp_path: Path):
+def test_nothing_is_written_over_and_other_files_stay(untrained: Trained, tmp_path: Path):
     (tmp_path / "seed0001.json").write_text("mine")
     with pytest.raises(OutputError, match=r"seed0001\.json already exists"):
-        sample(trained, tmp_path, [0, 1])
+        sample(untrained, tmp_path, [0, 1])
     assert [path.name for path in tmp_path.iterdir()] == ["seed0001.json"]
-    sample(trained, tmp_path, [0])
+    sample(untrained, tmp_path, [0])
     assert (tmp_path / "seed0001.json").read_text() == "mine"
 
 
-def test_truncation_leads_to_one_person(trained: Trained):
+def test_truncation_leads_to_one_person(untrained: Trained):
     front = camera_at(0)
-    everybody, average_one = (people(trained, [0, 1], front, psi) for psi in (1.0, 0.0))
-    mean = average(trained, front).style
+    everybody, average_one = (people(untrained, [0, 1], front, psi) for psi in (1.0, 0.0))
+    mean = average(untrained, front).style
     assert not torch.equal(everybody[0].ws, everybody[1].ws)
     for person in average_one:
         torch.testing.assert_close(person.ws[:, 0], mean)
-    half = people(trained, [0], front, 0.5)[0]
+    half = people(untrained, [0], front, 0.5)[0]
     torch.testing.assert_close(half.ws[:, 0], (everybody[0].ws[:, 0] + mean) / 2)
 
 
-def test_the_average_style_is_that_of_many_other_seeds(trained: Trained):
-    mean, spread = average(trained, camera_at(0))
-    styles = torch.cat([person.ws[:, 0] for person in people(trained, range(2000, 2400), camera_at(0))])
+def test_the_average_style_is_that_of_many_other_seeds(untrained: Trained):
+    mean, spread = average(untrained, camera_at(0))
+    styles = torch.cat([person.ws[:, 0] for person in people(untrained, range(2000, 2400), camera_at(0))])
     distances = (styles - styles.mean(dim=0)).square().sum(dim=1)
     assert (mean - styles.mean(dim=0)).norm() < 0.2 * spread
     assert spread == pytest.approx(distances.mean().sqrt().item(), rel=0.1)
 
 
-def test_a_seed_is_the_same_latent_whatever_the_others(trained: Trained):
-    several = {seed: latent(trained, seed) for seed in (4, 5, 6)}
-    assert torch.equal(latent(trained, 5), several[5])
+def test_a_seed_is_the_same_latent_whatever_the_others(untrained: Trained):
+    several = {seed: latent(untrained, seed) for seed in (4, 5, 6)}
+    assert torch.equal(latent(untrained, 5), several[5])
     assert not torch.equal(several[4], several[5])
 
 
@@ -133,23 +128,23 @@ def test_pose_of_an_orbit(changeable: Trained):
     assert (turned != rest).any()
 
 
-def test_the_camera_swings_up_first(trained: Trained, monkeypatch: pytest.MonkeyPatch):
+def test_the_camera_swings_up_first(untrained: Trained, monkeypatch: pytest.MonkeyPatch):
     seen = []
     monkeypatch.setattr(orbiting, "camera_at", lambda *place: seen.append(place) or camera_at(*place))
-    list(turning(Cast(trained, (0,)).people, 4, pitch=5, pitch_swing=10, radius=3))
+    list(turning(Cast(untrained, (0,)).people, 4, pitch=5, pitch_swing=10, radius=3))
     assert np.round(seen, 6).tolist() == [[0, 5, 3], [90, 15, 3], [180, 5, 3], [270, -5, 3]]
 
 
-def test_a_video_has_its_frames(trained: Trained, tmp_path: Path):
-    out = film(Cast(trained, (0, 1)).people, tmp_path / "orbit.mp4", frames=7, fps=10)
+def test_a_video_has_its_frames(untrained: Trained, tmp_path: Path):
+    out = film(Cast(untrained, (0, 1)).people, tmp_path / "orbit.mp4", frames=7, fps=10)
     count, seconds = imageio_ffmpeg.count_frames_and_secs(str(out))
     assert (count, seconds) == (7, pytest.approx(0.7, abs=0.05))
     content = out.read_bytes()
     with pytest.raises(OutputError, match="already exists"):
-        film(Cast(trained, (0,)).people, out, frames=2)
+        film(Cast(untrained, (0,)).people, out, frames=2)
     assert out.read_bytes() == content
     with pytest.raises(OutputError, match=r"ends in \.mp4"):
-        film(Cast(trained, (0,)).people, tmp_path / "orbit.gif", frames=2)
+        film(Cast(untrained, (0,)).people, tmp_path / "orbit.gif", frames=2)
 
 
 @pytest.mark.parametrize("place", [(0, 0, 2.7), (75, 20, 2.0), (-160, -30, 4.0)])

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from use_runs import opened
 
 from phq.camera.convention import FOCAL
 from phq.generator.train.showing import to_pixels
@@ -21,11 +20,6 @@ from phq.generator.use.cameras import camera_at, radius_of
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person, people
 from phq.generator.use.viewing import AROUND, View, camera_of, widened
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return opened(tmp_path_factory.mktemp("viewer"))
 
 
 def drawing(trained: Trained, asked: list[tuple[int, float]]):
@@ -53,8 +47,8 @@ class Page:
         self.scene = SimpleNamespace(set_background_image=lambda picture, **_: self.shown.append(picture))
 
 
-def test_a_page_for_this_machine_alone_until_it_is_closed(trained: Trained):
-    with View(drawing(trained, []), port=0) as view:
+def test_a_page_for_this_machine_alone_until_it_is_closed(untrained: Trained):
+    with View(drawing(untrained, []), port=0) as view:
         assert view.url.startswith("http://127.0.0.1:")
         with urlopen(view.url, timeout=10) as page:
             assert page.status == 200
@@ -69,17 +63,17 @@ def test_a_page_for_this_machine_alone_until_it_is_closed(trained: Trained):
         urlopen(url, timeout=5)
 
 
-def test_another_port_is_taken_if_it_is_not_free(trained: Trained):
-    with View(drawing(trained, []), port=0) as one:
+def test_another_port_is_taken_if_it_is_not_free(untrained: Trained):
+    with View(drawing(untrained, []), port=0) as one:
         port = int(one.url.rsplit(":", 1)[1])
-        with View(drawing(trained, []), port=port) as other:
+        with View(drawing(untrained, []), port=port) as other:
             assert other.url != one.url
 
 
-def test_a_page_shows_what_its_camera_sees(trained: Trained):
+def test_a_page_shows_what_its_camera_sees(untrained: Trained):
     asked: list[tuple[int, float]] = []
-    with View(drawing(trained, asked), seed=3, truncation=0.5, port=0) as view:
-        (person,) = people(trained, [3], camera_at(0), 0.5)
+    with View(drawing(untrained, asked), seed=3, truncation=0.5, port=0) as view:
+        (person,) = people(untrained, [3], camera_at(0), 0.5)
         page = Page(page_camera(50, 10))
         view._show(page)
         expected = to_pixels(person.seen(camera_at(50, 10), person.own)["image"]).astype(int)
@@ -97,8 +91,8 @@ def test_a_page_shows_what_its_camera_sees(trained: Trained):
         assert asked == [(3, 0.5), (4, 0.5)]
 
 
-def test_a_fixed_person_has_no_seed_to_choose(trained: Trained):
-    with View(drawing(trained, []), seed=None, port=0) as view:
+def test_a_fixed_person_has_no_seed_to_choose(untrained: Trained):
+    with View(drawing(untrained, []), seed=None, port=0) as view:
         assert sorted(view._controls) == ["head", "neck", "own pose"]
 
 
@@ -120,7 +114,7 @@ def test_a_square_picture_fills_a_page_by_its_height():
     np.testing.assert_array_equal(narrow, picture[:, 1:3])
 
 
-def test_the_page_is_made_of_what_the_package_has(trained: Trained):
+def test_the_page_is_made_of_what_the_package_has(untrained: Trained):
     import viser
 
     page = (Path(viser.__file__).parent / "client" / "build" / "index.html").read_text()

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bad_files import make_bad_files, make_odd_but_good_files
-from odd_files import DISPLAY_P3, in_profile, turned
-from picture_bytes import encoded, encoded_deep, has_heif, small_picture
+from encoded_pictures import encoded, encoded_deep, has_heif, small_picture
 from PIL import ExifTags, Image, features
+from unusable_photos import make_bad_files, make_odd_but_good_files
+from unusual_photos import DISPLAY_P3, in_profile, turned
 
 from phq.photos import decode as decoding
 from phq.photos import tiff

@@ -5,7 +5,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from quality_photos import SQUARES, native, noisy, oval, resized
+from head_crops import SQUARES, native, noisy, oval, resized
 
 from phq.quality.blur import laplacian_variance, sharpness
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import scipy.stats
+from head_crops import SQUARES, native, noisy, oval, resized
 from PIL import Image
-from quality_photos import SQUARES, native, noisy, oval, resized
 
 from phq.align.crop import CropBox, cut
 from phq.quality.blocks import blockiness

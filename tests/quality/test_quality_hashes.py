@@ -6,7 +6,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 import pytest
-from quality_photos import SQUARES, native, resized
+from head_crops import SQUARES, native, resized
 
 from phq.quality.hashes import phash, phash_mirror
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from quality_photos import SQUARES, native, noisy, resized
+from head_crops import SQUARES, native, noisy, resized
 
 from phq.quality.exposure import exposure
 from phq.quality.noise import noise_sigma

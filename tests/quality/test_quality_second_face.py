@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from quality_photos import native, resized
+from head_crops import native, resized
 
 from phq.detect.centerface import CenterFace, peaks
 from phq.quality.second_face import second_best, second_face

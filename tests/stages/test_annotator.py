@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from photographs import pixels
+from bundled_photos import pixels
 
 from phq import Annotator
 from phq.camera.angles import wrap_deg

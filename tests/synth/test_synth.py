@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -54,8 +54,8 @@ def test_the_dataset_is_sound_and_has_everything_beside_it(drawn: Path) -> None:
     assert names >= {"README.md", "contact-sheet.png", "croissant.json", "manifest.parquet", "run.json", "train"}
     assert "CC0-1.0" in (drawn / "README.md").read_text()
     run = json.loads((drawn / "run.json").read_text())
-    assert run["synth"] == {"pitch": 10.0, "roll": 4.0, "turn": 25.0, "pose_noise": 10.0}
-    assert run["counts"] == {"photos": COUNT, "kept": COUNT, "rejected": 0}
+    assert run["details"]["spread"] == {"pitch": 10.0, "roll": 4.0, "turn": 25.0, "pose_noise": 10.0}
+    assert run["counts"] == {"photos": COUNT, "people": COUNT, "kept": COUNT, "rejected": {}}
 
 
 def test_records_state_what_drawing_fixes_and_claim_nothing_else(drawn: Path) -> None:

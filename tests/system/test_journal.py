@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import count_changes, kill_at
+from kill_at_disk_change import count_changes, kill_at
 
 from phq.errors import InputError, OutputError
 from phq.system.journal import JOURNAL, recover, stage
@@ -97,7 +97,7 @@ def test_a_process_that_is_really_killed(tmp_path: Path) -> None:
     program = """
 import os, signal, sys
 from pathlib import Path
-from phq.dataset import journal
+from phq.system import journal
 folder, where = Path(sys.argv[1]), sys.argv[2]
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 if where == "after the commit": journal._carry_out = die
@@ -135,6 +135,39 @@ def test_everything_is_on_the_disk_before_the_commit(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "replace", replace)
     change(tmp_path)
     assert files(tmp_path) == NEW
+
+
+def test_what_was_carried_out_is_on_the_disk_before_the_record_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(tmp_path)
+    synced: list[int] = []
+    checked: list[str] = []
+    fsync, replace, unlink = os.fsync, Path.replace, Path.unlink
+
+    def noted(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def moved(self: Path, target: Path) -> Path:
+        synced.clear()  # what was synced earlier does not hold this change of a folder
+        return replace(self, target)
+
+    def removed(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "journal.json":
+            folders = [folder for folder in (".", "deep", "more", "more/far") if (tmp_path / folder).exists()]
+            checked.extend(folders)
+            assert all((tmp_path / folder).stat().st_ino in synced for folder in folders)
+        else:
+            synced.clear()
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Path, "replace", moved)
+    monkeypatch.setattr(Path, "unlink", removed)
+    change(tmp_path)
+    assert files(tmp_path) == NEW
+    assert checked == [".", "deep", "more", "more/far"]
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from labelled_samples import labelled_sample, labels
-from shard_samples import write_tiny
+from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
 from phq.curate.annotate.comparing import compare, table

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
-from report_samples import BLURRED, COUNT, HOSTILE, Page, report_dataset, report_samples
-from shard_samples import CARD
+from report_dataset import BLURRED, COUNT, HOSTILE, Page, report_dataset, report_samples
+from tiny_datasets import CARD
 from typer.testing import CliRunner
 
 from phq.commands.report import report_command

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium
-from report_samples import BLURRED, COUNT, HOSTILE, report_dataset, report_samples
+from report_dataset import BLURRED, COUNT, HOSTILE, report_dataset, report_samples
 
 from phq.view.report.reporting import report
 
@@ -19,18 +18,12 @@ READY = 60_000
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report(report_dataset(tmp_path_factory.mktemp("report") / "dataset")).page
 
 
 @pytest.fixture
-def opened(browser: Any, place: Path) -> Iterator[tuple[Any, list[str]]]:
+def opened_report(browser: Any, place: Path) -> Iterator[tuple[Any, list[str]]]:
     """The page, and what it complained about or asked the network for."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
     page, faults = context.new_page(), []
@@ -80,8 +73,8 @@ def bars(page: Any) -> list[float]:
     ))  # fmt: skip
 
 
-def test_it_draws_everything_without_a_complaint_or_the_network(opened: tuple[Any, list[str]]) -> None:
-    page, faults = opened
+def test_it_draws_everything_without_a_complaint_or_the_network(opened_report: tuple[Any, list[str]]) -> None:
+    page, faults = opened_report
     assert page.locator("#facts .fact").count() == 10
     for plot in ("density", "head", "histograms"):
         assert page.locator(f"#{plot} .main-svg").count() > 0, plot
@@ -94,8 +87,8 @@ def test_it_draws_everything_without_a_complaint_or_the_network(opened: tuple[An
     assert faults == []
 
 
-def test_dragging_over_the_density_chooses_and_everything_follows(opened: tuple[Any, list[str]]) -> None:
-    page, faults = opened
+def test_dragging_over_the_density_chooses_and_everything_follows(opened_report: tuple[Any, list[str]]) -> None:
+    page, faults = opened_report
     before = bars(page)
     drag(page, (-45, 45), (30, -30))
     until(page, "document.getElementById('chosen').textContent.includes('yaw')")
@@ -118,16 +111,16 @@ def test_dragging_over_the_density_chooses_and_everything_follows(opened: tuple[
     assert faults == []
 
 
-def test_both_densities_cut_each_other(opened: tuple[Any, list[str]]) -> None:
-    page, _ = opened
+def test_both_densities_cut_each_other(opened_report: tuple[Any, list[str]]) -> None:
+    page, _ = opened_report
     front = page.evaluate("choose('density', {x: [-60, 60], y: [-60, 60]}), chosenRows().join('')")
     both = page.evaluate("choose('head', {x: [0, 90], y: [-60, 60]}), chosenRows().join('')")
     assert 0 < both.count("1") < front.count("1")
     assert all(a == "1" for a, b in zip(front, both, strict=True) if b == "1")
 
 
-def test_the_order_of_the_gallery_is_the_one_chosen(opened: tuple[Any, list[str]]) -> None:
-    page, _ = opened
+def test_the_order_of_the_gallery_is_the_one_chosen(opened_report: tuple[Any, list[str]]) -> None:
+    page, _ = opened_report
     worst = max(report_samples()[BLURRED:], key=lambda sample: float(sample.row["p_flip"]))
     page.select_option("#order", "flip")
     page.locator("#gallery .card").first.hover()
@@ -137,8 +130,8 @@ def test_the_order_of_the_gallery_is_the_one_chosen(opened: tuple[Any, list[str]
     assert risks == sorted(risks, reverse=True)
 
 
-def test_hovering_over_a_dot_shows_its_picture(opened: tuple[Any, list[str]]) -> None:
-    page, faults = opened
+def test_hovering_over_a_dot_shows_its_picture(opened_report: tuple[Any, list[str]]) -> None:
+    page, faults = opened_report
     page.locator(PLOT).scroll_into_view_if_needed()
     dot = page.locator("#density .scatterlayer .points path").first.bounding_box()
     page.mouse.move(dot["x"] + dot["width"] / 2 - 30, dot["y"] + dot["height"] / 2)
@@ -148,8 +141,8 @@ def test_hovering_over_a_dot_shows_its_picture(opened: tuple[Any, list[str]]) ->
     assert faults == []
 
 
-def test_a_hostile_name_is_shown_as_it_is_and_does_nothing(opened: tuple[Any, list[str]]) -> None:
-    page, faults = opened
+def test_a_hostile_name_is_shown_as_it_is_and_does_nothing(opened_report: tuple[Any, list[str]]) -> None:
+    page, faults = opened_report
     page.locator("#reason-rows .card.rejected").first.scroll_into_view_if_needed()
     for number in range(BLURRED):
         page.locator("#reason-rows .card.rejected").nth(number).hover()
@@ -161,8 +154,8 @@ def test_a_hostile_name_is_shown_as_it_is_and_does_nothing(opened: tuple[Any, li
     assert faults == []
 
 
-def test_no_script_runs_but_the_reports_own(opened: tuple[Any, list[str]]) -> None:
-    page, _ = opened
+def test_no_script_runs_but_the_reports_own(opened_report: tuple[Any, list[str]]) -> None:
+    page, _ = opened_report
     inserted = "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.hit = 1\">'), window.hit"
     page.evaluate(inserted)
     page.wait_for_timeout(200)
@@ -190,8 +183,8 @@ def test_dark_mode_follows_the_system_and_the_button(browser: Any, place: Path) 
     context.close()
 
 
-def test_the_body_can_be_taken_off(opened: tuple[Any, list[str]]) -> None:
-    page, _ = opened
+def test_the_body_can_be_taken_off(opened_report: tuple[Any, list[str]]) -> None:
+    page, _ = opened_report
     drawn = "getComputedStyle(document.querySelector('.tile .drawn')).opacity"
     until(page, f"{drawn} === '1'")
     page.uncheck("#body")

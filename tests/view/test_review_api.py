@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from review_client import BASE, HEADERS, Opened, client_of, mark, opened_review, throw_out
-from review_samples import HOSTILE, TOKEN, WAIT, Server, review_dataset, start_server
+from review_client import BASE, HEADERS, client_of, mark, throw_out
+from review_dataset import HOSTILE, TOKEN, WAIT, Server, review_dataset, start_server
 from starlette.testclient import TestClient
 
 from phq.dataset.marks import Marks
@@ -23,12 +22,6 @@ from phq.errors import OutputError
 from phq.view.review.app import STATIC
 from phq.view.review.guard import POLICY
 from phq.view.review.serving import serve
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    with opened_review(tmp_path / "opened") as found:
-        yield found
 
 
 def _chosen(client: TestClient, **choice: Any) -> list[int]:

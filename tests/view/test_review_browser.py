@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import chromium
-from review_samples import HOSTILE, WAIT, Server, review_dataset, start_server
+from review_dataset import HOSTILE, WAIT, Server, review_dataset, start_server
 
 from phq.dataset.marks import Marks
 from phq.dataset.marks_log import read_log
 
 COUNT = 30
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from review_client import throw_out
-from review_samples import review_dataset
+from review_dataset import review_dataset
 
 from phq.config.build import load_config
 from phq.dataset.marks_log import open_log

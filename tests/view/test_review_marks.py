@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from review_client import Opened, client_of, mark, opened_review, throw_out
-from review_samples import review_dataset
+from review_client import client_of, mark, throw_out
+from review_dataset import review_dataset
 
 from phq.dataset.folder import MARKS_LOG as LOG
 from phq.dataset.marks import Action, Marks
@@ -18,13 +17,6 @@ from phq.dataset.marks_log import no_review, open_log, read_log, without_keys
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
 from phq.view.review.overlay import fold
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    with opened_review(tmp_path / "opened") as found:
-        yield found
-
 
 # --- the log
 

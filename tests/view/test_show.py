@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from curated import overlay, person, reject_of, write
+from curated_datasets import overlay, person, reject_of, write
 from PIL import Image
 
 from phq.building.build import BuildResult
@@ -22,61 +22,61 @@ SAMPLES = [person(n) for n in range(40)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = write(tmp_path_factory.mktemp("show"), SAMPLES, [reject_of(person(60), detail="looks like another")], False)
     overlay(out, "v2", [{"key": SAMPLES[0].row["key"], "blur": 0.125, "weight": 3}])
     return out
 
 
-def test_a_key_may_be_cut_short_where_one_sample_is_meant(folder: Path) -> None:
+def test_a_key_may_be_cut_short_where_one_sample_is_meant(forty: Path) -> None:
     keys = sorted([*(sample.row["key"] for sample in SAMPLES), person(60).row["key"]])
-    assert show(folder, keys[7]).key == keys[7]
-    assert show(folder, keys[7][:12]).key == keys[7]
-    assert show(folder, person(60).row["key"][:12]).key == person(60).row["key"]
+    assert show(forty, keys[7]).key == keys[7]
+    assert show(forty, keys[7][:12]).key == keys[7]
+    assert show(forty, person(60).row["key"][:12]).key == person(60).row["key"]
     shared = next(a[0] for a, b in pairwise(keys) if a[0] == b[0])
     with pytest.raises(InputError, match=f"samples start with '{shared}': "):
-        show(folder, shared)
+        show(forty, shared)
     for nothing in ("", "xyz"):
         with pytest.raises(InputError, match="no sample"):
-            show(folder, nothing)
+            show(forty, nothing)
 
 
-def test_the_record_in_words(folder: Path) -> None:
+def test_the_record_in_words(forty: Path) -> None:
     row = SAMPLES[0].row
-    text = show(folder, row["key"]).text
+    text = show(forty, row["key"]).text
     lines = {line.split()[0]: line for line in text.splitlines() if line and not line.startswith(" ")}
     assert lines["source_path"].split()[1] == row["source_path"]
     assert "as built" not in lines["camera_yaw_deg"]
     assert lines["blur"].split()[1] == "0.125"
     assert f"[as built: {row['blur']:g}]" in lines["blur"]
     assert lines["weight"].split()[1] == "3"
-    assert "0.125" not in show(folder, row["key"], overlay="none").text
+    assert "0.125" not in show(forty, row["key"], overlay="none").text
     at = text.splitlines().index(lines["cam2world"])
     matrix = [[float(number) for number in line.split()] for line in text.splitlines()[at + 1 : at + 5]]
     assert np.allclose(matrix, np.reshape(row["cam2world"], (4, 4)), atol=1e-3)
 
 
-def test_a_reject_has_a_record_but_no_picture(folder: Path, tmp_path: Path) -> None:
+def test_a_reject_has_a_record_but_no_picture(forty: Path, tmp_path: Path) -> None:
     key = person(60).row["key"]
-    assert "looks like another" in show(folder, key).text
+    assert "looks like another" in show(forty, key).text
     with pytest.raises(InputError, match="thrown out"):
-        show(folder, key, out=tmp_path / "x.png")
+        show(forty, key, out=tmp_path / "x.png")
     assert not (tmp_path / "x.png").exists()
 
 
-def test_only_a_picture_that_phq_drew_is_written_over(folder: Path, tmp_path: Path) -> None:
+def test_only_a_picture_that_phq_drew_is_written_over(forty: Path, tmp_path: Path) -> None:
     key, mine, drawn = SAMPLES[0].row["key"], tmp_path / "mine.png", tmp_path / "drawn.png"
     mine.write_bytes(b"mine")
     with pytest.raises(OutputError, match=r"mine\.png already exists"):
-        show(folder, key, out=mine)
+        show(forty, key, out=mine)
     assert mine.read_bytes() == b"mine"
     for name in ("x.jpg", "x", "manifest.parquet"):  # a redaction would not find it under such a name
         with pytest.raises(OutputError, match=r"ends in \.png"):
-            show(folder, key, out=tmp_path / name)
+            show(forty, key, out=tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.png"]
-    show(folder, key, out=drawn)
+    show(forty, key, out=drawn)
     first = drawn.read_bytes()
-    show(folder, SAMPLES[1].row["key"], out=drawn)
+    show(forty, SAMPLES[1].row["key"], out=drawn)
     assert drawn.read_bytes() != first
 
 

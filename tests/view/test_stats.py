@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from curated import overlay, person, reject_of, write
+from curated_datasets import overlay, person, reject_of, write
 
 from phq.errors import InputError
 from phq.view.stats import SCORES, stats, text
@@ -18,7 +18,7 @@ BAD = {"source_path": "bad.jpg", "decision": "rejected", "reason": "truncated", 
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def thirty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rejects = [reject_of(person(40)), BAD, BAD | {"source_path": "x"}]
     out = write(tmp_path_factory.mktemp("stats"), SAMPLES, rejects, sheet=False)
     turned = {"camera_yaw_deg": 10.0, "decision": "kept", "reason": ""}
@@ -28,8 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_counts(folder: Path) -> None:
-    found = stats(folder, "none")
+def test_counts(thirty: Path) -> None:
+    found = stats(thirty, "none")
     assert found["samples"] == {"all": 30, "train": 24, "val": 6}
     assert found["rejects"] == {"all": 3, "truncated": 2, "duplicate": 1}
     assert (found["photos"], found["identities"], found["duplicates_kept"]) == (30, 2, 0)
@@ -38,8 +38,8 @@ def test_counts(folder: Path) -> None:
     assert found["overlays"] == []
 
 
-def test_directions_and_percentiles(folder: Path) -> None:
-    found = stats(folder, "none")
+def test_directions_and_percentiles(thirty: Path) -> None:
+    found = stats(thirty, "none")
     yaws = [sample.row["camera_yaw_deg"] for sample in SAMPLES]
     away = [abs((yaw + 180) % 360 - 180) for yaw in yaws]
     shares = {"front": [a <= 60 for a in away], "back": [a >= 120 for a in away]}
@@ -54,28 +54,28 @@ def test_directions_and_percentiles(folder: Path) -> None:
     assert found["angles"]["head_roll_deg"]["50"] == np.median([sample.row["head_roll_deg"] for sample in SAMPLES])
 
 
-def test_bytes(folder: Path) -> None:
-    found = stats(folder, "none")["bytes"]
+def test_bytes(thirty: Path) -> None:
+    found = stats(thirty, "none")["bytes"]
     members = {"jpg": "jpg", "json": "json", "mask": "mask.png"}
     assert {k: found[k] for k in members} == {k: sum(len(s.members[m]) for s in SAMPLES) for k, m in members.items()}
-    assert found["shards"] == sum(path.stat().st_size for path in folder.rglob("*.tar"))
+    assert found["shards"] == sum(path.stat().st_size for path in thirty.rglob("*.tar"))
 
 
-def test_the_overlays_are_obeyed(folder: Path) -> None:
-    found = stats(folder)
+def test_the_overlays_are_obeyed(thirty: Path) -> None:
+    found = stats(thirty)
     assert found["samples"] == {"all": 28, "train": 24, "val": 4}
     assert found["rejects"]["no_face"] == 2
-    before = stats(folder, "none")["camera_yaw"]["sectors"]["0"]
+    before = stats(thirty, "none")["camera_yaw"]["sectors"]["0"]
     moved = sum(-22.5 <= s.row["camera_yaw_deg"] < 22.5 for s in SAMPLES[:10])
     lost = sum(-22.5 <= s.row["camera_yaw_deg"] < 22.5 for s in SAMPLES[28:])
     assert found["camera_yaw"]["sectors"]["0"] == before - moved - lost + 10
     assert found["overlays"] == ["v2"]
     with pytest.raises(InputError, match="no overlay 'v3'"):
-        stats(folder, "v3")
+        stats(thirty, "v3")
 
 
-def test_they_can_be_read_by_programs_and_people(folder: Path) -> None:
-    found = stats(folder)
+def test_they_can_be_read_by_programs_and_people(thirty: Path) -> None:
+    found = stats(thirty)
     assert json.loads(json.dumps(found)) == found
     lines = text(found).splitlines()
     assert lines[0].split() == ["samples", "28", "train", "24", "val", "4", "rejects", "5"]

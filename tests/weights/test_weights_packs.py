@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures are imported
 """Packs of several files, and the commands."""
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from remote_weights import CONTENT, cache, serve, server  # noqa: F401
 from typer.testing import CliRunner
-from weights_server import Server
+from unreliable_server import Server
+from weights_catalogue import CONTENT, serve
 
 from phq.commands.weights import weights_app
 from phq.errors import WeightError

@@ -1,4 +1,3 @@
-# ruff: noqa: F811 - fixtures are imported
 """Downloads: what a bad server, a bad line or a second process can do to them."""
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from remote_weights import CONTENT, SHA256, cache, catalogue_of, server  # noqa: F401
-from weights_server import Server
+from unreliable_server import Server
+from weights_catalogue import CONTENT, SHA256, catalogue_of
 
 from phq.errors import OutputError, WeightError
 from phq.weights import catalogue

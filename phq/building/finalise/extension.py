@@ -1,7 +1,7 @@
-"""Adding finished units to a dataset that stands: new shards behind the old ones, and everything else by its journal.
+"""Adding finished units to an existing dataset: new shards behind the old ones, and everything else by its journal.
 
-No byte of an old shard is written again and no old sample is judged again: first come stays. Until the journal's one
-rename the dataset is the old one, afterwards the new one.
+No byte of an old shard is written again and no old sample is decided on again: first come stays. Until the journal's
+one rename the dataset is the old one, afterwards the new one.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from pydantic import ValidationError
 
 from phq.building.executors.contract import Task
 from phq.building.executors.inline import Inline
-from phq.building.finalise.dataset import Outcome, Source
-from phq.building.finalise.gather import check_units, gather, pieces
-from phq.building.finalise.settle import STANDING, Settled, settle
+from phq.building.finalise.dataset import Outcome, Source, conclude_units
+from phq.building.finalise.decisions import EXISTING, Decisions
+from phq.building.finalise.gather import pieces
 from phq.building.finalise.shards import WriteShards, rows_path, shard_jobs
-from phq.building.finalise.tables import merged, rows_of, write_groups
-from phq.building.frozen import Difference, Frozen, compare, freeze, thaw
+from phq.building.finalise.tables import merged, rows_of
+from phq.building.inputs import Difference, FrozenInputs, compare, freeze, thaw
 from phq.building.plan import forget_plan, frozen_inputs
 from phq.config.build import Config
-from phq.dataset.describe import DESCRIBED, Descriptions, Tables
-from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS
+from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
+from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS, shard_names
 from phq.dataset.root import Root
-from phq.dataset.run import read_run
+from phq.dataset.run import first_command, read_run
 from phq.dataset.scrub import Scrubber
-from phq.dataset.tombstones import read_tombstones
-from phq.decisions.alike import COMPACT, STORED, compacted
-from phq.decisions.rows import Fields
+from phq.dataset.tables import write_tables
+from phq.decisions.likeness import COMPACT, LIKENESS, compact
 from phq.errors import ConfigError, OutputError
 from phq.photos.discover import Found, Stamp
+from phq.schema import Fields
 from phq.system.atomic import atomic_write, output_errors
 from phq.system.journal import Change, recover
 from phq.system.place import is_remote
@@ -47,8 +47,8 @@ from phq.system.place import is_remote
 class Known:
     """The photos that a dataset has been made of."""
 
-    frozen: Frozen
-    """Where nobody has kept what told their files apart, the stamps are (-1, '')."""
+    frozen: FrozenInputs
+    """Where the list of stamps is gone, each is (-1, '')."""
     sha256: dict[str, str]
     """By name; '' for one that could not be read."""
 
@@ -67,7 +67,7 @@ def known_photos(folder: Path) -> Known:
     if (folder / INPUTS).exists():
         listed = thaw(folder / INPUTS)
         stamps |= dict(zip(listed.names, listed.stamps, strict=True))
-    frozen = Frozen(list(stamps), list(stamps.values()), (len(stamps),))
+    frozen = FrozenInputs(list(stamps), list(stamps.values()), (len(stamps),))
     return Known(frozen, {name: sha256 or "" for name, sha256 in names.items()})
 
 
@@ -79,7 +79,7 @@ def _columns(path: Path, names: Sequence[str]) -> pa.Table:
 
 
 def forget_if_added(work: Path, known: Known) -> None:
-    """Forget an extension that was killed when all of it stood in the dataset and only its work folder was left.
+    """Forget an extension that was killed when all of it was in the dataset and only its work folder was left.
 
     Raises:
         OutputError: its note or its list of photos is damaged.
@@ -90,7 +90,7 @@ def forget_if_added(work: Path, known: Known) -> None:
 
 
 def since(known: Known, inputs: Sequence[Found]) -> Difference:
-    """What is new, and which photos are no longer what they were: those that look changed are read."""
+    """New, changed and vanished photos; those that look changed are read."""
     differs = compare(known.frozen, inputs)
     there = {found.name: found for found in inputs}
     changed = [name for name in differs.changed if not _same(known, there[name])]
@@ -110,7 +110,7 @@ def run_to_extend(folder: Path) -> Fields:
     """``run.json`` of a dataset that can be extended.
 
     Raises:
-        OutputError: it lies at a URL, or `phq build` has not made it.
+        OutputError: it is at a URL, or `phq build` has not made it.
     """
     if is_remote(folder):
         raise OutputError(
@@ -119,8 +119,8 @@ def run_to_extend(folder: Path) -> Fields:
         )
     recover(folder)
     run = read_run(Root(folder))
-    if not {"plan", "config", "weights"} <= run.keys() or "merged" in run:
-        raise OutputError(f"{folder} was not made by phq build, so there is no telling how new photos would be treated")
+    if first_command(run) != "build" or not run.get("config"):
+        raise OutputError(f"{folder} was not made by phq build, so it is not known how to treat new photos")
     return run
 
 
@@ -142,51 +142,50 @@ def settings_to_extend(folder: Path, run: Fields, given: Config | None) -> Confi
 
 
 def conclude_extension(folder: Path, source: Source) -> Outcome:
-    """As `phq.building.finalise.dataset.conclude_units`, beside the samples that stand.
+    """As `phq.building.finalise.dataset.conclude_units`, beside the existing samples.
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
         OutputError: the dataset's manifest is damaged, or lacks a column: an older phq has made it.
     """
-    check_units(source.work, source.units)
-    gone = {stone.key_sha256 for stone in read_tombstones(folder)}
-    gathered = gather(source.work, range(source.units), source.config, gone)
-    names = [name for name in dict.fromkeys((*STANDING, *STORED)) if name not in COMPACT]
-    before = compacted(_columns(folder / MANIFEST, names))
-    return Outcome(settle(gathered.table, source.config, before), gathered)
+    names = [name for name in dict.fromkeys((*EXISTING, *LIKENESS)) if name not in COMPACT]
+    return conclude_units(folder, source, compact(_columns(folder / MANIFEST, names)))
 
 
-def add_units(change: Change, source: Source, outcome: Outcome, inputs: Sequence[Found], told: Fields) -> None:
+def add_units(change: Change, source: Source, outcome: Outcome, inputs: Sequence[Found], record: Fields) -> None:
     """Write the new shards, and stage what changes in the dataset.
 
     Args:
-        change: of the dataset, open since before the outcome was concluded: nobody else has changed it meanwhile.
-        inputs: the new photos. told: what ``run.json`` is to say of the extension.
+        change: of the dataset, open since before the decisions: no other process has changed it since.
+        source: finished units.
+        outcome: see `conclude_extension`.
+        inputs: the new photos.
+        record: what ``run.json`` states of the extension.
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
         OutputError: the dataset cannot be written, or a table of it is damaged.
     """
-    folder, settled, work = change.folder, outcome.settled, source.work
+    folder, decisions, work = change.folder, outcome.decisions, source.work
     shards = _shards_there(folder)
-    jobs = list(shard_jobs(settled, {split: len(names) for split, names in shards.items()}))
+    jobs = list(shard_jobs(decisions, {split: len(names) for split, names in shards.items()}))
     for _ in Inline().run(WriteShards(work / "new", work), (Task(n, [job]) for n, job in enumerate(jobs))):
         pass
     for job in jobs:
         shards[job.name.partition("/")[0]][job.name] = len(job.samples)
         with output_errors(folder / job.name):
             (work / "new" / job.name).replace(change.path(job.name))
-    _stage_tables(change, settled, work, [job.name for job in jobs])
+    _stage_tables(change, decisions, work, [job.name for job in jobs])
     _stage_inputs(change, inputs)
     before, after = _tables(folder), _tables(change.path(MANIFEST).parent)
     first = {job.name.partition("/")[0]: job.name for job in reversed(jobs)}
     run = read_run(Root(folder))
-    extended = [*run.get("extended", []), {**told, "shards": sorted(first.values())}]
+    extended = [*run.get("extended", []), {**record, "shards": sorted(first.values())}]
     Descriptions(change, Scrubber(frozenset(), frozenset()), before, after, shards).stage({**run, "extended": extended})
 
 
 def restarts(run: Any) -> frozenset[str]:
-    """Shards with which an extension begins, by ``run.json``: their keys do not go on where the last ones end."""
+    """First shards of extensions, by ``run.json``: keys ascend within the shards of a build or of one extension."""
     try:
         return frozenset(str(name) for entry in run["extended"] for name in entry["shards"])
     except (KeyError, TypeError):
@@ -197,26 +196,23 @@ def _shards_there(folder: Path) -> dict[str, dict[str, int]]:
     """Split → samples of each of its shards, by number."""
     counts = _columns(folder / MANIFEST, ["shard"])["shard"].value_counts().to_pylist()
     samples = {entry["values"]: entry["counts"] for entry in counts}
-    found: dict[str, dict[str, int]] = {}
-    for split in SPLITS:
-        names = [f"{split}/{path.name}" for path in sorted((folder / split).glob("*.tar"))]
-        found[split] = {name: samples.get(name, 0) for name in names}
-    return found
+    names = shard_names(folder)
+    return {split: {name: samples.get(name, 0) for name in names.get(split, ())} for split in SPLITS}
 
 
-def _stage_tables(change: Change, settled: Settled, work: Path, names: Sequence[str]) -> None:
+def _stage_tables(change: Change, decisions: Decisions, work: Path, names: Sequence[str]) -> None:
     """Manifest and rejects: the old rows, and the new ones by key or behind them."""
-    folder, splits = change.folder, list(settled.by_split())
+    folder, splits = change.folder, list(decisions.by_split())
     old = _columns(folder / MANIFEST, ["key"])["key"].to_pylist()
-    new = settled.kept
+    new = decisions.kept
     keys = np.array([*old, *new["key"].to_pylist()], "S16")
     whose = np.array([0] * len(old) + [1 + splits.index(split) for split in new["split"].to_pylist()], np.int8)
     parts = [rows_of([rows_path(work, name) for name in names if name.startswith(f"{split}/")]) for split in splits]
     turn = whose[np.argsort(keys, kind="stable")]
     with atomic_write(change.path(MANIFEST)) as stream:
-        write_groups(stream, merged([rows_of([folder / MANIFEST]), *parts], turn))
+        write_tables(stream, merged([rows_of([folder / MANIFEST]), *parts], turn))
     with atomic_write(change.path(REJECTS)) as stream:
-        write_groups(stream, chain(rows_of([folder / REJECTS]), pieces(work, settled.rejects)))
+        write_tables(stream, chain(rows_of([folder / REJECTS]), pieces(work, decisions.rejects)))
 
 
 def _stage_inputs(change: Change, inputs: Sequence[Found]) -> None:

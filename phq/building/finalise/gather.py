@@ -1,33 +1,33 @@
-"""What finished units say of their people, without what nobody needs to decide: some hundred bytes a person."""
+"""The people of finished units, with the columns that decisions take: some hundred bytes a person."""
 
 from __future__ import annotations
 
 import io
 import itertools
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from phq.building.unit import COUNTS, UnitResult, table_path
 from phq.config.build import Config
 from phq.dataset.tables import arrow_schema
+from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import text_sha256
-from phq.decisions.alike import COMPACT, LIKENESS, STORED, compacted
-from phq.decisions.rows import STORAGE, UNGROUPED, decided
+from phq.decisions.decision import SCORED, apply_thresholds
+from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact
 from phq.errors import OutputError, PhqError
-from phq.reasons import RULES
-from phq.schema import BOX, DECISION, PROVENANCE
+from phq.schema import DECISION, PROVENANCE
 from phq.stages.pipeline import StageCount
 from phq.system.place import is_of_server
 
-_SCORES = tuple(rule.score for rule in RULES if rule.score != "box_px")
-_STAY = tuple(dict.fromkeys((*LIKENESS, *PROVENANCE, "camera_yaw_deg", *STORAGE)))
-_READ = tuple(dict.fromkeys((*_STAY, *STORED, *BOX, *_SCORES, *DECISION)))
+PLACES = STORAGE[1:]
+"""Columns that locate a sample in its unit's blob."""
+_STAY = tuple(dict.fromkeys((*COMPARED, *PROVENANCE, "camera_yaw_deg", *PLACES)))
+_READ = tuple(dict.fromkeys((*_STAY, *LIKENESS, *SCORED, *DECISION)))
 
 
 class DamagedUnitError(PhqError):
@@ -41,24 +41,23 @@ class DamagedUnitError(PhqError):
         return f"unit {self.args[0]} is damaged: {self.args[1]}"
 
 
-@dataclass
-class Gathered:
-    """Rows of all units in the order of the plan."""
-
-    table: pa.Table
-    """`DECISION`, the columns of `_STAY`, `COMPACT`, and ``unit`` and ``row``: where all columns of the row are."""
-    stages: dict[str, StageCount] = field(default_factory=dict)
-    """Summed over all units, whenever they were computed."""
-
-
-def gather(work: Path, units: Iterable[int], config: Config, gone: Collection[str] = ()) -> Gathered:
+def gather(
+    work: Path, units: Iterable[int], config: Config, gone: Collection[str] = ()
+) -> tuple[pa.Table, dict[str, StageCount]]:
     """Read the tables of units one after the other, and decide by scores and thresholds.
 
     Args:
+        work: folder of the units.
+        units: their numbers.
+        config: for its thresholds; a person whom a stage has rejected stays rejected.
         gone: hashes of tombstones; rows about what they name are left out.
 
+    Returns:
+        Rows of all units in the order of the plan, with `DECISION`, the columns of `_STAY`, `COMPACT`, and ``unit`` and
+        ``row``, which locate all columns of the row; and the counts of each stage, summed over all units.
+
     Raises:
-        DamagedUnitError: a table is not there or cannot be read.
+        DamagedUnitError: a table is missing or cannot be read.
     """
     stages: dict[str, StageCount] = {}
     tables = [_schema().empty_table()]
@@ -69,7 +68,7 @@ def gather(work: Path, units: Iterable[int], config: Config, gone: Collection[st
         table = table.append_column("row", pa.array(range(len(table)), pa.int32()))
         table = table.append_column("unit", pa.array([number] * len(table), pa.int32()))
         tables.append(_decided(_without(table, gone), config))
-    return Gathered(pa.concat_tables(tables).combine_chunks(), stages)
+    return pa.concat_tables(tables).combine_chunks(), stages
 
 
 def _schema() -> pa.Schema:
@@ -90,7 +89,7 @@ def open_unit(work: Path, number: int) -> pq.ParquetFile:
 
 
 class unit_errors:  # noqa: N801 - a context manager that is not a generator, since it is entered a million times
-    """Turns whatever shows that a unit is damaged into `DamagedUnitError`."""
+    """Turns any error that shows a damaged unit into `DamagedUnitError`."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -109,7 +108,7 @@ def _read_unit(work: Path, number: int) -> tuple[pa.Table, UnitResult]:
     file = open_unit(work, number)
     with unit_errors(number):
         result = UnitResult.noted((file.metadata.metadata or {})[COUNTS.encode()])
-        return compacted(file.read(list(_READ), use_threads=False).replace_schema_metadata(None)), result
+        return compact(file.read(list(_READ), use_threads=False).replace_schema_metadata(None)), result
 
 
 def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
@@ -120,25 +119,21 @@ def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
 
 
 def _decided(table: pa.Table, config: Config) -> pa.Table:
-    """The columns of `_schema`, with the thresholds' decision on everyone whom no stage has thrown out."""
-    rows = table.select([*BOX, *_SCORES, *(name for name in DECISION if name not in UNGROUPED)]).to_pylist()
-    known = ({name: value for name, value in row.items() if value is not None} for row in rows)
-    said = [decided(row, config) for row in known]
-    schema = _schema()
-    columns = [
-        pa.array([row.get(f.name) for row in said], f.type) if f.name in DECISION else table[f.name] for f in schema
-    ]
+    """The columns of `_schema`, with the thresholds' decision on everyone whom no stage has rejected."""
+    undecided = np.asarray(pc.equal(pc.fill_null(table["reason"], ""), ""))
+    decisions, schema = apply_thresholds(table, undecided, config), _schema()
+    columns = [decisions[name] if name in DECISION else table[name] for name in schema.names]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def take(table: pa.Table, rows: Any) -> pa.Table:
-    """Some rows, in that order, in one piece."""
-    return table.take(pa.array(np.asarray(rows, np.int64))).combine_chunks()
-
-
 def pieces(work: Path, wanted: pa.Table) -> Iterator[pa.Table]:
-    """All columns of the rows that `wanted` (``unit``, ``row``; in order) names, with its decisions on them, a unit at
-    a time; their places in the blobs, which are gone once the dataset stands, are blanked."""
+    """All columns of some rows with their decisions, a unit at a time; without their places in the blobs, which are
+    removed once the dataset is finished.
+
+    Args:
+        work: folder of the units.
+        wanted: ``unit``, ``row`` and `DECISION`, in order.
+    """
     units = wanted["unit"].to_numpy()
     edges = [*np.flatnonzero(np.diff(units, prepend=-1)).tolist(), len(units)]
     for start, stop in itertools.pairwise(edges):
@@ -148,18 +143,17 @@ def pieces(work: Path, wanted: pa.Table) -> Iterator[pa.Table]:
         yield _with_decisions(table, part)
 
 
-def _with_decisions(table: pa.Table, said: pa.Table) -> pa.Table:
-    schema = arrow_schema()
-    blank = {**dict.fromkeys(STORAGE), "shard": "", "split": ""}
+def _with_decisions(table: pa.Table, decisions: pa.Table) -> pa.Table:
+    blank = {**dict.fromkeys(PLACES), "shard": "", "split": ""}
     columns = [
-        said[field.name]
+        decisions[field.name]
         if field.name in DECISION
         else pa.array([blank[field.name]] * len(table), field.type)
         if field.name in blank
         else table[field.name]
-        for field in schema
+        for field in arrow_schema()
     ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays(columns, schema=arrow_schema())
 
 
 def check_units(work: Path, units: int) -> None:

@@ -16,15 +16,15 @@ import numpy as np
 import pyarrow as pa
 
 from phq.building.executors.contract import Task, Tell
-from phq.building.finalise.gather import DamagedUnitError, take, unit_errors
-from phq.building.finalise.settle import Settled
+from phq.building.finalise.decisions import Decisions
+from phq.building.finalise.gather import PLACES, DamagedUnitError, unit_errors
 from phq.building.unit import blob_path
 from phq.dataset.croissant import StoredFile
 from phq.dataset.folder import shard_name
 from phq.dataset.layout import MIN_SHARDS, plan_shards, sample_bytes
-from phq.dataset.tables import write_rows
+from phq.dataset.tables import take_rows, write_rows
 from phq.dataset.tar import MEMBERS, ShardWriter, read_member
-from phq.decisions.rows import STORAGE
+from phq.dataset.write import Shard
 from phq.errors import PhqError
 from phq.schema import DECISION
 from phq.system.atomic import atomic_write, output_errors, write_bytes
@@ -33,8 +33,8 @@ from phq.system.place import file_system, is_remote
 GROUP = 256
 """Rows of a shard in memory at a time."""
 _RANGES = 64
-"""Samples that are asked for at once where each request is a journey."""
-_TAKEN = ("key", "unit", "split", *DECISION, *STORAGE)
+"""Samples read with one request from an object store."""
+_TAKEN = ("key", "unit", "split", *DECISION, *PLACES)
 
 
 @dataclass(frozen=True)
@@ -48,25 +48,26 @@ class ShardJob:
 
     @property
     def sha256(self) -> str:
-        """Of what goes into it: another plan, or other samples that stand, give a shard of this name other samples."""
+        """Of its samples: with another plan or another existing dataset, a shard of this name has other samples."""
         return hashlib.sha256(json.dumps(self.samples.to_pylist()).encode()).hexdigest()
 
 
-def shard_jobs(settled: Settled, first: Mapping[str, int] | None = None) -> Iterator[ShardJob]:
-    """Every shard of a dataset, split by split, made as it is asked for.
+def shard_jobs(decisions: Decisions, first: Mapping[str, int] | None = None) -> Iterator[ShardJob]:
+    """Every shard of a dataset, split by split, one at a time.
 
     Args:
-        first: number of the first shard of each split, where others stand already.
+        decisions: on everyone.
+        first: number of the first new shard of each split, in an existing dataset.
     """
-    for split, rows in settled.by_split().items():
+    for split, rows in decisions.by_split().items():
         start = (first or {}).get(split, 0)
         if first is not None and not len(rows):
             continue
-        table = settled.table.select(_TAKEN)
+        table = decisions.table.select(_TAKEN)
         sizes = [table[f"{prefix}_size"].take(pa.array(rows)).to_pylist() for prefix in MEMBERS.values()]
         ranges = plan_shards([sample_bytes(sample) for sample in zip(*sizes, strict=True)], max(1, MIN_SHARDS - start))
         for number, part in enumerate(ranges or [range(0)]):
-            yield ShardJob(shard_name(split, start + number), take(table, rows[part.start : part.stop]))
+            yield ShardJob(shard_name(split, start + number), take_rows(table, rows[part.start : part.stop]))
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class WriteShards:
     def setup(self) -> None:
         """Nothing to load."""
 
-    def run(self, state: None, task: Task, tell: Tell) -> StoredFile:
+    def run(self, state: None, task: Task, tell: Tell) -> Shard:
         """One shard, unless it is done."""
         (job,) = task.items
         if task.refused:
@@ -96,7 +97,7 @@ class WriteShards:
 
 
 def note_path(work: Path, name: str) -> Path:
-    """What says that a shard is done."""
+    """The note that marks a shard as done."""
     return work / f"{Path(name).stem}.json"
 
 
@@ -105,19 +106,19 @@ def rows_path(work: Path, name: str) -> Path:
     return work / f"{Path(name).stem}.rows.parquet"
 
 
-def shard_done(out: Path, work: Path, job: ShardJob) -> StoredFile | None:
-    """Size and checksum of a shard that is done, None if it is not, was one of other samples, or has been touched."""
+def shard_done(out: Path, work: Path, job: ShardJob) -> Shard | None:
+    """A shard that is done; None if it is not, has other samples, or has been touched."""
     shard, rows = out / job.name, rows_path(work, job.name)
     try:
-        said = json.loads(note_path(work, job.name).read_bytes())
-        done = StoredFile(job.name, said["size"], said["sha256"])
-        same = said["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
-        return done if same else None
+        noted = json.loads(note_path(work, job.name).read_bytes())
+        done = StoredFile(job.name, noted["size"], noted["sha256"])
+        same = noted["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
+        return Shard(done, len(job.samples)) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_shard(out: Path, work: Path, job: ShardJob) -> StoredFile:
+def write_shard(out: Path, work: Path, job: ShardJob) -> Shard:
     """Write tar, rows and note, in this order, in place of those of an earlier attempt.
 
     Raises:
@@ -127,12 +128,12 @@ def write_shard(out: Path, work: Path, job: ShardJob) -> StoredFile:
     note = note_path(work, job.name)
     with output_errors(note):
         note.unlink(missing_ok=True)
-    with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name) as shard:
+    with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name, job.name) as shard:
         write_rows(stream, _rows(work, job, shard), complete=True, group=GROUP)
     done = StoredFile(job.name, shard.measured.size, shard.measured.sha256)
-    said = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
-    write_bytes(note, json.dumps(said).encode())
-    return done
+    content = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
+    write_bytes(note, json.dumps(content).encode())
+    return Shard(done, len(job.samples))
 
 
 def _rows(work: Path, job: ShardJob, shard: ShardWriter) -> Iterator[dict[str, Any]]:
@@ -141,15 +142,12 @@ def _rows(work: Path, job: ShardJob, shard: ShardWriter) -> Iterator[dict[str, A
         samples = job.samples.slice(start, _RANGES).to_pylist()
         for sample, content in zip(samples, contents(work, samples), strict=True):
             members = members_of(sample, content)
-            places: dict[str, Any] = {"shard": job.name}
-            for name, (offset, size) in shard.add(sample["key"], members).items():
-                places |= {f"{MEMBERS[name]}_offset": offset, f"{MEMBERS[name]}_size": size}
-            said = {name: sample[name] for name in ("split", *DECISION)}
-            yield json.loads(members["json"]) | said | places
+            decision = {name: sample[name] for name in ("split", *DECISION)}
+            yield json.loads(members["json"]) | decision | shard.add(sample["key"], members)
 
 
 def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
-    """The bytes of each sample: its members lie one after the other in its unit's blob."""
+    """The bytes of each sample: its members one after the other, as in its unit's blob."""
     places = [(s["unit"], s["jpg_offset"], sum(s[f"{prefix}_size"] for prefix in MEMBERS.values())) for s in samples]
     if is_remote(work) and places:
         fs, folder = file_system(work)
@@ -176,7 +174,7 @@ def members_of(sample: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
     """The members by name.
 
     Raises:
-        DamagedUnitError: the image is not the one whose hash is the key, or the json is none.
+        DamagedUnitError: the key is not the hash of the image, or the json is damaged or of another sample.
     """
     ends = np.cumsum([sample[f"{prefix}_size"] for prefix in MEMBERS.values()]).tolist()
     members = {name: content[start:end] for name, start, end in zip(MEMBERS, [0, *ends], ends, strict=False)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -16,26 +15,6 @@ from phq.errors import OutputError
 
 Source = Iterator[pa.Table]
 """Tables of one schema, one after the other."""
-
-
-def write_groups(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:
-    """Write rows as `phq.dataset.tables.write_rows` would: the same rows give the same bytes, however they come."""
-    schema = arrow_schema()
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for table in _full(tables, schema):
-            writer.write_table(table)
-
-
-def _full(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    rest = [schema.empty_table()]
-    for table in tables:
-        rest.append(pa.Table.from_arrays(table.columns, schema=schema))
-        while sum(map(len, rest)) >= ROWS_PER_GROUP:
-            whole = pa.concat_tables(rest)
-            yield whole.slice(0, ROWS_PER_GROUP).combine_chunks()
-            rest = [whole.slice(ROWS_PER_GROUP)]
-    if sum(map(len, rest)):
-        yield pa.concat_tables(rest).combine_chunks()
 
 
 def rows_of(paths: Iterable[Path]) -> Source:

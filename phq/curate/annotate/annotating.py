@@ -1,4 +1,4 @@
-"""`annotate`: labels made again beside the shards, as an overlay. What ``phq annotate`` does is this one call."""
+"""`annotate`: compute labels again, as an overlay beside the shards. The command ``phq annotate`` is this one call."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from phq.building.build import models_of
 from phq.building.carrying import CarryUnits
+from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.building.executors.choice import Execution, local
 from phq.building.plan import noted_id, open_work_folder
 from phq.building.running import run_plan
@@ -24,11 +25,11 @@ from phq.config.build import Config
 from phq.curate.annotate.bodies import placing
 from phq.curate.annotate.chain import make_pipeline
 from phq.curate.annotate.groups import Selection, select
+from phq.curate.annotate.overlay import Statement, state
 from phq.curate.annotate.raw_photos import find_photos
-from phq.curate.annotate.sheet import draw_state
-from phq.curate.annotate.stating import Statement, state
 from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.dataset.derived import check_picture
+from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
@@ -42,22 +43,23 @@ from phq.pose.transfer import Transfer, transfer_to
 from phq.stages.pipeline import foreign, weights_used
 from phq.system.locking import alone_in
 from phq.system.version import __version__
+from phq.weights.embedded import Weight
 from phq.weights.licences import Model, notices
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """What an annotation yielded."""
+    """The result of an annotation."""
 
     name: str
     """Of the overlay."""
     stages: list[str]
     samples: int
     kinds: dict[str, int]
-    """Samples by what was looked at: ``raw`` photo, stored ``crop``, or the ``record`` alone."""
+    """Samples by their input: ``raw`` photo, stored ``crop``, or the ``record`` alone."""
     statement: Statement
     models: tuple[Model, ...]
-    """What touched the labels, with its licence."""
+    """Networks and bodies behind the labels, with their licences."""
     placed: dict[str, Any]
     """How another body was placed, see `phq.curate.annotate.bodies.placing`; {} if none was asked for."""
 
@@ -110,18 +112,18 @@ def annotate(  # noqa: PLR0913 - the options of the command
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
-    execution = local(workers)
-    for line in (*selection.lines, *notices(weights_used(settings, selection.places))):
+    execution, used = local(workers), weights_used(settings, selection.slots)
+    for line in (*selection.lines, *notices(used)):
         say(line)
-    plan = _plan(samples, raw, settings, selection, chosen, say)
+    plan = _plan(samples, raw, settings, selection, chosen, foreign(used), say)
     with _alone(_work_folder(folder, name), samples, plan) as work:
         labels = _run(samples, plan, selection, body, work, execution, quiet)
-        about = _about(samples, settings, selection, transfer, where, labels)
+        about = _about(samples, settings, selection, transfer, where, labels, used)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
     if sheet is not None:
         draw_state(sheet, folder, name, samples.keys, body)
-    models, placed = _models(settings, selection, chosen), about["body"].get("placed", {})
+    models, placed = _models(used, selection, chosen), about["body"].get("placed", {})
     return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 
 
@@ -150,6 +152,7 @@ def _plan(
     config: Config,
     selection: Selection,
     body: Body,
+    weights: tuple[str, ...],
     say: Callable[[str], object],
 ) -> AnnotatePlan:
     assert samples.root.local is not None
@@ -167,7 +170,6 @@ def _plan(
         before = inputs[together].samples if together in inputs else ()
         path = found or samples.root.local / MANIFEST
         inputs[together] = StoredInput(path, name, (*before, number), found is not None)
-    weights = foreign(weights_used(config, selection.places))
     return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, body, paths), weights=weights)
 
 
@@ -248,8 +250,9 @@ def _about(
     transfer: Transfer,
     where: str | None,
     labels: pa.Table | None,
+    weights: Sequence[Weight],
 ) -> dict[str, Any]:
-    """What the overlay says of how it was made."""
+    """What the overlay states about its origin."""
     kinds = labels["kind"] if labels is not None else pa.chunked_array([["record"] * len(samples)])
     counts = sorted(pc.value_counts(kinds).to_pylist(), key=lambda entry: str(entry["values"]))
     body = transfer.body
@@ -264,12 +267,32 @@ def _about(
         "where": where or "",
         "samples": {entry["values"]: entry["counts"] for entry in counts},
         "config": config.model_dump(mode="json"),
-        "weights": [vars(weight) for weight in weights_used(config, selection.places)],
+        "weights": [vars(weight) for weight in weights],
         "body": of_body if selection.body else {},
-        "models": [vars(model) for model in _models(config, selection, body)],
+        "models": [vars(model) for model in _models(weights, selection, body)],
     }
 
 
-def _models(config: Config, selection: Selection, body: Body) -> tuple[Model, ...]:
-    bodies = (body_entry(body),) if selection.body else ()
-    return models_of(weights_used(config, selection.places), body=False) + bodies
+def _models(weights: Sequence[Weight], selection: Selection, body: Body) -> tuple[Model, ...]:
+    return models_of(weights, body=False) + ((body_entry(body),) if selection.body else ())
+
+
+def draw_state(path: Path, dataset: Path, state: str, keys: Sequence[str], body: str | None) -> None:
+    """Write a PNG with some of the samples of a revision, as `phq.building.contact_sheet` draws them.
+
+    Args:
+        path: of the PNG.
+        dataset: its folder.
+        state: the revision.
+        keys: samples to choose from.
+        body: spec of `phq.pose.body_choice`, for records of that body.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    opened = Dataset(dataset, overlay=state, rejects=True)
+    table = opened.columns(["key", "camera_yaw_deg"]).to_pylist()
+    wanted = set(keys)
+    rows = [opened[row["key"]].row for row in choose([row for row in table if row["key"] in wanted])]
+    pictures = {row["key"]: {name: opened.read(row["key"], name) for name in ("jpg", "mask.png")} for row in rows}
+    write_contact_sheet(path, rows, lambda row: pictures[row["key"]], bodies_of(opened, body))

@@ -13,13 +13,14 @@ import pyarrow as pa
 
 from phq.curate.verify.kinds import Violation
 from phq.dataset.card import Card
-from phq.dataset.card_sections import SECTIONS, card_faults, card_of, croissant_faults, right_card, stated_files
+from phq.dataset.card_sections import SECTIONS, card_faults, croissant_faults, kept_card, right_card, stated_files
 from phq.dataset.croissant import StoredFile, stored_file
 from phq.dataset.folder import CROISSANT, MANIFEST
 from phq.dataset.overlays import stack_names
 from phq.dataset.wids_index import wids_index
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, json_schema
+from phq.system.json_text import json_bytes
 
 Shards = Mapping[str, Sequence[tuple[str, int, int]]]
 """Split → file name, number of samples and bytes of each of its shards, as `wids_index` takes them."""
@@ -60,16 +61,11 @@ def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
     return run, []
 
 
-def json_file(value: Any) -> bytes:
-    """Bytes of a json file that describes the dataset, as `phq.dataset.write` writes them."""
-    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
-
-
 def beside_violations(state: Described) -> Iterator[Violation]:
     """Everything that is said about the dataset and is not so."""
     for split, shards in state.shards.items():
         yield from _index_violations(state.folder, split, shards)
-    if _content(state.folder / "schema.json") != json_file(json_schema()):
+    if _content(state.folder / "schema.json") != json_bytes(json_schema()):
         yield Violation("schema_wrong", "schema.json")
     for name, detail in wrong_counts(state).items():
         yield Violation("run_counts", "run.json", "", f"{name}: {detail}")
@@ -79,7 +75,7 @@ def beside_violations(state: Described) -> Iterator[Violation]:
 def _card_violations(state: Described) -> Iterator[Violation]:
     if state.manifest is None or state.rejects is None:
         return
-    card = card_of(state.run)
+    card = kept_card(state.run)
     right = right_card(card or Card("", "", ()), state.manifest, state.rejects)
     sections = SECTIONS if card else SECTIONS[:2]  # the licences of the models are in run.json alone
     for kind, detail in card_faults(_content(state.folder / "README.md"), right, sections):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from phq.building.plan import close_work_folder
-from phq.curate.verify.beside import Described, json_file, stored_files, true_counts
+from phq.curate.verify.beside import Described, stored_files, true_counts
 from phq.curate.verify.overlays import check_overlay, known_keys
 from phq.curate.verify.report import Report
-from phq.dataset.card_sections import card_of, mended_card, right_card, stated_files
+from phq.dataset.card_sections import kept_card, mended_card, right_card, stated_files
 from phq.dataset.croissant import croissant, stored_file
-from phq.dataset.folder import CROISSANT, REJECTS, WORK
-from phq.dataset.overlays import STORAGE
+from phq.dataset.folder import CROISSANT, REJECTS, RUN, WORK
 from phq.dataset.tables import Rows, read_table, write_table
+from phq.dataset.tar import STORAGE
 from phq.dataset.wids_index import wids_index
 from phq.schema import json_schema
 from phq.system.journal import Change
+from phq.system.json_text import json_bytes
 
 
 def _files(report: Report, *kinds: str) -> list[str]:
@@ -57,7 +58,7 @@ def mend_overlays(report: Report, change: Change) -> list[str]:
     names = [Path(file).stem for file in _files(report, "overlay_unlisted")]
     sound = [name for name in names if not check_overlay(change.folder, name, keys)[0]]
     if sound:
-        change.write("run.json", json_file({**state.run, "overlays": [*state.run.get("overlays", []), *sound]}))
+        change.write(RUN, json_bytes({**state.run, "overlays": [*state.run.get("overlays", []), *sound]}))
     return [f"overlay {name} put in force" for name in sound]
 
 
@@ -74,7 +75,7 @@ def mend_schema(report: Report, change: Change) -> list[str]:
     """schema.json."""
     files = _files(report, "schema_wrong")
     for file in files:
-        change.write(file, json_file(json_schema()))
+        change.write(file, json_bytes(json_schema()))
     return [f"{file} written" for file in files]
 
 
@@ -85,14 +86,14 @@ def mend_counts(report: Report, change: Change) -> list[str]:
         assert state.run is not None and state.manifest is not None and state.rejects is not None
         counts = state.run["counts"]
         new = counts | true_counts(counts, state.manifest, state.rejects)
-        change.write(file, json_file({**state.run, "counts": new}))
+        change.write(file, json_bytes({**state.run, "counts": new}))
     return [f"{file}: counted again" for file in files]
 
 
 def mend_card(report: Report, change: Change) -> list[str]:
     """README.md, or the parts of it that follow from the rows."""
     files, state = _files(report, "card_missing", "card_wrong"), _described(report)
-    card = card_of(state.run)
+    card = kept_card(state.run)
     if not files or card is None:
         return []
     assert state.manifest is not None and state.rejects is not None
@@ -106,7 +107,7 @@ def mend_croissant(report: Report, change: Change) -> list[str]:
     """croissant.json; the checksum of a damaged file stays the one that it should have."""
     wrong = _files(report, "croissant_missing", "croissant_wrong", "checksum_differs")
     state = _described(report)
-    card = card_of(state.run)
+    card = kept_card(state.run)
     if not wrong or card is None or state.manifest is None:
         return []
     path = change.folder / CROISSANT

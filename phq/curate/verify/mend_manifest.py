@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
@@ -18,14 +19,13 @@ from phq.curate.verify.record import read_json
 from phq.curate.verify.report import Report
 from phq.curate.verify.shard import Places
 from phq.dataset.folder import MANIFEST
-from phq.dataset.tables import ROWS_PER_GROUP, arrow_schema, read_table, write_table
+from phq.dataset.tables import ROWS_PER_GROUP, read_table, rows_table, write_table
 from phq.dataset.tar import MEMBERS, read_member
 from phq.dataset.tombstones import tombstoned
-from phq.decisions.alike import STORED as LIKENESS
-from phq.decisions.alike import compacted, find_alike
-from phq.decisions.rows import UNGROUPED, conclude
+from phq.decisions.decision import NEEDED, decide_table
+from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.errors import ConfigError
-from phq.schema import Sample, sample_to_json
+from phq.schema import GROUPS, Fields, Sample, sample_to_json
 from phq.system.journal import Change
 
 MENDS = frozenset((
@@ -36,7 +36,6 @@ MENDS = frozenset((
 _GAPS = frozenset(("index_wrong", "shard_numbering"))
 """Signs of shards that are gone: a manifest rebuilt without them would hide it."""
 _VALUES = ("value_missing", "value_invalid", "not_finite")
-Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,9 @@ def _fresh_rows(
     if not unknown or config is None:
         return {}
     samples = {key: _sample_of(folder, stored[key]) for key in sorted(unknown - tombstoned(folder, unknown))}
-    rows = [sample | {"reason": ""} for key, sample in samples.items() if sample and sample["key"] == key]
-    fresh = conclude(rows, config.when_stored())[0]
+    rows = [sample for key, sample in samples.items() if sample and sample["key"] == key]
+    decisions = decide_table(rows_table(rows, NEEDED), np.ones(len(rows), bool), config.when_stored()).to_pylist()
+    fresh = [row | said for row, said in zip(rows, decisions, strict=True) if said["decision"] == "kept"]
     if old is not None:  # a row names those that it looks like, which may be any others
         _mark(fresh, _without(old, by_json), config.storing_all())
     return {row["key"]: row for row in fresh}
@@ -155,11 +155,10 @@ def _without(table: pa.Table, keys: frozenset[str]) -> pa.Table:
 
 def _mark(fresh: list[Fields], old: pa.Table, config: Config) -> None:
     """Set what new rows repeat, and their groups, among themselves and the old ones."""
-    schema = pa.schema([arrow_schema().field(name) for name in LIKENESS])
-    new = pa.Table.from_pylist([{name: row[name] for name in LIKENESS} for row in fresh], schema)
-    found = find_alike(compacted(pa.concat_tables([new, old.select(LIKENESS).cast(schema)])), config)
+    new = rows_table(fresh, LIKENESS)
+    found = find_likeness(compact(pa.concat_tables([new, old.select(LIKENESS).cast(new.schema)])), config)
     for number, row in enumerate(fresh):
-        row.update({name: found.get(number, {}).get(name, "") for name in UNGROUPED})
+        row.update({name: found.get(number, {}).get(name, "") for name in GROUPS})
 
 
 def _config(run: Mapping[str, Any] | None) -> Config | None:

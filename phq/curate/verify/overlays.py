@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from phq.curate.verify.kinds import Violation
 from phq.curate.verify.tables import DAMAGED, key_violations, row_groups, table_violations, version_of
 from phq.dataset.folder import OVERLAYS
-from phq.dataset.overlays import STORAGE, check_name, overlay_file, stack_names
+from phq.dataset.overlays import check_name, overlay_file, stack_names
 from phq.dataset.tables import arrow_schema
+from phq.dataset.tar import STORAGE
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, Row
 

@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 from phq.curate.verify.kinds import Violation
 from phq.dataset.folder import TOMBSTONES
-from phq.dataset.scrub import NAMING
 from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
+from phq.schema import GROUPS
 
 _KEY_IN_TEXT = r"\b(?P<key>[0-9a-f]{16})\b"
-_NAMES = ("key", *NAMING, "source_sha256")
+_NAMES = ("key", *GROUPS, "source_sha256")
 
 
 def redaction_violations(folder: Path, tables: Mapping[str, pa.Table]) -> Iterator[Violation]:

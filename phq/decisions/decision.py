@@ -1,0 +1,113 @@
+"""The decision on a table of people: thresholds, then duplicates, scenes and faces among those that they keep.
+
+The one implementation for a build, an extension, ``phq decide``, a re-annotation and a repair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq.config.build import Config
+from phq.dataset.tables import arrow_schema, take_rows
+from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact, find_likeness
+from phq.decisions.rules import decide_scores, score_columns
+from phq.reasons import RULES
+from phq.schema import BOX, DECISION, GROUPS, rounded
+from phq.system.arrays import Bools, Ints
+
+SCORED = (*BOX, *dict.fromkeys(rule.score for rule in RULES if rule.score != "box_px"))
+"""Columns that thresholds are applied to."""
+NEEDED = tuple(dict.fromkeys(["key", *SCORED, *LIKENESS, *DECISION]))
+"""Columns that `decide_table` takes."""
+_BY_SCORE = {rule.reason for rule in RULES} | {"duplicate", "exact_duplicate", "same_scene"}
+_BY_STAGE = {"keypoints": {"no_landmarks", "no_person", "internal_error"}, "pose": {"degenerate_pose"}}
+
+
+def open_rows(table: pa.Table, groups: Sequence[str] = ()) -> Bools:
+    """(N,) whether a row can be decided again: it is kept, or was rejected for a score or as a duplicate.
+
+    Any other reason, such as a reviewer's, stays.
+
+    Args:
+        table: the column ``reason``.
+        groups: groups of stages that have run again (`phq.curate.annotate.groups`), whose own reasons may change too.
+    """
+    reasons = {"", *_BY_SCORE}.union(*(_BY_STAGE.get(group, set()) for group in groups))
+    return np.asarray(pc.is_in(pc.fill_null(table["reason"], ""), value_set=pa.array(sorted(reasons))))
+
+
+def decide_table(table: pa.Table, undecided: Bools, config: Config) -> pa.Table:
+    """The columns `DECISION` of every row.
+
+    Args:
+        table: `NEEDED` of N people.
+        undecided: (N,) rows to decide on; the others stay as they are, and no row counts as a duplicate of them unless
+            they are kept.
+        config: thresholds, and what counts as a duplicate.
+    """
+    decisions = apply_thresholds(table, undecided, config)
+    kept = kept_rows(decisions)
+    likeness = compact(take_rows(table.select(LIKENESS), kept))
+    return mark_likeness(decisions, kept, likeness, config)[0]
+
+
+def apply_thresholds(table: pa.Table, undecided: Bools, config: Config) -> pa.Table:
+    """The columns `DECISION` by thresholds alone: rows that are decided on are in no group yet.
+
+    Args:
+        table: `SCORED`, as far as it was computed, and `DECISION`.
+        undecided: (N,) rows to decide on; the others stay as they are.
+        config: for its thresholds.
+    """
+    new = decide_scores(score_columns(table), config.thresholds, len(table))
+    columns, mask, schema = [], pa.array(undecided), arrow_schema()
+    for name in DECISION:
+        kind = schema.field(name).type
+        values = [rounded(name, value) for value in new[name]] if name in new else [""] * len(table)
+        old = pc.fill_null(table[name], "") if name in GROUPS else table[name]
+        columns.append(pc.if_else(mask, pa.array(values, kind), old.cast(kind)))
+    return pa.table(columns, schema=pa.schema([pa.field(name, schema.field(name).type) for name in DECISION]))
+
+
+def kept_rows(table: pa.Table) -> Ints:
+    """Numbers of the rows that are kept."""
+    return np.flatnonzero(np.asarray(pc.equal(table["decision"], "kept")))
+
+
+def mark_likeness(
+    decisions: pa.Table, rows: Ints, likeness: pa.Table, config: Config, before: pa.Table | None = None
+) -> tuple[pa.Table, pa.Table | None]:
+    """Set what each row repeats and the groups it is in; reject it if the configuration says so.
+
+    Args:
+        decisions: `DECISION` of N people.
+        rows: (M,) numbers of the rows to compare, those that are kept.
+        likeness: `COMPARED` and `COMPACT` of these M rows.
+        config: what counts as a duplicate, and whether it is rejected.
+        before: the same columns, and others, of samples of an existing dataset: they stay, whatever they look like,
+            and a row that repeats one of them is a duplicate of it.
+
+    Returns:
+        The decisions, and `before` with the groups (`GROUPS`) that its samples are in together with the new ones.
+    """
+    existing = 0 if before is None else len(before)
+    likeness = likeness.select([*COMPARED, *COMPACT])
+    if before is not None:
+        likeness = pa.concat_tables([before.select(likeness.column_names).cast(likeness.schema), likeness])
+    columns: dict[str, list[Any]] = {name: decisions[name].to_pylist() for name in DECISION}
+    groups = {name: [""] * existing for name in GROUPS}
+    for number, fields in find_likeness(likeness.combine_chunks(), config, existing).items():
+        for name, value in fields.items():
+            if number >= existing:
+                columns[name][rows[number - existing]] = value
+            elif name in groups:
+                groups[name][number] = value
+    if before is not None:
+        for name, values in groups.items():
+            before = before.append_column(name, pa.array(values, pa.string()))
+    return pa.table(columns, schema=decisions.schema), before

@@ -1,0 +1,39 @@
+"""The folder of a run whose generator of 16² has learned nothing, and a command line with the commands that use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from training_dataset import SETS
+
+from phq.commands.generator import invert_command, mesh_command, orbit_command, sample_command, viewer_command
+from phq.generator.train import checkpoint
+from phq.generator.train.config import load_run_config
+from phq.generator.train.networks import Networks
+from phq.generator.use.opening import Trained, choose_device, open_trained
+
+IMAGES = 12
+
+app = typer.Typer()
+for _name, _command in (
+    ("sample", sample_command),
+    ("orbit", orbit_command),
+    ("mesh", mesh_command),
+    ("invert", invert_command),
+    ("viewer", viewer_command),
+):
+    app.command(_name)(_command)
+
+
+def write_run(folder: Path, images: int = IMAGES, seed: int = 0) -> Path:
+    """A run with one checkpoint after so many images."""
+    config = load_run_config("tiny", sets=[*SETS, f"training.seed={seed}"])
+    tensors = Networks(config, choose_device("cpu")).tensors()
+    checkpoint.write(folder, images, tensors, {"config": config.model_dump(mode="json")}, keep=3)
+    return folder
+
+
+def opened(folder: Path) -> Trained:
+    """The generator of `write_run`."""
+    return open_trained(write_run(folder), "cpu")
