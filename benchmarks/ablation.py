@@ -122,9 +122,9 @@ def without_solid(seen: Observation) -> Observation:
 
 
 def without_views(seen: Observation) -> Observation:
-    """Marks where they are on the average of all sides."""
-    rest = np.repeat(seen.marks.rest.mean(0, keepdims=True), len(seen.marks.rest), 0)
-    return replace(seen, marks=replace(seen.marks, rest=rest))
+    """Keypoints where they are on the average of all sides."""
+    rest = np.repeat(seen.keypoints.rest.mean(0, keepdims=True), len(seen.keypoints.rest), 0)
+    return replace(seen, keypoints=replace(seen.keypoints, rest=rest))
 
 
 VARIANTS: dict[str, Variant] = {
@@ -138,7 +138,7 @@ VARIANTS: dict[str, Variant] = {
     "without MoveNet's keypoints": fitted(without_movenet),
     "without the face's points": fitted(without_face),
     "without landmarks in 3D": fitted(blind=without_solid),
-    "without the side's own mark places": fitted(blind=without_views),
+    "without the side's own keypoint places": fitted(blind=without_views),
     "without the turned-round hypothesis": fitted(turned=False),
 }
 

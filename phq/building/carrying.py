@@ -61,14 +61,14 @@ class CarryUnits:
 
     def run(self, state: Pipeline, task: Task, tell: Tell) -> Carried:
         """One unit into the work folder."""
-        state.tell, start = tell, time.perf_counter()
+        state.notify, start = tell, time.perf_counter()
         with single_threaded():
             result = self.carry(state, task.items, self.work, task.number, task.refused)
         return Carried(task.number, result, time.perf_counter() - start)
 
     def run_alone(self, state: Pipeline, task: Task, item: int, tell: Tell) -> None:
         """One photo, and nothing is written."""
-        state.tell = tell
+        state.notify = tell
         with single_threaded():
             for _ in state.each([self.open_input(task.items[item], None)]):
                 pass

@@ -43,22 +43,23 @@ class Baked:
 def bake(
     dataset: str | Path,
     out: str | Path,
-    overlay: str | None = LATEST,
+    revision: str | None = LATEST,
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> Baked:
-    """Write a state of a dataset as a dataset of its own, in today's schema and convention.
+    """Write a revision of a dataset as a new dataset, in today's schema and convention.
 
-    Pictures and masks are copied byte for byte, so keys stay; jsons are encoded anew; samples that the state does not
-    keep become rejects. Columns that only an overlay has stay an overlay of the same name. With ``none`` and nothing to
-    migrate the shards are what they were, byte for byte. The dataset itself is only read; an older one may be one that
-    this version otherwise refuses.
+    Pictures and masks are copied byte for byte, so keys stay; jsons are encoded anew; samples that the revision does
+    not keep become rejects. Columns that only an overlay has stay an overlay of the same name. With ``none`` and
+    nothing to migrate the shards are what they were, byte for byte. The dataset itself is only read; it may be of a
+    version that phq otherwise refuses.
 
     Args:
-        dataset: a folder or URL. out: a new folder; an interrupted bake is started again by the same call.
-        overlay: the state, see `phq.dataset.overlays.names_up_to`.
+        dataset: a folder or URL.
+        out: a new folder; the same call starts an interrupted bake again.
+        revision: see `phq.dataset.overlays.names_up_to`.
 
     Raises:
-        InputError: no such dataset or state, a damaged shard, a record that cannot be brought up to date.
+        InputError: no such dataset or revision, a damaged shard, a record that cannot be brought up to date.
         OutputError: the folder holds a dataset or something else, lies in the dataset, or cannot be written.
     """
     root, folder = Root(dataset), Path(out)
@@ -67,7 +68,7 @@ def bake(
         if root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
             raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
     check_free(folder)
-    source = Revision(root, overlay, migrations)
+    source = Revision(root, revision, migrations)
     kept, rejects = source.rows()
     tombstones = read_tombstones(root)
     if tombstones:

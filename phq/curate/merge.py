@@ -49,7 +49,7 @@ def merge(
     datasets: Sequence[str | Path],
     out: str | Path,
     *,
-    overlay: str | None = LATEST,
+    revision: str | None = LATEST,
     bits: int | None = None,
     keep_duplicates: bool = False,
     quiet: bool = True,
@@ -70,7 +70,7 @@ def merge(
     Args:
         datasets: two or more folders or URLs.
         out: a new folder; the same call starts an interrupted merge again.
-        overlay: the state of each dataset, see `phq.dataset.overlays.names_up_to`.
+        revision: of each dataset, see `phq.dataset.overlays.names_up_to`.
         bits: most bits between the perceptual hashes of duplicates, by default that of a build.
         keep_duplicates: only record perceptual duplicates in ``duplicate_of``.
         quiet: no progress bar.
@@ -84,7 +84,7 @@ def merge(
         raise ConfigError("a merge needs at least two datasets and the folder of the new one")
     folder = _free(Path(out), datasets)
     settings = _settings(bits, keep_duplicates)
-    sources = open_sources(datasets, overlay)
+    sources = open_sources(datasets, revision)
     settings = settings.model_copy(update={"identity": _identity(sources)})
     rows = Rows(sources)
     stones = unite_tombstones(stone for source in sources for stone in read_tombstones(source.root))

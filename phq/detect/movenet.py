@@ -20,7 +20,7 @@ LONG_SIDE = 384
 MULTIPLE = 32
 MAX_IOU = 0.45
 WEAK = 0.1
-"""Score from which a person is kept in mind; whether he is believed is for `phq.detect.fuse` to say."""
+"""Score of the weakest candidates; `phq.detect.fuse` decides which of them are people."""
 HELD = 0.3
 """Fraction of a box that a tile must hold to show more of that person."""
 
@@ -54,7 +54,7 @@ def decode(output: Boxes, canvas: tuple[int, int], scale: float) -> tuple[Boxes,
 
 
 def unexplained(boxes: Candidates, skeletons: Candidates, sure_box: float) -> Boxes:
-    """(M, 4) boxes of another detector that stand for nobody whose skeleton was seen.
+    """(M, 4) boxes of another detector without a skeleton that explains them.
 
     A box is explained by a skeleton that overlaps it as one person's does, or, if it is less sure than `sure_box`, by
     one that holds it: then it is a part of that person.
@@ -68,7 +68,7 @@ class MoveNet:
     """`find(pixels, boxes, thresholds, tiles)` → `Candidates` with keypoints from `WEAK` up.
 
     The whole photo; and of a large one the tiles that hold boxes which the first look does not explain. That saves a
-    fifth to a half of the looks at tiles; hardly anybody is found by this network alone in a tile alone (docs/log.md).
+    fifth to a half of the looks at tiles; hardly anyone is found by it alone in a tile alone (docs/log.md).
     """
 
     name = "movenet"

@@ -1,11 +1,11 @@
-"""Stage: one picture of a labelled set with everything that can be said about it, and no more.
+"""Stage: one picture of a labelled set, with every field that follows from its label and its pixels.
 
 From the label: camera, intrinsics, all angles, the root, neck and head of the pose, the height of the head in pixels.
 From the pixels: key, sharpness, Laplacian, light, noise, perceptual hashes; with a mask also its fraction and certainty
 and the person's box. The picture counts as the photo: ``source_path`` is its name in the set, ``crop_to_source`` is the
 identity, nothing is padding. Everything else was never measured and is 0, '' or false: detectors, keypoints, face, body
 shape and translation, other people, disagreements, ``p_flip``. Without a mask the stored mask is full, the box is the
-picture, and ``mask_confidence`` 0 says that nobody has looked.
+picture, and ``mask_confidence`` is 0 for "not measured".
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ MIRROR = "_mirror"
 """End of the stem of the mirrored copies that EG3D's tools store beside the pictures."""
 FROM_LABEL = ("pelvis", "neck", "head")
 _TOLERANCE = 1e-4
-"""Of the focal length and principal point that count as phq's own; upstream writes float32."""
+"""Largest difference from phq's own focal length and principal point; upstream writes float32."""
 
 
 def labels_of(pictures: LabelledSet) -> dict[str, Any]:
     """Label by name of the picture.
 
     Raises:
-        InputError: there is no ``dataset.json``, or no 'labels' in it.
+        InputError: no ``dataset.json``, or no 'labels' in it.
     """
     labels = pictures.index().get("labels")
     if not isinstance(labels, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in labels):
@@ -130,7 +130,7 @@ def _stem(name: str) -> str:
 
 
 def _mirrored(name: str) -> str:
-    """Name of the picture that this one mirrors; '' if it is no mirror image."""
+    """Name of the picture that this one mirrors; '' if it is not a mirror image."""
     path = Path(name)
     if not path.stem.endswith(MIRROR):
         return ""
@@ -164,17 +164,17 @@ def labelled_person(photo: Photo, picture: Image, soft: Floats) -> Person:
 
 
 def label_person(person: Person, view: View) -> None:
-    """Set what a label says: camera and pose, their angles, and how large the head is."""
+    """Set the fields that follow from a label: camera and pose, their angles, and the size of the head."""
     pose, frame = view.neck_head_pose.reshape(2, 3), known(person.frame)
     own = np.abs(view.intrinsics - intrinsics()).max() < _TOLERANCE * FOCAL
     convention = CONVENTION if own else WINDOW_CONVENTION
     person.camera = camera_label(view.cam2world, pose, view.intrinsics, convention)
     root = rotmat_to_rotvec(world2cam(view.cam2world)[:3, :3])
-    stated = dict(zip(FROM_LABEL, (root, *pose), strict=True))
+    labelled = dict(zip(FROM_LABEL, (root, *pose), strict=True))
     person.body = replace(
         known(person.body),
-        smpl_pose=np.array([stated.get(joint, np.zeros(3)) for joint in SMPL_JOINTS]),
-        pose_observed=[joint in stated and bool(pose.any()) for joint in SMPL_JOINTS],
+        smpl_pose=np.array([labelled.get(joint, np.zeros(3)) for joint in SMPL_JOINTS]),
+        pose_observed=[joint in labelled and bool(pose.any()) for joint in SMPL_JOINTS],
         neck_head_pose=pose,
     )
     head_px = template.head_height(view.intrinsics[0, 0] * frame.image_size / RADIUS)

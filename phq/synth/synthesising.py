@@ -66,6 +66,7 @@ def synthesise(  # noqa: PLR0913 - the options of the command
     seed: int = 0,
     val: float = 0.05,
     spread: Spread | None = None,
+    execution: Execution | None = None,
     workers: int | None = None,
     quiet: bool = True,
 ) -> Synthesised:
@@ -81,15 +82,17 @@ def synthesise(  # noqa: PLR0913 - the options of the command
         val: fraction in the split val.
         spread: distributions of cameras and head poses. With `pose_noise`, the overlay `COARSE` states perturbed
             poses of neck and head, and is what is read by default; ``Dataset(out, overlay="none")`` has the exact ones.
-        workers: processes, by default one a core; the result does not depend on it.
+        execution: where the work is done and how it is watched, in place of `workers`; no result depends on it.
+        workers: processes, by default as many as cores and memory have room for.
         quiet: no progress bar.
 
     Raises:
         ConfigError: a size, seed, fraction or count that cannot be.
         OutputError: the folder holds a dataset or something else, or cannot be written.
     """
-    if count < 1 or (workers is not None and workers < 1):
-        raise ConfigError(f"count = {count}, workers = {workers}: at least one is needed")
+    if count < 1:
+        raise ConfigError(f"count = {count}: at least one is needed")
+    how = execution or local(workers)
     settings = f"split.val_fraction={float(val)}", "duplicates.bits=0"  # people who look alike are no duplicates here
     config = load_config("everything", sets=settings, size=size, seed=seed)
     names = [sample_name(seed, index) for index in range(count)]
@@ -102,7 +105,7 @@ def synthesise(  # noqa: PLR0913 - the options of the command
             check_free(folder)
         work = open_work_folder(folder, plan)
         if not (folder / MANIFEST).exists():
-            _draw(folder, work, plan, local(workers), quiet)
+            _draw(folder, work, plan, how, quiet)
         if plan.spread.pose_noise and COARSE not in Dataset(folder).overlays:
             about = {"command": "synth", "version": __version__, "pose_noise_deg": plan.spread.pose_noise}
             samples = Dataset(folder).columns(["key", "source_path"]).to_pylist()

@@ -15,7 +15,7 @@ from tiny_networks import RTMDET
 from typer.testing import CliRunner
 
 from phq.align.mask_from_landmarks import LandmarkMask
-from phq.commands.backends import backends_app
+from phq.cli import app
 from phq.detect.backends.conformance import complaints
 from phq.detect.backends.offers import OFFERS, open_backend, split_word, weights_of
 from phq.detect.backends.protocols import SLOTS
@@ -167,11 +167,11 @@ def _licences_or_lack(place: str, name: str) -> Iterator[str]:
 def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHQ_CACHE", str(tmp_path / "cache"))
     (photo,) = FOLDER.glob("*astronaut*")
-    call = ["check", "mask", "landmarks", str(photo)]
-    done = CliRunner().invoke(backends_app, call)
+    call = ["backends", "check", "mask", "landmarks", "--photos", str(photo)]
+    done = CliRunner().invoke(app, call)
     assert (done.exit_code, done.stdout) == (0, "mask landmarks: conforms\n")
     monkeypatch.setattr(LandmarkMask, "segment", Scribbling.segment)
-    done = CliRunner().invoke(backends_app, call)
+    done = CliRunner().invoke(app, call)
     assert done.exit_code == 1
     assert "writes to the picture (photo 0)" in done.stdout
     assert list(checked("detector", RTMDET, str(photo))) == []

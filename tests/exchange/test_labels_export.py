@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -28,7 +29,8 @@ from typer.testing import CliRunner
 from phq.building.build import BuildResult
 from phq.camera.convention import FOCAL, mirror_camera, orbit, world2cam
 from phq.camera.rotations import mirror_rotvec, rotvec_to_rotmat
-from phq.commands.labels import FormatName, export_app
+from phq.cli import app
+from phq.commands.build import FormatName
 from phq.dataset.tar import read_member
 from phq.errors import ConfigError, InputError, OutputError
 from phq.exchange.export import export_labels
@@ -220,7 +222,7 @@ def test_the_loaders_find_pictures_masks_and_labels(dataset, tmp_path, name, suf
 @pytest.mark.parametrize("source", ["crop", "photo"])
 def test_pictures_show_what_their_labels_say(dataset, tmp_path, name, source):
     raw = dataset.parent / "photos" if source == "photo" else None
-    done = export_labels(dataset, tmp_path / "set.zip", name, raw=raw, size=200)
+    done = export_labels(dataset, tmp_path / "set.zip", name, photos=raw, size=200)
     images, masks = UpstreamLoader(done.images), UpstreamLoader(done.masks)
     for row, image, mask in zip(rows_of(dataset), images.images, masks.images, strict=True):
         expected = nose(row, FORMATS[name]) * 200
@@ -245,13 +247,24 @@ def test_photos_are_found_by_their_content(dataset, tmp_path):
     moved.mkdir(parents=True)
     for number, photo in enumerate(sorted((dataset.parent / "photos").iterdir())):
         (moved / f"renamed-{number}").write_bytes(photo.read_bytes())
-    export_labels(dataset, tmp_path / "a.zip", "eg3d", raw=tmp_path / "elsewhere")
-    export_labels(dataset, tmp_path / "b.zip", "eg3d", raw=dataset.parent / "photos")
+    export_labels(dataset, tmp_path / "a.zip", "eg3d", photos=tmp_path / "elsewhere")
+    export_labels(dataset, tmp_path / "b.zip", "eg3d", photos=dataset.parent / "photos")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     (moved / "renamed-3").unlink()
     with pytest.raises(InputError, match="sha256"):
-        export_labels(dataset, tmp_path / "c.zip", "eg3d", raw=tmp_path / "elsewhere")
+        export_labels(dataset, tmp_path / "c.zip", "eg3d", photos=tmp_path / "elsewhere")
     assert not list(tmp_path.glob("c*"))
+
+
+def test_a_dataset_at_a_url_gives_the_same_bytes(dataset, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    url = f"memory://{uuid4().hex}"
+    remote, folder = fsspec.core.url_to_fs(url)
+    remote.put(f"{dataset}/", f"{folder}/", recursive=True)
+    for name in ("local", "remote"):
+        export_labels(dataset if name == "local" else url, tmp_path / f"{name}.zip", "panohead")
+    for suffix in (".zip", "-mask.zip"):
+        assert (tmp_path / f"local{suffix}").read_bytes() == (tmp_path / f"remote{suffix}").read_bytes()
 
 
 def test_what_lies_beyond_the_crop_is_counted(dataset, tmp_path):
@@ -300,19 +313,19 @@ def test_nothing_is_overwritten(dataset, tmp_path):
 def test_wrong_calls_are_explained(dataset, tmp_path):
     with pytest.raises(ConfigError, match="eg3d, panohead"):
         label_format("eg3D")
-    with pytest.raises(ConfigError, match="train, val"):
+    with pytest.raises(InputError, match="train, val"):
         export_labels(dataset, tmp_path / "set.zip", "eg3d", split="test")
-    with pytest.raises(InputError, match="no phq dataset"):
+    with pytest.raises(InputError, match="not a dataset of phq"):
         export_labels(tmp_path, tmp_path / "set.zip", "eg3d")
 
 
 def test_the_command_names_every_format(dataset, tmp_path):
     assert [name.value for name in FormatName] == list(FORMATS)
-    words = ["labels", str(dataset), str(tmp_path / "set.zip"), "--format", "panohead"]
-    result = CliRunner().invoke(export_app, words)
+    words = ["export", "labels", str(dataset), "--out", str(tmp_path / "set.zip"), "--format", "panohead"]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "8 pictures" in result.output
-    assert "--raw" in result.output
+    assert "--photos" in result.output
     assert (tmp_path / "set-mask.zip").exists()
 
 

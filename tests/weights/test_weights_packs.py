@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from unreliable_server import Server
 from weights_catalogue import CONTENT, serve
 
-from phq.commands.weights import weights_app
+from phq.cli import app
 from phq.errors import WeightError
 from phq.weights import catalogue
 from phq.weights.embedded import registry
@@ -64,7 +64,7 @@ def test_a_pack_that_is_not_a_zip() -> None:
 
 
 def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(weights_app, arguments, catch_exceptions=True)
+    result = CliRunner().invoke(app, ["weights", *arguments], catch_exceptions=True)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output

@@ -164,13 +164,13 @@ def select(names: Sequence[str] | None, body: str | None = None) -> Selection:
     if body is not None:
         if names is not None:
             raise ConfigError("--body states the labels that are there for another body, and runs no stages; annotate "
-                              "first with --stages, then again with --body")  # fmt: skip
+                              "first with --groups, then again with --body")  # fmt: skip
         return Selection((BODY,))
     if names is None:
         return Selection(GROUPS)
     asked = [_known(name) for name in names]
     if not asked:
-        raise ConfigError(f"no stages are named; there are: {', '.join(BY_NAME)}")
+        raise ConfigError(f"no groups are named; there are: {', '.join(BY_NAME)}")
     added = dict(_coming_along(asked))
     lines = tuple(f"{name} is annotated again too: {why}" for name, why in added.items())
     return Selection(tuple(g for g in GROUPS if g.name in {*asked, *added}), lines)

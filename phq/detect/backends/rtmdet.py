@@ -44,7 +44,8 @@ def decode(dets: Boxes, labels: Boxes, scale: float) -> Candidates:
     """Output of the network to people in pixels of the photo, best first.
 
     Args:
-        dets: (N, 5) x0, y0, x1, y1 in pixels of the input, score. labels: (N,) classes.
+        dets: (N, 5) x0, y0, x1, y1 in pixels of the input, score.
+        labels: (N,) classes.
     """
     seen = dets[(labels == PERSON) & (dets[:, 4] > WEAK)].astype(np.float64)
     return Candidates.of(seen[:, :4] / scale, seen[:, 4]).distinct(MAX_IOU)

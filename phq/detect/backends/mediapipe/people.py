@@ -20,7 +20,7 @@ PEOPLE = 10
 """At most so many in a picture or tile."""
 DETECTION, PRESENCE = 0.3, 0.5
 """Confidences from which MediaPipe tells of a person. With its own 0.5 and 0.5 it misses every seventh rendered person;
-with less than this it sees people on walls, and says so with landmarks as sure as any."""
+with less than this it finds people on walls, with landmarks as sure as any."""
 WEAK = 0.1
 LONG_SIDE = 1024
 """Larger pictures are shrunk to it: each person comes with a mask of the picture's size."""
@@ -50,7 +50,7 @@ class MediaPipePeople(TaskBackend):
 
 
 class MediaPipeDetector(MediaPipePeople):
-    """Place ``detector``: the whole photo, and the tiles of a large one."""
+    """Slot ``detector``: the whole photo, and the tiles of a large one."""
 
     def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
         """See `phq.detect.backends.protocols.Detector`."""
@@ -63,7 +63,7 @@ class MediaPipeDetector(MediaPipePeople):
 
 
 class MediaPipeSkeleton(MediaPipePeople):
-    """Place ``skeleton``: the whole photo, and of a large one the tiles with boxes that this leaves unexplained."""
+    """Slot ``skeleton``: the whole photo, and of a large one the tiles with boxes that this leaves unexplained."""
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """See `phq.detect.backends.protocols.Skeleton`."""
