@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from phq.align.crop import crop_box
 from phq.camera.angles import wrap_deg
 from phq.evaluate.pose import person_errors, summary
 from phq.evaluate.renders import seen_people
 from phq.evaluate.truth import Truth
-from phq.people import Person, TorsoFit, box_of
+from phq.people import Person, TorsoFit, known
 from phq.pose.closed_form import fit_torso, split_neck_head
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import Observation, optimise
-from phq.stages.crop_headshot import crop_box
 from phq.stages.orient_people import belief_of_landmarks
 from phq.stages.place_camera import PlaceCamera
 
@@ -69,7 +69,7 @@ def joints_of(torso: np.ndarray, head: np.ndarray) -> dict[str, np.ndarray]:
 
 def closed_form(runs: tuple[int, ...]) -> Variant:
     """The closed form from some of the runs."""
-    return lambda person: fit_torso([person.runs[i] for i in runs], box_of(person))
+    return lambda person: fit_torso([person.runs[i] for i in runs], person.box.edges)
 
 
 def believed(person: Person) -> TorsoFit:
@@ -85,7 +85,6 @@ def fitted(change: Callable[[Person], None] | None = None, blind: Callable[[Obse
 
     def run(person: Person) -> TorsoFit:
         person = copy(person)
-        person.fields = dict(person.fields)
         if change:
             change(person)
         seen, view = observe(person)
@@ -99,7 +98,7 @@ def fitted(change: Callable[[Person], None] | None = None, blind: Callable[[Obse
 
 def without_movenet(person: Person) -> None:
     """As if MoveNet had seen nobody."""
-    person.fields["coco_keypoints"] = np.zeros(51)
+    person.box = replace(person.box, coco_keypoints=np.zeros((17, 3)))
 
 
 def without_face(person: Person) -> None:
@@ -156,13 +155,14 @@ def errors(pairs: list[Pair], variant: Variant) -> list[dict[str, Any]]:
     out = []
     for truth, person in pairs:
         placed = copy(person)
-        placed.fields, placed.fit = dict(person.fields), variant(person)
+        placed.fit = variant(person)
         photo = copy(person.photo)
         photo.people = [placed]
         camera.process([photo])
-        box = crop_box(placed.fit, placed.fields["cam2world"])
+        box = crop_box(placed.fit, known(placed.camera).cam2world)
         crop = {"crop_to_source": box.to_source(SIZE), "image_size": SIZE, "crop_side_px": box.side}
-        row = placed.fields | crop | {"decision": "kept", "p_flip": placed.fields["orientation_p_flip"]}
+        p_flip = known(placed.orientation).orientation_p_flip
+        row = placed.record() | crop | {"decision": "kept", "p_flip": p_flip}
         out.append(person_errors(truth, row))
     return out
 
@@ -189,7 +189,7 @@ def flip_lines(pairs: list[Pair], found: list[dict[str, Any]]) -> Iterator[str]:
     people = [person for _, person in pairs]
     runs = [[run.world for run in person.runs] for person in people]
     lines = {
-        "doubt of the fused orientation": [p.fields["orientation_p_flip"] for p in people],
+        "doubt of the fused orientation": [known(p.orientation).orientation_p_flip for p in people],
         "first run against second": [abs(wrap_deg(side(a) - side(b))) for a, b, _ in runs],
         "image against mirror image": [abs(wrap_deg(side(b) - side(c))) for _, b, c in runs],
         "face found or not, against head yaw": [face_against(p, e) for p, e in zip(people, found, strict=True)],

@@ -112,7 +112,7 @@ def pipeline_row(words: dict[str, str], truth: Path, renders: list[Path]) -> str
     yaws = (f"{everybody[f'{p}_median']:.1f} / {everybody[f'{p}_p90']:.0f} / {everybody[f'{p}_flips']:.1%}"
             for p in ("torso", "head"))  # fmt: skip
     name = ", ".join(f"{place} `{word}`" for place, word in words.items()) or "the default"
-    used = weights_used(load_config(sets=sets), places=words or None)
+    used = weights_used(load_config(sets=sets), slots=words or None)
     licence = ", ".join(sorted({weight.licence for weight in used})) or "–"
     annotated = f"{report['annotated']} of {len(renders)}"
     return row(name, licence, annotated, *yaws, f"{seconds / len(renders):.2f}")

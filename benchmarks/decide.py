@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from phq.dataset.tables import ROWS_PER_GROUP, arrow_schema
 from phq.decisions.decide import decide_dataset
-from phq.decisions.moves import moves_text
+from phq.decisions.moves import lines
 from phq.decisions.overlay import apply
 from phq.reasons import RULES
 from phq.schema import SCHEMA_VERSION, Row, column_kind
@@ -84,7 +84,7 @@ def main(samples: int) -> None:
         done = time.process_time()
         print(f"{samples} samples of {len(Row.model_fields)} columns, kept {decided.is_kept.sum()}")
         print(f"seconds of processor time: {said - start:.1f} deciding, {done - said:.1f} writing {spoken} rows")
-        print(moves_text(decided))
+        print(*lines(decided), sep="\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime as ort
 from PIL import Image as Pil
 
@@ -27,15 +26,15 @@ from phq.detect.nanodet import NanoDet
 from phq.detect.tiles import look_at_tiles
 from phq.people import Person, Photo, living
 from phq.photos.decode import PhotoRejectError, decode
-from phq.photos.exif import assumed_focal_px
+from phq.schema import plain
 from phq.stages.crop_headshot import crop_person
-from phq.stages.detect_people import fields_of
 from phq.stages.find_face import FindFace
 from phq.stages.find_landmarks import FindLandmarks
 from phq.stages.fit_body import FitBody, StartBody
 from phq.stages.mask_person import mask_person
 from phq.stages.orient_people import OrientPeople
 from phq.stages.place_camera import PlaceCamera
+from phq.stages.read_photos import source_of
 from phq.system.arrays import Image
 from phq.weights.embedded import checked_path
 
@@ -66,7 +65,7 @@ class Networks:
         height, width = photo.pixels.shape[:2]
         (boxes,) = self.nanodet.detect([photo.pixels], self.thresholds[0], tiles=True)
         found = fuse(boxes, self.skeletons(photo.pixels), self.thresholds, width, height)
-        photo.people = [Person(photo, i, fields_of(person)) for i, person in enumerate(found)]
+        photo.people = [Person(photo, i, person.part()) for i, person in enumerate(found)]
 
     def skeletons(self, pixels: Image) -> Candidates:
         """MoveNet on the photo and on every tile."""
@@ -90,10 +89,7 @@ def open_photo(path: Path) -> Photo | None:
         decoded = decode(path)
     except PhotoRejectError:
         return None
-    height, width = decoded.pixels.shape[:2]
-    facts = {"image_width": width, "image_height": height, "has_focal": decoded.focal_px is not None}
-    focal = decoded.focal_px or assumed_focal_px(width, height)
-    return Photo(path, path.name, decoded.pixels, {**facts, "focal_px": focal})
+    return Photo(path, path.name, decoded.pixels, source_of(decoded))
 
 
 def save(person: Person, stem: Path) -> None:
@@ -102,8 +98,7 @@ def save(person: Person, stem: Path) -> None:
     assert person.crop_mask is not None
     Pil.fromarray(person.crop).save(f"{stem}.jpg", quality=95, subsampling=0)
     Pil.fromarray(person.crop_mask).save(f"{stem}.mask.png")
-    labels = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in person.fields.items()}
-    Path(f"{stem}.json").write_text(json.dumps(labels))
+    Path(f"{stem}.json").write_text(json.dumps(plain(person.record())))
 
 
 def main(photos: Path, out: Path) -> None:

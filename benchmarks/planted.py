@@ -28,6 +28,7 @@ from phq.decisions.decide import Decided, decide_dataset
 from phq.photos.region import apply_affine
 from phq.quality.framing import head_disc
 from phq.reasons import RULE_BY_ADDRESS
+from phq.record import BodyLabel, CameraLabel
 
 KEEP_COPIES = ["duplicates.reject=false"]
 """A faulty copy of a good photo is to be caught for its fault."""
@@ -64,6 +65,11 @@ Planted = tuple[np.ndarray, np.ndarray]
 """The faulty photo, and where the middle of the head lies in it."""
 
 
+def head_of(row: dict[str, Any]) -> tuple[np.ndarray, float]:
+    """(2,) centre and radius of a record's head, fractions of the stored image's side."""
+    return head_disc(CameraLabel.of(row), BodyLabel.of(row).neck_head_pose)
+
+
 def blurred(person: Person, _: Person) -> Planted:
     """Out of focus: a Gaussian of 5 stored pixels."""
     return cv2.GaussianBlur(person.pixels, (0, 0), 5 * max(person.scale, 0.5)), person.centre
@@ -77,9 +83,9 @@ def cut(person: Person, _: Person) -> Planted:
 
 def occluded(person: Person, other: Person) -> Planted:
     """Another person, of the same size, stands in front, so that the heads overlap by 45 % of a disc."""
-    side = round(len(other.cutout) * person.radius / (head_disc(other.row)[1] * len(other.cutout)))
+    side = round(len(other.cutout) * person.radius / (head_of(other.row)[1] * len(other.cutout)))
     cutout = cv2.resize(other.cutout, (side, side), interpolation=cv2.INTER_AREA)
-    x, y = np.rint(person.centre + [OVER * person.radius, 0] - head_disc(other.row)[0] * side).astype(int)
+    x, y = np.rint(person.centre + [OVER * person.radius, 0] - head_of(other.row)[0] * side).astype(int)
     photo = person.pixels.copy()
     height, width = photo.shape[:2]
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
@@ -165,7 +171,7 @@ def good_people(decided: Decided, photos: Path) -> list[Person]:
     found = []
     for name, row in sorted(best.items()):
         item = decided.samples[decided.samples.index_of(row["key"])]
-        (x, y), radius = head_disc(row)
+        (x, y), radius = head_of(row)
         size, affine = row["image_size"], np.reshape(row["crop_to_source"], (2, 3))
         centre = apply_affine(affine, np.array([x, y]) * size)
         pixels = np.array(Image.open(photos / name).convert("RGB"))
@@ -202,7 +208,7 @@ def at_place(decided: Decided, places: dict[str, np.ndarray], others: dict[str, 
         row = decided.samples[number].row
         if row["source_path"] not in places:
             continue
-        (x, y), radius = head_disc(row)
+        (x, y), radius = head_of(row)
         affine = np.reshape(row["crop_to_source"], (2, 3))
         name, head = row["source_path"], apply_affine(affine, np.array([x, y]) * row["image_size"])
         off = np.linalg.norm(head - places[name]) / (radius * row["crop_side_px"])

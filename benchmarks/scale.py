@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from phq.config.build import load_config
 from phq.dataset.card import Card
 from phq.people import Person, Photo
 from phq.photos.discover import Found
+from phq.record import Source as PhotoSource
 from phq.schema import SCHEMA_VERSION, Sample, column_kind, plain
 from phq.stages.pipeline import Pipeline
 
@@ -59,19 +61,20 @@ class StandIn:
             time.sleep(self.seconds)
             digest = hashlib.sha256(photo.name.encode())
             rng = np.random.default_rng([*digest.digest()[:8]])
-            photo.fields["source_sha256"] = digest.hexdigest()
-            person, jpg = Person(photo, 0), rng.bytes(PICTURE)
-            person.fields = self._fields(photo, jpg, rng)
-            content = json.dumps(person.fields, sort_keys=True, separators=(",", ":")).encode()
+            photo.source, jpg = PhotoSource(digest.hexdigest(), 1, 1, False, 1.0), rng.bytes(PICTURE)
+            record = self._record(photo, jpg, rng)
+            person = Person.of(photo, record)
+            person.key = record["key"]
+            content = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
             person.members = {"jpg": jpg, "json": content, "mask.png": rng.bytes(200)}
             photo.people = [person]
 
-    def _fields(self, photo: Photo, jpg: bytes, rng: np.random.Generator) -> dict[str, object]:
+    def _record(self, photo: Photo, jpg: bytes, rng: np.random.Generator) -> dict[str, Any]:
         camera = orbit(float(rng.integers(-179, 180)), 4.0)
         yaw, pitch, roll = camera_angles(camera)
         return plain(self.record | {
             "key": hashlib.sha256(jpg).hexdigest()[:16], "source_path": photo.name,
-            "source_sha256": photo.fields["source_sha256"], "keypoints_3d": rng.random(99).tolist(),
+            "source_sha256": photo.source.source_sha256, "keypoints_3d": rng.random(99).tolist(),
             "smpl_pose": rng.random(72).tolist(), "cam2world": camera, "camera_yaw_deg": yaw,
             "camera_pitch_deg": pitch, "camera_roll_deg": roll, "phash": rng.bytes(8).hex(),
             "phash_mirror": rng.bytes(8).hex(), "blur": float(rng.random()), "appearance": rng.random(24).tolist(),

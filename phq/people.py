@@ -1,62 +1,158 @@
-"""What travels through the stages: a `Photo` with its people, and the contract every stage keeps.
+"""What travels through the stages: a `Photo` and its people.
 
-A stage never raises for one bad photo or person: it calls `reject` on it and goes on with the others. Rejected
-people and photos are skipped by later stages and keep every field computed so far.
+A stage never raises for one bad photo or person: it calls `reject` on it and goes on with the others. Later stages skip
+rejected people and photos, which keep every part of their record made so far.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phq.photos.region import Region, apply_affine
-from phq.system.arrays import Floats, Image
+from phq.record import (
+    Agreement,
+    BodyLabel,
+    CameraLabel,
+    CropFrame,
+    FaceIdentity,
+    FitScores,
+    HeadFace,
+    ImageScores,
+    Keypoints,
+    MaskScores,
+    NearestThreshold,
+    Obstruction,
+    Orientation,
+    Part,
+    PersonBox,
+    Provenance,
+    Source,
+    Uncertainty,
+)
+from phq.schema import SCHEMA_VERSION
+from phq.system.arrays import Bools, Floats, Image
+
+if TYPE_CHECKING:
+    from typing import Self
 
 AUX_SCALE = 2.5
-SEEN = 0.5
-"""Visibility from which a landmark inside the photo counts as seen."""
+"""Side of the second region over the distance between the two auxiliary landmarks."""
+T = TypeVar("T")
+
+
+def known(part: T | None) -> T:
+    """A part that an earlier stage has made."""
+    assert part is not None, "an earlier stage did not run"
+    return part
 
 
 @dataclass
 class Reject:
-    """Why something was thrown out; `reason` is a name of `phq.reasons`."""
+    """Why something was rejected; `reason` is a name of `phq.reasons`."""
 
     reason: str
     detail: str = ""
 
 
+PARTS: dict[str, type[Part]] = {
+    "box": PersonBox,
+    "keypoints": Keypoints,
+    "agreement": Agreement,
+    "orientation": Orientation,
+    "fit_scores": FitScores,
+    "camera": CameraLabel,
+    "body": BodyLabel,
+    "frame": CropFrame,
+    "mask_scores": MaskScores,
+    "head_face": HeadFace,
+    "identity": FaceIdentity,
+    "image_scores": ImageScores,
+    "obstruction": Obstruction,
+    "uncertainty": Uncertainty,
+}
+"""Parts of the record by the attribute of `Person` that holds them."""
+
+
 @dataclass
 class Person:
-    """One person of a photo: the growing record, and the pixels that belong to it."""
+    """One person of a photo: the parts of the record made so far, and what stages hand on beside them."""
 
     photo: Photo
     index: int
-    fields: dict[str, Any] = field(default_factory=dict)
-    """Fields of `phq.schema.Sample` computed so far."""
+    """Number of the person in the photo, from 0, left to right."""
+    box: PersonBox
     runs: list[Landmarks] = field(default_factory=list)
     """Every run of the landmark network on this person."""
+    keypoints: Keypoints | None = None
     start: TorsoFit | None = None
-    """How torso and head are turned and where they are in the photo, in closed form from the landmarks."""
-    fit: TorsoFit | None = None
-    """The same, fitted to all evidence."""
+    """Torso and head in closed form from the landmarks."""
+    agreement: Agreement | None = None
     face: Face | None = None
     """The most face-like place where the head should be, photo pixels; its score may be low."""
     belief: Belief | None = None
-    """How torso and head are believed to be turned before the fit, and how surely."""
+    """Torso and head before the fit, with standard deviations."""
+    orientation: Orientation | None = None
+    fit: TorsoFit | None = None
+    """Torso and head fitted to all evidence."""
+    fit_scores: FitScores | None = None
+    camera: CameraLabel | None = None
+    body: BodyLabel | None = None
+    frame: CropFrame | None = None
     crop: Image | None = None
     """Stored image, size × size × 3 RGB."""
     crop_mask: Image | None = None
     """Mask of the stored image, size × size, 0 or 255."""
+    mask_scores: MaskScores | None = None
+    head_face: HeadFace | None = None
+    identity: FaceIdentity | None = None
+    image_scores: ImageScores | None = None
+    obstruction: Obstruction | None = None
+    uncertainty: Uncertainty | None = None
+    nearest: NearestThreshold | None = None
+    """The threshold that a rejected person broke, if the gate rejected it."""
+    key: str = ""
+    """Key of the encoded sample; '' before."""
     members: dict[str, bytes] = field(default_factory=dict)
     """Encoded members of the sample: jpg, json, mask.png."""
     rejected: Reject | None = None
 
+    @classmethod
+    def of(cls, photo: Photo, row: Mapping[str, Any]) -> Self:
+        """A person with every part that a stored row has."""
+        parts: dict[str, Any] = {name: part.of(row) for name, part in PARTS.items()}
+        return cls(photo, row["person_index"], **parts)
+
+    @classmethod
+    def unmeasured(cls, photo: Photo, index: int = 0) -> Self:
+        """A person of whom nothing was measured, see `phq.record.Part.unmeasured`."""
+        parts: dict[str, Any] = {name: part.unmeasured() for name, part in PARTS.items()}
+        return cls(photo, index, **parts)
+
+    def record(self) -> dict[str, Any]:
+        """Columns of `phq.schema.Row` that belong to the person, as far as they are made.
+
+        This is the one place where the parts become a record; with `Photo.record` it is a sample's.
+        """
+        record: dict[str, Any] = {"person_index": self.index}
+        if self.key:
+            record |= {"schema_version": SCHEMA_VERSION, "key": self.key}
+        for part in vars(self).values():
+            if isinstance(part, Part):
+                record |= part.columns()
+        return record
+
+    def visible_landmarks(self) -> Bools:
+        """(33,) whether a landmark lies inside the photo and is visible."""
+        return known(self.keypoints).visible(self.photo.source.size)
+
     def reject(self, reason: str, detail: str = "") -> None:
-        """Throw this person out; the first reason stands."""
+        """Reject this person; the first reason counts."""
         self.rejected = self.rejected or Reject(reason, detail)
 
 
@@ -69,18 +165,25 @@ class Photo:
     """Path as it is recorded: relative to the input folder, with forward slashes."""
     pixels: Image | None = None
     """H × W × 3 RGB, sRGB, upright."""
-    fields: dict[str, Any] = field(default_factory=dict)
-    """source_path, source_sha256, image_width, image_height, has_focal, focal_px."""
+    source: Source = field(default_factory=Source)
+    provenance: Provenance = field(default_factory=Provenance)
     people: list[Person] = field(default_factory=list)
     rejected: Reject | None = None
 
+    def record(self) -> dict[str, Any]:
+        """Columns of `phq.schema.Sample` that belong to the photo, as far as they are known."""
+        return {"source_path": self.name, **self.provenance.columns(), **self.source.columns()}
+
     def reject(self, reason: str, detail: str = "") -> None:
-        """Throw the photo out; the first reason stands."""
+        """Reject the photo; the first reason counts."""
         self.rejected = self.rejected or Reject(reason, detail)
 
-    def let_go(self) -> None:
-        """Forget pixels and people. They refer to the photo and it to them: left so, tens of megabytes would wait until
-        Python looks for cycles, which it does by the number of objects and not by their size."""
+    def release(self) -> None:
+        """Drop pixels and people.
+
+        They refer to the photo and it to them; left so, tens of megabytes would wait until Python looks for cycles,
+        which it does by the number of objects and not by their size.
+        """
         self.pixels, self.people = None, []
 
 
@@ -91,7 +194,7 @@ def living(photos: list[Photo]) -> list[Person]:
 
 @dataclass
 class Landmarks:
-    """One run of the network on one region."""
+    """One run of the landmark network on one region."""
 
     region: Region
     points: Floats
@@ -103,7 +206,7 @@ class Landmarks:
     presence: float
     """Pose flag, 0..1; also about 1 on a crop of legs: not a proof either."""
     centre: Floats
-    """(2, 2) auxiliary landmarks 33 and 34, photo pixels: where the next region goes."""
+    """(2, 2) auxiliary landmarks 33 and 34, photo pixels: they define the next region."""
     mask: NDArray[np.float32]
     """256 × 256 soft mask of this person in region pixels, 0..1."""
 
@@ -125,7 +228,7 @@ class Face:
     """(5, 2) subject's right eye, left eye, nose, right and left mouth corner, as the network orders them."""
 
     def moved(self, affine: Floats) -> Face:
-        """The same face through a 2×3 affine that does not turn."""
+        """The same face through a 2×3 affine without rotation."""
         return Face(self.score, apply_affine(affine, self.box.reshape(2, 2)).ravel(), apply_affine(affine, self.points))
 
 
@@ -143,7 +246,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class TorsoFit:
-    """Torso and head of one person, and where they are in the photo (weak perspective along the line of sight)."""
+    """Torso and head of one person, and their place in the photo (weak perspective along the line of sight)."""
 
     torso_to_cam: Floats
     """3×3, body axes to OpenCV camera axes."""
@@ -159,22 +262,3 @@ class TorsoFit:
     """Axis-angle (3,) of the SMPL joints that the fit turns, by name: at least neck and head."""
     betas: Floats = field(default_factory=lambda: np.zeros(10))
     """(10,) shape numbers."""
-
-
-def box_of(person: Person) -> Floats:
-    """(4,) x0, y0, x1, y1 of the person's box, photo pixels."""
-    return np.array([person.fields[f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")])
-
-
-def visible_landmarks(person: Person) -> np.ndarray:
-    """(33,) bool: the landmark lies inside the photo and the network calls it visible."""
-    points = person.fields["keypoints_2d"].reshape(33, 2)
-    limit = [person.photo.fields["image_width"], person.photo.fields["image_height"]]
-    inside = ((points >= 0) & (points <= limit)).all(1)
-    return np.asarray(inside & (person.fields["keypoints_visibility"] > SEEN))
-
-
-def pixels_of(person: Person) -> np.ndarray:
-    """H × W × 3 of the person's photo, which must be decoded."""
-    assert person.photo.pixels is not None
-    return person.photo.pixels

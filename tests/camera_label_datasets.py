@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.dataset.card import Card
 from phq.dataset.write import write_dataset
 from phq.exchange.formats import View
-from phq.exchange.reading import unknown_fields, view_fields
+from phq.exchange.reading import label_person
+from phq.people import Person, Photo
 from phq.pose import template
-from phq.schema import make_sample, sample_to_json
+from phq.record import unmeasured
+from phq.schema import Sample, make_sample, sample_to_json
 
 SIDE = 128
 MARKS = ("nose", "left_ear", "right_ear", "head_top", "head")
@@ -90,11 +93,19 @@ PLACE = np.array([[0.5, 0.0, 20.0], [0.0, 0.5, 10.0]])
 """crop_to_source of every sample of `write_cameras`."""
 
 
+def labelled(view: View) -> dict[str, Any]:
+    """The record of a picture of which nothing but its label is known."""
+    person = Person.unmeasured(Photo(Path(), ""))
+    person.frame = replace(person.frame, image_size=SIDE)
+    label_person(person, view)
+    return {name: unmeasured(name) for name in Sample.model_fields} | person.record()
+
+
 def _sample(number: int, camera: np.ndarray, pose: np.ndarray) -> tuple[dict[str, Any], dict[str, bytes]]:
     crop, mask = dotted(project(head_points(("nose",), pose), camera, SIDE)[0])
     crop[:4, :4] = number  # no two alike
     jpg = encoded(crop, "JPEG", quality=95)
-    fields = unknown_fields() | view_fields(View(camera, intrinsics(), pose), SIDE) | {
+    fields = labelled(View(camera, intrinsics(), pose)) | {
         "schema_version": "phq/1",
         "key": hashlib.sha256(jpg).hexdigest()[:16],
         "source_path": f"{number:03d}.png",

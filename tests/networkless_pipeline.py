@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.config.build import Config
 from phq.people import Person, Photo
+from phq.record import Source
 from phq.schema import Sample, column_kind
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
@@ -42,7 +44,7 @@ class Invent:
     def _one(self, photo: Photo) -> None:
         data = photo.path.read_bytes()
         digest = hashlib.sha256(data)
-        photo.fields |= {"source_path": photo.name, "source_sha256": digest.hexdigest()}
+        photo.source = Source(digest.hexdigest())
         if not data.startswith(b"people "):
             photo.reject("not_an_image", "no people in it")
             return
@@ -51,19 +53,22 @@ class Invent:
 
     def _person(self, photo: Photo, index: int, seed: bytes) -> Person:
         rng = np.random.default_rng([index, *seed])
-        person = Person(photo, index)
-        person.crop = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-        person.crop_mask = np.where(rng.random((SIDE, SIDE)) < 0.5, 0, 255).astype(np.uint8)
-        person.fields |= {name: value(name, rng) for name in Sample.model_fields if name not in photo.fields}
+        crop = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+        mask = np.where(rng.random((SIDE, SIDE)) < 0.5, 0, 255).astype(np.uint8)
+        row = {name: value(name, rng) for name in Sample.model_fields}
+        # what a decoded file would have said
+        photo.source = replace(photo.source, image_width=120, image_height=240, focal_px=300.0)
         camera = orbit(float(rng.integers(-179, 180)), 4.0)
         angles = zip(("camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg"), camera_angles(camera), strict=True)
-        person.fields |= {
-            "box_x0": 0.0, "box_y0": 0.0, "box_x1": 100.0, "box_y1": 200.0, "image_size": SIDE,
+        row |= {
+            "person_index": index, "box_x0": 0.0, "box_y0": 0.0, "box_x1": 100.0, "box_y1": 200.0, "image_size": SIDE,
             "camera_convention": CONVENTION, "cam2world": camera, "intrinsics": intrinsics(), **dict(angles),
             "crop_to_source": [4.0, 0.5, 10.0, -0.5, 4.0, 20.0],
-            "mask_fraction": float((person.crop_mask > 0).mean()),
+            "mask_fraction": float((mask > 0).mean()),
             "phash": f"{rng.integers(0, 2**63):016x}", "phash_mirror": f"{rng.integers(0, 2**63):016x}",
         }  # fmt: skip
+        person = Person.of(photo, row)
+        person.crop, person.crop_mask = crop, mask
         return person
 
 

@@ -19,7 +19,7 @@ from calibrate_landmarks import Person as TruePerson
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.centerface import FACE_FOUND
 from phq.evaluate.renders import seen_people
-from phq.people import Person
+from phq.people import Person, known
 from phq.pose.evidence import COCO, FACE_POINTS, SURE_KEYPOINT
 from phq.pose.marks import HEAD_MARKS, view_terms
 
@@ -36,12 +36,12 @@ def gather(folder: Path, every: int) -> list[tuple[TruePerson, Person]]:
 
 def blazepose(person: Person, landmark: int) -> np.ndarray | None:
     """(2,) photo pixels."""
-    return np.asarray(person.fields["keypoints_2d"].reshape(33, 2)[landmark])
+    return known(person.keypoints).keypoints_2d[landmark]
 
 
 def movenet(person: Person, landmark: int) -> np.ndarray | None:
     """(2,) photo pixels; None if it is not sure."""
-    *place, score = np.asarray(person.fields["coco_keypoints"]).reshape(17, 3)[COCO[landmark]]
+    *place, score = person.box.coco_keypoints[COCO[landmark]]
     return np.array(place) if score > SURE_KEYPOINT else None
 
 

@@ -1,4 +1,4 @@
-"""Cutting the headshot out of the photo: one resampling, from the original pixels."""
+"""The headshot: which square of the photo it is, and one resampling of it from the original pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import cv2
 import numpy as np
 from PIL import Image as Pil
 
-from phq.align.padding import soften_padding
+from phq.align.padding import padding_fraction, soften_padding
+from phq.camera.convention import VISIBLE_HEIGHT, camera_from_torso, project
+from phq.people import TorsoFit
+from phq.photos.region import Region
+from phq.pose import template
+from phq.record import CropFrame
 from phq.system.arrays import Floats, Image
 
 
@@ -29,6 +34,37 @@ class CropBox:
         """x0, y0, x1, y1 in crop pixels of what lies inside a width × height photo."""
         corners = (np.array([0, 0, width, height]) - [self.x0, self.y0] * 2) * (size / self.side)
         return np.asarray(np.clip(corners, 0, size))
+
+
+def crop_box(fit: TorsoFit, cam2world: Floats) -> CropBox:
+    """Square of the photo that the normalised camera (4×4) sees.
+
+    Its side spans `VISIBLE_HEIGHT` template metres, so the fitted head has the template's size; the neck lands where
+    the world origin projects. The head's size replaces 360°PHQ's DensePose measurement in this.
+    """
+    side = fit.px_per_metre * VISIBLE_HEIGHT
+    x0, y0 = fit.neck_px - side * project(template.points(("neck",))[0], cam2world)
+    return CropBox(float(x0), float(y0), float(side))
+
+
+def start_region(start: TorsoFit) -> Region:
+    """The square that the closed-form fit alone would cut."""
+    box = crop_box(start, camera_from_torso(start.torso_to_cam))
+    return Region(box.x0 + box.side / 2, box.y0 + box.side / 2, box.side)
+
+
+def crop_frame(box: CropBox, fit: TorsoFit, photo_size: tuple[int, int], size: int) -> CropFrame:
+    """Where the size × size crop lies in a photo of `photo_size` (width, height)."""
+    part = box.photo_part(*photo_size, size)
+    return CropFrame(
+        image_size=size,
+        crop_to_source=box.to_source(size),
+        crop_side_px=box.side,
+        photo_in_crop=part,
+        source_px_per_px=box.side / size,
+        head_px=template.head_height(fit.px_per_metre),
+        padding_fraction=padding_fraction(part, size),
+    )
 
 
 def cut(pixels: Image, box: CropBox, size: int) -> Image:

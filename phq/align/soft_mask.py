@@ -9,6 +9,7 @@ from phq.align.guided import guided_filter
 from phq.detect.blazepose import SIDE
 from phq.people import Landmarks
 from phq.photos.region import invert_affine, warp_soft
+from phq.record import MaskScores
 from phq.system.arrays import Floats, Image
 
 RADIUS = 1 / 64
@@ -16,6 +17,8 @@ RADIUS = 1 / 64
 EPSILON = 1e-4
 FIT_SIDE = 128
 """Side of the grid on which the refinement is fitted; it is applied at the crop's own resolution."""
+SUPPORT = 0.05
+"""Soft values above this count in the mask's confidence."""
 
 
 def run_to_crop(run: Landmarks, crop_to_source: Floats, size: int) -> NDArray[np.float32]:
@@ -35,3 +38,15 @@ def refine(soft: NDArray[np.float32], crop: Image) -> NDArray[np.float32]:
     step = max(1, crop.shape[0] // FIT_SIDE)
     guide = np.asarray(crop, np.float32) / np.float32(255)
     return np.clip(guided_filter(guide, soft, radius, EPSILON, step), 0, 1)
+
+
+def mask_scores(soft: Floats) -> MaskScores:
+    """Fraction of the image inside the mask (above ½), and mean certainty |2s − 1| of its soft values."""
+    support = soft[soft > SUPPORT]
+    certainty = float(np.abs(2 * support - 1).mean()) if support.size else 0.0
+    return MaskScores(float((soft > 0.5).mean()), certainty)
+
+
+def binary(soft: Floats) -> Image:
+    """Mask of 0 and 255."""
+    return np.where(soft > 0.5, 255, 0).astype(np.uint8)

@@ -23,11 +23,11 @@ from phq.building.finalise.extension import (
     since,
 )
 from phq.building.finalise.result import Written
-from phq.building.frozen import Difference
+from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, load_config
-from phq.dataset.card import Card, stored_card, yaw_histogram
+from phq.dataset.card import TITLE, Card, stored_card, yaw_histogram
 from phq.dataset.folder import INPUTS, MANIFEST
 from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
@@ -252,7 +252,7 @@ def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[F
         raise InputError(f"there is nothing but the sidecar in {photos}")
     inputs = [found for found in found if inside not in _place(found.path).parents]
     if not inputs:
-        raise InputError(f"every photo lies in the output folder {out}; choose another folder for the dataset")
+        raise InputError(f"every photo is in the output folder {out}; choose another folder for the dataset")
     return inputs
 
 
@@ -290,7 +290,7 @@ def _extension_record(job: Build, result: BuildResult, plan: Plan) -> dict[str, 
 
 
 def _card(result: BuildResult) -> Card:
-    return Card("One-quarter headshots over 360°", __version__, result.models)
+    return Card(TITLE, __version__, result.models)
 
 
 def models_of(weights: Iterable[Weight], body: bool = True) -> tuple[Model, ...]:

@@ -6,27 +6,25 @@ import io
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image as Pil
-from PIL.PngImagePlugin import PngInfo
 
 from phq.camera.convention import intrinsics
+from phq.dataset.derived import signed_png
 from phq.pose.drawn import BODIES, Bodies
 from phq.pose.render import draw_body
-from phq.schema import SCHEMA_VERSION
+from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 from phq.system.atomic import write_bytes
 
-Fields = dict[str, Any]
 TILE = 256
 COLUMNS = 4
 MOST = 24
 BODY_COLOUR = (90, 170, 255)
 OUTSIDE = 0.45
-"""Brightness that is left of what lies outside the mask."""
+"""Factor of the brightness outside the mask."""
 
 
 def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
@@ -35,7 +33,13 @@ def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
 
 
 def chosen(yaws: Sequence[float], keys: Sequence[str], most: int = MOST) -> list[int]:
-    """Numbers of the rows that `choose` takes, by yaw (degrees) and key of each."""
+    """Numbers of the rows that `choose` takes.
+
+    Args:
+        yaws: of each row, degrees.
+        keys: of each row.
+        most: rows at most.
+    """
     ordered: list[int] = np.lexsort((np.array(keys, "S16"), np.array(yaws, float))).tolist()
     if len(ordered) <= most:
         return ordered
@@ -50,18 +54,14 @@ def write_contact_sheet(
     while len(tiles) % COLUMNS and len(tiles) > COLUMNS:
         tiles.append(np.zeros_like(tiles[0]))
     rows_of_tiles = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
-    png = io.BytesIO()
-    signature = PngInfo()
-    signature.add_text("Software", SCHEMA_VERSION)  # tells it from a picture of the user's, see phq.dataset.owner
-    picture = Pil.fromarray(np.vstack(rows_of_tiles))
-    picture.save(png, "PNG", pnginfo=signature, compress_level=1, compress_type=zlib.Z_RLE)  # a quarter of the time
-    write_bytes(path, png.getvalue())
+    fast = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a quarter of the time
+    write_bytes(path, signed_png(np.vstack(rows_of_tiles), **fast))
 
 
 def pair(row: Fields, members: dict[str, bytes], bodies: Bodies = BODIES) -> Image:
     """TILE × 2·TILE × 3: the crop, and the crop with mask and body, with its yaw written on it.
 
-    A body that is not the one that the record names, or none, is said on it too.
+    A note is added where the body is not the one that the record names, or is missing.
     """
     jpg = Pil.open(io.BytesIO(members["jpg"]))
     jpg.draft("RGB", (TILE, TILE))  # decodes a large crop at half its size or less
@@ -69,12 +69,12 @@ def pair(row: Fields, members: dict[str, bytes], bodies: Bodies = BODIES) -> Ima
     mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
     masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
     drawn = laid_over(masked, row, bodies, opacity=0.55)
-    said = [f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}", bodies.note(row)]
-    return _caption(np.hstack([crop, drawn]), [line for line in said if line])
+    notes = [f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}", bodies.note(row)]
+    return _caption(np.hstack([crop, drawn]), [line for line in notes if line])
 
 
 def laid_over(picture: Image, row: Fields, bodies: Bodies, opacity: float) -> Image:
-    """The square picture with the body of its record over it, or the picture if there is none to draw."""
+    """The square picture with the body of its record over it, or the picture where no body can be drawn."""
     found = bodies.drawn(row)
     if found is None:
         return picture

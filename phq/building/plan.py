@@ -1,4 +1,4 @@
-"""What a build has to do: the frozen list of inputs, cut into work units by content, not by the number of workers."""
+"""The plan of a build: its frozen list of inputs, cut into work units by content, not by the number of workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from phq.building.frozen import SAME, Difference, Frozen, compare, freeze, thaw
+from phq.building.inputs import SAME, Difference, FrozenInputs, compare, freeze, thaw
 from phq.config.build import Config
 from phq.dataset.folder import WORK
 from phq.errors import OutputError
@@ -71,7 +71,7 @@ def _cuts(parts: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A plan beside what an interrupted build has left."""
+    """A plan compared with the work of an interrupted build."""
 
     plan: Plan
     """As it was frozen, and perhaps extended; the plan as it was given, if they have nothing in common."""
@@ -85,6 +85,7 @@ def resumed(out: Path, plan: Plan, extend: bool, name: str = WORK) -> Resumed:
     """The plan as an interrupted build has frozen it, if these inputs are the same.
 
     Args:
+        out: folder or URL of the dataset.
         plan: of the inputs as they are now.
         extend: add inputs that are new as another part, and go on where others have changed or are gone.
         name: of the work folder.
@@ -117,7 +118,7 @@ def _check_root(out: Path, name: str, root: Path) -> None:
     if before not in (None, _absolute(root)):
         raise OutputError(
             f"{out} holds an unfinished build of the photos in {before}, and not all of them are in {root}: finish it "
-            f"by the command that began it, then add the others with --extend; or remove {out / name} to start anew"
+            f"by the command that began it, then add the others with --extend; or remove {out / name} to start again"
         )
 
 
@@ -126,7 +127,7 @@ def _absolute(root: Path) -> str:
 
 
 def _root(inputs: Sequence[Found]) -> Path:
-    """Folder that the names are relative to: whatever has gone would lie there, and is not mistaken for another."""
+    """Folder that the names are relative to: a missing file is looked for there and nowhere else."""
     for found in inputs:
         parts = PurePosixPath(found.name).parts
         if found.path.parts[-len(parts) :] == parts:
@@ -134,8 +135,8 @@ def _root(inputs: Sequence[Found]) -> Path:
     return inputs[0].path.parent
 
 
-def frozen_inputs(work: Path) -> Frozen | None:
-    """The list of the plan whose work lies there; None if there is none.
+def frozen_inputs(work: Path) -> FrozenInputs | None:
+    """The list of the plan of a work folder; None if it has no plan.
 
     Raises:
         OutputError: the plan's note or the list is damaged.
@@ -146,7 +147,7 @@ def frozen_inputs(work: Path) -> Frozen | None:
 
 
 def noted_id(work: Path) -> str | None:
-    """Fingerprint of the plan whose work lies there; None if there is none.
+    """Fingerprint of the plan of a work folder; None if it has no plan.
 
     Raises:
         OutputError: its note is damaged.
@@ -162,7 +163,7 @@ def _noted(work: Path, what: str) -> str | None:
         return str(json.loads(note.read_bytes())[what])
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
-            f"{note} is damaged ({error}), so nobody can tell which build has left it; remove {work} to start anew"
+            f"{note} is damaged ({error}), so it is not known which build it belongs to; remove {work} to start again"
         ) from error
 
 
@@ -172,7 +173,11 @@ def open_work_folder(
     """The work folder of this plan, new or with what an interrupted build had finished.
 
     Args:
-        differs, extends: see `Resumed`. name: of the folder.
+        out: folder or URL of the dataset.
+        plan: of the build.
+        differs: see `Resumed`.
+        extends: see `Resumed`.
+        name: of the folder.
 
     Raises:
         OutputError: the folder holds the unfinished work of another plan, or cannot be written.
@@ -200,8 +205,8 @@ def open_work_folder(
 
 
 def _empty(work: Path) -> None:
-    """Remove all but the lock: units without a note belong to a plan that was done, and whose folder somebody was
-    removing when he was killed."""
+    """Remove all but the lock: units without a note are left from a finished plan whose folder was being removed when
+    the process was killed."""
     for path in sorted(work.glob("*")):
         if path.is_dir():
             shutil.rmtree(path)
@@ -210,7 +215,7 @@ def _empty(work: Path) -> None:
 
 
 def forget_plan(work: Path) -> None:
-    """What lies there is of no use any more: the next `open_work_folder` removes it.
+    """Drop the plan of a work folder, so that the next `open_work_folder` removes its units.
 
     Raises:
         OutputError: the note cannot be removed.
@@ -225,16 +230,16 @@ def inputs_path(work: Path) -> Path:
 
 
 def _of_another(out: Path, work: Path, differs: Difference) -> str:
-    told = "; ".join(differs.sentences())
+    changes = "; ".join(differs.sentences())
     hint = ", or add what is new with --extend" if differs.new else ""
     return (
         f"{out} holds an unfinished build of other photos or another configuration or sidecar"
-        f"{f' ({told})' if told else ''}; finish it, choose another folder, or remove {work}{hint}"
+        f"{f' ({changes})' if changes else ''}; finish it, choose another folder, or remove {work}{hint}"
     )
 
 
 def close_work_folder(work: Path) -> None:
-    """Remove the work folder once the dataset stands."""
+    """Remove the work folder of a finished dataset."""
     if is_remote(work):
         fs, name = file_system(work)
         if fs.exists(name):

@@ -1,4 +1,4 @@
-"""The progress of a plan: on a terminal a bar and a line for each reason, elsewhere a plain line now and then."""
+"""The progress of a plan: on a terminal a bar and a line for each reason, elsewhere a plain line every ten seconds."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PLAIN_EVERY_S = 10.0
 class Progress:
     """Counts units as they finish.
 
-    Thresholds decide at the end of a build: people are counted as annotated here who are rejected then.
+    Thresholds are applied at the end of a build: some people counted as annotated here are rejected then.
     """
 
     def __init__(self, photos: int, done: int, quiet: bool) -> None:
         self.photos, self.done = photos, done
         self.people, self.kept, self.reasons = 0, 0, Counter[str]()
-        self._start = self._said = time.monotonic()
+        self._start = self._printed = time.monotonic()
         self._before = done
         self._plain = not quiet and not sys.stderr.isatty()
         # mininterval 0: a unit takes seconds, and the last one must show
@@ -39,8 +39,8 @@ class Progress:
         for line in reversed(self._lines.values()):
             line.close()
         self._bar.close()
-        if self._plain and self._said > self._start:
-            self._say()
+        if self._plain and self._printed > self._start:
+            self._print()
 
     def add(self, result: UnitResult) -> None:
         """One unit more."""
@@ -52,8 +52,8 @@ class Progress:
         self._bar.update(result.photos)
         if not self._bar.disable:
             self._show_reasons()
-        if self._plain and (time.monotonic() - self._said > PLAIN_EVERY_S or self.done == self.photos):
-            self._say()
+        if self._plain and (time.monotonic() - self._printed > PLAIN_EVERY_S or self.done == self.photos):
+            self._print()
 
     def remark(self, text: str) -> None:
         """A sentence about something unexpected, above the bar."""
@@ -76,8 +76,8 @@ class Progress:
                 self._lines[reason] = tqdm(bar_format="{desc}", position=len(self._lines) + 1, leave=True)
             self._lines[reason].set_description_str(f"  {count:6d}  {reason}")
 
-    def _say(self) -> None:
-        self._said = time.monotonic()
+    def _print(self) -> None:
+        self._printed = time.monotonic()
         rate = (self.done - self._before) / self._elapsed
         left = tqdm.format_interval((self.photos - self.done) / rate) if rate else "?"
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())

@@ -22,18 +22,18 @@ from phq.system.place import is_remote
 from phq.system.resources import Resources, together
 
 EXTENDING = f"{WORK}-extend"
-"""Work folder of an extension: a finished dataset stands beside it."""
+"""Work folder of an extension, in the folder of a finished dataset."""
 
 
 def check_free(folder: Path) -> None:
-    """Refuse an output folder that somebody else's files or a finished dataset lie in.
+    """Refuse an output folder with a finished dataset or files that phq did not write.
 
     Raises:
-        OutputError: with what is in the way.
+        OutputError: names the file that is in the way.
     """
     check_folder(folder)
     if (folder / MANIFEST).exists():
-        close_work_folder(folder / WORK)  # what a kill after the last write may have left
+        close_work_folder(folder / WORK)  # a kill after the last write may have left it
         raise OutputError(
             f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten), or add photos to "
             "one that phq build has made with --extend"
@@ -80,11 +80,14 @@ def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, w
     """Run what is missing of a plan.
 
     Args:
-        carry: what is done with each unit, and the plan's open work folder. wants: of a worker; by default
-            a core and the memory of a small process.
+        carry: the work on a unit, with the plan's open work folder.
+        plan: of the build.
+        execution: where the work is done.
+        quiet: no progress bar.
+        wants: resources of a worker; by default a core and the memory of a small process.
 
     Raises:
-        PhqError: worker processes die; or whatever a unit raised. Finished units stay.
+        PhqError: worker processes die, or the error of a unit. Finished units stay.
     """
     finished, units = finished_units(carry.work), plan.units
     missing = [number for number in range(len(units)) if number not in finished]
@@ -102,7 +105,7 @@ def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, w
 
 
 def _report(units: Sequence[Sequence[Found]], log: RunLog, progress: Progress, event: Event) -> None:
-    """Tell people and the log what happened to a worker."""
+    """Report an event of a worker on the terminal and in the log."""
     photo = "" if event.item is None else units[event.task][event.item].name
     log.write(event.kind, unit=event.task, photo=photo, detail=event.detail)
     if event.kind == "refused":

@@ -1,4 +1,4 @@
-"""What a build says at the end: counts, reasons, yaw histogram, licences, and where to look."""
+"""The report at the end of a build: counts, reasons, yaw histogram, licences, and where to look."""
 
 from __future__ import annotations
 

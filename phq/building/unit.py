@@ -18,7 +18,6 @@ from phq.dataset.tar import MEMBERS
 from phq.people import Photo, Reject
 from phq.photos.discover import Found
 from phq.schema import plain
-from phq.stages.encode_sample import photo_fields
 from phq.stages.pipeline import Pipeline, StageCount
 from phq.system.atomic import atomic_write
 
@@ -105,12 +104,12 @@ def opened(found: Found, refusal: Refusal | None) -> Photo:
 
 def photo_rows(photo: Photo) -> Iterator[tuple[dict[str, Any], dict[str, bytes]]]:
     """Rows of a photo's people with their members; one row without a person for a photo rejected as a whole."""
-    facts = plain(photo_fields(photo))
+    facts = plain(photo.record())
     if photo.rejected is not None and not photo.people:
         yield facts | _outcome(photo.rejected), {}
     for person in photo.people:
         outcome = _outcome(person.rejected or photo.rejected)
-        yield facts | plain(person.fields) | {"person_index": person.index} | outcome, person.members
+        yield facts | plain(person.record()) | outcome, person.members
 
 
 def _outcome(reject: Reject | None) -> dict[str, str]:

@@ -1,121 +1,153 @@
-"""The commands ``phq redact``, ``merge``, ``split``, ``stats``, ``show`` and ``export fiftyone``."""
+"""The commands that check and change a finished dataset: ``verify``, ``redact``, ``merge``, ``split``, ``balance``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from phq.commands.ending import ExitCode
+from phq.commands.options import LocalDataset, OverlayName, Revision, Seed, ValFraction, Workers
+from phq.commands.output import Json, report
 from phq.errors import ConfigError
 
-Dataset = Annotated[Path, typer.Argument(help="Folder of a phq dataset.")]
-Readable = Annotated[str, typer.Argument(help="Folder or URL of a phq dataset.")]
-State = Annotated[str, typer.Option("--overlay", help="State: none, an overlay's name, or latest.")]
+if TYPE_CHECKING:
+    from phq.curate.merge import Merged
+    from phq.curate.split import Division
 
 
 class By(str, Enum):
-    """What keeps samples together, known without loading numpy."""
+    """`phq.curate.split.BY`, known without loading numpy."""
 
     IDENTITY = "identity"
     SOURCE = "source"
 
 
-def redact_command(
-    dataset: Dataset,
-    keys: Annotated[list[str] | None, typer.Argument(help="Whole keys of samples.", metavar="KEY…")] = None,
-    source: Annotated[str | None, typer.Option(help="A photo: its source_path, or a file with its bytes.")] = None,
-    reason: Annotated[str, typer.Option(help="Kept in the tombstone.")] = "",
+def verify_command(
+    dataset: LocalDataset,
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired without loss.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not read the contents of images and masks.")] = False,
+    workers: Workers = None,
+    json: Json = None,
 ) -> None:
-    """Take samples out of a dataset so that nothing of them is left; a tombstone keeps them out."""
-    from phq.curate.redact import lines, redact  # numpy and Arrow: not for --help
+    """Check every byte of a dataset and every rule of its format; exit code 1 if one is broken."""
+    from phq.curate.verify.verify import verify  # numpy and Arrow: not for --help
 
-    for line in lines(redact(dataset, keys or (), source=source, reason=reason)):
-        typer.echo(line)
+    found = verify(dataset, repair=repair, quick=quick, workers=workers, quiet=False)
+    report("verify", found.record(), found.lines(), json)
+    if not found.clean:
+        raise typer.Exit(ExitCode.FOUND)
+
+
+def redact_command(
+    dataset: LocalDataset,
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Whole keys of samples.", metavar="[KEY…]", show_default=False)
+    ] = None,
+    *,
+    source: Annotated[
+        str | None, typer.Option(help="Photo in place of keys: its source_path, or a file with the same bytes.",
+                                 show_default="none")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Reason to keep in the tombstone.", show_default="none")] = "",
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Remove every trace of some samples from a dataset; a tombstone keeps them out."""
+    from phq.curate.redact import lines, redact
+
+    done = redact(dataset, keys or (), source=source, reason=reason)
+    report("redact", done, lines(done), json)
 
 
 def merge_command(
-    folders: Annotated[list[str], typer.Argument(help="Datasets, then the new folder.", metavar="A B… OUT")],
-    overlay: State = "latest",
-    bits: Annotated[int | None, typer.Option(help="Most bits between hashes of duplicates. [default: 6]")] = None,
-    keep_duplicates: Annotated[bool, typer.Option("--keep-duplicates", help="Only record look-alikes.")] = False,
-) -> None:
-    """Put the samples of several datasets into a new one: each picture once, no photo or person in two splits."""
+    datasets: Annotated[
+        list[str],
+        typer.Argument(help="Folders or URLs of two or more datasets, then the new folder.", metavar="DATASET… OUT",
+                       show_default=False),
+    ],
+    *,
+    revision: Revision = "latest",
+    bits: Annotated[
+        int | None,
+        typer.Option(min=0, max=16, help="Most bits of 64 in which the perceptual hashes of duplicates differ.",
+                     show_default="duplicates.bits of the preset everything"),
+    ] = None,
+    keep_duplicates: Annotated[
+        bool, typer.Option("--keep-duplicates", help="Record duplicates without rejecting them.")
+    ] = False,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Merge several datasets into a new one: each picture once, no photo or person in two splits."""
     from phq.curate.merge import merge
 
-    if len(folders) < 3:
-        raise ConfigError("phq merge A B OUT: at least two datasets, then the folder of the new one")
-    done = merge(folders[:-1], folders[-1], overlay=overlay, bits=bits, keep_duplicates=keep_duplicates, quiet=False)
-    typer.echo(f"kept {done.kept}   rejected {done.rejected}   {done.out}")
+    if len(datasets) < 3:
+        raise ConfigError("phq merge DATASET… OUT: at least two datasets, then the folder of the new one")
+    *sources, out = datasets
+    done = merge(sources, out, revision=revision, bits=bits, keep_duplicates=keep_duplicates, quiet=False)
+    report("merge", done, _merged_lines(done), json)
+
+
+def _merged_lines(done: Merged) -> Iterator[str]:
+    yield f"kept {done.kept}   rejected {done.rejected}   {done.out}"
     for count, text in (
-        (done.same, "records that several datasets had, there once"),
-        (done.duplicates, "duplicates thrown out"),
+        (done.same, "records that several datasets had, stored once"),
+        (done.duplicates, "duplicates rejected"),
         (done.moved, "samples moved to train, where a linked one is"),
         (done.redacted, "records left out, redacted in one of the datasets"),
     ):
         if count:
-            typer.echo(f"  {count:6d}  {text}")
+            yield f"  {count:6d}  {text}"
 
 
 def split_command(
-    dataset: Dataset,
-    by: Annotated[By, typer.Option(help="What must not be in two splits: a photo, or a person too.")],
-    name: Annotated[str, typer.Option(help="Name of the overlay.")],
-    val: Annotated[float, typer.Option(help="Fraction that goes to val.")] = 0.05,
-    seed: Annotated[int, typer.Option(min=0, help="Of the division.")] = 0,
-) -> None:
-    """Divide a dataset anew, as an overlay; phq bake makes it physical."""
+    dataset: LocalDataset,
+    *,
+    name: OverlayName,
+    by: Annotated[By, typer.Option(help="What must not be in two splits: a photo, or a person too.",
+                                   show_default=False)],
+    val: ValFraction = 0.05,
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Divide a dataset into train and val again, as an overlay; phq bake makes it physical."""
     from phq.curate.split import split
 
     done = split(dataset, name, by.value, val=val, seed=seed)
+    report("split", done, _split_lines(done), json)
+
+
+def _split_lines(done: Division) -> Iterator[str]:
     total = sum(done.sizes.values())
     sizes = "   ".join(f"{part} {count} ({count / total:.1%})" for part, count in done.sizes.items())
-    typer.echo(f"overlay {done.name}   {sizes}   {done.moved} moved")
-    typer.echo(f"{done.groups} groups stay together, the largest of {done.largest} samples")
+    yield f"overlay {done.name}   {sizes}   {done.moved} moved"
+    yield f"{done.groups} groups stay together, the largest of {done.largest} samples"
 
 
-def stats_command(
-    dataset: Readable,
-    overlay: State = "latest",
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Counts, directions, scores, reasons, licences and sizes."""
-    import json
+def balance_command(  # noqa: PLR0913 - one parameter an option
+    dataset: LocalDataset,
+    *,
+    name: OverlayName,
+    target: Annotated[
+        str, typer.Option(help="uniform-yaw, or front-back=R: the front half R times as often as the back half.",
+                          show_default=False)
+    ],
+    quality_min: Annotated[
+        list[str] | None,
+        typer.Option(help="Least value of a score, as blur=0.5 (repeatable).", metavar="SCORE=VALUE",
+                     show_default="none"),
+    ] = None,
+    cap: Annotated[float, typer.Option(min=1.0, help="Largest weight of a sample; the mean is 1.")] = 5.0,
+    subset: Annotated[
+        int | None, typer.Option(min=1, help="Number of samples to choose, in place of weights.", show_default="none")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Even out yaw, pitch and head pose: a column of sampling weights, as an overlay."""
+    from phq.curate.balance.balancing import balance, lines
 
-    from phq.view.stats import stats, text
-
-    found = stats(dataset, overlay)
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else text(found))
-
-
-def show_command(
-    dataset: Readable,
-    key: Annotated[str, typer.Argument(help="Key of a sample, or its beginning.")],
-    overlay: State = "latest",
-    out: Annotated[Path | None, typer.Option(help="PNG: the picture, what was seen in it, the fitted body.")] = None,
-    body: Annotated[str | None, typer.Option(help="SMPL file to draw labels with that are for it.")] = None,
-) -> None:
-    """The record of one sample, and a picture of its labels."""
-    from phq.view.show import show
-
-    shown = show(dataset, key, overlay=overlay, out=out, body=body)
-    typer.echo(shown.text)
-    if shown.picture:
-        typer.echo(f"picture   {shown.picture}")
-
-
-def fiftyone_command(
-    dataset: Readable,
-    out: Annotated[Path, typer.Argument(help="New folder; import it as fiftyone.types.FiftyOneDataset.")],
-    photos: Annotated[Path | None, typer.Option(help="Folder of the photos: show these, not the crops.")] = None,
-    overlay: State = "latest",
-    where: Annotated[str | None, typer.Option(help="Only samples for which this SQL condition holds.")] = None,
-) -> None:
-    """Pictures, boxes, landmarks, masks and scores for the FiftyOne App."""
-    from phq.exchange.fiftyone import export_fiftyone
-
-    done = export_fiftyone(dataset, out, photos=photos, overlay=overlay, where=where, quiet=False)
-    typer.echo(f"{done.samples} pictures with {done.people} people   {done.out}")
-    if done.missing:
-        typer.echo(f"{done.missing} photos were not found in {photos} and are left out")
+    done = balance(dataset, target=target, name=name, quality_min=quality_min or (), cap=cap, subset=subset, seed=seed)
+    report("balance", done, lines(done), json)

@@ -1,1 +1,1 @@
-"""Look after a finished dataset: redact, merge, split, count, show, and hand over to FiftyOne."""
+"""Look after a finished dataset: annotate again, bake, verify, redact, merge, split and balance."""

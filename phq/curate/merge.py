@@ -1,4 +1,4 @@
-"""`merge`: samples of several datasets in one. What ``phq merge`` does is this one call."""
+"""`merge`: samples of several datasets in one. The command ``phq merge`` is this one call."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from phq.building.running import check_free
 from phq.config.build import Config, Identity, load_config
 from phq.curate.merge_rows import Rows
 from phq.curate.merge_sources import Source, open_sources
-from phq.dataset.card import Card
-from phq.dataset.describe import card_of
+from phq.dataset.card import Card, card_of
 from phq.dataset.folder import SHEET, TOMBSTONES
 from phq.dataset.overlays import LATEST
 from phq.dataset.run import run_record, source_record
@@ -31,7 +30,7 @@ from phq.weights.licences import Model
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge yielded, and where."""
+    """The result of a merge."""
 
     out: Path
     kept: int
@@ -39,18 +38,18 @@ class Merged:
     same: int
     """Rows that several datasets had, and that are there once."""
     duplicates: int
-    """Samples thrown out since one of another dataset, or of their own, shows the same."""
+    """Samples rejected because another, of any of the datasets, shows the same."""
     redacted: int
-    """Rows left out since one of the datasets has a tombstone for them."""
+    """Rows left out because one of the datasets has a tombstone for them."""
     moved: int
-    """Samples that went to train, since a linked one was there."""
+    """Samples that went to train because a linked one was there."""
 
 
 def merge(
     datasets: Sequence[str | Path],
     out: str | Path,
     *,
-    overlay: str | None = LATEST,
+    revision: str | None = LATEST,
     bits: int | None = None,
     keep_duplicates: bool = False,
     quiet: bool = True,
@@ -58,19 +57,20 @@ def merge(
     """Write a new dataset with the samples of several, each as its overlays leave it.
 
     * A stored picture is there once. Duplicates are found and treated as in a build, over all samples together.
-    * Rejects come along. A path that means different photos gets the name of its dataset's folder before it.
-    * So are faces, but by the strictest cosine that a dataset was built with (``identity.same``).
+      Faces too, by the strictest cosine that a dataset was built with (``identity.same``).
+    * Rejects are included. A path of different photos gets the name of its dataset's folder before it.
     * A sample keeps its split, unless it is linked to one of the other split (see `phq.decisions.split_groups`): then
       all of them go to train, so that nothing that was trained on is ever tested on.
-    * What one dataset has redacted is left out, whichever dataset has it, and all tombstones come along.
+    * A sample that any of the datasets has redacted is left out, and all tombstones are included.
 
     The order of `datasets` decides two things only: whose record stays where several have the same person of the same
     photo in the same picture, and which of two folders of the same name gets a number. Everything else, and all bytes
     otherwise, are the same in any order. Pictures pass through one at a time; records are in memory, as in a build.
 
     Args:
-        datasets: two or more folders or URLs. out: a new folder; an interrupted merge is started again by the call.
-        overlay: the state of each dataset, see `phq.dataset.overlays.names_up_to`.
+        datasets: two or more folders or URLs.
+        out: a new folder; the same call starts an interrupted merge again.
+        revision: of each dataset, see `phq.dataset.overlays.names_up_to`.
         bits: most bits between the perceptual hashes of duplicates, by default that of a build.
         keep_duplicates: only record perceptual duplicates in ``duplicate_of``.
         quiet: no progress bar.
@@ -78,13 +78,13 @@ def merge(
     Raises:
         ConfigError: fewer than two datasets, or `bits` out of range.
         InputError: no dataset, or datasets that do not fit together (size, convention, version), with a sentence.
-        OutputError: the folder holds a dataset or something else, lies in one of them, or cannot be written.
+        OutputError: the folder holds a dataset or other files, is inside one of them, or cannot be written.
     """
     if len(datasets) < 2:
         raise ConfigError("a merge needs at least two datasets and the folder of the new one")
     folder = _free(Path(out), datasets)
     settings = _settings(bits, keep_duplicates)
-    sources = open_sources(datasets, overlay)
+    sources = open_sources(datasets, revision)
     settings = settings.model_copy(update={"identity": _identity(sources)})
     rows = Rows(sources)
     stones = unite_tombstones(stone for source in sources for stone in read_tombstones(source.root))
@@ -115,7 +115,7 @@ def _settings(bits: int | None, keep_duplicates: bool) -> Config:
 
 def _identity(sources: Sequence[Source]) -> Identity:
     """The strictest cosine that a dataset was built with, if one was stated."""
-    configs = [source.folded.run.get("config") for source in sources]
+    configs = [source.revision.run.get("config") for source in sources]
     stated = [(config.get("identity") or {}).get("same") for config in configs if isinstance(config, dict)]
     return Identity(same=max((same for same in stated if same), default=None))
 
@@ -123,15 +123,15 @@ def _identity(sources: Sequence[Source]) -> Identity:
 def _free(out: Path, datasets: Iterable[str | Path]) -> Path:
     for dataset in datasets:
         if Path(dataset).resolve() in (out.resolve(), *out.resolve().parents):
-            raise OutputError(f"{out} lies in {dataset}; choose another folder")
+            raise OutputError(f"{out} is inside {dataset}; choose another folder")
     check_free(out)
     return out
 
 
 def _card(sources: Sequence[Source]) -> Card:
-    cards = [card_of(source.folded.run) for source in sources]
-    said = [model for source in sources for about in source.folded.abouts() for model in about.get("models", [])]
-    models = {*(model for card in cards for model in card.models), *(Model(**model) for model in said)}
+    cards = [card_of(source.revision.run) for source in sources]
+    since = [model for source in sources for about in source.revision.abouts() for model in about.get("models", [])]
+    models = {*(model for card in cards for model in card.models), *(Model(**model) for model in since)}
     titles = " + ".join(sorted({card.title for card in cards}))
     return Card(titles, __version__, tuple(sorted(models, key=lambda m: (m.name, m.purpose, m.licence, m.source))))
 
@@ -139,10 +139,10 @@ def _card(sources: Sequence[Source]) -> Card:
 def _run_record(
     sources: Sequence[Source], settings: Config, kept: Sequence[Fields], rejects: Sequence[Fields]
 ) -> dict[str, Any]:
-    """Content of ``run.json``: the merge, and what each dataset said of itself."""
+    """Content of ``run.json``: the merge, and the record of each dataset."""
     weights = [weight for source in sources for made in _made(source) for weight in made.get("weights", [])]
-    records = [source_record(s.folded.run, name=s.name, overlays=s.folded.names) for s in sources]
-    configs = {json.dumps(source.folded.run.get("config"), sort_keys=True) for source in sources}
+    records = [source_record(s.revision.run, name=s.name, overlays=s.revision.names) for s in sources]
+    configs = {json.dumps(source.revision.run.get("config"), sort_keys=True) for source in sources}
     shared = json.loads(configs.pop()) if len(configs) == 1 else None
     return run_record(
         "merge",
@@ -164,5 +164,5 @@ def _sorting(record: Any) -> str:
 
 
 def _made(source: Source) -> Iterator[dict[str, Any]]:
-    yield source.folded.run
-    yield from source.folded.abouts()
+    yield source.revision.run
+    yield from source.revision.abouts()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from phq.config.build import Config
-from phq.curate.annotate.folding import encoded
 from phq.curate.merge_sources import Source
 from phq.curate.redaction_target import COLUMNS, target_of_names
+from phq.curate.revision import encoded
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import rows_table, without_storage
 from phq.dataset.tombstones import Tombstone, text_sha256
@@ -26,9 +26,9 @@ class Rows:
         self._origin = {id(row): source for source in sources for row in source.kept}
         self._of_key: dict[str, Source] = {}
 
-    def drop_redacted(self, stones: Sequence[Tombstone]) -> int:
+    def drop_redacted(self, tombstones: Sequence[Tombstone]) -> int:
         """Leave out what any dataset has redacted, and remove its names from the other rows' texts."""
-        hashes = {stone.key_sha256 for stone in stones}
+        hashes = {tombstone.key_sha256 for tombstone in tombstones}
         rows = [*self.kept, *self.rejects]
         if not hashes:
             return 0
@@ -85,7 +85,7 @@ class Rows:
 
     def members(self, row: Fields) -> dict[str, bytes]:
         """Encoded members of a kept row."""
-        return self._of_key[row["key"]].folded.members(row)
+        return self._of_key[row["key"]].revision.members(row)
 
 
 def _sample_id(row: Fields) -> tuple[Any, ...]:

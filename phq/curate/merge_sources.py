@@ -1,4 +1,4 @@
-"""Several datasets opened to be merged: their rows as their overlays leave them, under names that do not collide."""
+"""Several datasets opened for a merge: their rows with overlays applied, under names that do not collide."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phq.curate.annotate.folding import Folded
-from phq.curate.annotate.migrations import MIGRATIONS
+from phq.curate.migrations import MIGRATIONS
 from phq.curate.person_numbers import number_people
+from phq.curate.revision import Revision
 from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import Fields
@@ -26,10 +26,11 @@ class Source:
     """One of the datasets.
 
     Args:
-        path: folder or URL. overlay: the state to take, see `phq.dataset.overlays.names_up_to`.
+        path: folder or URL.
+        overlay: the revision, see `phq.dataset.overlays.names_up_to`.
 
     Raises:
-        InputError: no dataset, or no such state.
+        InputError: no dataset, or no such revision.
     """
 
     def __init__(self, path: str | Path, overlay: str | None) -> None:
@@ -38,8 +39,8 @@ class Source:
             recover(self.root.local)
         self.name = Path(self.root.where.rstrip("/")).resolve().name or "dataset"
         """Of the folder."""
-        self.folded = _folded(self.root, overlay)
-        self.kept, self.rejects = self.folded.rows()
+        self.revision = _revision(self.root, overlay)
+        self.kept, self.rejects = self.revision.rows()
 
     @property
     def rows(self) -> list[Fields]:
@@ -47,9 +48,9 @@ class Source:
         return [*self.kept, *self.rejects]
 
 
-def _folded(root: Root, overlay: str | None) -> Folded:
+def _revision(root: Root, overlay: str | None) -> Revision:
     try:
-        return Folded(root, overlay, MIGRATIONS)
+        return Revision(root, overlay, MIGRATIONS)
     except InputError as error:  # among several datasets "no overlay" says too little
         raise error if root.where in str(error) else InputError(f"{root.where}: {error}") from error
 
@@ -58,7 +59,7 @@ def open_sources(paths: Sequence[str | Path], overlay: str | None) -> list[Sourc
     """Open datasets that can be merged; photos have distinct paths and their people one numbering.
 
     Raises:
-        InputError: no dataset, no such state, or datasets that do not fit together; the message says which and why.
+        InputError: no dataset, no such revision, or datasets that do not fit together, with the reason.
     """
     sources = [Source(path, overlay) for path in paths]
     _distinct_names(sources)
@@ -90,7 +91,7 @@ def _agree(sources: Sequence[Source], column: str, why: str) -> None:
 
 
 def distinct_paths(sources: Sequence[Source]) -> None:
-    """Where datasets mean different photos by a path, put the dataset's name before it; in place.
+    """Put the dataset's name before each path that is of different photos in different datasets; in place.
 
     Texts that name the path follow.
     """
@@ -105,6 +106,6 @@ def distinct_paths(sources: Sequence[Source]) -> None:
 
 
 def _under(name: str, row: Mapping[str, Any], shared: set[str]) -> dict[str, str]:
-    said, of, path = row.get("detail", "").partition(" of ")
-    changed = {"detail": f"{said}{of}{name}/{path}"} if path in shared else {}
+    text, of, path = row.get("detail", "").partition(" of ")
+    changed = {"detail": f"{text}{of}{name}/{path}"} if path in shared else {}
     return changed | ({"source_path": f"{name}/{row['source_path']}"} if row["source_path"] in shared else {})

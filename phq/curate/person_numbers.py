@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from phq.decisions.duplicates import SAME_BOX
+from phq.schema import BOX, Fields
 
-Fields = dict[str, Any]
 _Finding = tuple[int, str]
-"""One time that a photo was looked at: number of the dataset, recorded path."""
-_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+"""One detection of a photo: number of the dataset, recorded path."""
 
 
 def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
@@ -19,7 +17,7 @@ def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
 
     Two datasets may have found different people in a photo, so that the first person of one is the second of the
     other. Boxes that coincide are one person. Where the numbers contradict each other all people of the photo are
-    numbered anew, from the left; where they do not, nothing changes.
+    numbered again, from the left; where they do not, nothing changes.
 
     Args:
         datasets: for each its rows, kept or rejected, with the fields of `phq.schema.Row`; rows without a box are
@@ -31,7 +29,7 @@ def number_people(datasets: Sequence[Iterable[Fields]]) -> set[int]:
     photos: dict[str, list[tuple[_Finding, Fields]]] = defaultdict(list)
     for number, rows in enumerate(datasets):
         for row in rows:
-            if row.get("source_sha256") and all(row.get(name) is not None for name in (*_BOX, "person_index")):
+            if row.get("source_sha256") and all(row.get(name) is not None for name in (*BOX, "person_index")):
                 photos[row["source_sha256"]].append(((number, row["source_path"]), row))
     return {id(row) for people in photos.values() for row in _number(people)}
 
@@ -43,7 +41,7 @@ def _number(people: Sequence[tuple[_Finding, Fields]]) -> list[Fields]:
     if all(len(found) == 1 for found in numbers) and len(set.union(*numbers)) == len(clusters):
         return []
     changed = []
-    for number, cluster in enumerate(sorted(clusters, key=lambda c: [c[0][name] for name in _BOX])):
+    for number, cluster in enumerate(sorted(clusters, key=lambda c: [c[0][name] for name in BOX])):
         changed += [row for row in cluster if row["person_index"] != number]
         for row in cluster:
             row["person_index"] = number
@@ -51,7 +49,7 @@ def _number(people: Sequence[tuple[_Finding, Fields]]) -> list[Fields]:
 
 
 def _clusters(people: Sequence[tuple[_Finding, Fields]]) -> list[list[Fields]]:
-    """Rows that are one person; one time that a photo was looked at gives each person one row."""
+    """Rows that are one person; each detection of a photo has one row of a person."""
     clusters: list[dict[_Finding, Fields]] = []
     for finding, row in people:
         fits = (c for c in clusters if finding not in c and _overlap(next(iter(c.values())), row) >= SAME_BOX)
@@ -64,7 +62,7 @@ def _clusters(people: Sequence[tuple[_Finding, Fields]]) -> list[list[Fields]]:
 
 def _overlap(a: Fields, b: Fields) -> float:
     """Intersection over union of two boxes; 1 where they are equal, whatever their area."""
-    if all(a[name] == b[name] for name in _BOX):
+    if all(a[name] == b[name] for name in BOX):
         return 1.0
     width = min(a["box_x1"], b["box_x1"]) - max(a["box_x0"], b["box_x0"])
     height = min(a["box_y1"], b["box_y1"]) - max(a["box_y0"], b["box_y0"])

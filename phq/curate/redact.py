@@ -1,4 +1,4 @@
-"""`redact`: samples leave a dataset, and nothing of them stays. What ``phq redact`` does is this one call."""
+"""`redact`: remove samples from a dataset without a trace. The command ``phq redact`` is this one call."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from phq.system.journal import Change, recover, stage
 
 @dataclass(frozen=True)
 class Redacted:
-    """What a redaction did."""
+    """The result of a redaction."""
 
     keys: tuple[str, ...] = ()
-    """Of the samples that are gone from the shards, sorted."""
+    """Of the samples removed from the shards, sorted."""
     records: int = 0
-    """Rows that are gone from manifest and rejects."""
+    """Rows removed from manifest and rejects."""
     shards: tuple[str, ...] = ()
-    """Shards that were written anew, or are gone."""
+    """Shards that were written again or deleted."""
     dropped: tuple[str, ...] = ()
-    """Drawings and leftovers of interrupted work that are gone: phq had made them, and can make them again."""
+    """Drawings and leftovers of interrupted work that were deleted: phq made them, and can make them again."""
     lookalikes: tuple[str, ...] = ()
-    """Rejects that stay, thrown out as duplicates of what is gone: they may show the same."""
+    """Rejects that stay, as duplicates of a removed sample: they may show the same."""
     mentions: tuple[str, ...] = ()
-    """Files that phq did not write, still name what is gone, and were left alone."""
+    """Files that phq did not write and did not change, but that still name a removed sample."""
     linked: tuple[str, ...] = ()
     """Files stored under a second name elsewhere (hard links), where the old content stays."""
 
@@ -48,23 +48,24 @@ def redact(
 ) -> Redacted:
     """Take samples out of a dataset: shards, tables, overlays, descriptions, pictures, texts that name them.
 
-    Only shards that hold such a sample are written anew, byte for byte what they were without it; all others stay as
-    they are. A shard that would be empty shares the samples of its neighbour, see `phq.curate.removal.shard_sizes`.
+    Only shards that hold such a sample are written again, byte for byte as before without it; all others stay as they
+    are. A shard that would be empty shares the samples of its neighbour, see `phq.curate.removal.shard_sizes`.
     What remains is a tombstone for each key, and for the photo if `source` is given. Interrupted, the dataset is the
     old one or the new one; repeated, nothing is done twice.
 
-    What is outside the folder is not reached: the photos, exports, merged datasets, copies on a hub.
+    Nothing outside the folder is reached: the photos, exports, merged datasets, copies on a hub.
 
     Args:
         dataset: a folder.
         keys: whole keys of samples, kept or rejected.
         source: a photo, as recorded in ``source_path`` or as a file with the same bytes; all its people go.
-        reason: for the tombstone, in which what is gone is not named either. day: ISO day for it, by default today.
+        reason: for the tombstone; names of removed samples in it are replaced.
+        day: ISO day of the tombstone, by default today.
 
     Raises:
         InputError: no dataset, no such sample or photo, or nothing named.
         OutputError: the folder cannot be written, is being changed by another process, or a file that must be written
-            anew is a link.
+            again is a link.
     """
     folder, wanted = Path(dataset), list(keys)
     if bool(wanted) == (source is not None):
@@ -81,10 +82,10 @@ def redact(
         if not target.rows.any():
             return Redacted()
         names = target.keys if source is None else target.keys | target.hashes
-        stones = [Tombstone(text_sha256(name), day or date.today().isoformat(), reason) for name in names]
+        tombstones = [Tombstone(text_sha256(name), day or date.today().isoformat(), reason) for name in names]
         scrub = Scrubber(target.keys, target.names).text
-        stones = [replace(stone, reason=scrub(stone.reason)) for stone in (*read_tombstones(folder), *stones)]
-        write_tombstones(change.path(TOMBSTONES), stones)
+        tombstones = [replace(t, reason=scrub(t.reason)) for t in (*read_tombstones(folder), *tombstones)]
+        write_tombstones(change.path(TOMBSTONES), tombstones)
         return _stage(change, stored, target)
 
 
@@ -124,7 +125,7 @@ def _has_second_name(path: Path) -> bool:
 
 
 def lines(result: Redacted) -> Iterator[str]:
-    """What a person is told."""
+    """The result as text."""
     if not result.records:
         yield "nothing to do: all of it was redacted before"
         return

@@ -1,4 +1,4 @@
-"""Which rows a redaction is about, and which names vanish with them."""
+"""The rows of a redaction, and the names that vanish with them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ COLUMNS = ("key", "source_path", "source_sha256", "duplicate_of")
 
 @dataclass(frozen=True)
 class Target:
-    """What goes."""
+    """The rows to remove, and their names."""
 
     rows: NDArray[np.bool_]
     """One a row of the table."""
     keys: frozenset[str]
-    """Every key that goes."""
+    """Every key among them."""
     paths: frozenset[str]
-    """Paths of photos of which nothing is left."""
+    """Paths of photos without any row left."""
     hashes: frozenset[str]
-    """sha256 of photos of which nothing is left."""
+    """sha256 of photos without any row left."""
     lookalikes: tuple[str, ...]
-    """Keys, or paths where there is no key, of rows that stay though they were thrown out as duplicates of one that
-    goes; sorted."""
+    """Keys, or else paths, of rejects that stay though they are duplicates of a removed sample; sorted."""
 
     @property
     def names(self) -> frozenset[str]:
-        """Everything that must not be found any more."""
+        """Everything that must not be named any more."""
         return self.keys | self.paths | self.hashes
 
 
@@ -45,7 +44,9 @@ def target_of_keys(table: pa.Table, keys: Iterable[str], folder: Path) -> Target
     """Every row with one of the keys; keys that were redacted before are passed over.
 
     Args:
-        table: `COLUMNS`, rows of manifest and rejects. folder: of the dataset.
+        table: `COLUMNS`, rows of manifest and rejects.
+        keys: whole keys.
+        folder: of the dataset.
 
     Raises:
         InputError: no row has one of the keys.
@@ -67,7 +68,8 @@ def target_of_photo(table: pa.Table, photo: str, folder: Path) -> Target:
 
     Args:
         table: `COLUMNS`, rows of manifest and rejects.
-        photo: a recorded ``source_path``, or else a file, of which the sha256 is looked up. folder: of the dataset.
+        photo: a recorded ``source_path``, or else a file, of which the sha256 is looked up.
+        folder: of the dataset.
 
     Raises:
         InputError: no row is of this photo, and it was not redacted before.

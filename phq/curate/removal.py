@@ -16,7 +16,7 @@ from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.curate.redaction_target import COLUMNS, Target
 from phq.curate.rewrite import Storage, changes_table, moved, rewrite_table
 from phq.dataset.derived import drawings
-from phq.dataset.describe import DESCRIBED, Descriptions, Tables
+from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
 from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, REJECTS, SHEET, SPLITS, shard_name
 from phq.dataset.layout import even_ranges
 from phq.dataset.marks_log import without_keys

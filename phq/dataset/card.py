@@ -11,6 +11,7 @@ from typing import Any
 from phq.dataset.credits import MOST, counted, licence_lines
 from phq.dataset.statements import names_of
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
+from phq.system.version import __version__
 from phq.weights.licences import Model
 
 _DTYPES = {str: "string", int: "int64", float: "float64", bool: "bool"}
@@ -26,9 +27,13 @@ YAW_SECTORS = (
 )
 
 
+TITLE = "One-quarter headshots over 360°"
+"""Of a dataset that was built from photos."""
+
+
 @dataclass(frozen=True)
 class Card:
-    """What the card says beyond the rows themselves."""
+    """The content of the card beyond the rows themselves."""
 
     title: str
     version: str
@@ -41,7 +46,7 @@ class Card:
 
 
 def stored_card(run: Mapping[str, Any]) -> Card:
-    """The card of a dataset that stands, so that it can be written again.
+    """The card of an existing dataset, so that it can be written again.
 
     Args:
         run: content of its ``run.json``.
@@ -51,6 +56,16 @@ def stored_card(run: Mapping[str, Any]) -> Card:
     """
     card = run["card"]
     return Card(card["title"], card["version"], tuple(Model(**model) for model in card["models"]))
+
+
+def card_of(run: Mapping[str, Any]) -> Card:
+    """`stored_card`, or a card made of the weights where ``run.json`` has kept none."""
+    try:
+        return stored_card(run)
+    except (KeyError, TypeError):
+        weights = [w for w in run.get("weights", []) if {"name", "purpose", "licence", "source"} <= w.keys()]
+        models = tuple(Model(w["name"], w["purpose"], w["licence"], w["source"]) for w in weights)
+        return Card(TITLE, str(run.get("version", __version__)), models)
 
 
 def _feature(name: str) -> list[str]:
@@ -163,7 +178,7 @@ def _body(
 
 
 def _credits(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Who made the photos and under which licence, as far as that was stated."""
+    """Authors, sources and licences of the photos, as far as they were stated."""
     if not any(row.get(name) for row in kept for name in PROVENANCE):
         yield from ("Nothing was stated about licences, authors and sources of the photos.", "")
         return
@@ -192,11 +207,11 @@ def dataset_card(
 ) -> str:
     """README.md of a dataset.
 
-    The sizes of the splits stand in the text and not in the front matter: `datasets` 3 takes them as a
+    The sizes of the splits are in the text and not in the front matter: `datasets` 3 takes them as a
     promise and then refuses to load a part of the shards (ExpectedMoreSplitsError).
 
     Args:
-        card: what the rows do not say.
+        card: its content beyond the rows.
         splits: number of samples of every split that exists, in order; at least one.
         kept: rows of the manifest, of which `camera_yaw_deg` and the fields of `PROVENANCE` are read.
         rejects: rows of the rejects, of which `reason` is read.

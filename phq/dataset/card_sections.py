@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from phq.dataset.card import Card, dataset_card, stored_card
 from phq.dataset.croissant import StoredFile, croissant
-from phq.dataset.folder import SPLITS
+from phq.dataset.folder import CROISSANT, SPLITS
 from phq.dataset.tables import Rows
 
 SECTIONS = ("Counts", "Directions", "Licences")
@@ -19,8 +19,8 @@ _LOADER = "what datasets loads (configs, dataset_info)"
 _HEAD = "\n## "
 
 
-def card_of(run: Mapping[str, Any] | None) -> Card | None:
-    """What ``run.json`` keeps of the card; None if it does not."""
+def kept_card(run: Mapping[str, Any] | None) -> Card | None:
+    """`phq.dataset.card.stored_card`; None if ``run.json`` has kept none."""
     try:
         return stored_card(run or {})
     except (KeyError, TypeError):
@@ -34,7 +34,7 @@ def split_sizes(manifest: pa.Table) -> dict[str, int]:
 
 
 def right_card(card: Card, manifest: pa.Table, rejects: pa.Table) -> str:
-    """The card as it is written for these rows; a yaw that is no number counts as 0."""
+    """The card as it is written for these rows; a yaw that is not a number counts as 0."""
     yaw = pc.fill_null(manifest["camera_yaw_deg"], 0.0)
     index = manifest.column_names.index("camera_yaw_deg")
     manifest = manifest.set_column(index, "camera_yaw_deg", pc.if_else(pc.is_finite(yaw), yaw, 0.0))
@@ -42,10 +42,12 @@ def right_card(card: Card, manifest: pa.Table, rejects: pa.Table) -> str:
 
 
 def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIONS) -> Iterator[tuple[str, str]]:
-    """Kind and detail of what is wrong with a README.md; a person may add to it, and change the prose.
+    """Kind and detail of each fault of a README.md; a person may add to it, and change the prose.
 
     Args:
-        text: its bytes, None if there is none. right: see `right_card`. sections: those that are compared.
+        text: its bytes, None without a file.
+        right: see `right_card`.
+        sections: those that are compared.
     """
     if text is None:
         yield "card_missing", ""
@@ -61,7 +63,7 @@ def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIO
 
 
 def mended_card(text: bytes | None, right: str) -> str:
-    """The card with the parts that were wrong as they should be, and everything a person wrote."""
+    """The card with its faulty parts corrected, and everything a person wrote."""
     if text is None or not text.strip():  # a file that was lost as it was written is often empty
         return right
     mended = text.decode("utf-8", errors="replace")
@@ -90,7 +92,7 @@ def _parts(text: str) -> dict[str, str]:
 
 
 def stated_files(content: bytes | None) -> dict[str, StoredFile]:
-    """What a ``croissant.json`` says of each file, by its path; nothing if it cannot be read."""
+    """The entry of each file in a ``croissant.json``, by its path; {} if it cannot be read."""
     try:
         files = [file for file in json.loads(content or b"")["distribution"] if "sha256" in file]
         return {f["@id"]: StoredFile(f["@id"], int(f["contentSize"].split()[0]), f["sha256"]) for f in files}
@@ -99,26 +101,28 @@ def stated_files(content: bytes | None) -> dict[str, StoredFile]:
 
 
 def stated_checksums(content: bytes | None) -> dict[str, str]:
-    """File → sha256 in a ``croissant.json``; none if it cannot be read."""
+    """File → sha256 in a ``croissant.json``; {} if it cannot be read."""
     return {name: file.sha256 for name, file in stated_files(content).items()}
 
 
 def croissant_faults(
     content: bytes | None, card: Card, manifest: pa.Table, files: Sequence[StoredFile]
 ) -> Iterator[tuple[str, str, str]]:
-    """Kind, file and detail of what is wrong with ``croissant.json``.
+    """Kind, file and detail of each fault of ``croissant.json``.
 
     Args:
+        content: its bytes, None without a file.
+        card: title and version.
+        manifest: rows, of which `licence` is read.
         files: the manifest, then every shard in order, as they are.
     """
-    name = "croissant.json"
     if content is None:
-        yield "croissant_missing", name, ""
+        yield "croissant_missing", CROISSANT, ""
         return
     as_stated = [stated_files(content).get(file.name, file) for file in files]
-    for file, said in zip(files, as_stated, strict=True):
-        if said != file:
-            stated = f"stated: {said.size} bytes, {said.sha256[:16]}…"
+    for file, entry in zip(files, as_stated, strict=True):
+        if entry != file:
+            stated = f"stated: {entry.size} bytes, {entry.sha256[:16]}…"
             yield "checksum_differs", file.name, f"{file.size} bytes, sha256 {file.sha256[:16]}…; {stated}"
     if content != croissant(card, Rows(manifest), as_stated[0], as_stated[1:]):
-        yield "croissant_wrong", name, ""
+        yield "croissant_wrong", CROISSANT, ""

@@ -46,7 +46,7 @@ _CONTEXT: Json = {
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of the dataset as it lies on the disk."""
+    """A file of the dataset on the disk."""
 
     name: str
     """Path inside the dataset."""
@@ -56,7 +56,7 @@ class StoredFile:
 
 
 def stored_file(folder: Path, name: str, path: Path | None = None) -> StoredFile:
-    """Measure `name` in `folder`, read in pieces; from `path` while it does not have its name yet.
+    """Size and checksum of `name` in `folder`, read in pieces; from `path` while it does not have its name yet.
 
     Raises:
         OSError: it cannot be read.
@@ -76,7 +76,8 @@ def croissant(
     Args:
         card: title and version.
         kept: rows of the manifest, of which `licence` is read.
-        manifest: ``manifest.parquet``. shards: every shard, in order; at least one.
+        manifest: ``manifest.parquet``.
+        shards: every shard, in order; at least one.
     """
     stated = licences(kept)
     metadata = {

@@ -7,14 +7,20 @@ there stay.
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
+
+from PIL import Image as Pil
+from PIL.PngImagePlugin import PngInfo
 
 from phq.dataset.folder import SHEET, is_ours
 from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
+from phq.system.arrays import Image
 from phq.system.journal import JOURNAL
 
 DERIVED = {
@@ -36,17 +42,34 @@ def is_drawn(path: Path) -> bool:
     return any(head.startswith(start) and signature in head for start, signature in DERIVED.items())
 
 
-def check_picture(out: Path) -> Path:
-    """Let a path pass where a picture of samples can be drawn.
+def check_drawing(path: Path, *suffixes: str) -> Path:
+    """Let a path pass where a picture or page of samples can be written.
+
+    Args:
+        path: of the drawing.
+        suffixes: with dots, in small letters; its name must end in one of them.
 
     Raises:
-        OutputError: it is not called a PNG, or something is there that phq did not draw.
+        OutputError: another suffix, or the file exists and phq did not draw it.
     """
-    if out.suffix.lower() != ".png":  # a redaction looks for drawings by their suffix
-        raise OutputError(f"{out} is to be a PNG picture; choose a name that ends in .png")
-    if out.is_file() and not is_drawn(out):
-        raise OutputError(f"{out} already exists; choose another name (nothing is ever overwritten)")
-    return out
+    if path.suffix.lower() not in suffixes:
+        raise OutputError(f"{path}: choose a name that ends in {' or '.join(suffixes)}")
+    if path.exists() and not is_drawn(path):
+        raise OutputError(f"{path} already exists and phq did not draw it; choose another name")
+    return path
+
+
+def signed_png(picture: Image, **options: Any) -> bytes:
+    """An RGB picture as a PNG that `is_drawn` recognises.
+
+    Args:
+        picture: H × W × 3.
+        options: of Pillow's PNG writer.
+    """
+    stream, signature = io.BytesIO(), PngInfo()
+    signature.add_text("Software", SCHEMA_VERSION)
+    Pil.fromarray(picture).save(stream, "PNG", pnginfo=signature, **options)
+    return stream.getvalue()
 
 
 def work_left(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which sample goes into which shard: pure arithmetic, no files."""
+"""The distribution of samples over shards: pure arithmetic, no files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking names out of texts that stay."""
+"""Removing names from texts that stay."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Scrubber:
 
     def __init__(self, keys: Collection[str], names: Collection[str]) -> None:
         """Args:
-        keys: keys that are gone. names: all that must not be named, `keys` among them.
+        keys: keys that are gone.
+        names: everything that must not be named, `keys` among them.
         """
         self.keys = frozenset(keys)
         longest_first = sorted(names, key=lambda name: (-len(name), name))
@@ -40,7 +41,7 @@ class Scrubber:
         return text
 
     def json(self, value: Any) -> Any:
-        """A JSON value with all its texts scrubbed; a list loses the entries that are a name and nothing else."""
+        """A JSON value with all its texts scrubbed; a list loses the entries that are nothing but a name."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):

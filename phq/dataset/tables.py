@@ -3,8 +3,8 @@
 Lists are plain ``list<element: double>``, not fixed-size ones, although every list has a fixed length: Arrow
 15, the oldest supported, refuses to write a fixed-size list with a null in it ("Lists with non-zero length
 null components are not supported"), and a reject has nulls for all that was not computed.
-DuckDB sees ``DOUBLE[]`` either way, and Polars and Hugging Face ``datasets`` read both. The length stands in
-the metadata of the field and is checked when a row is written.
+DuckDB sees ``DOUBLE[]`` either way, and Polars and Hugging Face ``datasets`` read both. The length is in the
+metadata of the field and is checked when a row is written.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,7 +26,6 @@ _SCHEMA = pa.schema(
     [pa.field(name, pa.string()) for name in _COLUMNS],
     metadata={"schema_version": SCHEMA_VERSION, "kind": "tombstones"},
 )
-Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, order=True)

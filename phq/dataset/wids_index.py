@@ -9,7 +9,7 @@ from phq.schema import SCHEMA_VERSION
 
 
 def wids_index(split: str, shards: Iterable[tuple[str, int, int]]) -> bytes:
-    """Index of version 1; `wids` resolves the relative urls against the place of the index itself.
+    """Index of version 1; `wids` resolves the relative urls against the folder of the index.
 
     Args:
         split: name of the split.

@@ -1,1 +1,1 @@
-"""Which samples a dataset keeps: thresholds over stored scores, duplicates, scenes, faces, splits."""
+"""The samples that a dataset keeps: thresholds over stored scores, duplicates, scenes, faces, splits."""

@@ -33,7 +33,7 @@ SAME_BOX = 0.9
 
 @dataclass(frozen=True)
 class Duplicate:
-    """What a sample repeats, and the evidence."""
+    """The sample that another repeats, and the evidence."""
 
     kept: int
     """Row number of the sample that is kept in its place."""
@@ -49,7 +49,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What the perceptual search compares, N samples in order of preference."""
+    """The columns of the perceptual search, N samples in order of preference."""
 
     hashes: Words
     mirrors: Words
@@ -76,7 +76,7 @@ class _Looks:
 def find_duplicates(
     columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0
 ) -> dict[int, Duplicate]:
-    """Row number → what it repeats, for every sample that is not kept; rows in ascending order.
+    """By row number, the duplicate that each sample that is not kept is; rows in ascending order.
 
     Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
     smallest key, then first source path and person. One that is a duplicate of an already kept sample is
@@ -121,7 +121,8 @@ def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], existing: int = 
     """Row numbers from the best to the worst sample, in the order that `find_duplicates` states.
 
     Args:
-        columns: `RANK`. existing: rows at the start that come before all others.
+        columns: `RANK`.
+        existing: rows at the start that come before all others.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, RANK)
     late = pa.array(np.arange(len(table)) >= existing)
@@ -138,7 +139,7 @@ def _exact_copies(table: pa.Table, order: Ints) -> dict[int, int]:
     of_image: dict[int, int] = {}
     of_person: dict[int, int] = {}
     copies = {}
-    for row in order[often[order]].tolist():  # all others have nothing in common with anyone
+    for row in order[often[order]].tolist():  # no other shares anything
         known = of_image.get(image[row], of_person.get(person[row]))
         if known is None:
             of_image[image[row]] = of_person[person[row]] = row

@@ -33,7 +33,8 @@ def duplicate_groups(keys: Sequence[str], found: Mapping[int, Duplicate]) -> lis
     """For each sample the key of the best of those that it looks like, itself among them; '' where it is alone.
 
     Args:
-        keys: of the samples. found: by row number, as `phq.decisions.duplicates.find_duplicates` gives it.
+        keys: of the samples.
+        found: by row number, see `phq.decisions.duplicates.find_duplicates`.
     """
     groups = [""] * len(keys)
     for row, duplicate in found.items():
@@ -48,14 +49,14 @@ def scene_groups(
 
     Taken from the best to the worst (as duplicates are), a sample joins the leader that it matches best, or leads. It
     matches where clothes, head and both sides of the background have the same colours, plain or mirrored, the torso has
-    the same proportions, and the two are not said to be different people or seen in one photo; before a plain
+    the same proportions, and the two are not stated to be different people or seen in one photo; before a plain
     background they must look alike as well (`phq.decisions.scenes.LIKELY_BITS`). Where both have a face embedding, the
     faces decide in place of proportions and likeness: from a cosine of `same_face` on they are the
     same person, below it never. The search is exact, and its result does not depend on the order of the rows.
 
     Args:
         columns: equally long sequences of the fields in `SCENE_COLUMNS`, and `proportions` as `PROPORTION`.
-        faces: (N, D) face embeddings of any length, NaN or zeros in the rows of those who have none.
+        faces: (N, D) face embeddings of any length, NaN or zeros in rows without one.
         same_face: least cosine of two of one person.
         existing: samples at the start that come before all others, however good those are.
     """
@@ -94,7 +95,8 @@ def cut_differently(columns: Mapping[str, Sequence[Any]], groups: Sequence[str])
     """Row number → the best of its scene, for samples that look like it: one picture, cut or turned a little otherwise.
 
     Args:
-        columns: as for `scene_groups`. groups: what that has given.
+        columns: as for `scene_groups`.
+        groups: the result of `scene_groups`.
     """
     row_of = {key: row for row, key in enumerate(columns["key"])}
     hashes = (words(columns["phash"]), words(columns["phash_mirror"]))

@@ -1,9 +1,10 @@
-"""Samples that a decision moves: counts by reason and by yaw, as text."""
+"""Samples that a decision moves: counts by reason and by yaw."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,18 @@ def by_yaw(decided: Decided) -> Ints:
     return np.stack([np.bincount(bins[mask], minlength=BINS)[order] for mask in masks], axis=1)
 
 
-def moves_text(decided: Decided) -> str:
+def record(decided: Decided) -> dict[str, Any]:
+    """The counts as JSON has them."""
+    return {
+        "stored": len(decided.before),
+        "kept": {"before": int(decided.was_kept.sum()), "after": int(decided.is_kept.sum())},
+        "entering": dict(reasons_of(decided, decided.entering, before=True)),
+        "leaving": dict(reasons_of(decided, decided.leaving, before=False)),
+    }
+
+
+def lines(decided: Decided) -> Iterator[str]:
     """The whole decision as text."""
-    return "\n".join(_lines(decided))
-
-
-def _lines(decided: Decided) -> Iterator[str]:
     was, now = int(decided.was_kept.sum()), int(decided.is_kept.sum())
     enter, leave = int(decided.entering.sum()), int(decided.leaving.sum())
     yield f"stored {len(decided.before)}   kept {was} → {now}   enter {enter}   leave {leave}"

@@ -89,8 +89,8 @@ def _rows(decided: Decided, rows: Ints, written: list[str], splits: dict[int, st
     keys, sides = (decided.before[name].take(rows).to_pylist() for name in ("key", "split"))
     values = [decided.after[name].take(rows).to_pylist() for name in written]
     for number, row in enumerate(rows.tolist()):
-        said = {"key": keys[number], **{name: column[number] for name, column in zip(written, values, strict=True)}}
-        yield said | {"split": splits.get(row, sides[number])} if splits else said
+        fields = {"key": keys[number], **{name: column[number] for name, column in zip(written, values, strict=True)}}
+        yield fields | {"split": splits.get(row, sides[number])} if splits else fields
 
 
 def _new_splits(decided: Decided) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""Who is the same person in the same scene as whom: what two samples are compared by, and the search."""
+"""Samples of one person in one scene: the comparison of two samples, and the search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAME_COLOUR = 6.0
 SAME_SPREAD = 6.0
 """Largest distance of the colours' standard deviations."""
 FLAT = 4.0
-"""Standard deviation of L* below which a background says nothing: every studio has a plain wall."""
+"""Standard deviation of L* below which a background proves nothing: every studio has a plain wall."""
 LIKELY_BITS = 16
 """Bits between two hashes up to which people who match in everything else are the same picture cut differently."""
 SURE_BITS = 12
@@ -26,14 +26,14 @@ SURE_BITS = 12
 SAME_BODY = 0.25
 """Largest difference of the logarithm of shoulder width over torso length."""
 BLOCK = 2048
-"""Samples that are settled among themselves before the leaders among them look for followers."""
+"""Samples that are compared among themselves before the leaders among them look for followers."""
 PIECE = 1 << 16
 """Pairs compared at a time; bounds the memory to some tens of MB."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What N samples are compared by, the best first."""
+    """The columns that N samples are compared by, the best first."""
 
     looks: Doubles
     """(N, regions, 6) of `phq.quality.appearance`."""
@@ -44,7 +44,7 @@ class Seen:
     photo: Ints
     """(N,) number of the photo's bytes."""
     person: Ints
-    """(N,) number of the name that was stated, 0 for none."""
+    """(N,) number of the stated name, 0 without one."""
     faces: Floats
     """(N, D) unit embeddings, NaN where there is none; D may be 0."""
     same_face: Doubles
@@ -63,7 +63,8 @@ class Seen:
         do not match.
 
         Args:
-            one, other: (M,) rows; `one` is the better of the two.
+            one: (M,) rows, the better of each pair.
+            other: (M,) rows.
         """
         there = self.looks[one]
         off = np.minimum(*(_colours_apart(self.looks[other][:, order], there) for order in (range(4), MIRRORED)))
@@ -98,9 +99,9 @@ def leaders_of(seen: Seen) -> Ints:
     From the best to the worst, a sample follows the nearest (`Seen.apart`; of equals the best) of the leaders before it
     that it matches, or else leads. Two can only match whose `Seen.places` are within `SAME_COLOUR` along each axis.
 
-    Block by block: those of a block that no earlier leader has are settled among themselves, then the new leaders find
-    their followers among all that come later. A k-d tree gives the pairs; only leaders search, so thousands of pictures
-    of one scene cost no more than one.
+    Block by block: those of a block that follow no earlier leader are compared among themselves, then the new leaders
+    find their followers among all that come later. A k-d tree gives the pairs; only leaders search, so thousands of
+    pictures of one scene cost no more than one.
     """
     places = seen.places()
     leader, off = np.full(len(places), -1, np.int64), np.full(len(places), np.inf)
@@ -129,7 +130,7 @@ def _leading(seen: Seen, places: Doubles) -> Bools:
 
 
 def _near(places: Doubles, leading: Ints, start: int) -> Iterator[tuple[Ints, Ints]]:
-    """(leader, later sample) of all pairs near enough, some `PIECE` at a time; leaders ascend and lie after `start`."""
+    """(leader, later sample) of all pairs near enough, some `PIECE` at a time; leaders ascend from `start` on."""
     tree = cKDTree(places[start:])
     done, step = 0, 1
     while done < len(leading):
@@ -146,7 +147,7 @@ def _near(places: Doubles, leading: Ints, start: int) -> Iterator[tuple[Ints, In
 
 
 def _follow(seen: Seen, one: Ints, other: Ints, leader: Ints, off: Doubles) -> None:
-    """Note in `leader` and `off` for whom one of these leaders is nearer than all before."""
+    """Update `leader` and `off` of the samples that are nearer to one of these leaders than to all before."""
     apart = seen.apart(one, other)
     nearest = np.lexsort((one, apart, other))
     nearest = nearest[np.isfinite(apart[nearest])]

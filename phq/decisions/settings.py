@@ -1,21 +1,23 @@
-"""The configuration that samples are annotated again with."""
+"""The configuration for deciding or annotating again."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from phq.config.build import Config, load_config
+from phq.config.build import Config, load_config, stored_config
 from phq.errors import ConfigError
 
 
 def settings_for(run: Mapping[str, Any], preset: str | None, file: Path | None, sets: Sequence[str]) -> Config:
-    """The preset or file that is named, else what the dataset was built with; `sets` over it.
+    """The given preset or file, else the configuration of the dataset; `sets` on top.
 
     Args:
-        run: content of ``run.json``; one without a configuration stands for the default preset.
+        run: content of ``run.json``; without a configuration, the default preset applies.
+        preset: name of a preset.
+        file: TOML file.
+        sets: ``key=value`` each.
 
     Raises:
         ConfigError: see `phq.config.build.load_config`.
@@ -25,17 +27,7 @@ def settings_for(run: Mapping[str, Any], preset: str | None, file: Path | None, 
         return load_config(preset, file, sets)
     load_config("everything", None, sets)  # a mistake in `sets` is said as such
     try:
-        settings = load_config("everything", None, [*_as_sets(own), *sets])
+        return stored_config(own, sets)
     except ConfigError as error:
         why = "the configuration in run.json cannot be used by this version; give --preset or --config"
         raise ConfigError(f"{why} ({error})") from error
-    return settings.model_copy(update={"preset": str(own.get("preset", settings.preset))})
-
-
-def _as_sets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Every value that is set as ``key=value``; JSON's numbers, texts and lists are TOML's too."""
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _as_sets(value, f"{prefix}{name}.")
-        elif prefix + name != "preset" and value is not None:
-            yield f"{prefix}{name}={json.dumps(value)}"

@@ -8,6 +8,8 @@ import numpy as np
 
 from phq.detect.boxes import Boxes, area, clip, covered, iou
 from phq.detect.candidates import Candidates
+from phq.record import PersonBox
+from phq.schema import rounded
 
 SAME = 0.4
 """Intersection over union from which two detectors' boxes are one person."""
@@ -48,8 +50,26 @@ class Detection:
 
     @property
     def has_skeleton(self) -> bool:
-        """Somebody saw joints of this person, not only a box."""
+        """A network gave keypoints of this person, not only a box."""
         return self.skeleton_score > 0 or bool(self.keypoints[:, 2].any())
+
+    def part(self) -> PersonBox:
+        """The detection as the record has it; the box rounded as it is stored, so that annotating again starts from
+        the very same."""
+        keypoints = self.keypoints if self.has_skeleton else np.zeros((17, 3))  # no joints, but moved with the box
+        x0, y0, x1, y1 = rounded("box_x0", self.box)
+        return PersonBox(
+            box_x0=x0,
+            box_y0=y0,
+            box_x1=x1,
+            box_y1=y1,
+            detectors=self.detectors,
+            detection_score=self.score,
+            detector_score=self.detector_score,
+            skeleton_score=self.skeleton_score,
+            has_coco_keypoints=bool(keypoints[:, 2].any()),
+            coco_keypoints=keypoints,
+        )
 
 
 def fuse(

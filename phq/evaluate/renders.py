@@ -10,7 +10,7 @@ import numpy as np
 from phq.config.build import load_config
 from phq.detect.boxes import iou
 from phq.evaluate.truth import MATCH, Truth, read_truth
-from phq.people import Person, Photo, box_of
+from phq.people import Person, Photo
 from phq.stages.pipeline import Pipeline, stages
 
 
@@ -27,7 +27,7 @@ def seen_people(folder: Path, names: Collection[str], every: int = 1) -> Iterato
         photo = pipeline.run([Photo(path, path.name)])[0]
         photo.pixels = None  # a folder of them would not fit
         box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
-        overlaps = [(float(iou(box, box_of(p)[None])[0, 0]), p) for p in photo.people if not p.rejected]
+        overlaps = [(float(iou(box, p.box.edges[None])[0, 0]), p) for p in photo.people if not p.rejected]
         overlap, best = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
         if best is not None and overlap > MATCH:
             yield truth, best

@@ -16,12 +16,12 @@ from phq.system.atomic import atomic_write, output_errors, write_bytes
 
 INDEX = "dataset.json"
 ORIGIN = "phq"
-"""Key of ``dataset.json`` under which phq notes what 25 numbers cannot hold; the loaders read 'labels' alone."""
+"""Key of ``dataset.json`` for what 25 numbers cannot hold; the loaders only read 'labels'."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class Sink(Protocol):
-    """Something to put named files into."""
+    """Destination for named files."""
 
     def add(self, name: str, content: bytes) -> None:
         """Store one file; `name` has forward slashes."""
@@ -43,7 +43,7 @@ class _FolderSink:
 
     def add(self, name: str, content: bytes) -> None:
         path = self.root / name
-        if name == INDEX:  # the file that makes a set of the folder: whole or not there
+        if name == INDEX:  # the file that makes the folder a set: complete or absent
             write_bytes(path, content)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,10 +54,10 @@ class _FolderSink:
 def open_sink(path: Path, as_zip: bool) -> Iterator[Sink]:
     """A new zip (stored; the same files in the same order give the same bytes) or a new or empty folder.
 
-    A zip appears under its name once it is whole.
+    A zip appears under its name once it is complete.
 
     Raises:
-        OutputError: the zip is there, the folder is not empty, or `path` cannot be written.
+        OutputError: the zip exists, the folder is not empty, or `path` cannot be written.
     """
     if path.exists() and (as_zip or not path.is_dir() or any(path.iterdir())):
         raise OutputError(f"{path} already exists; choose another name (nothing is ever overwritten)")
@@ -84,7 +84,7 @@ class LabelledSet:
         self._files = self._zip.namelist() if self._zip else _files_below(path)
 
     def names(self) -> list[str]:
-        """Names of the pictures, sorted, forward slashes: what the loaders take, by the suffixes that Pillow knows.
+        """Names of the pictures, sorted, with forward slashes; pictures have a suffix that Pillow knows.
 
         Raises:
             InputError: there are none.
@@ -99,7 +99,7 @@ class LabelledSet:
         """Content of ``dataset.json``.
 
         Raises:
-            InputError: it is not there, or no JSON object.
+            InputError: it is missing, or not a JSON object.
         """
         if INDEX not in self._files:
             raise InputError(f"{self.path} has no {INDEX} at its root, so its pictures have no labels")
@@ -115,7 +115,9 @@ class LabelledSet:
         """Bytes of one file.
 
         Raises:
-            KeyError, OSError, zipfile.BadZipFile: it is not there or cannot be read.
+            KeyError: no such file in the zip.
+            OSError: the file cannot be read.
+            zipfile.BadZipFile: the zip is damaged.
         """
         return self._zip.read(name) if self._zip else (self.path / name).read_bytes()
 

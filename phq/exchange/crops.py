@@ -1,33 +1,32 @@
-"""Where the pictures of an export come from: the stored crop, or the photo it was cut from."""
+"""Pictures of an export, cut from the stored crop or from the photo."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image as Pil
+from pydantic import ValidationError
 
 from phq.align.crop import CropBox, cut
 from phq.align.padding import padding_fraction
 from phq.config.build import Read
-from phq.errors import InputError, RejectError
-from phq.photos.decode import Decoded, PhotoRejectError, decode, read_file
-from phq.photos.discover import discover
+from phq.curate.annotate.raw_photos import find_photos
+from phq.errors import InputError
+from phq.photos.decode import PhotoRejectError, decode
 from phq.system.arrays import Floats, Image
 
 Fields = Mapping[str, Any]
 SAME = 1e-5
-"""Crop pixels; a box this near to the whole crop is the whole crop."""
+"""Crop pixels; a box that differs less from the whole crop is the whole crop."""
 
 
 def window_box(row: Fields, window: Floats) -> CropBox:
-    """Square of the stored crop (crop pixels; may leave it) whose intrinsics are `window` (3×3)."""
+    """Square of the stored crop, in crop pixels, whose intrinsics are `window` (3×3); it may reach beyond the crop."""
     stored, size = np.reshape(row["intrinsics"], (3, 3)), row["image_size"]
     scale = stored[0, 0] / window[0, 0]
     x0, y0 = (stored[:2, 2] - scale * window[:2, 2]) * size
@@ -35,7 +34,7 @@ def window_box(row: Fields, window: Floats) -> CropBox:
 
 
 def from_crop(row: Fields, jpg: bytes, box: CropBox, size: int) -> tuple[Image, float]:
-    """size × size × 3 picture of a part of the stored crop, and the fraction of it that lies beyond the photo."""
+    """size × size × 3 RGB of a part of the stored crop, and the fraction of it that is beyond the photo."""
     crop = np.asarray(Pil.open(io.BytesIO(jpg)).convert("RGB"))
     x0, y0, x1, y1 = (np.asarray(row["photo_in_crop"]) - [box.x0, box.y0] * 2) * (size / box.side)
     outside = padding_fraction(np.clip([x0, y0, x1, y1], 0, size), size)
@@ -58,48 +57,51 @@ def mask_part(png: bytes, box: CropBox, size: int) -> Image:
 
 
 class Photos:
-    """The photos a dataset was built from, found again by their sha256, wherever they lie below a folder."""
+    """The photos a dataset was built from, found by their sha256 under any name.
 
-    def __init__(self, root: Path, read: Read) -> None:
-        self.root = root
-        self.settings = read
+    Args:
+        source: folder, list or glob; read only.
+        rows: samples, with ``source_sha256`` and ``source_path``.
+        read: settings that the photos were read with.
+
+    Raises:
+        InputError: a photo is missing.
+    """
+
+    def __init__(self, source: str | Path, rows: Sequence[Fields], read: Read) -> None:
+        names = {row["source_sha256"]: row["source_path"] for row in rows}
+        self._paths = find_photos(source, names)
+        self._read = read
+        if missing := [name for digest, name in names.items() if digest not in self._paths]:
+            raise InputError(
+                f"{len(missing)} photos are missing, such as {missing[0]}: no file of {source} has their sha256"
+            )
 
     def cut(self, row: Fields, box: CropBox, size: int) -> tuple[Image, float]:
-        """What `from_crop` gives, from the photo's own pixels.
+        """As `from_crop`, from the photo's own pixels.
 
         Raises:
-            InputError: the photo is not there.
+            InputError: the photo cannot be decoded.
         """
-        pixels = self._decoded(row).pixels
+        path = self._paths[row["source_sha256"]]
+        try:
+            pixels = decode(path, self._read.max_pixels, self._read.background).pixels
+        except PhotoRejectError as error:
+            raise InputError(f"{path} cannot be decoded: {error}") from error
         height, width = pixels.shape[:2]
         (scale, _, x), (_, _, y) = np.reshape(row["crop_to_source"], (2, 3))
         in_photo = CropBox(float(x + scale * box.x0), float(y + scale * box.y0), float(scale * box.side))
         outside = padding_fraction(in_photo.photo_part(width, height, size), size)
         return cut(pixels, in_photo, size), outside
 
-    def _decoded(self, row: Fields) -> Decoded:
-        for path in self._candidates(row):
-            try:
-                found = decode(path, self.settings.max_pixels, self.settings.background)
-            except PhotoRejectError:
-                continue
-            if found.sha256 == row["source_sha256"]:
-                return found
-        raise InputError(f"{row['source_path']} is not below {self.root}, under no name: no file there has its sha256")
 
-    def _candidates(self, row: Fields) -> Iterator[Path]:
-        yield self.root / row["source_path"]
-        if row["source_sha256"] in self._by_sha256:
-            yield self._by_sha256[row["source_sha256"]]
+def read_settings(run: Mapping[str, Any]) -> Read:
+    """Settings that a dataset's photos were read with (largest photo, colour under transparent pixels).
 
-    @cached_property
-    def _by_sha256(self) -> dict[str, Path]:
-        """Every file, read once; only needed where the photos were moved or renamed."""
-        return {_sha256(found.path): found.path for found in discover(self.root)}
-
-
-def _sha256(path: Path) -> str:
+    Args:
+        run: content of ``run.json``.
+    """
     try:
-        return hashlib.sha256(read_file(path)).hexdigest()
-    except RejectError:
-        return ""
+        return Read.model_validate(run["config"]["read"])
+    except (TypeError, KeyError, ValidationError):
+        return Read()

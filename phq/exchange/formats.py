@@ -3,10 +3,10 @@
 All four share axes (world y up, the subject faces +z, +x is the subject's left; OpenCV camera), a camera at radius 2.7,
 and intrinsics normalised by the image side. They differ in what the world is fixed to, and in how large it is:
 
-* **3DPortraitGAN** is the torso's world in metres, as phq's. Its label is phq's camera as it stands, and 6 numbers for
-  the turn of neck and head.
-* **EG3D, PanoHead, SphereHead** are the *head's* world: its origin lies inside the head, its axes are the head's, and
-  one unit is 0.37 m (EG3D) or 0.42 m (the others). So their camera stands about 1 m away, and their picture spans
+* **3DPortraitGAN** is the torso's world in metres, as phq's. Its label is phq's camera itself, and 6 numbers for the
+  rotations of neck and head.
+* **EG3D, PanoHead, SphereHead** use the *head's* world: its origin is inside the head, its axes are the head's, and
+  one unit is 0.37 m (EG3D) or 0.42 m (the others). So their camera is about 1 m away, and their picture spans
   0.23 m or 0.26 m at the head. That is *less* than the 0.41 m of a phq crop: their picture is a part of phq's.
 
 So a picture and its label change together. A phq camera C sees the origin of the head's world at a pixel o, at depth d.
@@ -16,8 +16,8 @@ rotated). The way back is closed too: a label fixes the direction from which the
 phq's rules (radius 2.7 about the neck, look-at point) that is one camera C, and the window says which part of its image
 plane the picture is. `encode` and `decode` are inverse to rounding.
 
-What no label of theirs can say is the distance: a photo does not fix it, phq assumes 2.7 m and they assume 1 m. The two
-agree at the origin, and 0.1 m beside and 0.1 m before it they differ by 0.007 m, 3 % of the image side.
+Their labels cannot express the distance: a photo does not fix it, phq assumes 2.7 m and they assume 1 m. The two
+agree at the origin; 0.1 m beside and 0.1 m in front of it they differ by 0.007 m, 3 % of the image side.
 
 Sources (facts, no code): NVlabs/eg3d ``3dface2idr_mat.py`` and ``preprocess_face_cameras.py``; Deep3DFaceRecon_pytorch
 ``load_mats.py`` ("unify the scale to decimeter", camera 10 units away); SizheAn/PanoHead ``recrop_images.py``, which
@@ -45,7 +45,7 @@ NOT_A_ROTATION = 0.01
 
 @dataclass(frozen=True)
 class View:
-    """What a picture shows, in phq's convention."""
+    """Camera and pose of a picture, in phq's convention."""
 
     cam2world: Floats
     """4×4, radius 2.7 about the neck, looking at (0, 0.0649, 0)."""
@@ -67,9 +67,9 @@ class LabelFormat(ABC):
     file_name: str
     """Template of a picture's name, to be filled with folder and number."""
     text: bool = False
-    """Numbers are written as strings with six decimals."""
+    """Write numbers as strings with six decimals."""
     zip_only: bool = False
-    """The loader reads no folders."""
+    """The loader only reads zips."""
 
     @abstractmethod
     def window(self, cam2world: Floats, neck_head_pose: Floats) -> Floats:
@@ -80,16 +80,18 @@ class LabelFormat(ABC):
         """Label (numbers,) of the picture `window`.
 
         Args:
-            cam2world: 4×4 phq camera. neck_head_pose: (6,) axis-angle of neck and head.
+            cam2world: 4×4 phq camera.
+            neck_head_pose: (6,) axis-angle of neck and head, radians.
         """
 
     @abstractmethod
     def decode(self, label: Sequence[float] | Floats, neck_head_pose: Floats | None = None) -> View:
-        """What a label says about its picture.
+        """The view that a label describes.
 
         Args:
-            label: (numbers,), strings allowed. neck_head_pose: (6,) where it is known and not in the label; a
-                head's label without it is read as that of a head straight on its torso.
+            label: (numbers,), strings allowed.
+            neck_head_pose: (6,) axis-angle, radians, where it is known and not in the label; without it, the head of
+                a head format is taken as straight on its torso.
 
         Raises:
             ValueError: wrong length, not numbers, not a rotation, or a camera that does not see the origin.
@@ -100,7 +102,7 @@ class LabelFormat(ABC):
         return self.file_name.format(index // 1000, index)
 
     def written(self, label: Floats) -> list[Any]:
-        """The label as it stands in ``dataset.json``."""
+        """The label as in ``dataset.json``."""
         plain = (np.asarray(label, dtype=np.float64) + 0.0).tolist()
         return [f"{round(v, 6) + 0.0:.6f}" for v in plain] if self.text else plain
 
@@ -239,7 +241,7 @@ def label_format(name: str) -> LabelFormat:
     """The format of that name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no such format.
     """
     if name not in FORMATS:
         raise ConfigError(f"unknown label format {name!r}; there are: {', '.join(FORMATS)}")

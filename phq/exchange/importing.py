@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from phq.building.carrying import CarryUnits
-from phq.building.executors.choice import local
+from phq.building.executors.choice import Execution, local
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
 from phq.building.finalise.result import Written
 from phq.building.plan import Plan, close_work_folder, open_work_folder
@@ -66,13 +66,14 @@ def import_labels(  # noqa: PLR0913 - the options of the command
     *,
     sidecar: str | Path | None = None,
     seed: int | None = None,
+    execution: Execution | None = None,
     workers: int | None = None,
     quiet: bool = True,
 ) -> Imported:
     """Make a phq dataset of a zip or folder with ``dataset.json``; an interrupted import is continued.
 
     Each picture is stored as it is (as JPEG), and its label becomes a phq camera, see `phq.exchange.formats`; what
-    such a set does not know is stated as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png``
+    such a set does not know is marked as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png``
     beside ``NAME.png``) are rejects: a loader mirrors, and in two splits they would leak. Exact copies are rejects too,
     look-alikes are marked; no threshold is applied.
 
@@ -83,7 +84,9 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         masks: zip or folder with a mask for each picture, of the same name but for the suffix.
         sidecar: licence, author, source and identity of the pictures, as for `phq.building.build.build`; paths are
             names in the set.
-        seed: of the split. workers: processes, by default one a core; the result does not depend on it.
+        seed: random seed of the split.
+        execution: where the work is done and how it is watched, in place of `workers`; no result depends on it.
+        workers: processes, by default as many as cores and memory have room for.
         quiet: no progress bar.
 
     Raises:
@@ -100,7 +103,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         check_free(folder)
         work = open_work_folder(folder, plan)
         carry = CarryUnits(partial(_pipeline, plan.source, plan.config, stated), work)
-        finished, how = Source(work, len(plan.units), config), local(workers)
+        finished, how = Source(work, len(plan.units), config), execution or local(workers)
 
         def finish() -> Imported:
             outcome = conclude_units(folder, finished)

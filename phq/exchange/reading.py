@@ -1,52 +1,51 @@
-"""Stage: one picture of a labelled set with everything that can be said about it, and no more.
+"""Stage: one picture of a labelled set, with every field that follows from its label and its pixels.
 
 From the label: camera, intrinsics, all angles, the root, neck and head of the pose, the height of the head in pixels.
 From the pixels: key, sharpness, Laplacian, light, noise, perceptual hashes; with a mask also its fraction and certainty
 and the person's box. The picture counts as the photo: ``source_path`` is its name in the set, ``crop_to_source`` is the
 identity, nothing is padding. Everything else was never measured and is 0, '' or false: detectors, keypoints, face, body
 shape and translation, other people, disagreements, ``p_flip``. Without a mask the stored mask is full, the box is the
-picture, and ``mask_confidence`` 0 says that nobody has looked.
+picture, and ``mask_confidence`` is 0 for "not measured".
 """
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
 
-from phq.camera.angles import camera_angles, part_angles
+from phq.align.crop import CropBox
+from phq.align.soft_mask import binary, mask_scores
 from phq.camera.convention import CONVENTION, FOCAL, RADIUS, WINDOW_CONVENTION, intrinsics, world2cam
-from phq.camera.euler import head_to_cam
 from phq.camera.rotations import rotmat_to_rotvec
 from phq.errors import InputError
 from phq.exchange.archive import ORIGIN, LabelledSet
 from phq.exchange.formats import View, label_format
-from phq.people import Person, Photo
+from phq.people import Person, Photo, known
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.pose import template
-from phq.pose.closed_form import head_joint
-from phq.schema import SMPL_JOINTS, Sample, column_kind
-from phq.stages.encode_sample import photo_fields
-from phq.stages.score_person import image_scores
+from phq.pose.labels import camera_label
+from phq.quality.image_scores import image_scores
+from phq.record import CropFrame, MaskScores, Source
+from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats, Image
 
 MIRROR = "_mirror"
 """End of the stem of the mirrored copies that EG3D's tools store beside the pictures."""
 FROM_LABEL = ("pelvis", "neck", "head")
-SUPPORT = 0.05
-"""Mask values above this take part in its certainty, as in `phq.stages.mask_person`."""
 _TOLERANCE = 1e-4
-"""Of the focal length and principal point that count as phq's own; upstream writes float32."""
+"""Largest difference from phq's own focal length and principal point; upstream writes float32."""
 
 
 def labels_of(pictures: LabelledSet) -> dict[str, Any]:
     """Label by name of the picture.
 
     Raises:
-        InputError: there is no ``dataset.json``, or no 'labels' in it.
+        InputError: no ``dataset.json``, or no 'labels' in it.
     """
     labels = pictures.index().get("labels")
     if not isinstance(labels, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in labels):
@@ -55,7 +54,7 @@ def labels_of(pictures: LabelledSet) -> dict[str, Any]:
 
 
 class ReadLabelled:
-    """Fills photo, person and record from a labelled set; a picture or label that cannot be used is a reject."""
+    """Fills photo and person from a labelled set; a picture or label that cannot be used is a reject."""
 
     name = "read"
 
@@ -91,7 +90,7 @@ class ReadLabelled:
             photo.reject(error.reason, error.detail)
             return
         height, width = decoded.pixels.shape[:2]
-        photo.fields |= {"source_sha256": decoded.sha256, "image_width": width, "image_height": height}
+        photo.source = Source(decoded.sha256, width, height)
         if height != width:
             photo.reject("unsupported_format", f"{width} × {height}: pictures of a labelled set are square")
             return
@@ -104,17 +103,15 @@ class ReadLabelled:
 
     def _describe(self, photo: Photo, decoded: Decoded, view: View) -> None:
         size = len(decoded.pixels)
-        photo.fields |= {"has_focal": False, "focal_px": view.intrinsics[0, 0] * size}
-        person = Person(photo, 0, crop=decoded.pixels)
+        photo.source = Source(decoded.sha256, size, size, False, view.intrinsics[0, 0] * size)
         soft = self._soft_mask(photo.name, size)
         if soft is None:
             photo.reject("corrupt", "its mask is no picture of the same size")
             return
-        person.crop_mask = np.where(soft > 0.5, 255, 0).astype(np.uint8)
-        unknown = {name: value for name, value in unknown_fields().items() if name not in photo_fields(photo)}
-        person.fields = unknown | view_fields(view, size) | whole_picture_fields(size)
-        person.fields |= mask_fields(soft, person.crop_mask, known=self.masks is not None)
-        person.fields |= image_scores(person)
+        person = labelled_person(photo, decoded.pixels, soft)
+        label_person(person, view)
+        if self.masks is None:
+            person.mask_scores = MaskScores(1.0, 0.0)
         photo.people = [person]
 
     def _soft_mask(self, name: str, size: int) -> Floats | None:
@@ -133,58 +130,60 @@ def _stem(name: str) -> str:
 
 
 def _mirrored(name: str) -> str:
-    """Name of the picture that this one mirrors; '' if it is no mirror image."""
+    """Name of the picture that this one mirrors; '' if it is not a mirror image."""
     path = Path(name)
     if not path.stem.endswith(MIRROR):
         return ""
     return path.with_name(path.stem.removesuffix(MIRROR) + path.suffix).as_posix()
 
 
-def unknown_fields() -> dict[str, Any]:
-    """Every field of a sample at the value that claims nothing: 0, '' or false."""
-    fields: dict[str, Any] = {}
-    for name in Sample.model_fields:
-        kind, length = column_kind(name)
-        fields[name] = [kind()] * length if length else kind()
-    return fields
+def labelled_person(photo: Photo, picture: Image, soft: Floats) -> Person:
+    """The person of a picture that counts as the photo, as far as pixels tell; nothing else was measured.
+
+    Args:
+        photo: with its source set.
+        picture: size × size × 3 RGB.
+        soft: size × size mask, 0..1.
+    """
+    size, person = len(picture), Person.unmeasured(photo)
+    person.crop, person.crop_mask, person.mask_scores = picture, binary(soft), mask_scores(soft)
+    x0, y0, x1, y1 = mask_box(person.crop_mask)
+    person.box = replace(person.box, box_x0=x0, box_y0=y0, box_x1=x1, box_y1=y1)
+    whole = CropBox(0.0, 0.0, float(size))
+    person.frame = CropFrame(
+        size,
+        whole.to_source(size),
+        whole.side,
+        whole.photo_part(size, size, size),
+        1.0,
+        head_px=0.0,
+        padding_fraction=0.0,
+    )
+    person.image_scores = image_scores(picture, person.crop_mask, person.frame, (size, size))
+    return person
 
 
-def view_fields(view: View, size: int) -> dict[str, Any]:
-    """What a label says: camera and pose, their angles, and how large the head is."""
-    to_cam, pose = world2cam(view.cam2world), view.neck_head_pose
-    head_angles = part_angles(head_to_cam(view.cam2world, pose), head_joint(to_cam[:3, :3], pose[:3]) + to_cam[:3, 3])
+def label_person(person: Person, view: View) -> None:
+    """Set the fields that follow from a label: camera and pose, their angles, and the size of the head."""
+    pose, frame = view.neck_head_pose.reshape(2, 3), known(person.frame)
     own = np.abs(view.intrinsics - intrinsics()).max() < _TOLERANCE * FOCAL
-    known = dict(zip(FROM_LABEL, (rotmat_to_rotvec(to_cam[:3, :3]), pose[:3], pose[3:]), strict=True))
-    px_per_metre = view.intrinsics[0, 0] * size / RADIUS
-    fields = {
-        "camera_convention": CONVENTION if own else WINDOW_CONVENTION,
-        "cam2world": view.cam2world,
-        "intrinsics": view.intrinsics,
-        "smpl_pose": np.array([known.get(joint, np.zeros(3)) for joint in SMPL_JOINTS]),
-        "pose_observed": [joint in known and bool(pose.any()) for joint in SMPL_JOINTS],
-        "neck_head_pose": pose,
-        "head_px": px_per_metre * (template.HEAD_TOP[1] - template.HEAD[1]),
-    }
-    fields |= zip(("camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg"), camera_angles(view.cam2world), strict=True)
-    return fields | dict(zip(("head_yaw_deg", "head_pitch_deg", "head_roll_deg"), head_angles, strict=True))
+    convention = CONVENTION if own else WINDOW_CONVENTION
+    person.camera = camera_label(view.cam2world, pose, view.intrinsics, convention)
+    root = rotmat_to_rotvec(world2cam(view.cam2world)[:3, :3])
+    labelled = dict(zip(FROM_LABEL, (root, *pose), strict=True))
+    person.body = replace(
+        known(person.body),
+        smpl_pose=np.array([labelled.get(joint, np.zeros(3)) for joint in SMPL_JOINTS]),
+        pose_observed=[joint in labelled and bool(pose.any()) for joint in SMPL_JOINTS],
+        neck_head_pose=pose,
+    )
+    head_px = template.head_height(view.intrinsics[0, 0] * frame.image_size / RADIUS)
+    person.frame = replace(frame, head_px=head_px)
 
 
-def whole_picture_fields(size: int) -> dict[str, Any]:
-    """Where the crop lies in the photo, when the stored picture is the photo."""
-    return {
-        "image_size": size,
-        "crop_to_source": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
-        "crop_side_px": float(size),
-        "photo_in_crop": [0.0, 0.0, float(size), float(size)],
-        "source_px_per_px": 1.0,
-    }
-
-
-def mask_fields(soft: Floats, mask: Image, known: bool) -> dict[str, Any]:
-    """Fraction, certainty, and the person's box in pixels; the whole picture where there is no mask."""
+def mask_box(mask: Image) -> tuple[float, float, float, float]:
+    """x0, y0, x1, y1 round a mask, pixels; zeros if it is empty."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    corners = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else (0, 0, 0, 0)
-    support = soft[soft > SUPPORT]
-    certainty = float(np.abs(2 * support - 1).mean()) if known and support.size else 0.0
-    box = dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), map(float, corners), strict=True))
-    return {"mask_fraction": float((mask > 0).mean()), "mask_confidence": certainty, **box}
+    if not len(rows):
+        return 0.0, 0.0, 0.0, 0.0
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

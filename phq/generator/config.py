@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from phq.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-PRESETS = Path(__file__).parent / "presets"
+from phq.config.reading import Section, validated
 
 Count = Annotated[int, Field(ge=1)]
 Side = Literal[4, 8, 16, 32, 64, 128, 256, 512, 1024]
 Widths = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Planes(_Section):
+class Planes(Section):
     """The feature planes and the network that draws them."""
 
     kind: Literal["trigrid", "hybrid"] = Field(default="trigrid", description="three grids, or three planes and a map")
@@ -37,7 +25,7 @@ class Planes(_Section):
     channel_max: Count = Field(default=512, description="but at most so many")
 
 
-class Render(_Section):
+class Render(Section):
     """How rays are marched through the volume."""
 
     features: Count = Field(default=32, description="channels of the rendered feature image")
@@ -51,14 +39,14 @@ class Render(_Section):
     fine: Annotated[int, Field(ge=0)] = Field(default=48, description="samples in the second, where the first saw much")
 
 
-class Deformation(_Section):
+class Deformation(Section):
     """From posed to canonical space."""
 
     enabled: bool = Field(default=True, description="render in posed space")
     steps: Count = Field(default=3, description="Newton steps of the inverse of skinning")
 
 
-class Background(_Section):
+class Background(Section):
     """The network behind the person."""
 
     enabled: bool = Field(default=True, description="draw a background")
@@ -66,14 +54,14 @@ class Background(_Section):
     channel_max: Count = Field(default=512, description="as for the planes")
 
 
-class SuperResolution(_Section):
+class SuperResolution(Section):
     """From the raw image to the final one."""
 
     input: Side = Field(default=128, description="side that the raw image is brought to first")
     channels: tuple[Count, Count] = Field(default=(256, 128), strict=False, description="of its two blocks")
 
 
-class Discriminator(_Section):
+class Discriminator(Section):
     """The other network."""
 
     channel_base: Count = Field(default=32768, description="as for the planes")
@@ -83,7 +71,7 @@ class Discriminator(_Section):
     one_pass: bool = Field(default=False, description="judge the picture that the pose is read from: half the cost")
 
 
-class Pose(_Section):
+class Pose(Section):
     """Hidden layers of the two pose predictors."""
 
     generator: Widths = Field(default=(128, 32), description="from the latent and the camera")
@@ -93,7 +81,7 @@ class Pose(_Section):
     )
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Everything that decides generator and discriminator; the defaults are 3DPortraitGAN's at 512²."""
 
     resolution: Side = Field(default=512, description="side of the final image")
@@ -125,34 +113,10 @@ class ModelConfig(_Section):
         return self
 
 
-def preset_names() -> list[str]:
-    """Names of the presets that come with phq, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
-
-
-def read_preset(name: str) -> dict[str, Any]:
-    """The tables of a preset as they stand in its file; ``model`` is the one of `ModelConfig`.
-
-    Raises:
-        ConfigError: there is no such preset.
-    """
-    if name not in preset_names():
-        raise ConfigError(f"unknown preset {name!r}; there are: {', '.join(preset_names())}")
-    return tomllib.loads((PRESETS / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def model_config(table: dict[str, Any]) -> ModelConfig:
+def model_config(table: Mapping[str, Any]) -> ModelConfig:
     """The model that a table describes; what it leaves out has its default.
 
     Raises:
         ConfigError: an unknown setting, a value of the wrong type or out of range, or sizes that do not fit.
     """
-    try:
-        return ModelConfig.model_validate(table)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(e) for e in error.errors())) from error
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(("model", *map(str, error["loc"])))
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+    return validated(ModelConfig, table, ["model"])

@@ -7,7 +7,7 @@ proportions and the places of neck, head, shoulder and pelvis joints follow the 
 
 Axes: y up, the rest pose faces +z with the arms along x, +x is the subject's left, metres. Pose is axis-angle in
 radians, joint order `phq.schema.SMPL_JOINTS`; the first joint is the root and may turn the body into camera axes.
-A user's own SMPL file becomes a `Body` too, by `phq.pose.smpl_file`; `phq.pose.body_torch` is the same in torch.
+A user's own SMPL file becomes a `Body` too, by `phq.pose.smpl_file`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from phq.camera.angles import yaw_pitch
 from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
 from phq.people import Landmarks, TorsoFit
 from phq.pose import template
@@ -73,6 +74,11 @@ def central_rotation(rotations: Floats) -> Floats:
 def torso_rotation(world: Floats) -> Floats:
     """3×3 body to camera from metric landmarks (33, 3)."""
     return np.asarray(kabsch(landmark_table().torso, world[list(TORSO)], TORSO_WEIGHTS))
+
+
+def torso_yaw(world: Floats) -> float:
+    """Yaw (degrees) of the torso in metric landmarks (33, 3)."""
+    return yaw_pitch(torso_rotation(world).T @ np.array([0.0, 0.0, -1.0]))[0]
 
 
 def head_rotation(world: Floats) -> Floats:

@@ -9,7 +9,7 @@ from phq.camera.convention import level_view
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.body_region import BORDER
 from phq.detect.centerface import FACE_FOUND
-from phq.people import Belief, Person, TorsoFit, visible_landmarks
+from phq.people import Belief, Person, TorsoFit, known
 from phq.pose import chain
 from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
 from phq.pose.marks import marks_of
@@ -37,18 +37,18 @@ def is_cut(person: Person) -> bool:
     The landmark network may squeeze a whole body into a headshot; a box that is too short to hold the hips as well is
     cut, wherever it puts the knees.
     """
-    knees = person.fields["keypoints_2d"].reshape(33, 2)[[25, 26], 1].mean()
-    bottom = min(person.fields["box_y1"], BORDER * person.photo.fields["image_height"])
-    height = person.fields["box_y1"] - person.fields["box_y0"]
+    knees = known(person.keypoints).keypoints_2d[[25, 26], 1].mean()
+    bottom = min(person.box.box_y1, BORDER * person.photo.source.image_height)
+    height = person.box.box_y1 - person.box.box_y0
     short = person.start is not None and height < TO_HIPS * person.start.px_per_metre
     return bool(knees > bottom or short)
 
 
 def photo_intrinsics(person: Person) -> Floats:
     """3×3, pixels, principal point in the middle of the photo."""
-    fields = person.photo.fields
-    f = fields["focal_px"]
-    return np.array([[f, 0, fields["image_width"] / 2], [0, f, fields["image_height"] / 2], [0, 0, 1.0]])
+    source = person.photo.source
+    f, (width, height) = source.focal_px, source.size
+    return np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1.0]])
 
 
 def sight(K: Floats, pixel: Floats) -> Floats:
@@ -63,14 +63,14 @@ def _rays(K: Floats, view: Floats, pixels: Floats) -> Floats:
 
 def _seen_landmarks(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
     """Which of BlazePose's marks count, and where they are, pixels; limbs only where they are visible."""
-    pixels = person.fields["keypoints_2d"].reshape(33, 2)[landmarks]
-    use = np.flatnonzero((landmarks < 13) | visible_landmarks(person)[landmarks])
+    pixels = known(person.keypoints).keypoints_2d[landmarks]
+    use = np.flatnonzero((landmarks < 13) | person.visible_landmarks()[landmarks])
     return use, pixels[use]
 
 
 def _seen_keypoints(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
     """The same of MoveNet."""
-    keypoints = np.asarray(person.fields["coco_keypoints"]).reshape(17, 3)[[COCO[i] for i in landmarks]]
+    keypoints = person.box.coco_keypoints[[COCO[i] for i in landmarks]]
     use = np.flatnonzero(keypoints[:, 2] > SURE_KEYPOINT)
     return use, keypoints[use, :2]
 
@@ -87,9 +87,7 @@ SOURCES = {"blazepose": _seen_landmarks, "movenet": _seen_keypoints, "centerface
 
 def observe(person: Person) -> tuple[Observation, Floats]:
     """The observation, and the line of sight (3×3) in which it is stated."""
-    start, belief = person.start, person.belief
-    assert start is not None
-    assert belief is not None
+    start, belief = known(person.start), known(person.belief)
     K = photo_intrinsics(person)
     view, depth = sight(K, start.neck_px), K[0, 0] / start.px_per_metre
     yaws = [_yaws(rotation) for rotation in (belief.torso, belief.head)]

@@ -56,3 +56,8 @@ def symmetric_points(names: tuple[str, ...] = tuple(POINTS)) -> NDArray[np.float
     """The same, averaged with the mirror image; the published template is up to 5 mm from symmetric (head joint)."""
     mirrored = points(tuple(MIRRORED_POINTS[name] for name in names)) * [-1.0, 1.0, 1.0]
     return np.asarray((points(names) + mirrored) / 2, dtype=np.float64)
+
+
+def head_height(px_per_metre: float) -> float:
+    """Height of the template's head (head joint to crown) at a scale, pixels."""
+    return px_per_metre * (HEAD_TOP[1] - HEAD[1])

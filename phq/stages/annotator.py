@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,10 +13,11 @@ from phq.config.build import Config, load_config
 from phq.detect.boxes import Boxes, area, clip
 from phq.detect.fuse import Detection
 from phq.errors import RejectError
-from phq.people import Person, Photo
+from phq.people import Person, Photo, known
 from phq.photos.exif import assumed_focal_px
+from phq.record import Source
 from phq.schema import Sample
-from phq.stages.detect_people import DetectPeople, fields_of
+from phq.stages.detect_people import DetectPeople
 from phq.stages.gate import Gate
 from phq.stages.pipeline import Pipeline, stages
 from phq.stages.read_photos import ReadPhotos
@@ -58,12 +58,12 @@ class Annotator:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"expected H × W × 3 uint8 RGB, got {image.dtype} of shape {image.shape}")
-        photo = Photo(Path(name), name, image, _facts(image))
+        photo = Photo(Path(name), name, image, _source(image))
         if box is None:
             self._detect.process([photo])
         else:
-            given = Detection(_box_in(image, box), 1.0)
-            photo.people = [Person(photo, 0, fields_of(given) | {"detectors": "given"})]
+            given = Detection(_box_in(image, box), 1.0, networks=("given", ""))
+            photo.people = [Person(photo, 0, given.part())]
         (annotations,) = map(_annotations, self._rest.each([photo]))
         return annotations
 
@@ -76,15 +76,10 @@ def _box_in(image: Image, box: Sequence[float]) -> Boxes:
     return edges
 
 
-def _facts(image: Image) -> dict[str, Any]:
+def _source(image: Image) -> Source:
     height, width = image.shape[:2]
-    return {
-        "source_sha256": hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),
-        "image_width": width,
-        "image_height": height,
-        "has_focal": False,
-        "focal_px": assumed_focal_px(width, height),
-    }
+    digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+    return Source(digest, width, height, False, assumed_focal_px(width, height))
 
 
 def _annotations(photo: Photo) -> list[Annotation]:
@@ -93,7 +88,6 @@ def _annotations(photo: Photo) -> list[Annotation]:
         if "json" in person.members and person.crop is not None and person.crop_mask is not None:
             found.append(Annotation(Sample.model_validate_json(person.members["json"]), person.crop, person.crop_mask))
     if not found:
-        reject = photo.rejected or photo.people[0].rejected
-        assert reject is not None
+        reject = known(photo.rejected or photo.people[0].rejected)
         raise RejectError(reject.reason, reject.detail)
     return found

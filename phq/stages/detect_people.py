@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import Detection, fuse
 from phq.people import Person, Photo
-from phq.schema import plain
 from phq.system.arrays import Image
 from phq.system.resources import summed
 
@@ -40,7 +37,7 @@ class DetectPeople:
         looked = [(photo, photo.pixels) for photo in photos if photo.rejected is None and photo.pixels is not None]
         found = self.detect([pixels for _, pixels in looked])
         for (photo, _), people in zip(looked, found, strict=True):
-            photo.people = [Person(photo, i, fields_of(p)) for i, p in enumerate(people)]
+            photo.people = [Person(photo, i, p.part()) for i, p in enumerate(people)]
             if not people:
                 photo.reject("no_person", "no detector saw anybody")
 
@@ -56,18 +53,3 @@ class DetectPeople:
             skeletons = self.skeleton.find(pixels, boxes, self.thresholds, self.options.tiles)
         networks = self.detector.name, self.skeleton.name if self.skeleton else ""
         return fuse(boxes, skeletons, self.thresholds, width, height, networks)
-
-
-def fields_of(person: Detection) -> dict[str, object]:
-    """Record fields of a detection; the box as it is stored, so that annotating again starts from the very same."""
-    edges = plain(dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), person.box.tolist(), strict=True)))
-    keypoints = person.keypoints if person.has_skeleton else np.zeros((17, 3))  # no joints, but moved with the box
-    return {
-        **edges,
-        "detectors": person.detectors,
-        "detection_score": person.score,
-        "detector_score": person.detector_score,
-        "skeleton_score": person.skeleton_score,
-        "has_coco_keypoints": bool(keypoints[:, 2].any()),
-        "coco_keypoints": keypoints.ravel(),
-    }

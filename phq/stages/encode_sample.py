@@ -7,8 +7,8 @@ import io
 
 from PIL import Image as Pil
 
-from phq.people import Person, Photo, living
-from phq.schema import PROVENANCE, SCHEMA_VERSION, make_sample, sample_to_json
+from phq.people import Person, Photo, known, living
+from phq.schema import make_sample, sample_to_json
 
 
 class EncodeSample:
@@ -29,26 +29,14 @@ class EncodeSample:
 
 
 def encode_person(person: Person, jpeg_quality: int) -> None:
-    """Fill `person.members` and the key.
+    """Set the key and the members.
 
     Raises:
-        pydantic.ValidationError: a stage left a field out.
+        pydantic.ValidationError: a stage left a part of the record out.
     """
-    assert person.crop is not None
-    assert person.crop_mask is not None
-    jpg = io.BytesIO()
-    Pil.fromarray(person.crop).save(jpg, "JPEG", quality=jpeg_quality, subsampling=0)
-    mask = io.BytesIO()
-    Pil.fromarray(person.crop_mask).save(mask, "PNG")
-    person.fields |= {
-        "schema_version": SCHEMA_VERSION,
-        "key": hashlib.sha256(jpg.getvalue()).hexdigest()[:16],
-        "person_index": person.index,
-    }
-    sample = make_sample(photo_fields(person.photo) | person.fields)
+    jpg, mask = io.BytesIO(), io.BytesIO()
+    Pil.fromarray(known(person.crop)).save(jpg, "JPEG", quality=jpeg_quality, subsampling=0)
+    Pil.fromarray(known(person.crop_mask)).save(mask, "PNG")
+    person.key = hashlib.sha256(jpg.getvalue()).hexdigest()[:16]
+    sample = make_sample(person.photo.record() | person.record())
     person.members = {"jpg": jpg.getvalue(), "json": sample_to_json(sample), "mask.png": mask.getvalue()}
-
-
-def photo_fields(photo: Photo) -> dict[str, object]:
-    """Record fields that belong to the photo; what nobody stated about it is ''."""
-    return {"source_path": photo.name, **dict.fromkeys(PROVENANCE, ""), **photo.fields}

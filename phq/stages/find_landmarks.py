@@ -8,8 +8,8 @@ import numpy as np
 
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.body_region import NOBODY, first_region, second_region
-from phq.people import Landmarks, Person, Photo, box_of, living, pixels_of
-from phq.system.arrays import Floats
+from phq.people import Landmarks, Person, Photo, known, living
+from phq.record import Keypoints
 
 if TYPE_CHECKING:
     from phq.detect.backends.protocols import LandmarkNetwork
@@ -20,41 +20,41 @@ class FindLandmarks:
 
     name = "keypoints"
 
-    def __init__(self, word: str = "blazepose") -> None:
-        self.word = word
-        self.wants = wants_of("landmarks", word)
+    def __init__(self, spec: str = "blazepose") -> None:
+        self.spec = spec
+        self.wants = wants_of("landmarks", spec)
 
     def setup(self) -> None:
         """Load the network."""
-        self.network: LandmarkNetwork = open_backend("landmarks", self.word)
+        self.network: LandmarkNetwork = open_backend("landmarks", self.spec)
 
     def process(self, photos: list[Photo]) -> None:
         """Batched over all people of the batch."""
-        people = [p for p in living(photos) if p.photo.pixels is not None]
-        jobs = [(pixels_of(p), first_region(box_of(p), p.photo.fields["image_height"]), False) for p in people]
+        people = [(person, known(person.photo.pixels)) for person in living(photos) if person.photo.pixels is not None]
+        regions = [first_region(person.box.edges, person.photo.source.image_height) for person, _ in people]
+        jobs = [(pixels, region, False) for (_, pixels), region in zip(people, regions, strict=True)]
         first = self.network.run(jobs)
         again = [(job[0], second_region(run), m) for job, run in zip(jobs, first, strict=True) for m in (False, True)]
         second = self.network.run(again)
-        for i, person in enumerate(people):
+        for i, (person, _) in enumerate(people):
             person.runs = [first[i], *second[2 * i : 2 * i + 2]]
             _store(person)
 
 
-def _median(runs: list[Landmarks], name: str) -> Floats:
-    return np.asarray(np.median([getattr(run, name) for run in runs], axis=0))
+def median(runs: list[Landmarks]) -> Keypoints:
+    """Median of every number over the runs."""
+    parts = [[run.points, run.world, run.visibility, run.presence] for run in runs]
+    points, world, visibility, presence = (np.median(part, axis=0) for part in zip(*parts, strict=True))
+    return Keypoints(points, world, visibility, float(presence))
 
 
 def _store(person: Person) -> None:
-    values = {name: _median(person.runs, name) for name in ("points", "world", "visibility")}
-    if not all(np.isfinite(v).all() for v in values.values()):
+    found = median(person.runs)
+    if not all(np.isfinite(v).all() for v in (found.keypoints_2d, found.keypoints_3d, found.keypoints_visibility)):
         person.reject("no_landmarks", "the landmark network gave no finite numbers")
         return
-    presence = float(np.median([run.presence for run in person.runs]))
-    person.fields |= {
-        "keypoints_2d": values["points"].ravel(),
-        "keypoints_3d": values["world"].ravel(),
-        "keypoints_visibility": values["visibility"],
-        "pose_presence": presence,
-    }
-    if presence < NOBODY:
-        person.reject("no_person", f"the landmark network sees no body in this box (presence {presence:.3f})")
+    person.keypoints = found
+    if found.pose_presence < NOBODY:
+        person.reject(
+            "no_person", f"the landmark network sees no body in this box (presence {found.pose_presence:.3f})"
+        )

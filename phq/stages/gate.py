@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from phq.decisions.rules import decide, scores_of
 from phq.people import Photo, living
+from phq.record import NearestThreshold
 
 
 class Gate:
-    """The same decision as at the end, over the scores that exist; what was computed stays in the rejects."""
+    """The same decision as at the end, over the scores made so far; rejects keep them."""
 
     name = "gate"
 
@@ -22,7 +23,7 @@ class Gate:
     def process(self, photos: list[Photo]) -> None:
         """Every living person."""
         for person in living(photos):
-            decision = decide(scores_of(person.fields), self.thresholds)
+            decision = decide(scores_of(person.record()), self.thresholds)
             if decision.decision == "rejected":
                 person.reject(decision.reason, decision.detail)
-                person.fields |= {name: getattr(decision, name) for name in ("score_name", "threshold", "margin")}
+                person.nearest = NearestThreshold(decision.score_name, decision.threshold, decision.margin)

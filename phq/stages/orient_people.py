@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.people import Belief, Photo, TorsoFit, living, pixels_of
+from phq.people import Belief, Photo, TorsoFit, known, living
 from phq.pose.evidence import is_cut
 from phq.pose.orient.angles import angles_of, rotation_of
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import evidence_of, fuse
 from phq.pose.orient.net import OrientationNet
+from phq.record import Orientation
 from phq.system.arrays import Floats
 
 TRUST = np.array([[0.4], [0.5]])
@@ -32,12 +33,12 @@ class OrientPeople:
     def process(self, photos: list[Photo]) -> None:
         """Batched over all people of the batch."""
         people = [(p, p.start) for p in living(photos) if p.start is not None]
-        jobs = [(pixels_of(person), orientation_region(start)) for person, start in people]
+        jobs = [(known(person.photo.pixels), orientation_region(start)) for person, start in people]
         for (person, start), raw in zip(people, self.network.run(jobs), strict=True):
             fused = fuse(raw, evidence_of(person, start))
             person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
-            person.fields |= {"orientation_sigma_deg": float(fused[0, 3]), "orientation_p_flip": float(fused[0, 6])}
-            person.fields["orientation_yaw_deg"] = float(angles_of(person.belief.torso)[0])
+            yaw = float(angles_of(person.belief.torso)[0])
+            person.orientation = Orientation(float(fused[0, 3]), float(fused[0, 6]), yaw)
 
 
 def belief_of(fused: Floats) -> Belief:

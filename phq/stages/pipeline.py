@@ -1,4 +1,4 @@
-"""The pipeline, in order. This is the one place where it is listed."""
+"""The pipeline, in order, listed here and nowhere else."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from phq.weights.embedded import Weight, embedded, registry
 
 def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
     """From a path to an encoded sample."""
-    words = config.model_words()
+    specs = config.model_specs()
     return [
         ReadPhotos(config.read.max_pixels, config.read.background),
         StateProvenance(config.provenance, sidecar),
         DetectPeople(config.detect, config.models),
         Gate({} if config.keep_rejects else config.thresholds),  # people whose box already decides cost no more time
-        FindLandmarks(words["landmarks"]),
+        FindLandmarks(specs["landmarks"]),
         StartBody(),
-        FindFace(words["face"]),
+        FindFace(specs["face"]),
         OrientPeople(),
         FitBody(),
         PlaceCamera(),
         CropHeadshot(config.size),
-        MaskPerson(words["mask"]),
+        MaskPerson(specs["mask"]),
         StoreFace(),
-        *([EmbedIdentity(words["identity"])] if words["identity"] != NONE else []),
+        *([EmbedIdentity(specs["identity"])] if specs["identity"] != NONE else []),
         ScorePerson(),
         EncodeSample(config.crop.jpeg_quality),
     ]
@@ -57,23 +57,23 @@ CALIBRATED = {"orientation": "orientation", "quality": "centerface"}
 """Embedded networks by what they serve, for which nothing else can stand: labels or scores are calibrated so."""
 
 
-def weights_used(config: Config, places: Container[str] | None = None) -> list[Weight]:
+def weights_used(config: Config, slots: Container[str] | None = None) -> list[Weight]:
     """The files that the pipeline's networks are loaded from, each once; all of them are there and can be used.
 
     Args:
-        places: only of these; of `phq.detect.backends.protocols.PLACES` and `CALIBRATED`.
+        slots: only of these; of `phq.detect.backends.protocols.SLOTS` and `CALIBRATED`.
 
     Raises:
         ConfigError, WeightError, MissingExtraError: see `phq.detect.backends.offers.weights_of`.
     """
-    words = config.model_words() | CALIBRATED
-    chosen = {place: word for place, word in words.items() if places is None or place in places}
-    used = (_weights(place, word) for place, word in chosen.items())
+    specs = config.model_specs() | CALIBRATED
+    chosen = {slot: spec for slot, spec in specs.items() if slots is None or slot in slots}
+    used = (_weights(slot, spec) for slot, spec in chosen.items())
     return list(dict.fromkeys(weight for weights in used for weight in weights))
 
 
-def _weights(place: str, word: str) -> tuple[Weight, ...]:
-    return (embedded(word),) if place in CALIBRATED else weights_of(place, word)
+def _weights(slot: str, spec: str) -> tuple[Weight, ...]:
+    return (embedded(spec),) if slot in CALIBRATED else weights_of(slot, spec)
 
 
 def foreign(weights: Iterable[Weight]) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ class Pipeline:
         """Called with the number of photos before a batch, and with 0 after it."""
 
     def run(self, photos: list[Photo]) -> list[Photo]:
-        """Carry photos through every stage, in place; a photo that breaks a stage becomes a reject of its own."""
+        """Carry photos through every stage, in slot; a photo that breaks a stage becomes a reject of its own."""
         self.tell(len(photos))
         for stage in self.stages:
             before, start = _rejected(photos), time.perf_counter()
@@ -126,10 +126,10 @@ class Pipeline:
         return photos
 
     def each(self, photos: list[Photo]) -> Iterator[Photo]:
-        """The photos, carried through every stage; each is let go of when the next is asked for."""
+        """The photos, carried through every stage; each is released when the next is asked for."""
         for photo in self.run(photos):
             yield photo
-            photo.let_go()
+            photo.release()
 
 
 def _nobody_listens(_: int) -> None:

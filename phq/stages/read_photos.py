@@ -5,28 +5,19 @@ from __future__ import annotations
 from phq.people import Photo
 from phq.photos.decode import Decoded, PhotoRejectError, decode
 from phq.photos.exif import assumed_focal_px
+from phq.record import Source
 from phq.system.resources import Resources
 
 
-def _facts(decoded: Decoded) -> dict[str, object]:
+def source_of(decoded: Decoded) -> Source:
+    """The record's part about a decoded file."""
     height, width = decoded.pixels.shape[:2]
-    return {
-        "source_sha256": decoded.sha256,
-        "image_width": width,
-        "image_height": height,
-        "has_focal": decoded.focal_px is not None,
-        "focal_px": decoded.focal_px or assumed_focal_px(width, height),
-    }
-
-
-def _facts_of_reject(error: PhotoRejectError) -> dict[str, object]:
-    """The fields a photo got before it was refused; those not known are left out."""
-    known = {"source_sha256": error.sha256, "image_width": error.width, "image_height": error.height}
-    return {name: value for name, value in known.items() if value}
+    focal_px = decoded.focal_px or assumed_focal_px(width, height)
+    return Source(decoded.sha256, width, height, decoded.focal_px is not None, focal_px)
 
 
 class ReadPhotos:
-    """Fills pixels and fields of every photo, or rejects it with a reason of `phq.photos.decode.decode`."""
+    """Sets pixels and source of every photo, or rejects it with a reason of `phq.photos.decode.decode`."""
 
     name = "read"
     wants = Resources(memory=500 << 20)
@@ -46,12 +37,10 @@ class ReadPhotos:
                 self._read(photo)
 
     def _read(self, photo: Photo) -> None:
-        photo.fields["source_path"] = photo.name
         try:
             decoded = decode(photo.path, self.max_pixels, self.background)
         except PhotoRejectError as error:
-            photo.fields.update(_facts_of_reject(error))
+            photo.source = Source(error.sha256, error.width, error.height)
             photo.reject(error.reason, error.detail)
         else:
-            photo.fields.update(_facts(decoded))
-            photo.pixels = decoded.pixels
+            photo.source, photo.pixels = source_of(decoded), decoded.pixels

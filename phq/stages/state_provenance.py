@@ -1,24 +1,25 @@
-"""Stage: what is stated about a photo, beside its facts. No network sees it."""
+"""Stage: licence, author, source and identity of a photo, as stated by its user. No network measures them."""
 
 from __future__ import annotations
 
-from phq.config.build import Provenance
+from phq.config import build as config
 from phq.dataset.sidecar import Sidecar
 from phq.people import Photo
-from phq.schema import PROVENANCE
+from phq.record import Provenance
 
 
 class StateProvenance:
-    """Fills licence, author, source and identity of every photo, rejected ones too.
+    """Sets the provenance of every photo, rejected ones too.
 
     Args:
-        defaults: for what the sidecar leaves open. sidecar: None if there is none.
+        defaults: for what the sidecar leaves open.
+        sidecar: None if there is none.
     """
 
     name = "provenance"
 
-    def __init__(self, defaults: Provenance, sidecar: Sidecar | None) -> None:
-        self.defaults = {name: getattr(defaults, name, "") for name in PROVENANCE}
+    def __init__(self, defaults: config.Provenance, sidecar: Sidecar | None) -> None:
+        self.defaults = Provenance(defaults.licence, defaults.author, defaults.source)
         self.sidecar = sidecar
 
     def setup(self) -> None:
@@ -27,6 +28,8 @@ class StateProvenance:
     def process(self, photos: list[Photo]) -> None:
         """Every photo, in place."""
         for photo in photos:
-            stated = self.sidecar.about(photo.name, photo.fields.get("source_sha256", "")) if self.sidecar else None
-            fields = dict(zip(PROVENANCE, stated.fields, strict=True)) if stated else {}
-            photo.fields |= {name: fields.get(name) or default for name, default in self.defaults.items()}
+            row = self.sidecar.about(photo.name, photo.source.source_sha256) if self.sidecar else None
+            stated = Provenance(*row.fields).columns() if row else {}
+            photo.provenance = Provenance(**{
+                name: stated.get(name) or default for name, default in self.defaults.columns().items()
+            })  # fmt: skip

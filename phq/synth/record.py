@@ -7,15 +7,16 @@ measured, and so 0, '' or false: keypoints, face evidence, disagreements; ``dete
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from phq.camera.convention import FOCAL, intrinsics
 from phq.exchange.formats import View as LabelView
-from phq.exchange.reading import mask_fields, unknown_fields, view_fields, whole_picture_fields
-from phq.people import Person, Photo
+from phq.exchange.reading import label_person, labelled_person
+from phq.people import Person, Photo, known
 from phq.pose.body import load_body
-from phq.stages.encode_sample import photo_fields
-from phq.stages.score_person import image_scores
+from phq.record import BodyLabel, Provenance, Source
 from phq.synth.portrait import Portrait
 from phq.synth.views import neck_head
 from phq.system.arrays import Doubles, Image
@@ -28,25 +29,32 @@ NAME = "synth"
 def describe(photo: Photo, portrait: Portrait, picture: Image, mask: Image) -> None:
     """Fill a photo, and its one person, with a drawn portrait (size × size × 3) and its mask (size × size)."""
     size = len(picture)
-    photo.fields |= {
-        "source_sha256": hashlib.sha256(picture.tobytes()).hexdigest(), "image_width": size, "image_height": size,
-        "has_focal": False, "focal_px": FOCAL * size, "licence": LICENCE, "source": SOURCE, "identity": photo.name,
-    }  # fmt: skip
-    person = Person(photo, 0, crop=picture, crop_mask=mask)
-    unknown = {name: value for name, value in unknown_fields().items() if name not in photo_fields(photo)}
-    person.fields = unknown | whole_picture_fields(size) | mask_fields(mask / 255.0, mask, known=True)
-    person.fields |= label_fields(portrait, portrait.view.pose, size)
-    person.fields |= {"detectors": NAME, "detection_score": 1.0, "pose_presence": 1.0} | image_scores(person)
+    digest = hashlib.sha256(picture.tobytes()).hexdigest()
+    photo.source = Source(digest, size, size, False, FOCAL * size)
+    photo.provenance = Provenance(licence=LICENCE, source=SOURCE, identity=photo.name)
+    person = labelled_person(photo, picture, mask / 255.0)
+    person.box = replace(person.box, detectors=NAME, detection_score=1.0)
+    person.keypoints = replace(known(person.keypoints), pose_presence=1.0)
+    state_pose(person, portrait, portrait.view.pose)
     photo.people = [person]
 
 
-def label_fields(portrait: Portrait, pose: Doubles, size: int) -> dict[str, Any]:
-    """Camera, pose and angles of a portrait whose pose is stated as `pose` (24, 3)."""
-    stated = view_fields(LabelView(portrait.view.cam2world, intrinsics(), neck_head(pose)), size)
-    return stated | {
-        "body_model": load_body().name,
-        "smpl_pose": pose,
-        "smpl_betas": portrait.look.betas,
-        "smpl_transl": portrait.transl,
-        "pose_observed": [True] * len(pose),
-    }
+def pose_columns(portrait: Portrait, pose: Doubles, size: int) -> dict[str, Any]:
+    """The record of a portrait whose pose is stated as `pose` (24, 3), at image side `size`."""
+    person = Person.unmeasured(Photo(Path(), ""))
+    person.frame = replace(known(person.frame), image_size=size)
+    state_pose(person, portrait, pose)
+    return person.record()
+
+
+def state_pose(person: Person, portrait: Portrait, pose: Doubles) -> None:
+    """Set camera, pose and angles of a portrait whose pose is stated as `pose` (24, 3)."""
+    label_person(person, LabelView(portrait.view.cam2world, intrinsics(), neck_head(pose)))
+    person.body = BodyLabel(
+        load_body().name,
+        pose,
+        portrait.look.betas,
+        portrait.transl,
+        [True] * len(pose),
+        neck_head(pose).reshape(2, 3),
+    )

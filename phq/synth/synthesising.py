@@ -28,7 +28,7 @@ from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 from phq.synth.portrait import coarse, draw_portrait
-from phq.synth.record import label_fields
+from phq.synth.record import pose_columns
 from phq.synth.stage import DrawPortraits, sample_index, sample_name
 from phq.synth.views import Spread
 from phq.system.version import __version__
@@ -66,6 +66,7 @@ def synthesise(  # noqa: PLR0913 - the options of the command
     seed: int = 0,
     val: float = 0.05,
     spread: Spread | None = None,
+    execution: Execution | None = None,
     workers: int | None = None,
     quiet: bool = True,
 ) -> Synthesised:
@@ -79,15 +80,17 @@ def synthesise(  # noqa: PLR0913 - the options of the command
         val: fraction in the split val.
         spread: distributions of cameras and head poses. With `pose_noise`, the overlay `COARSE` states perturbed
             poses of neck and head, and is what is read by default; ``Dataset(out, overlay="none")`` has the exact ones.
-        workers: processes, by default one a core; the result does not depend on it.
+        execution: where the work is done and how it is watched, in place of `workers`; no result depends on it.
+        workers: processes, by default as many as cores and memory have room for.
         quiet: no progress bar.
 
     Raises:
         ConfigError: a size, seed, fraction or count that cannot be.
         OutputError: the folder holds a dataset or something else, or cannot be written.
     """
-    if count < 1 or (workers is not None and workers < 1):
-        raise ConfigError(f"count = {count}, workers = {workers}: at least one is needed")
+    if count < 1:
+        raise ConfigError(f"count = {count}: at least one is needed")
+    how = execution or local(workers)
     settings = f"split.val_fraction={float(val)}", "duplicates.bits=0"  # people who look alike are no duplicates here
     config = load_config("everything", sets=settings, size=size, seed=seed)
     names = [sample_name(seed, index) for index in range(count)]
@@ -100,7 +103,7 @@ def synthesise(  # noqa: PLR0913 - the options of the command
             check_free(folder)
         work = open_work_folder(folder, plan)
         if not (folder / MANIFEST).exists():
-            _draw(folder, work, plan, local(workers), quiet)
+            _draw(folder, work, plan, how, quiet)
         if plan.spread.pose_noise and COARSE not in Dataset(folder).overlays:
             about = {"command": "synth", "version": __version__, "pose_noise_deg": plan.spread.pose_noise}
             samples = Dataset(folder).columns(["key", "source_path"]).to_pylist()
@@ -141,8 +144,8 @@ def _pipeline(config: Config, spread: Spread) -> Pipeline:
 def _coarse_rows(kept: list[dict[str, Any]], config: Config, spread: Spread) -> Iterator[dict[str, Any]]:
     for row in kept:
         portrait = draw_portrait(config.seed, sample_index(row["source_path"]), spread)
-        fields = label_fields(portrait, coarse(portrait, spread.pose_noise), config.size)
-        yield {"key": row["key"], **{name: fields[name] for name in COARSE_COLUMNS}}
+        stated = pose_columns(portrait, coarse(portrait, spread.pose_noise), config.size)
+        yield {"key": row["key"], **{name: stated[name] for name in COARSE_COLUMNS}}
 
 
 def _card() -> Card:

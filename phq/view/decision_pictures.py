@@ -1,4 +1,4 @@
-"""Samples that would enter or leave, in pictures: an HTML page, or a contact sheet."""
+"""Pictures of the samples that a decision lets enter or leave: an HTML page, or a contact sheet."""
 
 from __future__ import annotations
 
@@ -11,42 +11,46 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image as Pil
-from PIL.PngImagePlugin import PngInfo
 
+from phq.dataset.derived import check_drawing, signed_png
 from phq.decisions.decide import Decided
-from phq.decisions.moves import moves_text, reasons_of
-from phq.errors import InputError, OutputError
-from phq.schema import SCHEMA_VERSION
+from phq.decisions.moves import lines, reasons_of
 from phq.system.arrays import Image
-from phq.system.atomic import output_errors, write_bytes
-from phq.view.diff_page import head, write_page
+from phq.system.atomic import write_bytes
+from phq.view.diff_page import head, text_block, write_page
 
 SIDE = 160
 MOST = 24
-"""Pictures of each reason."""
+"""Most pictures of each reason."""
 COLUMNS = 12
 ENTER, LEAVE = (60, 190, 90), (220, 70, 60)
 BAR = 4
 
 
-def write_pictures(path: Path, decided: Decided) -> None:
-    """Write an HTML page or a PNG, by the suffix; up to 24 samples of each reason, evenly over their margins.
+def check_pictures(path: Path) -> None:
+    """Let a path pass where `write_pictures` can write.
 
     Raises:
-        InputError: another suffix.
-        OutputError: something else has this name, or it cannot be written.
+        OutputError: another suffix than .html or .png, or a file that phq did not draw.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".html", ".htm"):
-        write_page(path, _page(decided))
-    elif suffix == ".png":
-        _write_sheet(path, decided)
+    check_drawing(path, ".html", ".htm", ".png")
+
+
+def write_pictures(path: Path, decided: Decided) -> None:
+    """Write an HTML page or a PNG, by the suffix; up to `MOST` samples of each reason, evenly over their margins.
+
+    Raises:
+        OutputError: see `check_pictures`; or it cannot be written.
+    """
+    check_pictures(path)
+    if path.suffix.lower() == ".png":
+        write_bytes(path, signed_png(_sheet(decided)))
     else:
-        raise InputError(f"{path}: pictures are written as .html or .png")
+        write_page(path, _page(decided))
 
 
 def chosen(decided: Decided) -> Iterator[tuple[str, str, list[int], int]]:
-    """("leave" or "enter", reason, numbers of the samples shown, how many there are), most frequent first."""
+    """("leave" or "enter", reason, numbers of the samples shown, number of all), most frequent reason first."""
     for move, rows, before in (("leave", decided.leaving, False), ("enter", decided.entering, True)):
         table = decided.before if before else decided.after
         reasons = np.array(table["reason"].to_pylist(), dtype=object)
@@ -65,11 +69,11 @@ def thumbnail(decided: Decided, number: int) -> Image:
 
 def _page(decided: Decided) -> Iterator[str]:
     yield from head("Decide again")
-    yield f"<pre>{escape(moves_text(decided))}</pre>"
+    yield from text_block(lines(decided))
     for move, reason, shown, count in chosen(decided):
-        words = "would leave" if move == "leave" else "would enter, rejected until now"
-        yield f"<h2>{count} {words}: {escape(reason)}</h2>"
-        yield '<p>From those nearest to the threshold to those farthest from it.</p><div class="samples">'
+        text = "would leave" if move == "leave" else "would enter, rejected until now"
+        yield f"<h2>{count} {text}: {escape(reason)}</h2>"
+        yield '<p>From nearest to the threshold to farthest from it.</p><div class="samples">'
         yield from (_figure(decided, number, move) for number in shown)
         yield "</div>"
     yield "</body></html>"
@@ -86,16 +90,9 @@ def _figure(decided: Decided, number: int, move: str) -> str:
     return f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(key)}">{text}</figure>'
 
 
-def _write_sheet(path: Path, decided: Decided) -> None:
-    with output_errors(path):
-        if path.exists() and SCHEMA_VERSION.encode() not in path.read_bytes()[:4096]:
-            raise OutputError(f"{path} was not written by phq and would be replaced; choose another name")
+def _sheet(decided: Decided) -> Image:
     bands = [_band(decided, shown, move, f"{move} {count}: {why}") for move, why, shown, count in chosen(decided)]
-    sheet = np.vstack(bands) if bands else np.zeros((SIDE, COLUMNS * SIDE, 3), np.uint8)
-    png, signature = io.BytesIO(), PngInfo()
-    signature.add_text("Software", SCHEMA_VERSION)  # tells it from a picture of the user's
-    Pil.fromarray(sheet).save(png, "PNG", pnginfo=signature)
-    write_bytes(path, png.getvalue())
+    return np.vstack(bands) if bands else np.zeros((SIDE, COLUMNS * SIDE, 3), np.uint8)
 
 
 def _band(decided: Decided, shown: list[int], move: str, title: str) -> Image:

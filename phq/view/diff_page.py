@@ -1,4 +1,4 @@
-"""A comparison as one HTML file: figures, histograms, and the samples that changed most with both labels drawn."""
+"""A comparison as one HTML file: numbers, histograms, and the samples that changed most with both labels drawn."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from phq.curate.annotate.comparing import MEASURES, Comparison, Measure, table
+from phq.curate.annotate.comparing import MEASURES, Comparison, Measure, lines
 from phq.curate.annotate.drawing import COLOURS, draw_axes
-from phq.errors import OutputError
+from phq.dataset.derived import check_drawing
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Doubles, Image
-from phq.system.atomic import output_errors, write_bytes
+from phq.system.atomic import write_bytes
 
 SIDE = 224
 MOST = 48
 BINS = 36
-_SIGNATURE = f'<meta name="generator" content="{SCHEMA_VERSION}'
-"""Tells the report from a page of the user's, and tells `phq redact` that it shows people."""
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
@@ -41,34 +39,33 @@ def write_report(path: Path, found: Comparison, before: str, after: str) -> None
     """Write the report; it needs no other file and no network.
 
     Raises:
-        OutputError: something else has this name, or it cannot be written.
+        OutputError: another suffix than .html, a file that phq did not write, or it cannot be written.
     """
     write_page(path, _page(found, before, after))
 
 
-def write_page(path: Path, lines: Iterable[str]) -> None:
-    """Write a page that begins with `head`.
-
-    Raises:
-        OutputError: something else has this name, or it cannot be written.
-    """
-    with output_errors(path):
-        if path.exists() and _SIGNATURE.encode() not in path.read_bytes()[:1000]:
-            raise OutputError(f"{path} was not written by phq and would be replaced; choose another name")
-    write_bytes(path, ("\n".join(lines) + "\n").encode())
+def write_page(path: Path, parts: Iterable[str]) -> None:
+    """Write a page that begins with `head`; errors as `write_report`."""
+    check_drawing(path, ".html", ".htm")
+    write_bytes(path, ("\n".join(parts) + "\n").encode())
 
 
 def head(title: str) -> Iterator[str]:
     """The beginning of a page, up to its heading."""
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-    yield f'{_SIGNATURE}"><title>{escape(title)}</title>'
+    yield f'<meta name="generator" content="{SCHEMA_VERSION}"><title>{escape(title)}</title>'  # see phq.dataset.derived
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>"
 
 
+def text_block(lines: Iterable[str]) -> Iterator[str]:
+    """Lines of text as they are."""
+    yield "<pre>" + escape("\n".join(lines)) + "</pre>"
+
+
 def _page(found: Comparison, before: str, after: str) -> Iterator[str]:
     yield from head(f"{before} → {after}")
-    yield f"<pre>{escape(table(found, before, after))}</pre>"
+    yield from text_block(lines(found, before, after))
     if len(found.before):
         yield '<h2>How much has changed</h2><div class="charts">'
         yield from (histogram(found.changes[measure.name], measure) for measure in MEASURES)
@@ -88,7 +85,7 @@ def _legend() -> str:
 
 
 def histogram(values: Doubles, measure: Measure) -> str:
-    """Samples by the size of their change, as SVG; the height of a bar goes with the logarithm of the count."""
+    """Samples by the size of their change, as SVG; bars are as high as the logarithm of the count."""
     top = max(float(values.max()), 1e-9)
     counts, edges = np.histogram(values, BINS, (0, top))
     heights = np.log1p(counts) / np.log1p(counts.max()) * 100

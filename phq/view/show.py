@@ -1,29 +1,24 @@
-"""`show`: one sample, its record in words and its labels drawn over its picture. What ``phq show`` does."""
+"""`show`: the record of one sample in words, and its labels drawn over its picture. What ``phq show`` does."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Pil
-from PIL.PngImagePlugin import PngInfo
-
-from phq.dataset.derived import check_picture
+from phq.dataset.derived import check_drawing, signed_png
 from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.schema import SCHEMA_VERSION, Row, column_kind
-from phq.system.arrays import Image
+from phq.schema import Row, column_kind
 from phq.system.atomic import write_bytes
 from phq.view.picture import draw
 
 Fields = dict[str, Any]
 _MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}
-"""Numbers in a line."""
+"""Numbers a line."""
 _MOST_IN_A_LINE = 12
 
 
@@ -32,49 +27,55 @@ class Shown:
     """A sample."""
 
     key: str
+    row: Fields
+    """Its record, with the overlays applied."""
     text: str
+    """The same in words, with the description of each field."""
     picture: Path | None
-    """Where the picture is; None if none was asked for."""
+    """The picture of its labels, if one was requested."""
 
 
 def show(
     dataset: str | Path,
     key: str,
     *,
-    overlay: str | None = LATEST,
+    revision: str | None = LATEST,
     out: str | Path | None = None,
     body: str | None = None,
 ) -> Shown:
-    """The record of a sample, kept or rejected, and on demand a picture of it.
+    """The record of a sample, kept or rejected, and on demand a picture of its labels.
 
     Args:
-        dataset: folder or URL. key: whole, or the beginning of one key alone.
-        overlay: the state, see `phq.dataset.overlays.names_up_to`; what an overlay has changed is marked.
-        out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of what is
-            there already, only a picture that phq drew is written over.
-        body: a word of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
-            drawn for them, from labels below, and that is written on the picture.
+        dataset: folder or URL.
+        key: a whole key, or the beginning of exactly one.
+        revision: see `phq.dataset.overlays.names_up_to`; fields that an overlay has changed are marked.
+        out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of existing
+            files, only a picture that phq drew is replaced.
+        body: spec of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
+            drawn for them, from the labels below theirs, and a note on the picture says so.
 
     Raises:
-        InputError: no dataset or state, no such key or several, or a picture of a reject, of which none is stored.
-        ConfigError, WeightError, MissingExtraError: no such body.
-        OutputError: the PNG cannot be written, is called otherwise, or something is in the way.
+        InputError: no dataset or revision, no such key or several, or a picture of a reject without a stored one.
+        ConfigError: the body cannot be chosen.
+        WeightError: the body's file cannot be used.
+        MissingExtraError: the body needs a package that is not installed.
+        OutputError: the PNG has another suffix, cannot be written, or would replace a file that phq did not draw.
     """
-    picture = check_picture(Path(out)) if out is not None else None
-    opened = Dataset(dataset, overlay=overlay, rejects=True)
+    picture = check_drawing(Path(out), ".png") if out is not None else None
+    opened = Dataset(dataset, overlay=revision, rejects=True)
     found = whole_key(opened, key)
     item = opened[found]
     row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
     if picture is not None:
-        write_bytes(picture, _png(draw(item, bodies_of(opened, body))))
-    return Shown(found, "\n".join(_lines(row, before)), picture)
+        write_bytes(picture, signed_png(draw(item, bodies_of(opened, body))))
+    return Shown(found, row, "\n".join(_lines(row, before)), picture)
 
 
 def whole_key(dataset: Dataset, start: str) -> str:
-    """The one key that starts so.
+    """The only key that begins with `start`.
 
     Raises:
-        InputError: none does, or several do; the message lists some.
+        InputError: no key does, or several do; the message lists some.
     """
     if start in dataset:
         return start
@@ -87,15 +88,8 @@ def whole_key(dataset: Dataset, start: str) -> str:
     return found[0]
 
 
-def _png(picture: Image) -> bytes:
-    stream, signature = io.BytesIO(), PngInfo()
-    signature.add_text("Software", SCHEMA_VERSION)  # so that a redaction knows it, see phq.dataset.derived
-    Pil.fromarray(picture).save(stream, "PNG", pnginfo=signature)
-    return stream.getvalue()
-
-
 def _lines(row: Fields, before: Fields) -> Iterator[str]:
-    """Every field that is known, with its description; what overlays have changed with the value as built."""
+    """Every known field with its description; where an overlay has changed it, also the value as built."""
     known = [name for name in (*Row.model_fields, *sorted(row.keys() - Row.model_fields.keys())) if name in row]
     for name in (name for name in known if row[name] is not None):
         field = Row.model_fields.get(name)

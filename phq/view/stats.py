@@ -1,4 +1,4 @@
-"""`stats`: what a dataset holds, in numbers. What ``phq stats`` prints."""
+"""`stats`: a dataset in numbers. What ``phq stats`` prints."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ _COLUMNS = (
 Stats = dict[str, Any]
 
 
-def stats(dataset: str | Path, overlay: str | None = LATEST) -> Stats:
-    """Numbers about a dataset as its overlays leave it; plain values, as JSON has them.
+def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
+    """Numbers about a dataset with its overlays applied, as plain values that JSON has.
 
-    ``camera_yaw`` and ``head_yaw`` have the samples in eight sectors of 45°, and ``front``, ``side``, ``back``: the
-    fraction within 60° of the front, within 60° of the back, and between, which is a third each where all directions
-    are equally frequent. Angles and scores have the percentiles `PERCENTILES`.
+    ``camera_yaw`` and ``head_yaw`` count the samples in eight sectors of 45°, and give the fractions ``front`` (within
+    60° of the front), ``back`` (within 60° of the back) and ``side`` (between): a third each if all directions are
+    equally frequent. Angles (degrees) and scores have the percentiles `PERCENTILES`.
 
     Args:
-        dataset: folder or URL. overlay: the state, see `phq.dataset.overlays.names_up_to`.
+        dataset: folder or URL.
+        revision: see `phq.dataset.overlays.names_up_to`.
 
     Raises:
-        InputError: no dataset, no such state, or a damaged index.json.
+        InputError: no dataset, no such revision, or a damaged index.json.
     """
-    opened = Dataset(dataset, overlay=overlay, rejects=True)
+    opened = Dataset(dataset, overlay=revision, rejects=True)
     table = columns(opened, _COLUMNS)
     keeps = pc.and_(pc.equal(table["decision"], "kept"), pc.not_equal(table["shard"], ""))
     kept, rejects = table.filter(keeps), table.filter(pc.invert(pc.fill_null(keeps, False)))
@@ -92,7 +93,7 @@ def _yaw(yaws: NDArray[np.float64]) -> Stats:
 
 
 def _bytes(opened: Dataset, kept: pa.Table) -> dict[str, int]:
-    """Members of the samples that are kept, and all shards, headers and what is no longer kept among them."""
+    """Members of the kept samples, and whole shards, with headers and rejected samples."""
     members = {prefix: int(pc.sum(kept[f"{prefix}_size"]).as_py() or 0) for prefix in MEMBERS.values()}
     shards = [name for name in pc.unique(opened.columns(["shard"])["shard"]).to_pylist() if name]
     splits = sorted({name.partition("/")[0] for name in shards})
@@ -106,12 +107,8 @@ def _shard_bytes(opened: Dataset, index: str) -> int:
         raise InputError(f"{index} of {opened.root.where} is damaged; phq verify --repair makes it anew") from error
 
 
-def text(found: Stats) -> str:
-    """The numbers for people."""
-    return "\n".join(_lines(found))
-
-
-def _lines(found: Stats) -> Iterator[str]:
+def lines(found: Stats) -> Iterator[str]:
+    """The numbers as text."""
     samples, rejects = dict(found["samples"]), dict(found["rejects"])
     splits = "   ".join(f"{name} {count}" for name, count in samples.items() if name != "all")
     yield f"samples {samples['all']}   {splits}   rejects {rejects['all']}"

@@ -8,13 +8,12 @@ from bundled_photos import pixels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phq.align.crop import CropBox, cut
+from phq.align.crop import CropBox, crop_box, cut
 from phq.align.padding import is_padding, padding_fraction, soften_padding
 from phq.camera.convention import VISIBLE_HEIGHT, camera_from_torso, project
 from phq.people import TorsoFit
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose import template
-from phq.stages.crop_headshot import crop_box
 
 
 def ramp(width: int, height: int) -> np.ndarray:

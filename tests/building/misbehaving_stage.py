@@ -25,7 +25,6 @@ class Odd:
                 os.kill(os.getpid(), signal.SIGKILL)
             if "hang" in photo.name:
                 time.sleep(600)
-            photo.fields["source_path"] = photo.name
             photo.reject("not_an_image")
 
 

@@ -135,7 +135,7 @@ def _interrupt(*_: object) -> None:
 def test_a_damaged_plan_is_a_clear_error(source: Path, tmp_path: Path, monkeypatch, content: bytes) -> None:
     stopped(source, tmp_path / "out", monkeypatch)
     (tmp_path / "out" / WORK / "plan.json").write_bytes(content)
-    with pytest.raises(OutputError, match=r"plan\.json is damaged.*remove .*\.phq-work to start anew"):
+    with pytest.raises(OutputError, match=r"plan\.json is damaged.*remove .*\.phq-work to start again"):
         made(source, tmp_path / "out")
 
 

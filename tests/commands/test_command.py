@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from bundled_photos import FOLDER
+from curated_datasets import files, person, write
 
 import phq
+from phq.commands.ending import ExitCode
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "cv2", "onnxruntime", "pyarrow", "scipy", "pydantic", "PIL", "webdataset", "numpy")
@@ -68,9 +70,37 @@ def test_the_summary_names_the_networks_that_were_really_used(one_photo: Path, t
 def test_ctrl_c_says_that_nothing_finished_is_lost(one_photo: Path, tmp_path: Path):
     stopped = "import phq.building.build as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.run_plan = stop\n"
     done = run("build", str(one_photo), str(tmp_path / "out"), code=stopped)
-    assert done.returncode == 130
+    assert done.returncode == ExitCode.STOPPED
     assert "the same command continues" in done.stderr
+    assert f"build {one_photo} {tmp_path / 'out'}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bake_that_is_stopped_says_that_it_starts_again_and_does(tmp_path: Path):
+    dataset, out = write(tmp_path / "set", [person(n) for n in range(3)]), tmp_path / "out"
+    stopped = "import phq.curate.bake as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.write_dataset = stop\n"
+    done = run("bake", str(dataset), str(out), code=stopped)
+    assert done.returncode == ExitCode.STOPPED
+    assert "the same command starts again from the beginning" in done.stderr
+    assert "kept 3" in run("bake", str(dataset), str(out)).stdout
+
+
+def test_a_split_that_is_stopped_has_changed_all_or_nothing(tmp_path: Path):
+    dataset = write(tmp_path / "set", [person(n) for n in range(3)])
+    before = files(dataset)
+    stopped = "import phq.dataset.overlays as o\ndef stop(*a, **k): raise KeyboardInterrupt\no.atomic_write = stop\n"
+    done = run("split", str(dataset), "--name", "new", "--by", "source", code=stopped)
+    assert done.returncode == ExitCode.STOPPED
+    assert "either the whole change or nothing of it" in done.stderr
+    assert files(dataset) == before
+
+
+def test_an_error_of_phq_itself_has_its_own_exit_code(tmp_path: Path):
+    broken = "import phq.view.stats as s\ndef fails(*a, **k): raise ZeroDivisionError\ns.stats = fails\n"
+    done = run("stats", str(tmp_path), code=broken)
+    assert done.returncode == ExitCode.BUG
+    assert "ZeroDivisionError" in done.stderr
+    assert "please report it" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def renamed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_from_the_raw_photos_the_same_labels_come_and_no_shard_is_touched(dataset: Path, renamed: Path):
     before = hashes(dataset)
-    result = annotate(dataset, "again", raw=renamed, where=SOME, workers=1)
+    result = annotate(dataset, "again", photos=renamed, where=SOME, workers=1)
     assert hashes(dataset) == before
     assert result.kinds == {"raw": 4}
     changes = yaw_changes(dataset, "again")
@@ -71,7 +71,7 @@ def test_from_the_raw_photos_the_same_labels_come_and_no_shard_is_touched(datase
 
 def test_from_the_crops_the_labels_are_close_and_nobody_is_turned_round(dataset: Path):
     before, said = hashes(dataset), []
-    result = annotate(dataset, "crops", workers=1, say=said.append)
+    result = annotate(dataset, "crops", workers=1, notify=said.append)
     assert hashes(dataset) == before
     assert result.kinds == {"crop": result.samples}
     assert any("keep their landmarks" in line for line in said)
@@ -88,13 +88,13 @@ def test_a_photo_that_is_not_found_is_seen_in_its_crop_and_that_is_said(dataset:
     (tmp_path / "raw").mkdir()
     shutil.copyfile(source, tmp_path / "raw" / "x.png")
     said: list[str] = []
-    result = annotate(dataset, "mixed", raw=tmp_path / "raw", where=SOME, workers=1, say=said.append)
+    result = annotate(dataset, "mixed", photos=tmp_path / "raw", where=SOME, workers=1, notify=said.append)
     assert result.kinds == {"crop": 3, "raw": 1}
     assert any(line.startswith("2 photos were not found") for line in said)
 
 
 def test_the_overlay_says_what_made_it(dataset: Path):
-    annotate(dataset, "v2", stages=["pose"], where=SOME, workers=1, sets=["blur.min=0.2"])
+    annotate(dataset, "v2", groups=["pose"], where=SOME, workers=1, sets=["blur.min=0.2"])
     about = about_overlay(Root(dataset), "v2")
     assert about["stages"] == ["keypoints", "pose", "camera"]
     assert about["samples"] == {"crop": 4}
@@ -110,16 +110,16 @@ def test_camera_and_quality_are_made_of_the_record_alone(dataset: Path, monkeypa
         raise AssertionError("a network was opened")
 
     monkeypatch.setattr("onnxruntime.InferenceSession", no_networks)
-    result = annotate(dataset, "v2", stages=["camera"], workers=1)
+    result = annotate(dataset, "v2", groups=["camera"], workers=1)
     assert (result.kinds, result.statement.columns) == ({"record": result.samples}, [])
-    assert annotate(dataset, "v3", stages=["camera", "quality"], workers=1).stages[-1] == "decisions"
+    assert annotate(dataset, "v3", groups=["camera", "quality"], workers=1).groups[-1] == "decisions"
 
 
 def test_overlays_stack_and_each_starts_from_what_lies_below(dataset: Path):
-    annotate(dataset, "strict", stages=["quality"], where=SOME, workers=1, sets=["luminance.min=0.9"])
+    annotate(dataset, "strict", groups=["quality"], where=SOME, workers=1, sets=["luminance.min=0.9"])
     assert len(Dataset(dataset)) == len(Dataset(dataset, overlay="none")) - 4
     first = {row["key"]: row["blur"] for row in Dataset(dataset, rejects=True).columns(["key", "blur"]).to_pylist()}
-    result = annotate(dataset, "loose", stages=["decisions"], where=SOME)
+    result = annotate(dataset, "loose", groups=["decisions"], where=SOME)
     assert result.statement.entered == {"too_dark": 4}
     assert len(Dataset(dataset)) == len(Dataset(dataset, overlay="none"))
     assert len(Dataset(dataset, overlay="strict")) == len(Dataset(dataset)) - 4
@@ -131,7 +131,7 @@ def test_the_same_bytes_with_one_worker_and_with_two(dataset: Path, tmp_path: Pa
     other = tmp_path / "other"
     shutil.copytree(dataset, other)
     for folder, workers in ((dataset, 1), (other, 2)):
-        annotate(folder, "v2", stages=["pose"], where=SOME, workers=workers)
+        annotate(folder, "v2", groups=["pose"], where=SOME, workers=workers)
     assert (dataset / "overlays/v2.parquet").read_bytes() == (other / "overlays/v2.parquet").read_bytes()
 
 
@@ -139,7 +139,7 @@ def test_an_interrupted_annotation_continues_and_gives_the_same_bytes(
     everything: BuildResult, tmp_path: Path, monkeypatch
 ):
     dataset, whole = (Path(shutil.copytree(everything.out, tmp_path / name)) for name in ("cut", "whole"))
-    annotate(whole, "v2", stages=["quality"], workers=1)
+    annotate(whole, "v2", groups=["quality"], workers=1)
     real, calls = annotating.annotate_unit, []
 
     def dies_at_the_second(pipeline, inputs, work, number, refused, columns):
@@ -151,11 +151,11 @@ def test_an_interrupted_annotation_continues_and_gives_the_same_bytes(
     monkeypatch.setattr(annotating, "annotate_unit", dies_at_the_second)
     before = hashes(dataset)
     with pytest.raises(KeyboardInterrupt):
-        annotate(dataset, "v2", stages=["quality"], workers=1)
+        annotate(dataset, "v2", groups=["quality"], workers=1)
     assert not (dataset / "overlays").exists()
     with pytest.raises(OutputError, match="unfinished annotation"):
-        annotate(dataset, "v2", stages=["camera", "quality"], workers=1)
-    annotate(dataset, "v2", stages=["quality"], workers=1)
+        annotate(dataset, "v2", groups=["camera", "quality"], workers=1)
+    annotate(dataset, "v2", groups=["quality"], workers=1)
     assert calls[:4] == [0, 1, 1, 2]  # the finished unit was not computed again
     assert (dataset / "overlays/v2.parquet").read_bytes() == (whole / "overlays/v2.parquet").read_bytes()
     assert hashes(dataset) == before
@@ -169,11 +169,11 @@ def test_who_is_thrown_out_by_a_stage_keeps_the_labels_from_before(dataset: Path
                 person.reject("degenerate_pose", "made up")
 
     monkeypatch.setattr("phq.stages.fit_body.StartBody.process", no_body)
-    result = annotate(dataset, "v2", stages=["pose"], where=SOME, workers=1)
+    result = annotate(dataset, "v2", groups=["pose"], where=SOME, workers=1)
     assert result.statement.thrown_out == result.statement.left == {"degenerate_pose": 4}
     assert yaw_changes(dataset, "v2").max() == 0
     monkeypatch.undo()
-    again = annotate(dataset, "v3", stages=["pose", "decisions"], where=SOME, workers=1)
+    again = annotate(dataset, "v3", groups=["pose", "decisions"], where=SOME, workers=1)
     assert again.statement.entered == {"degenerate_pose": 4}
 
 
@@ -187,10 +187,10 @@ def test_the_folded_record_of_every_sample_is_complete(dataset: Path):
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"stages": ["poses"]}, ConfigError, "did you mean pose"),
-        ({"stages": ["mask"]}, ConfigError, "stored in the shards"),
-        ({"stages": []}, ConfigError, "there are: keypoints"),
-        ({"stages": ["keypoints"]}, ConfigError, "--raw"),
+        ({"groups": ["poses"]}, ConfigError, "did you mean pose"),
+        ({"groups": ["mask"]}, ConfigError, "stored in the shards"),
+        ({"groups": []}, ConfigError, "there are: keypoints"),
+        ({"groups": ["keypoints"]}, ConfigError, "--photos"),
         ({"where": "yaw > 3"}, InputError, "yaw"),
         ({"where": "blur > 1e9"}, InputError, "no stored sample"),
         ({"raw": "nowhere"}, InputError, "no such file"),
@@ -210,16 +210,16 @@ def test_a_wrong_option_is_said_before_anything_is_written(four_people: Path, op
 def test_a_folder_with_other_photos_is_an_error(four_people: Path, tmp_path: Path):
     (tmp_path / "a.jpg").write_bytes(b"something else")
     with pytest.raises(InputError, match="none of its 1 files"):
-        annotate(four_people, "v2", raw=tmp_path)
+        annotate(four_people, "v2", photos=tmp_path)
 
 
 def test_a_name_that_is_taken_is_refused(dataset: Path):
-    annotate(dataset, "v2", stages=["decisions"])
+    annotate(dataset, "v2", groups=["decisions"])
     before = (dataset / "overlays/v2.parquet").read_bytes()
     left = dataset / ".phq-work-annotate-v2/.phq-work"  # by a kill after the overlay was written
     left.mkdir(parents=True)
     with pytest.raises(InputError, match="already has an overlay v2"):
-        annotate(dataset, "v2", stages=["decisions"], sets=["blur.min=0.9"])
+        annotate(dataset, "v2", groups=["decisions"], sets=["blur.min=0.9"])
     assert (dataset / "overlays/v2.parquet").read_bytes() == before
     assert not left.parent.exists()
 
@@ -228,15 +228,15 @@ def test_an_overlay_that_appeared_meanwhile_is_not_buried(dataset: Path, monkeyp
     real = annotating.run_plan
 
     def and_another(*arguments, **options):
-        annotate(dataset, "quick", stages=["decisions"])
+        annotate(dataset, "quick", groups=["decisions"])
         return real(*arguments, **options)
 
     monkeypatch.setattr(annotating, "run_plan", and_another)
     with pytest.raises(OutputError, match="meanwhile"):
-        annotate(dataset, "v2", stages=["camera"], workers=1)
+        annotate(dataset, "v2", groups=["camera"], workers=1)
     assert json.loads((dataset / "run.json").read_text())["overlays"] == ["quick"]
     monkeypatch.undo()
-    annotate(dataset, "v2", stages=["camera"], workers=1)  # as the message says: no work of the old state is in the way
+    annotate(dataset, "v2", groups=["camera"], workers=1)  # as the message says: no work of the old state is in the way
     assert json.loads((dataset / "run.json").read_text())["overlays"] == ["quick", "v2"]
 
 
@@ -245,11 +245,11 @@ def test_the_same_annotation_twice_at_once_is_refused_and_harms_nothing(dataset:
 
     def and_the_same_again(*arguments, **options):
         with pytest.raises(OutputError, match="another phq process"):
-            annotate(dataset, "v2", stages=["camera"], workers=1)
+            annotate(dataset, "v2", groups=["camera"], workers=1)
         return real(*arguments, **options)
 
     monkeypatch.setattr(annotating, "run_plan", and_the_same_again)
-    annotate(dataset, "v2", stages=["camera"], workers=1)
+    annotate(dataset, "v2", groups=["camera"], workers=1)
     assert Dataset(dataset).overlays == ["v2"]
     assert [path.name for path in dataset.glob(".phq*")] == [INPUTS]
 
@@ -258,7 +258,7 @@ def test_a_shard_that_is_gone_stops_the_annotation_with_its_name(dataset: Path):
     gone = sorted((dataset / "train").glob("*.tar"))[0]
     gone.unlink()
     with pytest.raises(InputError, match=gone.name):
-        annotate(dataset, "v2", stages=["quality"], workers=1)
+        annotate(dataset, "v2", groups=["quality"], workers=1)
 
 
 def test_a_build_still_runs_its_own_units():

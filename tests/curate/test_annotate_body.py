@@ -30,8 +30,8 @@ from typer.testing import CliRunner
 from phq.camera.convention import VISIBLE_HEIGHT, world2cam
 from phq.cli import app
 from phq.curate.annotate.annotating import annotate
-from phq.curate.annotate.baking import bake
 from phq.curate.annotate.bodies import places_in_crop
+from phq.curate.bake import bake
 from phq.dataset.embedded import BODY_COLUMNS, bodies_of
 from phq.dataset.overlays import about_overlay, write_overlay
 from phq.dataset.reader import Dataset
@@ -81,7 +81,7 @@ def millimetres(body: Body, person: Posed) -> tuple[np.ndarray, np.ndarray, np.n
 
 def test_the_command_states_labels_for_the_file(dataset: Path, file: Path, tmp_path: Path):
     before, sheet = hashes(dataset), tmp_path / "sheet.png"
-    words = ["annotate", str(dataset), "--name", "smpl", "--body", str(file), "--workers", "1", "--sheet", str(sheet)]
+    words = ["annotate", str(dataset), "--name", "smpl", "--body", str(file), "--pictures", str(sheet)]
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0
     body = open_body(str(file))
@@ -149,7 +149,7 @@ def test_a_body_whose_neck_joint_lies_elsewhere_stays_on_the_person(tmp_path: Pa
 
 def test_cameras_on_top_of_another_body_are_fitted_with_the_embedded_one_again(dataset: Path, file: Path):
     annotate(dataset, "smpl", body=str(file), workers=1)
-    annotate(dataset, "again", stages=["camera"], workers=1)
+    annotate(dataset, "again", groups=["camera"], workers=1)
     annotate(dataset, "smpl2", body=str(file), workers=1)
     annotate(dataset, "back", body="phq", workers=1)
     rows = {name: [item.row for item in Dataset(dataset, overlay=name)] for name in ("none", "again", "back")}
@@ -190,7 +190,7 @@ def test_exports_have_the_labels_of_the_state(dataset: Path, tmp_path: Path):
     write_overlay(dataset, "turned", [{"key": key, "neck_head_pose": pose}], ["neck_head_pose"], {})
     for state, expected in (("latest", pose), ("none", Dataset(dataset, overlay=None)[1].row["neck_head_pose"])):
         out = tmp_path / f"{state}-set"
-        export_labels(dataset, out, "eg3d", overlay=state)
+        export_labels(dataset, out, "eg3d", revision=state)
         notes = json.loads((out / "dataset.json").read_text())["phq"]["samples"]
         assert next(said for _, k, said in notes if k == key) == pytest.approx(expected)
 
@@ -223,7 +223,7 @@ def test_files_that_are_no_body(dataset: Path, tmp_path: Path):
         with pytest.raises(error, match=said):
             annotate(dataset, "x", body=word, workers=1)
     with pytest.raises(ConfigError, match="runs no stages"):
-        annotate(dataset, "x", body=str(body), stages=["camera"], workers=1)
+        annotate(dataset, "x", body=str(body), groups=["camera"], workers=1)
     assert hashes(dataset) == before
     assert Dataset(dataset).overlays == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from phq.align.crop import CropBox, cut
+from phq.align.crop import CropBox, crop_box, cut
 from phq.camera.convention import camera_from_torso, intrinsics, world2cam
-from phq.curate.annotate.restored import torso_from_camera
-from phq.curate.annotate.stages_again import stored_face_fields
+from phq.curate.annotate.stage_outputs import torso_from_camera
+from phq.curate.annotate.stored_stages import stored_face
 from phq.curate.annotate.views import StoredPerson, View, laid_back
 from phq.curate.annotate.window import neck_in_picture, state_camera, stored_intrinsics, to_own_picture
 from phq.people import Face, TorsoFit
-from phq.stages.crop_headshot import crop_box
+from phq.record import HeadFace
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 seeds = st.integers(0, 2**32 - 1)
@@ -37,9 +38,16 @@ def stored_elsewhere(fit: TorsoFit, rng: np.random.Generator) -> StoredPerson:
     cam2world = camera_from_torso(fit.torso_to_cam)
     side, size = crop_box(fit, cam2world).side * rng.uniform(0.7, 1.4), 256
     x0, y0 = crop_box(fit, cam2world).x0 + rng.uniform(-0.2, 0.2, 2) * side
-    fields = {"crop_to_source": CropBox(x0, y0, side).to_source(size), "cam2world": cam2world}
-    view = View(Path("a.jpg"), "a.jpg")
-    return StoredPerson(view, 0, fields, fit=fit, row={"image_size": size})
+    return stored_person(fit, cam2world, CropBox(x0, y0, side).to_source(size), size)
+
+
+def stored_person(fit: TorsoFit, cam2world: np.ndarray, crop_to_source: np.ndarray, size: int = 256) -> StoredPerson:
+    """A person with a fit, a camera, and a crop cut somewhere."""
+    person = StoredPerson.unmeasured(View(Path("a.jpg"), "a.jpg"))
+    person.fit, person.row = fit, {"image_size": size}
+    person.camera = replace(person.camera, cam2world=cam2world)
+    person.frame = replace(person.frame, crop_to_source=crop_to_source, image_size=size)
+    return person
 
 
 def through(K: np.ndarray, cam2world: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -55,9 +63,9 @@ def test_a_world_point_lands_on_the_same_pixel_of_the_photo(seed):
     rng = np.random.default_rng(seed)
     fit = some_fit(rng)
     person = stored_elsewhere(fit, rng)
-    points, cam2world, size = rng.uniform(-0.3, 0.3, (20, 3)), person.fields["cam2world"], person.row["image_size"]
+    points, cam2world, size = rng.uniform(-0.3, 0.3, (20, 3)), person.camera.cam2world, person.row["image_size"]
     in_stored = through(stored_intrinsics(person), cam2world, points) * size
-    affine = person.fields["crop_to_source"]
+    affine = person.frame.crop_to_source
     own = crop_box(fit, cam2world)
     expected = [own.x0, own.y0] + own.side * through(intrinsics(), cam2world, points)
     np.testing.assert_allclose(in_stored @ affine[:, :2].T + affine[:, 2], expected, atol=1e-6)
@@ -68,8 +76,8 @@ def test_the_neck_and_a_metre_are_where_the_fit_has_seen_them(seed):
     rng = np.random.default_rng(seed)
     fit = some_fit(rng)
     person = stored_elsewhere(fit, rng)
-    K, cam2world = stored_intrinsics(person), person.fields["cam2world"]
-    affine, size = person.fields["crop_to_source"], person.row["image_size"]
+    K, cam2world = stored_intrinsics(person), person.camera.cam2world
+    affine, size = person.frame.crop_to_source, person.row["image_size"]
     neck = affine @ [*neck_in_picture(cam2world, K) * size, 1]
     np.testing.assert_allclose(neck, fit.neck_px, atol=1e-6)
     across = cam2world[:3, 0] * 0.01  # a centimetre at the neck's depth, along the image
@@ -88,25 +96,25 @@ def test_the_crop_that_the_camera_itself_would_cut_has_the_conventions_intrinsic
     rng = np.random.default_rng(3)
     fit = some_fit(rng)
     person = stored_elsewhere(fit, rng)
-    own = crop_box(fit, person.fields["cam2world"])
-    person.fields["crop_to_source"] = own.to_source(256).round(9)
+    own = crop_box(fit, person.camera.cam2world)
+    person.frame = replace(person.frame, crop_to_source=own.to_source(256).round(9))
     state_camera(person)
-    assert person.fields["camera_convention"] == "phq-neck/1"
-    assert (person.fields["intrinsics"] == intrinsics()).all()
+    assert person.camera.camera_convention == "phq-neck/1"
+    assert (person.camera.intrinsics == intrinsics()).all()
 
 
 def test_a_camera_that_would_cut_otherwise_says_so():
     rng = np.random.default_rng(4)
     person = stored_elsewhere(some_fit(rng), rng)
     state_camera(person)
-    assert person.fields["camera_convention"] == "phq-neck-window/1"
+    assert person.camera.camera_convention == "phq-neck-window/1"
     assert person.rejected is None
 
 
 def test_a_headshot_beside_the_stored_picture_is_a_degenerate_fit():
     rng = np.random.default_rng(5)
     person = stored_elsewhere(some_fit(rng), rng)
-    person.fields["crop_to_source"] = np.array([[1.0, 0, 9000], [0, 1.0, 9000]])
+    person.frame = replace(person.frame, crop_to_source=np.array([[1.0, 0, 9000], [0, 1.0, 9000]]))
     state_camera(person)
     assert person.rejected is not None
     assert person.rejected.reason == "degenerate_pose"
@@ -150,18 +158,16 @@ def test_a_face_is_judged_in_the_cameras_own_picture_and_stored_in_the_stored_on
     own = crop_box(fit, cam2world)
     head = np.array([own.x0, own.y0]) + own.side * np.array([0.5, 0.35])
     box = CropBox(head[0] - own.side / 4, head[1] - own.side / 4, own.side / 2)
-    fields = {"crop_to_source": box.to_source(256), "cam2world": cam2world, "image_size": 256}
-    fields["neck_head_pose"] = np.zeros(6)
-    person = StoredPerson(View(Path("a.jpg"), "a.jpg"), 0, fields, fit=fit, row={"image_size": 256})
-    fields["intrinsics"] = stored_intrinsics(person)
+    person = stored_person(fit, cam2world, box.to_source(256))
+    person.camera = replace(person.camera, intrinsics=stored_intrinsics(person))
 
-    def judged(place: np.ndarray) -> dict:
+    def judged(place: np.ndarray) -> HeadFace:
         face = Face(0.9, np.array([*place - 20, *place + 20]), np.tile(place, (5, 1)))
-        return stored_face_fields(person, face)
+        return stored_face(person, face)
 
     found = judged(head)
-    assert found["face_found"]
-    np.testing.assert_allclose(found["face_points"], [128] * 10, atol=1e-6)
+    assert found.face_found
+    np.testing.assert_allclose(found.face_points, 128, atol=1e-6)
     # 0.4 of the stored picture's side are 0.2 of the camera's own, which is near; 0.7 and 0.35 are not
-    assert judged(head + [0, 0.2 * own.side])["face_found"]
-    assert not judged(head + [0, 0.35 * own.side])["face_found"]
+    assert judged(head + [0, 0.2 * own.side]).face_found
+    assert not judged(head + [0, 0.35 * own.side]).face_found

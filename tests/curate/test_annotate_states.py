@@ -6,17 +6,16 @@ import hashlib
 from pathlib import Path
 
 import pytest
-import typer
 from labelled_samples import labelled_sample
 from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
-from phq.commands.annotate import annotate_command, bake_command
+from phq.cli import app
 from phq.config.build import load_config
 from phq.curate.annotate.annotating import annotate
 from phq.curate.annotate.groups import FIXED, GROUPS, select
 from phq.curate.annotate.raw_photos import find_photos
-from phq.curate.annotate.units import settled
+from phq.curate.annotate.units import beyond_rounding
 from phq.dataset.overlays import STORAGE, open_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
@@ -65,7 +64,7 @@ def test_what_a_stage_needs_comes_along_and_is_said():
 
 
 def test_thresholds_are_applied_again_to_the_stored_scores(ten: Path):
-    result = annotate(ten, "strict", stages=["decisions"], preset="everything", sets=["blur.min=0.45"])
+    result = annotate(ten, "strict", groups=["decisions"], preset="everything", sets=["blur.min=0.45"])
     assert kept(ten, "strict") == [0.5, 0.6, 0.7, 0.8, 0.9]
     assert kept(ten, "none") == [n / 10 for n in range(10)]
     assert result.statement.left == {"blurred": 5}
@@ -79,21 +78,21 @@ def test_loosened_thresholds_bring_samples_back_but_not_against_a_reviewer(ten: 
     bad = Dataset(ten, where="blur = 0.9").keys[0]
     said = {"key": bad, "decision": "rejected", "reason": "reviewer_says_no", "detail": "hands"}
     write_overlay(ten, "reviewed", [said], ["decision", "reason", "detail"], {})
-    annotate(ten, "strict", stages=["decisions"], preset="everything", sets=["blur.min=0.45"])
-    result = annotate(ten, "loose", stages=["decisions"], preset="everything", sets=["blur.min=0.15"])
+    annotate(ten, "strict", groups=["decisions"], preset="everything", sets=["blur.min=0.45"])
+    result = annotate(ten, "loose", groups=["decisions"], preset="everything", sets=["blur.min=0.15"])
     assert kept(ten, "loose") == [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
     assert result.statement.entered == {"blurred": 3}
 
 
 def test_where_limits_what_is_decided_again(ten: Path):
-    annotate(ten, "some", stages=["decisions"], where="blur < 0.35", preset="everything", sets=["blur.min=0.8"])
+    annotate(ten, "some", groups=["decisions"], where="blur < 0.35", preset="everything", sets=["blur.min=0.8"])
     assert kept(ten, "some") == [n / 10 for n in range(4, 10)]
     assert len(open_overlay(Root(ten), "some").read()) == 4
 
 
 def test_nothing_changed_is_an_overlay_that_says_so(ten: Path):
-    annotate(ten, "first", stages=["decisions"], preset="everything")
-    result = annotate(ten, "second", stages=["decisions"], preset="everything")
+    annotate(ten, "first", groups=["decisions"], preset="everything")
+    result = annotate(ten, "second", groups=["decisions"], preset="everything")
     assert result.statement.columns == []
     assert set(open_overlay(Root(ten), "second").read().column_names) == {"key", "decision"}
 
@@ -104,7 +103,7 @@ def test_look_alikes_are_judged_among_all_samples(tmp_path: Path):
     write_tiny(tmp_path / "ds", samples)
     worse, better = (sample.row["key"] for sample in samples)
     reject = ["duplicates.reject=true"]
-    annotate(tmp_path / "ds", "v2", stages=["decisions"], where="blur < 0.45", preset="everything", sets=reject)
+    annotate(tmp_path / "ds", "v2", groups=["decisions"], where="blur < 0.45", preset="everything", sets=reject)
     assert Dataset(tmp_path / "ds", rejects=True)[worse].row["duplicate_of"] == better
     assert Dataset(tmp_path / "ds").keys == [better]
 
@@ -116,7 +115,7 @@ def test_what_was_thrown_out_and_is_not_decided_again_repeats_nothing(tmp_path: 
     worse, better = (sample.row["key"] for sample in samples)
     dark = [{"key": better, "decision": "rejected", "reason": "underexposed"}]
     write_overlay(tmp_path / "ds", "dark", dark, ["decision", "reason"], {})
-    options = {"stages": ["decisions"], "preset": "everything", "sets": ["duplicates.reject=true"]}
+    options = {"groups": ["decisions"], "preset": "everything", "sets": ["duplicates.reject=true"]}
     annotate(tmp_path / "ds", "worse", where="blur < 0.45", **options)
     assert Dataset(tmp_path / "ds").keys == [worse]
     annotate(tmp_path / "ds", "both", **options)
@@ -155,18 +154,15 @@ def test_photos_are_found_by_content_and_no_more_files_are_read_than_it_takes(tm
 
 
 def test_rounding_is_no_change_and_anything_more_is_one():
-    assert settled("camera_yaw_deg", 10.00005, 10.0) == 10.0
-    assert settled("camera_yaw_deg", 10.01, 10.0) == 10.01
-    assert settled("face_found", True, False) is True
-    assert settled("laplacian_var", 1000.001, 1000.0) == 1000.0
-    assert settled("pose_observed", [True] * 23 + [False], [True] * 24)[-1] is False
+    assert beyond_rounding("camera_yaw_deg", 10.00005, 10.0) == 10.0
+    assert beyond_rounding("camera_yaw_deg", 10.01, 10.0) == 10.01
+    assert beyond_rounding("face_found", True, False) is True
+    assert beyond_rounding("laplacian_var", 1000.001, 1000.0) == 1000.0
+    assert beyond_rounding("pose_observed", [True] * 23 + [False], [True] * 24)[-1] is False
 
 
 def test_the_commands_print_what_was_done(ten: Path, tmp_path: Path):
-    app = typer.Typer()
-    app.command("annotate")(annotate_command)
-    app.command("bake")(bake_command)
-    words = ["annotate", str(ten), "--name", "v2", "--stages", " decisions", "--preset", "everything"]
+    words = ["annotate", str(ten), "--name", "v2", "--groups", " decisions", "--preset", "everything"]
     done = CliRunner().invoke(app, [*words, "--set", "blur.min=0.45"])
     assert done.exit_code == 0, done.output
     assert "left: blurred" in done.output

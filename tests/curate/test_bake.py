@@ -17,8 +17,8 @@ from tiny_datasets import CARD, TinySample, write_tiny
 
 import phq
 from phq.config.build import load_config
-from phq.curate.annotate.baking import bake
-from phq.curate.annotate.migrations import MIGRATIONS, Migration, migrated
+from phq.curate.bake import bake
+from phq.curate.migrations import MIGRATIONS, Migration, migrated
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import open_overlay, write_overlay
 from phq.dataset.reader import Dataset
@@ -227,7 +227,7 @@ def test_the_output_is_never_a_dataset_or_inside_one(dataset: Path, tmp_path: Pa
     bake(dataset, tmp_path / "out")
     with pytest.raises(OutputError, match="already holds a dataset"):
         bake(dataset, tmp_path / "out")
-    with pytest.raises(OutputError, match="in the dataset itself"):
+    with pytest.raises(OutputError, match="inside the dataset itself"):
         bake(dataset, dataset / "out")
     with pytest.raises(InputError, match="none, v2, latest"):
         bake(dataset, tmp_path / "other", "v7")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from curated_datasets import files, person, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +14,8 @@ from typer.testing import CliRunner
 
 from phq.camera.angles import camera_angles, part_angles, wrap_deg
 from phq.camera.convention import orbit, world2cam
-from phq.camera.euler import head_to_cam
-from phq.commands.balance import balance_command
+from phq.camera.rotations import rotvec_to_rotmat
+from phq.cli import app
 from phq.curate.balance.balancing import WEIGHT, balance
 from phq.curate.balance.fill import draw, fill, spread
 from phq.curate.balance.head_pose import head_to_torso
@@ -188,9 +187,8 @@ def test_a_name_in_use_no_sample_and_no_such_column(uneven: Path) -> None:
 
 
 def test_what_is_said(uneven: Path) -> None:
-    app = typer.Typer()
-    app.command()(balance_command)
-    said = CliRunner().invoke(app, [str(uneven), "--target", "uniform-yaw", "--quality-min", "blur=0.5"]).output
+    words = ["balance", str(uneven), "--name", "even", "--target", "uniform-yaw", "--quality-min", "blur=0.5"]
+    said = CliRunner().invoke(app, words).output
     assert "train: 108 of 216 samples   108 below the floor" in said
     assert "effective sample size" in said
 
@@ -241,7 +239,8 @@ def test_head_against_torso_is_what_lies_between_their_cameras() -> None:
     for yaw, turn in ((0.0, 30.0), (100.0, -40.0), (-170.0, 20.0)):
         pose = np.array([0, np.radians(turn / 2), 0, 0, np.radians(turn / 2), 0])
         camera = orbit(yaw)
-        seen = part_angles(head_to_cam(camera, pose), world2cam(camera)[:3, 3])
+        to_cam, (neck, head) = world2cam(camera), rotvec_to_rotmat(pose.reshape(2, 3))
+        seen = part_angles(to_cam[:3, :3] @ neck @ head, to_cam[:3, 3])
         turned, nod = head_to_torso(pose)
         assert turned[0] == pytest.approx(turn)
         assert nod[0] == pytest.approx(0, abs=1e-9)

@@ -6,17 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from curated_datasets import person, write
 from typer.testing import CliRunner, Result
 
-from phq.commands import curate as commands
+from phq.cli import app
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, PhqError
-
-app = typer.Typer()
-for name in ("redact", "merge", "split", "stats", "show", "fiftyone"):
-    app.command(name)(getattr(commands, f"{name}_command"))
 
 
 def phq(*arguments: object) -> Result:
@@ -47,7 +42,7 @@ def test_merge(nine: Path, tmp_path: Path) -> None:
     said = phq("merge", nine, more, tmp_path / "out").output
     assert "kept 10" in said
     assert "1  records that several datasets had" in said
-    with pytest.raises(ConfigError, match="phq merge A B OUT"):
+    with pytest.raises(ConfigError, match="phq merge DATASET… OUT"):
         phq("merge", nine, tmp_path / "out2")
 
 
@@ -60,7 +55,7 @@ def test_split(nine: Path) -> None:
 
 def test_stats(nine: Path) -> None:
     assert "samples 9" in phq("stats", nine).output
-    assert json.loads(phq("stats", nine, "--json").output)["samples"]["train"] == 9
+    assert json.loads(phq("stats", nine, "--json", "-").output)["samples"]["train"] == 9
 
 
 def test_show(nine: Path, tmp_path: Path) -> None:
@@ -70,4 +65,4 @@ def test_show(nine: Path, tmp_path: Path) -> None:
 
 
 def test_fiftyone(nine: Path, tmp_path: Path) -> None:
-    assert "9 pictures with 9 people" in phq("fiftyone", nine, tmp_path / "out").output
+    assert "9 pictures with 9 people" in phq("export", "fiftyone", nine, "--out", tmp_path / "out").output

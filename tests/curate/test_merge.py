@@ -150,7 +150,7 @@ def test_the_state_of_each_dataset_is_what_its_overlays_say(tmp_path: Path) -> N
     assert sorted(rows(tmp_path / "out")) == keys([person(n) for n in (0, 2, 5)])
     assert Dataset(tmp_path / "out")[person(0).row["key"]].sample.blur == 7.0
     assert rows(tmp_path / "out", "rejects")[person(1).row["key"]]["reason"] == "blurred"
-    merge([a, b], tmp_path / "plain", overlay="none")
+    merge([a, b], tmp_path / "plain", revision="none")
     assert len(Dataset(tmp_path / "plain")) == 4
 
 
@@ -201,7 +201,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     a, b = (write(tmp_path / name, [person(n)], sheet=False) for n, name in enumerate("ab"))
     with pytest.raises(ConfigError, match="at least two"):
         merge([a], tmp_path / "out")
-    with pytest.raises(OutputError, match="lies in"):
+    with pytest.raises(OutputError, match="is inside"):
         merge([a, b], a / "out")
     with pytest.raises(OutputError, match="already holds a dataset"):
         merge([a, b], write(tmp_path / "c", [person(3)], sheet=False))
@@ -209,7 +209,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
         merge([a, tmp_path / "none"], tmp_path / "out")
     overlay(a, "v9", [{"key": person(0).row["key"], "blur": 0.5}])
     with pytest.raises(InputError, match=r"/b: .*no overlay 'v9'"):
-        merge([a, b], tmp_path / "out", overlay="v9")
+        merge([a, b], tmp_path / "out", revision="v9")
 
 
 def test_people_that_two_datasets_number_differently() -> None:

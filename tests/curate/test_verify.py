@@ -11,15 +11,14 @@ import damaged_descriptions
 import damaged_shards
 import damaged_tables
 import pytest
-import typer
 from dataset_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
 from sound_datasets import sound_sample, sound_samples, write_sound
 from typer.testing import CliRunner
 
-from phq.commands.verify import verify_command
+from phq.cli import app
 from phq.config.build import load_config
 from phq.curate.verify.kinds import KINDS, with_table
-from phq.curate.verify.repair import ROUNDS, repair
+from phq.curate.verify.repair import ROUNDS
 from phq.curate.verify.report import Report
 from phq.curate.verify.verify import verify
 from phq.dataset.tables import rows_table
@@ -81,7 +80,7 @@ def test_every_damage_is_named_and_mended_if_it_can_be(sound_copy: Path, damage:
     file, key = damage.run(sound_copy)
     if damage.mended:
         assert (damage.kind, file, key) in named(verify(sound_copy, workers=1))
-    mended = repair(sound_copy, workers=1)
+    mended = verify(sound_copy, repair=True, workers=1)
     if damage.mended:
         assert mended.clean
         assert mended.repaired
@@ -138,7 +137,7 @@ def test_the_users_own_files_are_noted_and_kept_by_repair(sound_copy: Path) -> N
         (sound_copy / name).write_bytes(content)
     text = (sound_copy / "README.md").read_text("utf-8").replace("| train | 10 |", "| train | 9 |")
     (sound_copy / "README.md").write_text(text + "\n## How we use it\n\nOften.\n", "utf-8")
-    report = repair(sound_copy, workers=1)
+    report = verify(sound_copy, repair=True, workers=1)
     assert report.clean
     assert len(report.notes) == len(mine)
     assert {name: files(sound_copy)[name] for name in mine} == mine
@@ -148,7 +147,7 @@ def test_the_users_own_files_are_noted_and_kept_by_repair(sound_copy: Path) -> N
 def test_a_card_of_which_nothing_is_left_is_written_in_full(sound_copy: Path) -> None:
     whole = (sound_copy / "README.md").read_bytes()
     (sound_copy / "README.md").write_bytes(b"\n")
-    assert repair(sound_copy, workers=1).clean
+    assert verify(sound_copy, repair=True, workers=1).clean
     assert (sound_copy / "README.md").read_bytes() == whole
 
 
@@ -157,7 +156,7 @@ def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(sound_copy: Path) 
     with edited_bytes(sound_copy / PAIR) as content:
         content[place(sound_copy, FIRST, "jpg")[0] + 700] ^= 1
         content[-1] = 1
-    report = repair(sound_copy, workers=1)
+    report = verify(sound_copy, repair=True, workers=1)
     assert {v.kind for v in report.violations} == {"key_wrong", "checksum_differs"}
     assert (sound_copy / "croissant.json").read_bytes() == stated
 
@@ -166,21 +165,21 @@ def test_what_cannot_be_repaired_stays_and_keeps_its_checksum(sound_copy: Path) 
 def test_what_says_that_something_is_missing_stays(sound_copy: Path, name: str) -> None:
     next(damage for damage in DAMAGES if damage.name == name).run(sound_copy)
     before = files(sound_copy)
-    assert not repair(sound_copy, workers=1).clean
+    assert not verify(sound_copy, repair=True, workers=1).clean
     assert files(sound_copy) == before
 
 
 def test_a_manifest_is_not_rebuilt_without_a_shard(sound_copy: Path) -> None:
     (sound_copy / PAIR).unlink()
     (sound_copy / "manifest.parquet").unlink()
-    assert "manifest_missing" in {v.kind for v in repair(sound_copy, workers=1).violations}
+    assert "manifest_missing" in {v.kind for v in verify(sound_copy, repair=True, workers=1).violations}
     assert not (sound_copy / "manifest.parquet").exists()
 
 
 def test_a_redacted_sample_does_not_come_back(sound_copy: Path) -> None:
     write_rows(sound_copy, [row for row in rows_of(sound_copy) if row["key"] != SECOND])
     write_tombstones(sound_copy / "tombstones.parquet", [Tombstone(text_sha256(SECOND), "2024-01-01", "")])
-    report = repair(sound_copy, workers=1)
+    report = verify(sound_copy, repair=True, workers=1)
     assert {"tombstone_alive", "sample_unlisted"} <= {v.kind for v in report.violations}
     assert SECOND not in [row["key"] for row in rows_of(sound_copy)]
 
@@ -188,9 +187,9 @@ def test_a_redacted_sample_does_not_come_back(sound_copy: Path) -> None:
 @pytest.mark.parametrize("name", ["nothing", "empty"])
 def test_a_folder_without_a_dataset_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    for look in (verify, repair):
+    for repair in (False, True):
         with pytest.raises(InputError, match=name):
-            look(tmp_path / name)
+            verify(tmp_path / name, repair=repair)
 
 
 def test_several_row_groups_and_samples_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,14 +214,12 @@ def test_too_many_samples_or_bytes_in_a_shard(sound_copy: Path, monkeypatch: pyt
 
 
 def test_the_document_has_the_table_of_the_code() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text("utf-8")
-    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/health.md"
+    page = (Path(__file__).parents[2] / "docs" / "keep-healthy.md").read_text("utf-8")
+    assert page == with_table(page), "run: python -m phq.curate.verify.kinds docs/keep-healthy.md"
 
 
 def test_the_command_says_it_in_lines_json_and_exit_code(sound_copy: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(verify_command)
-    arguments = [str(sound_copy), "--workers", "1", "--json", str(tmp_path / "report.json")]
+    arguments = ["verify", str(sound_copy), "--workers", "1", "--json", str(tmp_path / "report.json")]
     done = CliRunner().invoke(app, arguments)
     assert (done.exit_code, "clean" in done.output) == (0, True)
     with edited_bytes(sound_copy / PAIR) as content:
@@ -238,10 +235,8 @@ def test_the_command_says_it_in_lines_json_and_exit_code(sound_copy: Path, tmp_p
 
 
 def test_a_file_that_is_no_report_is_not_written_over(sound_copy: Path) -> None:
-    app = typer.Typer()
-    app.command()(verify_command)
     before = files(sound_copy)
-    done = CliRunner().invoke(app, [str(sound_copy), "--workers", "1", "--json", str(sound_copy / "run.json")])
+    done = CliRunner().invoke(app, ["verify", str(sound_copy), "--json", str(sound_copy / "run.json")])
     assert isinstance(done.exception, OutputError)
     assert files(sound_copy) == before
 
@@ -261,5 +256,5 @@ def test_a_row_made_anew_says_whom_it_looks_like_as_the_build_did(tmp_path: Path
     lost = {"best": [best], "worse": [worse], "both": [best, worse]}[gone]
     keys = [sample.row["key"] for sample in lost]
     write_rows(tmp_path, [row for row in rows_of(tmp_path) if row["key"] not in keys])
-    assert repair(tmp_path, workers=1).clean
+    assert verify(tmp_path, repair=True, workers=1).clean
     assert files(tmp_path) == before

@@ -1,4 +1,4 @@
-"""docs/reading.md: its code runs."""
+"""docs/read.md: its code runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_datasets import tiny_samples, write_tiny
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reading.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "read.md"
 
 
 def test_the_code_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

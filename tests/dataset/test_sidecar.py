@@ -154,7 +154,7 @@ def test_defaults_fill_what_the_sidecar_leaves_open(tmp_path: Path) -> None:
     photos = [Photo(tmp_path / name, name) for name in "abc"]
     photos[1].reject("truncated")
     stage.process(photos)
-    stated = [[photo.fields[name] for name in PROVENANCE] for photo in photos]
+    stated = [[getattr(photo.provenance, name) for name in PROVENANCE] for photo in photos]
     assert stated == [["CC0-1.0", "us", "", "Anna"], ["MIT", "us", "", ""], ["CC0-1.0", "us", "", ""]]
 
 

@@ -123,6 +123,14 @@ def test_the_yaw_of_the_head_says_whether_a_face_belongs_there(ten):
     assert decided.before["key"].filter(pa.array(~decided.is_kept)).to_pylist() == [key]
 
 
+def test_without_evidence_of_the_orientation_the_stored_probability_stays(tmp_path):
+    samples = [labelled_sample(n, orientation_sigma_deg=5.0 * n, orientation_p_flip=0.0, p_flip=0.7) for n in (0, 1)]
+    write_tiny(tmp_path / "ds", samples)
+    decided = decide_dataset(tmp_path / "ds", preset="everything")
+    sigma, p_flip = decided.before["orientation_sigma_deg"].to_pylist(), decided.after["p_flip"].to_pylist()
+    assert p_flip[sigma.index(0.0)] == 0.7 and p_flip[sigma.index(5.0)] < 0.5
+
+
 def test_pictures_show_those_who_move(ten, tmp_path):
     decided = decide_dataset(ten, preset="everything", sets=["blur.min=0.45", "duplicates.bits=0"])
     write_pictures(tmp_path / "a.html", decided)

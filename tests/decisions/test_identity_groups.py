@@ -18,8 +18,8 @@ from phq.building import build as building
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution
 from phq.config.build import Config, load_config
-from phq.curate.annotate.migrations import migrated
 from phq.curate.merge import merge
+from phq.curate.migrations import migrated
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.decisions import faces
@@ -30,6 +30,8 @@ from phq.decisions.overlay import apply
 from phq.detect.face_crop import HALF, embedding_to_text, packed, text_to_embedding, to_unit
 from phq.errors import ConfigError, InputError
 from phq.people import Person, Photo
+from phq.record import FaceIdentity
+from phq.schema import DECISION
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 
@@ -126,9 +128,7 @@ class InventFaces(Invent):
         name = photo.path.read_text().split()[2]
         if name != "back":
             number = int(hashlib.sha256(photo.name.encode()).hexdigest()[:6], 16)
-            made.fields |= {
-                "face_embedding": embedding_to_text(face(name, seed=number)), "face_network": NETWORK,
-            }  # fmt: skip
+            made.identity = FaceIdentity(embedding_to_text(face(name, seed=number)), NETWORK)
         return made
 
 
@@ -214,6 +214,13 @@ def test_who_was_alone_is_followed_to_his_side(built: Path) -> None:
         assert (old["identity_group"], new["identity_group"]) == ("", old["key"])
         assert old["split"] == new["split"]
     assert len({people[f"solo{i}"][0]["split"] for i in range(8)}) == 2
+
+
+def test_deciding_again_with_the_configuration_of_the_build_changes_nothing(built: Path) -> None:
+    decided = decide_dataset(built)
+    assert len(decided.before) == len(manifest(built)) > 0
+    for name in DECISION:
+        assert decided.after[name].to_pylist() == decided.before[name].to_pylist(), name
 
 
 def test_decide_groups_again_with_another_threshold(built: Path) -> None:

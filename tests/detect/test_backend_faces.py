@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,15 +22,16 @@ from phq.dataset.reader import Dataset
 from phq.detect.backends.insightface.arcface import around
 from phq.detect.backends.insightface.pack import task_of
 from phq.detect.backends.insightface.scrfd import best_face
-from phq.detect.backends.offers import open_backend, weights_of
+from phq.detect.backends.offers import network_id, open_backend, weights_of
 from phq.detect.centerface import FACE_FOUND, CenterFace
 from phq.detect.face_crop import text_to_embedding
 from phq.detect.faceres import FaceRes
 from phq.errors import MissingExtraError, WeightError
 from phq.people import Face, Person, Photo
 from phq.photos.region import Region, sample
-from phq.stages.embed_identity import EmbedIdentity, network_called
-from phq.stages.find_face import face_fields
+from phq.record import FaceIdentity, HeadFace, PersonBox
+from phq.stages.embed_identity import EmbedIdentity
+from phq.stages.find_face import StoreFace
 from phq.stages.pipeline import foreign, stages, weights_used
 from phq.system.arrays import Image
 
@@ -80,13 +82,15 @@ def test_only_a_face_that_was_found_is_embedded(portraits) -> None:
     stage = EmbedIdentity("faceres")
     stage.setup()
     carrier = Photo(Path("x.jpg"), "x.jpg", pixels=photo)
-    carrier.people = [Person(carrier, n, face=face, fields={"face_found": n == 0}) for n in range(2)]
-    carrier.people.append(Person(carrier, 2))
+    box, nobody = PersonBox.unmeasured(), HeadFace.unmeasured()
+    found = replace(nobody, face_found=True)
+    carrier.people = [Person(carrier, 0, box, face=face, head_face=part) for part in (found, nobody)]
+    carrier.people.append(Person(carrier, 2, box))
     stage.process([carrier])
-    seen, hidden, nothing = (person.fields for person in carrier.people)
-    assert text_to_embedding(seen["face_embedding"]) @ stage.network.embed(photo, face) > 0.999
-    assert seen["face_network"] == network_called("faceres")
-    assert not {"face_embedding", "face_network"} & {*hidden, *nothing}
+    identity, hidden, nothing = (person.identity for person in carrier.people)
+    assert text_to_embedding(identity.face_embedding) @ stage.network.embed(photo, face) > 0.999
+    assert identity.face_network == network_id("identity", "faceres")
+    assert hidden is None and nothing is None
 
 
 def test_without_an_identity_network_nothing_is_told_apart() -> None:
@@ -96,11 +100,12 @@ def test_without_an_identity_network_nothing_is_told_apart() -> None:
     assert names[names.index("store_face") + 1] == "identity"
     assert "faceres" in [weight.name for weight in weights_used(config)]
     assert foreign(weights_used(config)) == ()
-    face = Face(0.9, np.array([0, 0, 1, 1.0]), np.zeros((5, 2)))
-    person = Person(Photo(Path("x"), "x"), 0)
-    person.fields = {"image_size": 256, "cam2world": np.eye(4), "neck_head_pose": np.zeros(6)}
-    fields = face_fields(face, person)
-    assert (fields["face_embedding"], fields["face_network"]) == ("", "")
+    person = Person.unmeasured(Photo(Path("x"), "x"))
+    person.face = Face(0.9, np.array([0, 0, 1, 1.0]), np.zeros((5, 2)))
+    person.frame = replace(person.frame, image_size=256, crop_to_source=np.eye(3)[:2])
+    person.camera, person.identity = replace(person.camera, cam2world=np.eye(4)), None
+    StoreFace().process([replace(person.photo, people=[person])])
+    assert person.identity == FaceIdentity("", "")
 
 
 def test_the_surest_face_is_stated_in_fractions() -> None:
@@ -186,7 +191,7 @@ def test_arcface_sees_the_aligned_face_as_insightface_does(pack: Path, portraits
     expected = theirs.get(photo[..., ::-1], TheirFace(kps=face.points.astype(np.float32)))
     np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=2e-3)
     assert np.array_equal(network.embed(photo, face), vector)
-    assert network_called(f"insightface:{pack}").startswith("insightface:")
+    assert network_id("identity", f"insightface:{pack}").startswith("insightface:")
 
 
 @installed
@@ -210,7 +215,7 @@ def test_the_faces_of_a_dataset_that_stands_are_embedded_without_looking_for_the
     write_tiny(tmp_path / "ds", samples)
     config = ["models.identity=faceres", "identity.same=0.01"]
     options = {"preset": "everything", "sets": config, "workers": 1}
-    said = annotate(tmp_path / "ds", "who", stages=["identity"], **options)
+    said = annotate(tmp_path / "ds", "who", groups=["identity"], **options)
     assert said.stages == ["identity", "decisions"]
     rows = Dataset(tmp_path / "ds").table.to_pylist()
     assert [len(text_to_embedding(row["face_embedding"])) for row in rows if row["face_found"]] == [1024, 1024]

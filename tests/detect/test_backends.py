@@ -10,7 +10,7 @@ import pytest
 from phq.config.build import load_config
 from phq.detect.backends import offers
 from phq.detect.backends.offers import OFFERS, backend_class, open_backend, weights_of
-from phq.detect.backends.protocols import PLACES
+from phq.detect.backends.protocols import SLOTS
 from phq.errors import ConfigError
 from phq.stages.pipeline import foreign, weights_used
 from phq.weights.embedded import Weight, registry
@@ -33,14 +33,14 @@ def test_a_word_needs_no_quotes_and_may_have_weights() -> None:
     assert load_config(sets=['models.skeleton="none"']).models.skeleton == "none"
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SLOTS)
 def test_an_unknown_name_lists_the_known_and_what_brings_them(place: str) -> None:
     with pytest.raises(ConfigError) as raised:
         weights_of(place, "no-such-network")
     said = str(raised.value)
     assert f"models.{place} = 'no-such-network'" in said
     for offer in OFFERS:
-        if offer.place == place:
+        if offer.slot == place:
             assert offer.name in said
             assert not offer.extra or f"phq[{offer.extra}]" in said
 
@@ -52,9 +52,9 @@ def test_a_place_is_left_empty_only_where_that_makes_sense() -> None:
         open_backend("detector", "none")
 
 
-@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.place}-{offer.name}")
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: f"{offer.slot}-{offer.name}")
 def test_every_offer_can_be_imported_without_its_package(offer: offers.Offer) -> None:
-    assert offer.place in PLACES
+    assert offer.slot in SLOTS
     module, _, name = offer.target.partition(":")
     cls = getattr(import_module(module), name)
     assert cls.name == offer.name

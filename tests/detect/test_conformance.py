@@ -15,10 +15,10 @@ from tiny_networks import DATA
 from typer.testing import CliRunner
 
 from phq.align.mask_from_landmarks import LandmarkMask
-from phq.commands.backends import backends_app
+from phq.cli import app
 from phq.detect.backends.conformance import complaints
 from phq.detect.backends.offers import OFFERS, open_backend, weights_of
-from phq.detect.backends.protocols import PLACES
+from phq.detect.backends.protocols import SLOTS
 from phq.detect.backends.report import checked, listing
 from phq.detect.blazepose import BlazePose
 from phq.detect.candidates import Candidates
@@ -32,7 +32,7 @@ NAMES = (
     "scikit-image-0.26.0__astronaut.png",
     "sports2d-0.8.34__demo_f130.jpg",
 )
-WORDS = [(offer.place, offer.name) for offer in OFFERS]
+WORDS = [(offer.slot, offer.name) for offer in OFFERS]
 
 
 @pytest.fixture(scope="module")
@@ -147,13 +147,13 @@ def test_a_fault_is_found(place: str, kind: type, said: str, photos: list[Image]
 def test_the_list_says_what_is_missing(pulled: None) -> None:
     lines = list(listing())
     assert any(line.startswith("detector") and "nanodet*" in line for line in lines)
-    for place in PLACES:
-        names = [offer.name for offer in OFFERS if offer.place == place]
+    for place in SLOTS:
+        names = [offer.name for offer in OFFERS if offer.slot == place]
         assert all(any(line.split()[:1] == [place] and name in line for line in lines) for name in names)
     for offer in OFFERS:
-        (line,) = (line for line in lines if line.split()[:2] in ([offer.place, offer.name],
-                                                                  [offer.place, f"{offer.name}*"]))  # fmt: skip
-        for said in _licences_or_lack(offer.place, offer.name):
+        (line,) = (line for line in lines if line.split()[:2] in ([offer.slot, offer.name],
+                                                                  [offer.slot, f"{offer.name}*"]))  # fmt: skip
+        for said in _licences_or_lack(offer.slot, offer.name):
             assert said in line
 
 
@@ -167,11 +167,11 @@ def _licences_or_lack(place: str, name: str) -> Iterator[str]:
 def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHQ_CACHE", str(tmp_path / "cache"))
     (photo,) = FOLDER.glob("*astronaut*")
-    call = ["check", "mask", "landmarks", str(photo)]
-    done = CliRunner().invoke(backends_app, call)
+    call = ["backends", "check", "mask", "landmarks", "--photos", str(photo)]
+    done = CliRunner().invoke(app, call)
     assert (done.exit_code, done.stdout) == (0, "mask landmarks: conforms\n")
     monkeypatch.setattr(LandmarkMask, "segment", Scribbling.segment)
-    done = CliRunner().invoke(backends_app, call)
+    done = CliRunner().invoke(app, call)
     assert done.exit_code == 1
     assert "writes to the picture (photo 0)" in done.stdout
     own_file = f"rtmdet:{DATA / 'rtmdet-tiny.onnx'}"  # and none is pulled

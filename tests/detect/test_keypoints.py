@@ -131,3 +131,16 @@ def test_landmarks_of_a_portrait_lie_where_they_should(network):
     nose, left, right = run.points[0], run.points[11], run.points[12]
     assert np.linalg.norm(nose - [223, 112]) < 25
     assert left[0] > nose[0] > right[0]
+
+
+@given(st.floats(-3, 3))
+def test_a_mirrored_run_gives_the_world_landmarks_of_the_unmirrored_picture(angle):
+    """In x, y and z: what the network says of the mirror image of a body is decoded to that of the body."""
+    rng = np.random.default_rng(3)
+    metres, points = rng.normal(size=(39, 3)), np.zeros((39, 5))
+    mirror = metres.copy()
+    mirror[:33] = mirror[list(LEFT_RIGHT)] * [-1, 1, 1]
+    mask, flag, region = np.zeros((256, 256, 1)), np.ones(1), Region(100, 100, 50, angle)
+    plain = decode((points.ravel(), metres.ravel(), mask, flag), region, False)
+    back = decode((points.ravel(), mirror.ravel(), mask, flag), region, True)
+    np.testing.assert_allclose(back.world, plain.world, atol=1e-9)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import typer
 from camera_label_datasets import (
     SIDE,
     UpstreamLoader,
@@ -28,7 +27,7 @@ from typer.testing import CliRunner
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import FOCAL, RADIUS, mirror_camera, orbit
-from phq.commands.labels import import_command
+from phq.cli import app
 from phq.dataset.tar import read_member
 from phq.errors import ConfigError, InputError, OutputError
 from phq.exchange.export import export_labels
@@ -312,9 +311,7 @@ def test_an_interrupted_import_continues(phq360, imported, tmp_path, monkeypatch
 
 
 def test_the_command(phq360, tmp_path):
-    app = typer.Typer()
-    app.command("import")(import_command)
-    words = [str(phq360[0]), str(tmp_path / "set"), "--format", "3dportraitgan", "--masks", str(phq360[1])]
+    words = ["import", str(phq360[0]), str(tmp_path / "set"), "--format", "3dportraitgan", "--masks", str(phq360[1])]
     result = CliRunner().invoke(app, [*words, "--workers", "1"])
     assert result.exit_code == 0, result.output
     assert "kept 4   rejected 0" in result.output

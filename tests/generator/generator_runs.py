@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from training_dataset import SETS
 
-from phq.commands.generator import invert_command, mesh_command, orbit_command, sample_command, viewer_command
+from phq.commands.gan import invert_command, mesh_command, orbit_command, sample_command, view_command
 from phq.generator.train import checkpoint
 from phq.generator.train.config import load_run_config
 from phq.generator.train.networks import Networks
@@ -21,7 +21,7 @@ for _name, _command in (
     ("orbit", orbit_command),
     ("mesh", mesh_command),
     ("invert", invert_command),
-    ("viewer", viewer_command),
+    ("view", view_command),
 ):
     app.command(_name)(_command)
 

@@ -13,8 +13,9 @@ torch = pytest.importorskip("torch")
 from smpl_files import KIND, smpl_arrays, write_npz  # noqa: E402
 
 from phq.camera.rotations import mirror_rotvec  # noqa: E402
-from phq.generator.config import ModelConfig, model_config, read_preset  # noqa: E402
+from phq.generator.config import ModelConfig  # noqa: E402
 from phq.generator.networks.deform import Deformation  # noqa: E402
+from phq.generator.train.config import load_run_config  # noqa: E402
 from phq.pose.body import HEAD, NECK, Body, load_body  # noqa: E402
 from phq.pose.smpl_file import load_smpl  # noqa: E402
 
@@ -67,7 +68,7 @@ def deformation() -> Deformation:
 
 @pytest.mark.parametrize(("preset", "turn", "nod"), [("tiny", 20, 20), ("paper-512", 25, 30)])
 def test_posed_skin_comes_back_within_two_millimetres(preset: str, turn: float, nod: float) -> None:
-    steps = model_config(read_preset(preset)["model"]).deformation.steps
+    steps = load_run_config(preset).model.deformation.steps
     poses = np.concatenate([random_poses(60, turn), nods_turns_and_tilts(nod)])
     found = errors(Deformation(steps), load_body(), poses)
     assert float(found.max()) < MOST

@@ -13,9 +13,10 @@ torch = pytest.importorskip("torch")
 from small_generators import cameras, small_config  # noqa: E402
 
 from phq.errors import ConfigError  # noqa: E402
-from phq.generator.config import ModelConfig, model_config, preset_names, read_preset  # noqa: E402
+from phq.generator.config import ModelConfig  # noqa: E402
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.networks.generator import Generator  # noqa: E402
+from phq.generator.train.config import SETTINGS, load_run_config  # noqa: E402
 
 STYLE = 512
 
@@ -58,7 +59,7 @@ def trunk(side: int, base: int, most: int) -> int:
 
 
 def test_paper_512_has_the_published_sizes() -> None:
-    config = model_config(read_preset("paper-512")["model"])
+    config = load_run_config("paper-512").model
     assert config == ModelConfig()
     with torch.device("meta"):
         G, D = Generator(config), Discriminator(config)
@@ -88,7 +89,7 @@ def test_paper_512_has_the_published_sizes() -> None:
 
 def test_one_picture_of_paper_256_on_this_machine() -> None:
     torch.manual_seed(0)
-    network = Generator(model_config(read_preset("paper-256")["model"])).requires_grad_(False)
+    network = Generator(load_run_config("paper-256").model).requires_grad_(False)
     seen = network(torch.randn(1, 512), cameras([30.0]), seeds=[0])
     assert {name: tuple(value.shape) for name, value in seen.items()} == {
         "image": (1, 3, 256, 256), "raw": (1, 3, 64, 64), "depth": (1, 1, 64, 64), "mask": (1, 1, 64, 64)
@@ -98,7 +99,7 @@ def test_one_picture_of_paper_256_on_this_machine() -> None:
 
 @pytest.mark.parametrize("name", ["paper-512", "paper-256", "tiny"])
 def test_the_presets_fit_together(name: str) -> None:
-    config = model_config(read_preset(name)["model"])
+    config = load_run_config(name).model
     side, raw = config.resolution, config.render.resolution
     with torch.device("meta"):
         G, D = Generator(config), Discriminator(config)
@@ -111,27 +112,27 @@ def test_the_presets_fit_together(name: str) -> None:
 
 
 def test_tiny_is_light() -> None:
-    config = model_config(read_preset("tiny")["model"])
+    config = load_run_config("tiny").model
     assert count(Generator(config)) < 1_000_000
     assert count(Discriminator(config)) < 1_200_000
 
 
 def test_presets_by_name() -> None:
-    assert preset_names() == ["paper-256", "paper-512", "tiny"]
+    assert SETTINGS.preset_names() == ["paper-256", "paper-512", "tiny"]
     with pytest.raises(ConfigError, match="unknown preset 'huge'; there are: paper-256, paper-512, tiny"):
-        read_preset("huge")
+        load_run_config("huge")
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"resolution": 48}, "model.resolution: Input should be 4, 8"),
+        ({"resolution": 48}, "model.resolution = 48: input should be 4, 8"),
         ({"superres": {"input": 16}}, "model: superres.input must be 8 or 4"),
-        ({"planes": {"kind": "sphere"}}, "model.planes.kind: Input should be 'trigrid' or 'hybrid'"),
+        ({"planes": {"kind": "sphere"}}, "model.planes.kind = 'sphere': input should be 'trigrid' or 'hybrid'"),
         ({"render": {"near": 4.0}}, "render.near must be below render.far"),
         ({"render": {"margin": 0.5}}, "render.margin leaves no room in the box"),
-        ({"conditioning": "camera"}, "model.conditioning: Input should be 'full', 'swap' or 'none'"),
-        ({"planes": {"width": 3}}, "model.planes.width: Extra inputs are not permitted"),
+        ({"conditioning": "camera"}, "model.conditioning = 'camera': input should be 'full', 'swap' or 'none'"),
+        ({"planes": {"width": 3}}, "model.planes.width = 3: extra inputs are not permitted"),
     ],
 )
 def test_a_wrong_setting_is_named(change: dict[str, object], sentence: str) -> None:
@@ -141,5 +142,5 @@ def test_a_wrong_setting_is_named(change: dict[str, object], sentence: str) -> N
 
 
 def test_presets_are_known_without_torch() -> None:
-    code = "import sys; from phq.generator.config import preset_names; preset_names(); print('torch' in sys.modules)"
+    code = "import sys; import phq.generator.train.config; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -19,17 +19,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 COMMAND = """
-import typer
-from phq.system.stopping import told_when_stopped
-from phq.errors import PhqError
-from phq.commands.train import train_command
-app = typer.Typer()
-app.command()(told_when_stopped()(train_command))
-try:
-    app(standalone_mode=True)
-except PhqError as error:
-    print("phq:", error, file=sys.stderr)
-    sys.exit(2)
+from phq.cli import main
+sys.argv[1:1] = ["gan", "train"]
+main()
 """
 KILL = """
 import os, signal

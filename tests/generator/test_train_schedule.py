@@ -10,8 +10,7 @@ from pydantic import BaseModel
 from training_dataset import SETS
 
 from phq.errors import ConfigError
-from phq.generator.config import preset_names
-from phq.generator.train.config import Stage, Training, differences, load_run_config, over
+from phq.generator.train.config import SETTINGS, Stage, Training, differences, load_run_config, over
 from phq.generator.train.schedule import due, ema_decay, now, ramp
 
 PAPER = Training()
@@ -63,7 +62,7 @@ def test_due_once_in_each_interval():
     assert hits == [1200, 2400, 3700, 4900, 6200, 7400, 8700, 9900]
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", SETTINGS.preset_names())
 def test_presets_are_valid(name: str):
     config = load_run_config(name)
     assert config.preset == name
@@ -79,7 +78,7 @@ def test_presets_of_the_paper_train_as_it_says():
 def test_a_file_over_the_preset_and_set_over_both(tmp_path: Path):
     file = tmp_path / "own.toml"
     file.write_text("[training]\nbatch = 16\nkimg = 7.0\n[training.losses]\nr1 = 5.0\n")
-    config = load_run_config("paper-256", file, ["training.kimg=9.0", "training.balance='yaw'"])
+    config = load_run_config("paper-256", file, ["training.kimg=9.0", "training.balance=yaw"])
     training = config.training
     assert (training.batch, training.kimg, training.losses.r1, training.balance) == (16, 9.0, 5.0, "yaw")
     changed = differences(load_run_config("paper-256"), config)
@@ -91,11 +90,11 @@ def test_a_file_over_the_preset_and_set_over_both(tmp_path: Path):
     [
         (["training.losses.r2=1"], "did you mean training.losses.r1"),
         (["rate_g=1"], "did you mean training.optimisers.rate_g"),
-        (["training.batch=0"], "training.batch: "),
-        (["training.batch='many'"], "training.batch: "),
+        (["training.batch=0"], "training.batch = "),
+        (["training.batch='many'"], "training.batch = "),
         (["training.batch=6", "training.part=4"], "no multiple of part"),
         (["training.kimg"], "not of the form key=value"),
-        (["training.balance=yaw"], "not a TOML value"),
+        (["training.balance=[yaw"], "not a TOML value"),
         (["training.stages=[{until_kimg=2.0}, {until_kimg=1.0}]"], "one after the other"),
         (["training.losses.coarse_pose_kimg=[4, 2]"], "must not fall"),
     ],
@@ -120,7 +119,7 @@ def test_a_configuration_survives_json():
 
 
 def rows(section: type[BaseModel], prefix: str = "") -> list[str]:
-    """Lines of the table of settings in docs/training.md."""
+    """Lines of the table of settings in docs/train.md."""
     found = []
     for name, field in section.model_fields.items():
         if isinstance(field.default, BaseModel):
@@ -132,6 +131,6 @@ def rows(section: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def test_every_setting_is_in_the_table():
-    lines = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8").splitlines()
+    lines = (Path(__file__).parents[2] / "docs" / "train.md").read_text(encoding="utf-8").splitlines()
     stages = [f"| `{name}` | {field.description} |" for name, field in Stage.model_fields.items()]
     assert [row for row in [*rows(Training), *stages] if row not in lines] == []

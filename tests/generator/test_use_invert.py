@@ -159,7 +159,7 @@ def test_the_command(tmp_path: Path):
     run, folder = str(write_run(tmp_path / "run")), write_portraits(tmp_path / "set", 2)
     out, key = tmp_path / "found", Dataset(folder).keys[0]
     made = CliRunner().invoke(app, [
-        "invert", run, "--dataset", str(folder), "--key", key, "--out", str(out), "--steps", "2", "--device", "cpu",
+        "invert", run, "--data", str(folder), "--key", key, "--out", str(out), "--steps", "2", "--device", "cpu",
     ])  # fmt: skip
     assert made.exit_code == 0, made.output
     assert "views.png" in made.output
@@ -167,6 +167,6 @@ def test_the_command(tmp_path: Path):
     made = CliRunner().invoke(app, ["orbit", run, "--latent", str(out), "--out", str(video), "--frames", "2"])
     assert made.exit_code == 0, made.output
     assert video.exists()
-    for arguments in ([], ["photo.jpg", "--dataset", "set"], ["--dataset", "set"], ["photo.jpg", "--key", key]):
+    for arguments in ([], ["photo.jpg", "--data", "set"], ["--data", "set"], ["photo.jpg", "--key", key]):
         wrong = CliRunner().invoke(app, ["invert", run, *arguments, "--out", str(tmp_path / "other")])
         assert isinstance(wrong.exception, ConfigError)

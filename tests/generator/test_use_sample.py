@@ -159,7 +159,7 @@ def test_cameras(place: tuple[float, float, float]):
 def test_the_commands(tmp_path: Path):
     run = str(write_run(tmp_path / "run"))
     made = CliRunner().invoke(app, [
-        "sample", run, "--out", str(tmp_path / "out"), "--seeds", "0,5", "--psi", "0.7", "--pose", "10,20",
+        "sample", run, "--out", str(tmp_path / "out"), "--seeds", "0,5", "--truncation", "0.7", "--pose", "10,20",
         "--yaw", "90", "--mask", "--device", "cpu",
     ])  # fmt: skip
     assert made.exit_code == 0, made.output

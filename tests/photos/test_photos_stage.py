@@ -12,7 +12,8 @@ from PIL import ExifTags, Image
 
 from phq.people import Photo
 from phq.photos.exif import assumed_focal_px
-from phq.schema import Sample
+from phq.record import Source
+from phq.schema import PROVENANCE, Sample
 from phq.stages.contract import Stage
 from phq.stages.read_photos import ReadPhotos
 
@@ -38,22 +39,17 @@ def test_a_good_photo_gets_pixels_and_every_fact(tmp_path: Path, stage: Stage) -
     stage.process([photo])
     assert photo.rejected is None
     assert photo.pixels is not None and np.array_equal(photo.pixels, np.asarray(small_picture()))
-    assert photo.fields == {
-        "source_path": "in/a.png",
-        "source_sha256": hashlib.sha256(data).hexdigest(),
-        "image_width": 160,
-        "image_height": 120,
-        "has_focal": True,
-        "focal_px": pytest.approx(50 / 36 * 160),
-    }
-    assert photo.fields.keys() <= Sample.model_fields.keys()
+    digest = hashlib.sha256(data).hexdigest()
+    assert photo.source == Source(digest, 160, 120, True, pytest.approx(50 / 36 * 160))
+    assert photo.record().keys() == {"source_path", *PROVENANCE, *photo.source.columns()} <= Sample.model_fields.keys()
+    assert photo.record()["source_path"] == "in/a.png"
 
 
 def test_without_exif_the_focal_length_is_assumed(tmp_path: Path, stage: Stage) -> None:
     photo = photo_of(tmp_path, "a.png", encoded(small_picture(), "PNG"))
     stage.process([photo])
-    assert photo.fields["has_focal"] is False
-    assert photo.fields["focal_px"] == assumed_focal_px(160, 120) == pytest.approx(192)
+    assert photo.record()["has_focal"] is False
+    assert photo.source.focal_px == assumed_focal_px(160, 120) == pytest.approx(192)
 
 
 def test_a_bad_photo_keeps_what_is_known_and_spoils_no_other(tmp_path: Path, stage: Stage) -> None:
@@ -66,25 +62,26 @@ def test_a_bad_photo_keeps_what_is_known_and_spoils_no_other(tmp_path: Path, sta
     reasons = [photo.rejected.reason if photo.rejected else "" for photo in photos]
     assert reasons == ["", "truncated", "not_an_image", "missing_file", ""]
     assert [photo.pixels is not None for photo in photos] == [True, False, False, False, True]
-    assert cut.fields.keys() == {"source_path", "source_sha256", "image_width", "image_height"}
-    assert text.fields == {"source_path": "in/text.jpg", "source_sha256": hashlib.sha256(b"hello").hexdigest()}
-    assert missing.fields == {"source_path": "missing.jpg"}
+    assert cut.source.columns().keys() == {"source_sha256", "image_width", "image_height"}
+    assert text.source.columns() == {"source_sha256": hashlib.sha256(b"hello").hexdigest()}
+    assert missing.source.columns() == {}
+    assert missing.record() == {"source_path": "missing.jpg", **dict.fromkeys(PROVENANCE, "")}
 
 
 def test_a_photo_rejected_before_is_left_alone(tmp_path: Path, stage: Stage) -> None:
     photo = photo_of(tmp_path, "a.png", encoded(small_picture(), "PNG"))
     photo.reject("exact_duplicate", "the same bytes as another")
     stage.process([photo])
-    assert photo.pixels is None and photo.fields == {}
+    assert photo.pixels is None and photo.source == Source()
     assert photo.rejected is not None and photo.rejected.reason == "exact_duplicate"
 
 
 def test_the_same_batch_again_gives_the_same(tmp_path: Path, stage: Stage) -> None:
     photo = photo_of(tmp_path, "a.jpg", encoded(small_picture(), "JPEG"))
     stage.process([photo])
-    fields, pixels = dict(photo.fields), photo.pixels
+    source, pixels = photo.source, photo.pixels
     stage.process([photo])
-    assert photo.fields == fields
+    assert photo.source == source
     assert pixels is not None and photo.pixels is not None and np.array_equal(photo.pixels, pixels)
 
 
@@ -92,4 +89,4 @@ def test_the_limit_of_pixels_is_the_one_given(tmp_path: Path) -> None:
     photo = photo_of(tmp_path, "a.png", encoded(small_picture(), "PNG"))
     ReadPhotos(max_pixels=100, background=(0, 0, 0)).process([photo])
     assert photo.rejected is not None and photo.rejected.reason == "too_many_pixels"
-    assert (photo.fields["image_width"], photo.fields["image_height"]) == (160, 120)
+    assert photo.source.size == (160, 120)

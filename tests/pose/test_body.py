@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,33 +23,8 @@ Doubles = NDArray[np.float64]
 J = {name: i for i, name in enumerate(SMPL_JOINTS)}
 
 
-@dataclass(frozen=True)
-class Backend:
-    """A way to compute the forward pass, and how far from exact it may be, in metres."""
-
-    forward: Callable[..., tuple[Doubles, Doubles, Doubles]]
-    """Body, pose, betas and transl to vertices, joints, points."""
-    close: float
-
-
-def torch_forward(dtype: str) -> Callable[..., tuple[Doubles, Doubles, Doubles]]:
-    torch = pytest.importorskip("torch")
-    from phq.pose.body_torch import TorchBody
-
-    def forward(body: Body, *arguments: Any) -> tuple[Doubles, Doubles, Doubles]:
-        tensors = (None if a is None else torch.tensor(a) for a in arguments)
-        vertices, joints, points = TorchBody(body, getattr(torch, dtype))(*tensors)
-        return vertices.double().numpy(), joints.double().numpy(), points.double().numpy()
-
-    return forward
-
-
-@pytest.fixture(scope="module", params=["numpy", "torch-float64", "torch-float32"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    if request.param == "numpy":
-        return Backend(lambda body, *arguments: body.forward(*arguments), 1e-12)
-    dtype = request.param.split("-")[1]
-    return Backend(torch_forward(dtype), {"float64": 1e-12, "float32": 1e-5}[dtype])
+CLOSE = 1e-12
+"""Metres."""
 
 
 @pytest.fixture(scope="module")
@@ -96,33 +68,33 @@ def slow_forward(body: Body, pose: Doubles, betas: Doubles, transl: Doubles) -> 
 
 
 @pytest.mark.parametrize("which", ["body", "bent"])
-def test_forward_is_linear_blend_skinning(backend: Backend, which: str, request: pytest.FixtureRequest) -> None:
+def test_forward_is_linear_blend_skinning(which: str, request: pytest.FixtureRequest) -> None:
     body: Body = request.getfixturevalue(which)
     pose, betas, transl = random_pose(1), random_betas(1), np.array([0.1, -2.0, 3.0])
-    vertices, joints, points = backend.forward(body, pose, betas, transl)
+    vertices, joints, points = body.forward(pose, betas, transl)
     slow_vertices, slow_joints = slow_forward(body, pose, betas, transl)
-    assert np.abs(vertices - slow_vertices).max() < backend.close
-    assert np.abs(joints - slow_joints).max() < backend.close
+    assert np.abs(vertices - slow_vertices).max() < CLOSE
+    assert np.abs(joints - slow_joints).max() < CLOSE
     assert np.array_equal(points, vertices[list(body.face_points.values())])
 
 
 @pytest.mark.parametrize("which", ["body", "bent"])
-def test_batches_give_what_single_bodies_give(backend: Backend, which: str, request: pytest.FixtureRequest) -> None:
+def test_batches_give_what_single_bodies_give(which: str, request: pytest.FixtureRequest) -> None:
     body: Body = request.getfixturevalue(which)
     pose, betas, transl = random_pose(2, 2, 3), random_betas(2, 3), np.arange(3.0)
-    vertices, joints, points = backend.forward(body, pose, betas, transl)
+    vertices, joints, points = body.forward(pose, betas, transl)
     assert vertices.shape == (2, 3, len(body.v_template), 3)
-    single = backend.forward(body, pose[1, 2].reshape(24, 3), betas[2], transl)
+    single = body.forward(pose[1, 2].reshape(24, 3), betas[2], transl)
     for batch, one in zip((vertices, joints, points), single, strict=True):
-        assert np.abs(batch[1, 2] - one).max() < backend.close
+        assert np.abs(batch[1, 2] - one).max() < CLOSE
 
 
-def test_shape_and_place_may_be_batched_alone(backend: Backend, bent: Body) -> None:
+def test_shape_and_place_may_be_batched_alone(bent: Body) -> None:
     betas, transl = random_betas(10, 4), np.random.default_rng(10).normal(size=(2, 1, 3))
-    joints = backend.forward(bent, random_pose(10), betas, transl)[1]
+    joints = bent.forward(random_pose(10), betas, transl)[1]
     assert joints.shape == (2, 4, 24, 3)
-    one = backend.forward(bent, random_pose(10), betas[3], transl[1, 0])[1]
-    assert np.abs(joints[1, 3] - one).max() < backend.close
+    one = bent.forward(random_pose(10), betas[3], transl[1, 0])[1]
+    assert np.abs(joints[1, 3] - one).max() < CLOSE
 
 
 @pytest.mark.parametrize("which", ["body", "bent"])
@@ -135,11 +107,11 @@ def test_joints_only_agrees_with_forward(which: str, request: pytest.FixtureRequ
     assert np.abs(only_points - points).max() < 1e-12
 
 
-def test_zero_pose_is_the_shaped_template_and_its_regressed_joints(backend: Backend, bent: Body) -> None:
+def test_zero_pose_is_the_shaped_template_and_its_regressed_joints(bent: Body) -> None:
     betas = random_betas(4)
-    vertices, joints, _ = backend.forward(bent, np.zeros(72), betas)
-    assert np.abs(vertices - (bent.v_template + bent.shapedirs @ betas)).max() < backend.close
-    assert np.abs(joints - bent.J_regressor @ vertices).max() < backend.close
+    vertices, joints, _ = bent.forward(np.zeros(72), betas)
+    assert np.abs(vertices - (bent.v_template + bent.shapedirs @ betas)).max() < CLOSE
+    assert np.abs(joints - bent.J_regressor @ vertices).max() < CLOSE
 
 
 def rest_from_neck(body: Body) -> tuple[np.ndarray, np.ndarray]:
@@ -175,25 +147,25 @@ def test_transl_puts_the_neck_where_it_is_wanted(body: Body) -> None:
 
 
 @pytest.mark.parametrize("turn", [[0.0, 3.0, 0.2], [np.pi, 0, 0], [1e-7, 0, 0], [0, 0.0999, 0], [0, 0, 6.5]])
-def test_root_turns_the_whole_body_about_the_pelvis(backend: Backend, bent: Body, turn: list[float]) -> None:
+def test_root_turns_the_whole_body_about_the_pelvis(bent: Body, turn: list[float]) -> None:
     pose, betas = random_pose(7), random_betas(7)
     pose[:3] = turn
     turned = pose.copy()
     pose[:3] = 0
     R = rotvec_to_rotmat(turn)
-    still, moved = backend.forward(bent, pose, betas), backend.forward(bent, turned, betas)
+    still, moved = bent.forward(pose, betas), bent.forward(turned, betas)
     pelvis = still[1][0]
     for before, after in zip(still, moved, strict=True):
-        assert np.abs((before - pelvis) @ R.T + pelvis - after).max() < backend.close
+        assert np.abs((before - pelvis) @ R.T + pelvis - after).max() < CLOSE
 
 
-def test_mirroring_pose_mirrors_the_body(backend: Backend, body: EmbeddedBody) -> None:
+def test_mirroring_pose_mirrors_the_body(body: EmbeddedBody) -> None:
     pose, betas, mirror = random_pose(8), random_betas(8), np.array([-1.0, 1, 1])
-    vertices, joints, _ = backend.forward(body, pose, betas)
-    mirrored_vertices, mirrored_joints, _ = backend.forward(body, mirror_pose(pose), betas)
-    assert np.abs(mirrored_vertices - vertices[body.mirrored_vertices] * mirror).max() < max(1e-6, backend.close)
+    vertices, joints, _ = body.forward(pose, betas)
+    mirrored_vertices, mirrored_joints, _ = body.forward(mirror_pose(pose), betas)
+    assert np.abs(mirrored_vertices - vertices[body.mirrored_vertices] * mirror).max() < 1e-6
     swap = mirror_pose(np.repeat(np.arange(24.0), 3))[::3].astype(int)
-    assert np.abs(mirrored_joints - joints[swap] * mirror).max() < max(1e-6, backend.close)
+    assert np.abs(mirrored_joints - joints[swap] * mirror).max() < 1e-6
 
 
 def test_named_points_are_on_the_side_they_say(body: Body) -> None:

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import part_angles
 from phq.config.build import Detect, Models
-from phq.people import Photo, box_of
+from phq.detect.boxes import area
+from phq.people import Photo
 from phq.photos.region import Region
 from phq.pose.closed_form import fit_torso
 from phq.pose.orient.angles import angles_of, rotation_of
@@ -19,6 +20,7 @@ from phq.pose.orient.crop import OrientationRegion, orientation_region
 from phq.pose.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of
 from phq.pose.orient.fuse import evidence_of, familiarity, fuse
 from phq.pose.orient.net import OrientationNet
+from phq.record import Source
 from phq.stages.detect_people import DetectPeople
 from phq.stages.find_landmarks import FindLandmarks
 
@@ -148,16 +150,16 @@ def people():
     found = {}
     for name in PEOPLE:
         image = pixels(name)
-        photo = Photo(name, name, image, {"image_height": image.shape[0], "image_width": image.shape[1]})
+        photo = Photo(name, name, image, Source("", image.shape[1], image.shape[0]))
         detect.process([photo])
-        photo.people = [max(photo.people, key=lambda p: np.prod(box_of(p)[2:] - box_of(p)[:2]))]
+        photo.people = [max(photo.people, key=lambda p: area(p.box.edges))]
         landmarks.process([photo])
         found[name] = photo.people[0]
     return found
 
 
 def test_real_people_are_seen_from_the_right_side(network, people):
-    fits = {n: fit_torso(p.runs, box_of(p)) for n, p in people.items()}
+    fits = {n: fit_torso(p.runs, p.box.edges) for n, p in people.items()}
     raw = network.run([(p.photo.pixels, orientation_region(fits[n])) for n, p in people.items()])
     yaws = {n: fuse(r, evidence_of(p, fits[n]))[0, 0] for r, (n, p) in zip(raw, people.items(), strict=True)}
     wrong = {n: round(float(yaw)) for n, yaw in yaws.items() if apart(yaw, PEOPLE[n]) > 60}

@@ -207,18 +207,6 @@ def test_files_that_are_no_model(tmp_path: Path, arrays: Arrays) -> None:
             load_smpl(missing)
 
 
-def test_torch_body_of_a_file(tmp_path: Path, body: Body) -> None:
-    torch = pytest.importorskip("torch")
-    from phq.pose.body_torch import TorchBody
-
-    path = write_npz(tmp_path / "model.npz", smpl_arrays(body, KIND["smplx"]))
-    loaded = load_smpl(path, points=body.face_points)
-    people = some_people()
-    tensors = TorchBody(loaded)(*(torch.tensor(a) for a in people))
-    for mine, theirs in zip(tensors, loaded.forward(*people), strict=True):
-        assert np.abs(mine.numpy() - theirs).max() < 1e-5
-
-
 def test_official_package_is_named_when_it_is_missing(
     tmp_path: Path, arrays: Arrays, body: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from phq.camera.convention import intrinsics, orbit
-from phq.quality.framing import GRID, hand_on_head, head_disc, head_outside
+from phq.people import Person, Photo
+from phq.quality.framing import GRID, hand_on_head, head_outside, person_head_disc
 from phq.quality.occlusion import occluded_fraction
+from phq.record import Keypoints, Source
 from phq.schema import LANDMARKS
 
 SIZE = 512
 
 
-def record(yaw: float = 0.0, top: float = 0.0) -> dict[str, object]:
+def person(yaw: float = 0.0, top: float = 0.0, width: int = 800) -> Person:
     """A level head in a crop of 512 photo pixels whose upper edge lies `top` pixels below that of the photo."""
-    return {
-        "cam2world": orbit(yaw).ravel(), "intrinsics": intrinsics().ravel(), "neck_head_pose": np.zeros(6),
-        "image_size": SIZE, "crop_to_source": [1.0, 0.0, 100.0, 0.0, 1.0, top], "image_width": 800, "image_height": 900,
-        "keypoints_2d": np.full((33, 2), 700.0), "keypoints_3d": np.zeros((33, 3)), "keypoints_visibility": np.ones(33),
-    }  # fmt: skip
+    made = Person.unmeasured(Photo(Path("a"), "a", source=Source("", width, 900)))
+    made.camera = replace(made.camera, cam2world=orbit(yaw), intrinsics=intrinsics())
+    made.frame = replace(made.frame, image_size=SIZE, crop_to_source=np.array([[1.0, 0, 100], [0, 1, top]]))
+    made.keypoints = Keypoints(np.full((33, 2), 700.0), np.zeros((33, 3)), np.ones(33), 1.0)
+    return made
 
 
 @pytest.mark.parametrize("yaw", [0, 90, 180, -135])
 def test_the_disc_is_where_the_head_is_from_every_side(yaw: float) -> None:
-    (x, y), radius = head_disc(record(yaw))
+    (x, y), radius = person_head_disc(person(yaw))
     assert 0.35 < x < 0.65 and 0.2 < y < 0.35 and 0.22 < radius < 0.3
 
 
 def test_a_head_is_cut_the_more_the_lower_the_photo_begins() -> None:
-    scores = [head_outside(record(top=-top)) for top in (0, 60, 120, 180, 240, 300, 400)]
+    scores = [head_outside(person(top=-top)) for top in (0, 60, 120, 180, 240, 300, 400)]
     assert scores[0] < 0.01 and scores[-1] == 1.0
     assert scores == sorted(scores) and len(set(scores)) >= 6
 
 
 def test_half_a_disc_is_half_a_head() -> None:
-    (_, y), _ = head_disc(record())
-    assert head_outside(record(top=-y * SIZE)) == pytest.approx(0.5, abs=2 / GRID)
-    narrow = record() | {"image_width": 100 + head_disc(record())[0][0] * SIZE}
-    assert head_outside(narrow) == pytest.approx(0.5, abs=0.05)
+    (_, y), _ = person_head_disc(person())
+    assert head_outside(person(top=-y * SIZE)) == pytest.approx(0.5, abs=2 / GRID)
+    assert head_outside(person(width=round(100 + person_head_disc(person())[0][0] * SIZE))) == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
-def with_hand(off: float, nearer: float = 0.2, seen: float = 1.0) -> dict[str, object]:
+def with_hand(off: float, nearer: float = 0.2, seen: float = 1.0) -> Person:
     """A left hand `off` head radii below the middle of the head, so much nearer to the camera than the ears."""
-    fields = record()
-    centre, radius = head_disc(fields)
+    made = person()
+    centre, radius = person_head_disc(made)
     hand = [LANDMARKS.index(f"left_{part}") for part in ("wrist", "pinky", "index", "thumb")]
-    fields["keypoints_2d"][hand] = centre * SIZE + [100, off * radius * SIZE]
-    fields["keypoints_3d"][hand, 2] = -nearer
-    fields["keypoints_visibility"][hand] = seen
-    return fields
+    made.keypoints.keypoints_2d[hand] = centre * SIZE + [100, off * radius * SIZE]
+    made.keypoints.keypoints_3d[hand, 2] = -nearer
+    made.keypoints.keypoints_visibility[hand] = seen
+    return made
 
 
 def test_a_hand_counts_the_more_the_nearer_it_is_to_the_middle() -> None:
@@ -63,8 +68,10 @@ def test_a_hand_counts_the_more_the_nearer_it_is_to_the_middle() -> None:
 def test_a_hand_behind_the_head_or_hardly_seen_hides_nothing() -> None:
     assert hand_on_head(with_hand(0.0, nearer=-0.2)) == 0
     assert hand_on_head(with_hand(0.0, seen=0.1)) == pytest.approx(0.1)
-    assert hand_on_head(record()) == 0
-    assert hand_on_head(record() | {"keypoints_2d": np.zeros(66), "keypoints_visibility": np.zeros(33)}) == 0
+    assert hand_on_head(person()) == 0
+    unseen = person()
+    unseen.keypoints = Keypoints.unmeasured()
+    assert hand_on_head(unseen) == 0
 
 
 def test_occlusion_is_the_part_that_another_mask_has_taken() -> None:

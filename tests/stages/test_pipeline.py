@@ -21,6 +21,7 @@ from phq.config.build import load_config
 from phq.errors import WeightError
 from phq.people import Person, Photo
 from phq.photos.discover import Found
+from phq.record import Source
 from phq.stages.pipeline import Pipeline, stages, weights_used
 from phq.weights.embedded import registry
 
@@ -37,7 +38,7 @@ class Breaks:
         for photo in photos:
             if photo.name == "bad":
                 raise ZeroDivisionError("the reason of the fault")
-            photo.fields["done"] = self.ready
+            photo.source = Source("done" * self.ready)
 
 
 def test_a_fault_in_a_stage_costs_only_the_photo_at_fault():
@@ -45,7 +46,7 @@ def test_a_fault_in_a_stage_costs_only_the_photo_at_fault():
     Pipeline([Breaks()]).run(photos)
     assert [p.rejected.reason if p.rejected else "" for p in photos] == ["", "internal_error", ""]
     assert "the reason of the fault" in photos[1].rejected.detail
-    assert photos[0].fields["done"]
+    assert photos[0].source.source_sha256 == "done"
 
 
 class Fills:
@@ -59,7 +60,7 @@ class Fills:
 
     def process(self, photos: list[Photo]) -> None:
         for photo in photos:
-            photo.pixels, person = np.zeros((8, 8, 3), np.uint8), Person(photo, 0)
+            photo.pixels, person = np.zeros((8, 8, 3), np.uint8), Person.unmeasured(photo)
             person.crop, photo.people = photo.pixels.copy(), [person]
             person.reject("blur")
             self.given += [weakref.ref(photo.pixels), weakref.ref(person.crop)]
@@ -91,9 +92,9 @@ def test_every_stage_is_retry_safe():
     pipeline = Pipeline(stages(load_config("everything", size=64)))
     for stage in pipeline.stages:
         stage.process([photo])
-        once = copy.deepcopy([p.fields for p in photo.people]), copy.deepcopy([p.members for p in photo.people])
+        once = copy.deepcopy([p.record() for p in photo.people]), copy.deepcopy([p.members for p in photo.people])
         stage.process([photo])
-        again = [p.fields for p in photo.people], [p.members for p in photo.people]
+        again = [p.record() for p in photo.people], [p.members for p in photo.people]
         assert once[1] == again[1], stage.name
         for before, after in zip(once[0], again[0], strict=True):
             assert before.keys() == after.keys()

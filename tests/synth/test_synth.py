@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from kill_at_disk_change import count_changes, kill_at
 from PIL import Image
 from typer.testing import CliRunner
 
 from phq.camera.rotations import rotvec_to_rotmat
-from phq.commands.synth import synth_command
+from phq.cli import app
 from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
@@ -160,9 +159,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(drawn: Path, tmp_path: Path) ->
 
 
 def test_the_command(tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(synth_command)
-    arguments = [str(tmp_path / "out"), "--count", "2", "--size", "64", "--pose-noise", "5", "--workers", "1"]
+    arguments = ["synth", str(tmp_path / "out"), "--count", "2", "--size", "64", "--pose-noise", "5", "--workers", "1"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "2 portraits" in result.output

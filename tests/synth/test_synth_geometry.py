@@ -18,7 +18,7 @@ from phq.people import Photo
 from phq.pose.body import load_body
 from phq.pose.render import draw_body
 from phq.schema import SMPL_JOINTS, make_sample
-from phq.stages.encode_sample import EncodeSample, photo_fields
+from phq.stages.encode_sample import EncodeSample
 from phq.synth.bust import Seat, load_bust, vertex_normals
 from phq.synth.figure import assemble
 from phq.synth.hair import Hair
@@ -53,7 +53,7 @@ def record(portrait: Portrait) -> dict[str, Any]:
     photo, blank = Photo(Path(), "synth-3/00000000"), np.zeros((64, 64), np.uint8)
     describe(photo, portrait, np.repeat(blank[..., None], 3, 2), blank)
     EncodeSample(95).process([photo])
-    return make_sample(photo_fields(photo) | photo.people[0].fields).model_dump()
+    return make_sample(photo.record() | photo.people[0].record()).model_dump()
 
 
 def world_points(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

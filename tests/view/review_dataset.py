@@ -21,7 +21,7 @@ WAIT = 180
 """Seconds after which something has not happened, on a machine that is busy with other things."""
 TOKEN = "a-token-for-the-tests-only"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>.jpg"
-_COMMAND = "from phq.commands.review import review_command; import sys, typer; typer.run(review_command)"
+_COMMAND = "from phq.commands.look import review_command; import sys, typer; typer.run(review_command)"
 
 
 def review_sample(number: int, **changes: Any) -> TinySample:

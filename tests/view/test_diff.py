@@ -12,7 +12,8 @@ from labelled_samples import labelled_sample, labels
 from tiny_datasets import write_tiny
 from typer.testing import CliRunner
 
-from phq.curate.annotate.comparing import compare, table
+from phq.cli import app
+from phq.curate.annotate.comparing import compare, lines
 from phq.curate.annotate.drawing import draw_axes
 from phq.dataset.overlays import write_overlay
 from phq.errors import InputError, OutputError
@@ -56,7 +57,7 @@ def test_a_neck_that_moves_in_the_picture_is_measured_in_its_pixels(tmp_path: Pa
 
 
 def test_the_table_has_distributions_flips_and_decisions(turned: Path):
-    text = table(compare(turned, "none", "v2"), "none", "v2")
+    text = "\n".join(lines(compare(turned, "none", "v2"), "none", "v2"))
     yaw = next(line for line in text.splitlines() if "camera yaw" in line)
     assert yaw.split()[-4:] == ["4.50°", "25.20°", "180.00°", "9"]
     assert "more than 90°): 1" in text
@@ -107,7 +108,7 @@ def test_a_report_replaces_only_a_report(turned: Path, tmp_path: Path):
     found = compare(turned, "none", "v2")
     mine = tmp_path / "mine.html"
     mine.write_text("<html>my page</html>")
-    with pytest.raises(OutputError, match="would be replaced"):
+    with pytest.raises(OutputError, match="phq did not draw it"):
         write_report(mine, found, "none", "v2")
     assert mine.read_text() == "<html>my page</html>"
     for _ in range(2):
@@ -122,7 +123,7 @@ def test_two_equal_states_and_nothing_kept_are_reports_too(turned: Path, tmp_pat
     write_overlay(turned, "v4", keys[:1], ["decision"], {})
     empty = compare(turned, "v3", "v4")
     write_report(tmp_path / "empty.html", empty, "v3", "v4")
-    assert "0 samples" in table(empty, "v3", "v4")
+    assert "0 samples" in "\n".join(lines(empty, "v3", "v4"))
 
 
 def test_an_unknown_state_is_said_with_those_there_are(turned: Path):
@@ -144,13 +145,7 @@ def test_axes_are_drawn_where_the_label_has_them():
 
 
 def test_the_command_prints_the_table_and_writes_the_file(turned: Path, tmp_path: Path):
-    import typer
-
-    from phq.commands.annotate import diff_command
-
-    app = typer.Typer()
-    app.command()(diff_command)
-    done = CliRunner().invoke(app, [str(turned), "none", "v2", "--out", str(tmp_path / "r.html")])
+    done = CliRunner().invoke(app, ["diff", str(turned), "none", "v2", "--out", str(tmp_path / "r.html")])
     assert done.exit_code == 0, done.output
     assert "camera yaw about the torso" in done.output
     assert (tmp_path / "r.html").exists()

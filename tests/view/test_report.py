@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from report_dataset import BLURRED, COUNT, HOSTILE, Page, report_dataset, report_samples
 from tiny_datasets import CARD
 from typer.testing import CliRunner
 
-from phq.commands.report import report_command
+from phq.cli import app
 from phq.curate.redact import redact
 from phq.curate.verify.verify import verify
 from phq.dataset.derived import is_drawn
@@ -159,19 +158,18 @@ def test_of_more_rows_than_the_page_can_hold_it_has_some_evenly_and_counts_all(
 
 
 def test_the_state_is_the_one_asked_for_and_the_same_call_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
-    first, second = (report(written, tmp_path / name, overlay="none") for name in ("a.html", "b.html"))
+    first, second = (report(written, tmp_path / name, revision="none") for name in ("a.html", "b.html"))
     assert (first.kept, first.rejected) == (COUNT, 2)
     assert first.page.read_bytes() == second.page.read_bytes()
     assert Page(first.page).content["overlays"] == []
     with pytest.raises(InputError, match="no overlay 'x'"):
-        report(written, tmp_path / "c.html", overlay="x")
+        report(written, tmp_path / "c.html", revision="x")
 
 
 def test_it_lies_in_the_dataset_is_made_anew_and_goes_with_a_redaction(written: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(written, tmp_path / "dataset"))
     done = report(folder)
-    again = report(folder)
-    assert done.page == again.page == folder / "report.html"
+    assert done.page == report(folder).page == folder / "report.html"
     assert is_drawn(done.page)
     assert verify(folder, workers=1).violations == []
     redact(folder, [str(report_samples()[50].row["key"])])
@@ -220,9 +218,7 @@ def test_a_damaged_shard_costs_its_pictures_alone(written: Path, tmp_path: Path)
 
 
 def test_the_command_names_what_it_wrote(written: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(report_command)
-    done = CliRunner().invoke(app, [str(written), "--out", str(tmp_path / "page.html")])
+    done = CliRunner().invoke(app, ["report", str(written), "--out", str(tmp_path / "page.html")])
     assert done.output == f"report   {tmp_path / 'page.html'}\n"
 
 

@@ -14,7 +14,7 @@ from phq.dataset.marks_log import open_log
 from phq.errors import InputError, OutputError
 from phq.reasons import RULE_BY_ADDRESS
 from phq.view.review.agreement import kappa, lines, review_stats
-from phq.view.review.calibrate import balanced_accuracy, calibrate, fit, write_config
+from phq.view.review.calibrate import balanced_accuracy, calibrate, fit
 
 
 def test_kappa_is_that_of_cohens_table() -> None:
@@ -57,19 +57,18 @@ def test_thresholds_follow_the_marks(tmp_path: Path) -> None:
     with open_log(folder) as log:
         log.mark("ann", "reject", "review_blur", keys[:30])
         log.mark("ann", "keep", "", keys[30:])
-    result = calibrate(folder, config=start)
+    out = tmp_path / "thresholds.toml"
+    result = calibrate(folder, out=out, config=start)
     assert (result.kept, result.rejected) == (30, 30)
     assert set(result.moved) == {"blur.min"}
     assert 0.29 < result.after["blur.min"] < 0.30
     assert (result.accuracy_before, result.accuracy_after) == (pytest.approx(2 / 3, abs=0.01), 1.0)
     assert result.accuracy_held_out > 0.9
-    out = tmp_path / "thresholds.toml"
-    write_config(out, result)
     assert load_config("everything", out).thresholds == result.after
     assert "60 marks (30 keep, 30 reject) of 1 reviewer" in out.read_text()
-    write_config(out, result)  # its own file may be written again
+    calibrate(folder, out=out, config=start)  # its own file may be written again
     with pytest.raises(OutputError, match="already exists"):
-        write_config(start, result)
+        calibrate(folder, out=start, config=start)
 
 
 def test_a_threshold_never_leaves_its_side() -> None:

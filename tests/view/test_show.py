@@ -50,7 +50,7 @@ def test_the_record_in_words(forty: Path) -> None:
     assert lines["blur"].split()[1] == "0.125"
     assert f"[as built: {row['blur']:g}]" in lines["blur"]
     assert lines["weight"].split()[1] == "3"
-    assert "0.125" not in show(forty, row["key"], overlay="none").text
+    assert "0.125" not in show(forty, row["key"], revision="none").text
     at = text.splitlines().index(lines["cam2world"])
     matrix = [[float(number) for number in line.split()] for line in text.splitlines()[at + 1 : at + 5]]
     assert np.allclose(matrix, np.reshape(row["cam2world"], (4, 4)), atol=1e-3)

@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from phq.commands.weights import weights_app
 from typer.testing import CliRunner
 from unreliable_server import Server
 from weights_catalogue import CONTENT, SHA256
 
-from phq.commands.weights import weights_app
 from phq.errors import InputError, OutputError, WeightError
 from phq.weights import catalogue
 from phq.weights.archive import CONTENTS, export_archive, import_archive

@@ -30,14 +30,16 @@ from spoil import spoilt_photo
 
 from phq.camera.convention import level_view
 from phq.config.build import Detect, Models
-from phq.detect.boxes import iou
+from phq.detect.boxes import area, iou
+from phq.detect.fuse import Detection
 from phq.evaluate.truth import JOINT_OF, PART_AXES
-from phq.people import Person, Photo, box_of
+from phq.people import Person, Photo
 from phq.photos.decode import decode
 from phq.photos.region import Region, sample
 from phq.pose.closed_form import fit_torso
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import blazepose_angles, evidence_of
+from phq.record import Source
 from phq.stages.detect_people import DetectPeople
 from phq.stages.find_landmarks import FindLandmarks
 
@@ -54,13 +56,12 @@ def shaken(box: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def photo_of(path: Path, pixels: np.ndarray) -> Photo:
     """A decoded photo without people."""
-    return Photo(path, path.name, pixels, {"image_height": pixels.shape[0], "image_width": pixels.shape[1]})
+    return Photo(path, path.name, pixels, Source("", pixels.shape[1], pixels.shape[0]))
 
 
 def add_person(photo: Photo, box: np.ndarray) -> None:
     """The photo's only person is in `box`."""
-    fields = dict(zip(("box_x0", "box_y0", "box_x1", "box_y1"), map(float, box), strict=True))
-    photo.people = [Person(photo, 0, fields)]
+    photo.people = [Person(photo, 0, Detection(box).part())]
 
 
 def widened(region: Region, margin: float) -> Region:
@@ -70,7 +71,7 @@ def widened(region: Region, margin: float) -> Region:
 
 def record(person: Person, mask: np.ndarray | None = None) -> dict[str, Any]:
     """Crop and evidence of a person that has landmarks."""
-    fit = fit_torso(person.runs, box_of(person))
+    fit = fit_torso(person.runs, person.box.edges)
     regions = orientation_region(fit)
     wide, near = widened(regions.body, BODY_MARGIN), widened(regions.head, HEAD_MARGIN)
     assert person.photo.pixels is not None
@@ -123,7 +124,7 @@ def renders(options: argparse.Namespace) -> list[dict[str, Any]]:
         photo = photo_of(path, pixels)
         if options.detect:
             detect.process([photo])
-            overlaps = [float(iou(box[None], box_of(p)[None])[0, 0]) for p in photo.people]
+            overlaps = [float(iou(box[None], p.box.edges[None])[0, 0]) for p in photo.people]
             if max(overlaps, default=0) < 0.4:
                 print("missed", path.name, flush=True)
                 continue
@@ -158,7 +159,7 @@ def cameras(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def cut_photo(person: Person, metres: float) -> Photo:
     """The photo as a headshot would be: it ends so far below the neck."""
-    fit, box = fit_torso(person.runs, box_of(person)), box_of(person)
+    fit, box = fit_torso(person.runs, person.box.edges), person.box.edges
     pixels = person.photo.pixels
     assert pixels is not None
     end = int(np.clip(fit.neck_px[1] + metres * fit.px_per_metre, box[1] + 32, len(pixels)))
@@ -180,7 +181,7 @@ def multiview(options: argparse.Namespace) -> list[dict[str, Any]]:
             photo = photo_of(path, np.ascontiguousarray(frame[1][..., ::-1]))
             detect.process([photo])
             if photo.people:
-                photo.people = [max(photo.people, key=lambda p: float(np.prod(box_of(p)[2:] - box_of(p)[:2])))]
+                photo.people = [max(photo.people, key=lambda p: float(area(p.box.edges)))]
                 landmarks.process([photo])
                 if options.cut is not None:
                     photo = cut_photo(photo.people[0], options.cut)

@@ -27,6 +27,7 @@ from phq.building.finalise.tables import merged, rows_of
 from phq.building.unit import table_path
 from phq.config.build import Config
 from phq.dataset.card import Card
+from phq.dataset.descriptions import DESCRIBED
 from phq.dataset.folder import SHEET, SPLITS, clear_leftovers
 from phq.dataset.layout import SAMPLES_PER_SHARD
 from phq.dataset.root import Root
@@ -34,13 +35,11 @@ from phq.dataset.tables import Rows, take_rows
 from phq.dataset.tombstones import read_tombstones
 from phq.dataset.write import Content, Shard, finish_dataset
 from phq.errors import OutputError
-from phq.schema import PROVENANCE, Fields
+from phq.schema import Fields
 from phq.stages.pipeline import StageCount
 from phq.system.atomic import output_errors
 from phq.system.resources import Resources
 
-DESCRIBED = ("split", "reason", "camera_yaw_deg", *PROVENANCE)
-"""Columns that the card is made of."""
 FEW = 10_000
 """Samples whose shards are written sooner than workers are started."""
 AGAIN = 2

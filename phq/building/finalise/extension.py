@@ -25,11 +25,11 @@ from phq.building.finalise.decisions import EXISTING, Decisions
 from phq.building.finalise.gather import pieces
 from phq.building.finalise.shards import WriteShards, rows_path, shard_jobs
 from phq.building.finalise.tables import merged, rows_of
-from phq.building.frozen import Difference, Frozen, compare, freeze, thaw
+from phq.building.inputs import Difference, FrozenInputs, compare, freeze, thaw
 from phq.building.plan import forget_plan, frozen_inputs
 from phq.config.build import Config
-from phq.dataset.describe import DESCRIBED, Descriptions, Tables
-from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS
+from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
+from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS, shard_names
 from phq.dataset.root import Root
 from phq.dataset.run import first_command, read_run
 from phq.dataset.scrub import Scrubber
@@ -47,7 +47,7 @@ from phq.system.place import is_remote
 class Known:
     """The photos that a dataset has been made of."""
 
-    frozen: Frozen
+    frozen: FrozenInputs
     """Where the list of stamps is gone, each is (-1, '')."""
     sha256: dict[str, str]
     """By name; '' for one that could not be read."""
@@ -67,7 +67,7 @@ def known_photos(folder: Path) -> Known:
     if (folder / INPUTS).exists():
         listed = thaw(folder / INPUTS)
         stamps |= dict(zip(listed.names, listed.stamps, strict=True))
-    frozen = Frozen(list(stamps), list(stamps.values()), (len(stamps),))
+    frozen = FrozenInputs(list(stamps), list(stamps.values()), (len(stamps),))
     return Known(frozen, {name: sha256 or "" for name, sha256 in names.items()})
 
 
@@ -110,7 +110,7 @@ def run_to_extend(folder: Path) -> Fields:
     """``run.json`` of a dataset that can be extended.
 
     Raises:
-        OutputError: it lies at a URL, or `phq build` has not made it.
+        OutputError: it is at a URL, or `phq build` has not made it.
     """
     if is_remote(folder):
         raise OutputError(
@@ -120,7 +120,7 @@ def run_to_extend(folder: Path) -> Fields:
     recover(folder)
     run = read_run(Root(folder))
     if first_command(run) != "build" or not run.get("config"):
-        raise OutputError(f"{folder} was not made by phq build, so there is no telling how new photos would be treated")
+        raise OutputError(f"{folder} was not made by phq build, so it is not known how to treat new photos")
     return run
 
 
@@ -196,11 +196,8 @@ def _shards_there(folder: Path) -> dict[str, dict[str, int]]:
     """Split → samples of each of its shards, by number."""
     counts = _columns(folder / MANIFEST, ["shard"])["shard"].value_counts().to_pylist()
     samples = {entry["values"]: entry["counts"] for entry in counts}
-    found: dict[str, dict[str, int]] = {}
-    for split in SPLITS:
-        names = [f"{split}/{path.name}" for path in sorted((folder / split).glob("*.tar"))]
-        found[split] = {name: samples.get(name, 0) for name in names}
-    return found
+    names = shard_names(folder)
+    return {split: {name: samples.get(name, 0) for name in names.get(split, ())} for split in SPLITS}
 
 
 def _stage_tables(change: Change, decisions: Decisions, work: Path, names: Sequence[str]) -> None:

@@ -110,9 +110,9 @@ def shard_done(out: Path, work: Path, job: ShardJob) -> Shard | None:
     """A shard that is done; None if it is not, has other samples, or has been touched."""
     shard, rows = out / job.name, rows_path(work, job.name)
     try:
-        said = json.loads(note_path(work, job.name).read_bytes())
-        done = StoredFile(job.name, said["size"], said["sha256"])
-        same = said["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
+        noted = json.loads(note_path(work, job.name).read_bytes())
+        done = StoredFile(job.name, noted["size"], noted["sha256"])
+        same = noted["samples"] == job.sha256 and rows.exists() and shard.stat().st_size == done.size
         return Shard(done, len(job.samples)) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -131,8 +131,8 @@ def write_shard(out: Path, work: Path, job: ShardJob) -> Shard:
     with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name, job.name) as shard:
         write_rows(stream, _rows(work, job, shard), complete=True, group=GROUP)
     done = StoredFile(job.name, shard.measured.size, shard.measured.sha256)
-    said = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
-    write_bytes(note, json.dumps(said).encode())
+    content = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
+    write_bytes(note, json.dumps(content).encode())
     return Shard(done, len(job.samples))
 
 
@@ -147,7 +147,7 @@ def _rows(work: Path, job: ShardJob, shard: ShardWriter) -> Iterator[dict[str, A
 
 
 def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
-    """The bytes of each sample: its members lie one after the other in its unit's blob."""
+    """The bytes of each sample: its members one after the other, as in its unit's blob."""
     places = [(s["unit"], s["jpg_offset"], sum(s[f"{prefix}_size"] for prefix in MEMBERS.values())) for s in samples]
     if is_remote(work) and places:
         fs, folder = file_system(work)
@@ -174,7 +174,7 @@ def members_of(sample: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
     """The members by name.
 
     Raises:
-        DamagedUnitError: the image is not the one whose hash is the key, or the json is none.
+        DamagedUnitError: the key is not the hash of the image, or the json is damaged or of another sample.
     """
     ends = np.cumsum([sample[f"{prefix}_size"] for prefix in MEMBERS.values()]).tolist()
     members = {name: content[start:end] for name, start, end in zip(MEMBERS, [0, *ends], ends, strict=False)}

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from phq.building.build import models_of
 from phq.building.carrying import CarryUnits
+from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.building.executors.choice import Execution, local
 from phq.building.plan import noted_id, open_work_folder
 from phq.building.running import run_plan
@@ -24,11 +25,11 @@ from phq.config.build import Config
 from phq.curate.annotate.bodies import placing
 from phq.curate.annotate.chain import make_pipeline
 from phq.curate.annotate.groups import Selection, select
+from phq.curate.annotate.overlay import Statement, state
 from phq.curate.annotate.raw_photos import find_photos
-from phq.curate.annotate.sheet import draw_state
-from phq.curate.annotate.stating import Statement, state
 from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
-from phq.dataset.derived import check_picture
+from phq.dataset.derived import check_drawing
+from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
@@ -52,7 +53,7 @@ class Annotated:
 
     name: str
     """Of the overlay."""
-    stages: list[str]
+    groups: list[str]
     samples: int
     kinds: dict[str, int]
     """Samples by their input: ``raw`` photo, stored ``crop``, or the ``record`` alone."""
@@ -67,17 +68,18 @@ def annotate(  # noqa: PLR0913 - the options of the command
     dataset: str | Path,
     name: str,
     *,
-    stages: Sequence[str] | None = None,
-    raw: str | Path | None = None,
+    groups: Sequence[str] | None = None,
+    photos: str | Path | None = None,
     where: str | None = None,
     preset: str | None = None,
     config: Path | None = None,
     sets: Sequence[str] = (),
+    execution: Execution | None = None,
     workers: int | None = None,
     body: str | None = None,
-    sheet: Path | None = None,
+    pictures: Path | None = None,
     quiet: bool = True,
-    say: Callable[[str], object] = lambda _: None,
+    notify: Callable[[str], object] = lambda _: None,
 ) -> Annotated:
     """Run some stages again over a dataset as its overlays leave it, and put the result on top as overlay `name`.
 
@@ -87,41 +89,47 @@ def annotate(  # noqa: PLR0913 - the options of the command
     annotation is continued by the same call.
 
     Args:
-        dataset: a folder. name: see `phq.dataset.overlays.check_name`.
-        stages: names of `phq.curate.annotate.groups.GROUPS`; all by default. What they need comes along.
-        raw: folder, list or glob of the photos, found again by their sha256; where one is not found or cannot be
-            decoded, and where `raw` is None, the stored crop stands in.
+        dataset: a folder.
+        name: of the new overlay, see `phq.dataset.overlays.check_name`.
+        groups: labels to make again, names of `phq.curate.annotate.groups.GROUPS`; all by default. Groups that they
+            need are added.
+        photos: folder, list or glob of the photos, found by their sha256; where one is missing or cannot be decoded,
+            and where `photos` is None, the stored crop is used instead.
         where: only samples for which this condition holds, see `phq.dataset.filters.matching`.
-        preset, config, sets: as for a build; by default what the dataset was built with.
-        workers: processes, by default one a core; the result does not depend on it.
-        body: a word of `phq.pose.body_choice`: the labels that are there are stated for that body, and no stage runs.
-        sheet: PNG to draw some of the samples in, with their new labels.
-        quiet: no progress bar. say: is given a sentence where something is done that was not asked for.
+        preset: as for a build; by default, without `config`, what the dataset was built with.
+        config: TOML file over the preset.
+        sets: ``key=value`` each, over both.
+        execution: where the work is done and how it is watched, in place of `workers`; no result depends on it.
+        workers: processes, by default as many as cores and memory have room for.
+        body: spec of `phq.pose.body_choice`: the existing labels are expressed for that body, and no stage runs.
+        pictures: PNG with some of the samples and their new labels.
+        quiet: no progress bar.
+        notify: receives a sentence where something is done that was not requested.
 
     Raises:
         ConfigError, InputError, OutputError, WeightError, MissingExtraError: with a sentence for the user; what was
             finished stays.
     """
-    selection = select(stages, body)
+    selection = select(groups, body)
     chosen = open_body(body) if body is not None else load_body()
     transfer = transfer_to(chosen)  # a body that cannot be used is refused before anything is done
-    if sheet is not None:
-        check_picture(sheet)
+    if pictures is not None:
+        check_drawing(pictures, ".png")
     samples = _samples(dataset, name, where)
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
-    execution, used = local(workers), weights_used(settings, selection.places)
+    how, used = execution or local(workers), weights_used(settings, selection.slots)
     for line in (*selection.lines, *notices(used)):
-        say(line)
-    plan = _plan(samples, raw, settings, selection, chosen, foreign(used), say)
+        notify(line)
+    plan = _plan(samples, photos, settings, selection, chosen, foreign(used), notify)
     with _alone(_work_folder(folder, name), samples, plan) as work:
-        labels = _run(samples, plan, selection, body, work, execution, quiet)
+        labels = _run(samples, plan, selection, body, work, how, quiet)
         about = _about(samples, settings, selection, transfer, where, labels, used)
         statement = state(samples, name, labels, selection, settings, about)
         shutil.rmtree(work, ignore_errors=True)
-    if sheet is not None:
-        draw_state(sheet, folder, name, samples.keys, body)
+    if pictures is not None:
+        draw_state(pictures, folder, name, samples.keys, body)
     models, placed = _models(used, selection, chosen), about["body"].get("placed", {})
     return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 
@@ -188,7 +196,9 @@ def _found_again(
 
 def _say_who_keeps_landmarks(keeping: int, samples: int, selection: Selection, say: Callable[[str], object]) -> None:
     if keeping == samples and selection.names == ["keypoints"]:
-        raise ConfigError("keypoints are found in the photo, a stored crop shows too little of it; give --raw PHOTOS")
+        raise ConfigError(
+            "keypoints are found in the photo, a stored crop shows too little of it; give --photos PHOTOS"
+        )
     say(f"{keeping} samples are seen in their stored crops: they keep their landmarks, found in the whole photo")
 
 
@@ -274,3 +284,24 @@ def _about(
 
 def _models(weights: Sequence[Weight], selection: Selection, body: Body) -> tuple[Model, ...]:
     return models_of(weights, body=False) + ((body_entry(body),) if selection.body else ())
+
+
+def draw_state(path: Path, dataset: Path, state: str, keys: Sequence[str], body: str | None) -> None:
+    """Write a PNG with some of the samples of a revision, as `phq.building.contact_sheet` draws them.
+
+    Args:
+        path: of the PNG.
+        dataset: its folder.
+        state: the revision.
+        keys: samples to choose from.
+        body: spec of `phq.pose.body_choice`, for records of that body.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    opened = Dataset(dataset, overlay=state, rejects=True)
+    table = opened.columns(["key", "camera_yaw_deg"]).to_pylist()
+    wanted = set(keys)
+    rows = [opened[row["key"]].row for row in choose([row for row in table if row["key"] in wanted])]
+    pictures = {row["key"]: {name: opened.read(row["key"], name) for name in ("jpg", "mask.png")} for row in rows}
+    write_contact_sheet(path, rows, lambda row: pictures[row["key"]], bodies_of(opened, body))

@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from phq.camera.convention import world2cam
-from phq.curate.annotate.views import Fields, StoredPerson, stored_people
+from phq.curate.annotate.views import stored_people
 from phq.dataset.embedded import BODY_COLUMNS, EmbeddedLabels
 from phq.dataset.reader import Dataset
-from phq.people import Photo
+from phq.people import Photo, known
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import open_body
 from phq.pose.transfer import Posed, Transfer, transfer_to
+from phq.record import BodyLabel, CameraLabel
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats
 
@@ -38,23 +39,16 @@ class StateForBody:
         self.transfer = transfer_to(open_body(self.word))
 
     def process(self, photos: list[Photo]) -> None:
-        """Every living person; who has no labels of the embedded body keeps his own."""
+        """Every living person; one without labels of the embedded body keeps the labels there are."""
         for person in stored_people(photos):
-            if person.fields["body_model"] == load_body().name:
-                person.fields |= self._fields(person)
+            body = known(person.body)
+            if body.body_model == load_body().name != self.transfer.body.name:
+                person.body = self._transferred(body, known(person.camera))
 
-    def _fields(self, person: StoredPerson) -> Fields:
-        if self.transfer.body.name == load_body().name:
-            return {}
-        fields = person.fields
-        posed = self.transfer(posed_of(fields), world2cam(fields["cam2world"])[:3, 3])
-        return {
-            "body_model": self.transfer.body.name,
-            "smpl_pose": posed.pose,
-            "smpl_betas": posed.betas,
-            "smpl_transl": posed.transl,
-            "neck_head_pose": np.concatenate([posed.pose[SMPL_JOINTS.index(name)] for name in ("neck", "head")]),
-        }
+    def _transferred(self, body: BodyLabel, camera: CameraLabel) -> BodyLabel:
+        posed = self.transfer(posed_of(body.columns()), world2cam(camera.cam2world)[:3, 3])
+        neck_head = posed.pose[[SMPL_JOINTS.index(name) for name in ("neck", "head")]]
+        return BodyLabel(self.transfer.body.name, posed.pose, posed.betas, posed.transl, body.pose_observed, neck_head)
 
 
 def posed_of(fields: Mapping[str, Any]) -> Posed:
@@ -75,7 +69,9 @@ def distances(samples: Dataset, labels: pa.Table, body: Body) -> Floats:
     """(N, 4) how far the joints `COMPARED` of a body lie from the embedded body's, fraction of the stored picture.
 
     Args:
-        samples: as they were. labels: `BODY_COLUMNS` by key, as they are now. Of many, `MOST_COMPARED` at most.
+        samples: as they were.
+        labels: `BODY_COLUMNS` by key, as they are now; of many, `MOST_COMPARED` at most are compared.
+        body: of the new labels.
     """
     under, found = EmbeddedLabels(samples), []
     spread = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), MOST_COMPARED)).astype(int))

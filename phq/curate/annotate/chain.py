@@ -5,8 +5,8 @@ from __future__ import annotations
 from phq.config.build import Config
 from phq.curate.annotate.bodies import StateForBody
 from phq.curate.annotate.groups import UNCERTAINTY, Selection
-from phq.curate.annotate.reading import ReadStored
-from phq.curate.annotate.stages_again import (
+from phq.curate.annotate.read_stored import ReadStored
+from phq.curate.annotate.stored_stages import (
     FindLandmarksAgain,
     FitBodyAgain,
     ScoreAgain,
@@ -38,7 +38,7 @@ def chain(dataset: Dataset, config: Config, selection: Selection, body: str | No
 def again(stage: Stage, config: Config) -> list[Stage]:
     """The stage as it is, or the one that does its work where only the stored picture can be labelled."""
     stand_ins: dict[str, list[Stage]] = {
-        "keypoints": [FindLandmarksAgain(config.model_words()["landmarks"])],
+        "keypoints": [FindLandmarksAgain(config.model_specs()["landmarks"])],
         "fit": [FitBodyAgain()],
         "camera": [stage, StateForStored()],
         "store_face": [StoreFaceInStored()],

@@ -56,6 +56,11 @@ class Comparison:
     entered: Counter[str]
     """Samples that are kept now, by the reason for which they were not."""
 
+    @property
+    def flips(self) -> int:
+        """Samples whose torso has turned by more than `FLIP_DEG`."""
+        return int((self.changes["yaw"] > FLIP_DEG).sum())
+
     def largest(self, most: int) -> list[int]:
         """Numbers of the samples whose torso or head has turned most, those that have turned at all."""
         turned = np.maximum(self.changes["yaw"], self.changes["head"])
@@ -116,20 +121,35 @@ def _necks(table: pa.Table) -> Doubles:
     return np.asarray(uvw[:, :2] / uvw[:, 2:] * table["image_size"].to_numpy()[:, None])
 
 
-def table(found: Comparison, before: str, after: str) -> str:
+def record(found: Comparison, before: str, after: str) -> dict[str, Any]:
+    """The comparison as JSON has it; changes by the name of a measure, in degrees and pixels."""
+    return {
+        "before": before,
+        "after": after,
+        "samples": len(found.before),
+        "changes": {name: _spread(change) for name, change in found.changes.items() if len(change)},
+        "flips": found.flips,
+        "kept": dict(zip(("before", "after"), found.kept, strict=True)),
+        "left": dict(found.left),
+        "entered": dict(found.entered),
+    }
+
+
+def _spread(change: Doubles) -> dict[str, float]:
+    median, p90 = np.quantile(change, (0.5, 0.9)).tolist()
+    return {"median": median, "p90": p90, "largest": float(change.max()), "changed": int(np.count_nonzero(change))}
+
+
+def lines(found: Comparison, before: str, after: str) -> Iterator[str]:
     """The comparison as text."""
-    return "\n".join(_lines(found, before, after))
-
-
-def _lines(found: Comparison, before: str, after: str) -> Iterator[str]:
     n = len(found.before)
     yield f"{before} → {after}   {n} samples that are kept in either"
     yield f"{'':30}{'median':>10}{'p90':>10}{'largest':>10}{'changed':>10}"
     for measure in MEASURES if n else ():
-        change = found.changes[measure.name]
-        numbers = [f"{v:.2f}{measure.unit}" for v in (*np.quantile(change, (0.5, 0.9)), change.max())]
-        yield f"{measure.text:30}" + "".join(f"{text:>10}" for text in numbers) + f"{np.count_nonzero(change):10d}"
-    yield f"flips (torso turned by more than {FLIP_DEG:g}°): {int((found.changes['yaw'] > FLIP_DEG).sum())}"
+        *sizes, changed = _spread(found.changes[measure.name]).values()
+        numbers = "".join(f"{f'{size:.2f}{measure.unit}':>10}" for size in sizes)
+        yield f"{measure.text:30}{numbers}{changed:10.0f}"
+    yield f"flips (torso turned by more than {FLIP_DEG:g}°): {found.flips}"
     yield f"kept: {found.kept[0]} → {found.kept[1]}"
     for text, counts in (("left", found.left), ("entered", found.entered)):
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):

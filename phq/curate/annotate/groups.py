@@ -1,8 +1,7 @@
-"""What can be annotated again: groups of the pipeline's stages, and the columns each of them answers for.
+"""Groups of labels that can be annotated again: stages of the pipeline, and the columns that each writes.
 
 Order and content of the stages are those of `phq.stages.pipeline.stages`; this is the one place that groups them.
-What no group answers for is fixed by the shards: the picture, where it was cut, its mask, the person's box and the
-photo.
+Columns of no group are fixed by the shards: the picture, where it was cut, its mask, the person's box and the photo.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Group:
     """Names in `phq.stages.pipeline.stages`."""
     columns: tuple[str, ...]
     """Columns of `phq.schema.Row` that the group writes."""
-    places: tuple[str, ...] = ()
+    slots: tuple[str, ...] = ()
     """Where its networks stand, as `phq.stages.pipeline.weights_used` calls it."""
     also: tuple[tuple[str, str], ...] = ()
     """Groups that have to come with it, and why."""
@@ -39,7 +38,7 @@ GROUPS = (
         "keypoints",
         ("keypoints",),
         ("keypoints_2d", "keypoints_3d", "keypoints_visibility", "pose_presence"),
-        places=("landmarks",),
+        slots=("landmarks",),
     ),
     Group(
         "pose",
@@ -49,7 +48,7 @@ GROUPS = (
             "orientation_yaw_deg",
             "reprojection_error", "hypothesis_margin", *UNCERTAINTY,
         ),
-        places=("orientation",),
+        slots=("orientation",),
         also=(
             ("keypoints", "the three runs of the landmark network are not stored"),
             ("camera", "the fitted body is stored as camera and joint angles"),
@@ -59,14 +58,14 @@ GROUPS = (
         "face",
         ("face", "store_face"),
         ("face_found", "face_score", "face_box", "face_points", *UNCERTAINTY),
-        places=("face",),
+        slots=("face",),
         also=(("identity", "an embedding is of the face that was found"),),
     ),
     Group(
         "identity",
         ("identity",),
         ("face_embedding", "face_network"),
-        places=("identity",),
+        slots=("identity",),
         also=(("decisions", "samples of one face are grouped with them"),),
     ),
     Group(
@@ -148,9 +147,9 @@ class Selection:
         return bool({"camera", "body"} & set(self.names))
 
     @property
-    def places(self) -> set[str]:
+    def slots(self) -> set[str]:
         """Where networks are run."""
-        return {place for group in self.groups for place in group.places}
+        return {slot for group in self.groups for slot in group.slots}
 
 
 def select(names: Sequence[str] | None, body: str | None = None) -> Selection:
@@ -165,13 +164,13 @@ def select(names: Sequence[str] | None, body: str | None = None) -> Selection:
     if body is not None:
         if names is not None:
             raise ConfigError("--body states the labels that are there for another body, and runs no stages; annotate "
-                              "first with --stages, then again with --body")  # fmt: skip
+                              "first with --groups, then again with --body")  # fmt: skip
         return Selection((BODY,))
     if names is None:
         return Selection(GROUPS)
     asked = [_known(name) for name in names]
     if not asked:
-        raise ConfigError(f"no stages are named; there are: {', '.join(BY_NAME)}")
+        raise ConfigError(f"no groups are named; there are: {', '.join(BY_NAME)}")
     added = dict(_coming_along(asked))
     lines = tuple(f"{name} is annotated again too: {why}" for name, why in added.items())
     return Selection(tuple(g for g in GROUPS if g.name in {*asked, *added}), lines)

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from phq.building.executors.contract import Refusal
 from phq.building.plan import Plan
 from phq.building.unit import BATCH_PHOTOS, UnitResult, table_path
-from phq.curate.annotate.views import Fields, StoredPerson, StoredPhoto
+from phq.curate.annotate.views import StoredPerson, StoredPhoto
 from phq.dataset.tables import arrow_schema, read_table
 from phq.errors import InputError
 from phq.people import Photo, Reject
 from phq.photos.discover import Found
-from phq.schema import column_kind, rounded
+from phq.schema import Fields, column_kind, rounded
 from phq.stages.pipeline import Pipeline
 from phq.system.atomic import atomic_write
 
@@ -114,14 +114,15 @@ def _rows_of(photo: Photo, columns: Sequence[str]) -> list[Fields]:
 def _row_of(person: StoredPerson, fault: Reject | None, columns: Sequence[str]) -> Fields:
     """What is now said of a person; of one who was thrown out, what was said before, and the reason."""
     reject = person.rejected or fault
-    said = {} if reject else {name: settled(name, person.fields[name], person.row[name]) for name in columns}
+    now = person.record()
+    said = {} if reject else {name: beyond_rounding(name, now[name], person.row[name]) for name in columns}
     changed = [name for name, value in said.items() if value != person.row[name]]
     before = {name: person.row[name] for name in columns}
     why = {"reason": reject.reason, "detail": reject.detail} if reject else {"reason": "", "detail": ""}
     return {"key": person.row["key"], **before, **said, **why, "kind": person.view.kind, "changed": changed}
 
 
-def settled(name: str, new: Any, old: Any) -> Any:
+def beyond_rounding(name: str, new: Any, old: Any) -> Any:
     """The new value of a column as it is stored, or the old one where they differ by no more than rounding."""
     value = rounded(name, new)
     near = SAME_ANGLE if name == "smpl_pose" or name.endswith("_deg") else SAME

@@ -1,7 +1,7 @@
-"""How a stored person is looked at again: in the raw photo, in the stored crop, or in the record alone.
+"""The input for annotating a stored person again: the raw photo, the stored crop, or the record alone.
 
-Whatever is looked at, it is stated in the photo's own pixels: a stored crop is laid back where it was cut, and beyond
-it the photo is black, as beyond any photo's border. So boxes, landmarks, focal length and the photo's middle stay what
+All of it is in the photo's own pixels: a stored crop is put back where it was cut, and beyond it the photo is
+black, as beyond any photo's border. So boxes, landmarks, focal length and the photo's middle stay what
 they are, and the stages need not know.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -18,11 +18,10 @@ from phq.align.crop import CropBox, cut
 from phq.people import Landmarks, Person, Photo, living
 from phq.photos.decode import Decoded
 from phq.photos.region import Region, between_centres
+from phq.record import Keypoints, Source
+from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 
-Fields = dict[str, Any]
-SHAPES = {"cam2world": (4, 4), "intrinsics": (3, 3), "crop_to_source": (2, 3)}
-"""Fields that the stages pass on as matrices."""
 RAW, CROP, RECORD = "raw", "crop", "record"
 """What is looked at: the raw photo, the stored crop, no pixels at all."""
 RUNS = 3
@@ -57,7 +56,7 @@ class StoredPerson(Person):
 
 @dataclass
 class StoredPhoto(Photo):
-    """A photo of which people are stored; each looks at a `View` of his own."""
+    """A photo with stored people, each with a `View` of their own."""
 
     samples: tuple[int, ...] = ()
     """Numbers of its samples in the dataset."""
@@ -72,8 +71,7 @@ def stored_people(photos: list[Photo]) -> list[StoredPerson]:
 
 def view_of(row: Fields, kind: str = RECORD, pixels: Image | None = None) -> View:
     """The photo's frame, with its pixels if there are any."""
-    facts = ("source_sha256", "image_width", "image_height", "has_focal", "focal_px")
-    return View(Path(row["source_path"]), row["source_path"], pixels, {name: row[name] for name in facts}, kind=kind)
+    return View(Path(row["source_path"]), row["source_path"], pixels, Source.of(row), kind=kind)
 
 
 def raw_view(row: Fields, decoded: Decoded) -> View | None:
@@ -114,16 +112,14 @@ def cut_again(row: Fields, pixels: Image) -> Image:
 
 
 def person_in(row: Fields, view: View) -> StoredPerson:
-    """The person with every field of the record, as the stages have them."""
-    fields = {name: np.asarray(v) if isinstance(v, list) else v for name, v in row.items()}
-    fields |= {name: np.reshape(row[name], shape) for name, shape in SHAPES.items()}
-    return StoredPerson(view, row["person_index"], fields, row=row)
+    """The person with every part of the record, as the stages have them."""
+    person = StoredPerson.of(view, row)
+    person.row = row
+    return person
 
 
 def stored_runs(person: StoredPerson) -> list[Landmarks]:
     """The landmarks of the record in place of the runs whose median they are; without regions and masks."""
-    points, world = (np.reshape(person.row[name], (33, -1)) for name in ("keypoints_2d", "keypoints_3d"))
-    visibility = np.asarray(person.row["keypoints_visibility"])
-    nowhere, nothing = Region(0.0, 0.0, 1.0), np.zeros((1, 1), np.float32)
-    run = Landmarks(nowhere, points, world, visibility, person.row["pose_presence"], np.zeros((2, 2)), nothing)
-    return [run] * RUNS
+    stored, nowhere = Keypoints.of(person.row), Region(0.0, 0.0, 1.0)
+    found = stored.keypoints_2d, stored.keypoints_3d, stored.keypoints_visibility, stored.pose_presence
+    return [Landmarks(nowhere, *found, np.zeros((2, 2)), np.zeros((1, 1), np.float32))] * RUNS

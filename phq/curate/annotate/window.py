@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from phq.align.crop import crop_box
 from phq.camera.convention import CONVENTION, WINDOW_CONVENTION, intrinsics, world2cam
 from phq.curate.annotate.views import StoredPerson
+from phq.people import known
 from phq.photos.region import apply_affine
 from phq.pose import template
-from phq.stages.crop_headshot import crop_box
 from phq.system.arrays import Floats
 
 SAME_WINDOW = 1e-6
@@ -21,10 +24,9 @@ def stored_intrinsics(person: StoredPerson) -> Floats:
     That camera would have cut another square: inverse of where the stored picture lies in the photo · where its own
     would lie · K.
     """
-    assert person.fit is not None
-    size = person.row["image_size"]
-    stored = _square(person.fields["crop_to_source"]) @ np.diag([size, size, 1.0])
-    own = _square(crop_box(person.fit, person.fields["cam2world"]).to_source(1))
+    frame = known(person.frame)
+    stored = _square(frame.crop_to_source) @ np.diag([frame.image_size, frame.image_size, 1.0])
+    own = _square(crop_box(known(person.fit), known(person.camera).cam2world).to_source(1))
     return np.asarray(np.linalg.solve(stored, own @ intrinsics()))
 
 
@@ -34,15 +36,14 @@ def _square(affine: Floats) -> Floats:
 
 def state_camera(person: StoredPerson) -> None:
     """Set intrinsics, convention and ``head_px``; a camera that does not see the stored picture is a degenerate fit."""
-    assert person.fit is not None
     K, own = stored_intrinsics(person), intrinsics()
     same = bool(np.abs(K - own).max() < SAME_WINDOW)
-    head_px = person.fit.px_per_metre * (template.HEAD_TOP[1] - template.HEAD[1])
-    person.fields |= {
-        "intrinsics": own if same else K,
-        "camera_convention": CONVENTION if same else WINDOW_CONVENTION,
-        "head_px": head_px,
-    }
+    person.camera = replace(
+        known(person.camera),
+        intrinsics=own if same else K,
+        camera_convention=CONVENTION if same else WINDOW_CONVENTION,
+    )
+    person.frame = replace(known(person.frame), head_px=template.head_height(known(person.fit).px_per_metre))
     corners = apply_affine(to_own_picture(K, 1), np.array([[0.0, 0.0], [1.0, 1.0]]))
     if (corners[1] <= 0).any() or (corners[0] >= 1).any():
         person.reject("degenerate_pose", "the fitted headshot lies outside the stored picture")

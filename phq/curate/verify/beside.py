@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from phq.curate.verify.kinds import Violation
 from phq.dataset.card import Card
-from phq.dataset.card_sections import SECTIONS, card_faults, card_of, croissant_faults, right_card, stated_files
+from phq.dataset.card_sections import SECTIONS, card_faults, croissant_faults, kept_card, right_card, stated_files
 from phq.dataset.croissant import StoredFile, stored_file
 from phq.dataset.folder import CROISSANT, MANIFEST
 from phq.dataset.overlays import stack_names
@@ -75,7 +75,7 @@ def beside_violations(state: Described) -> Iterator[Violation]:
 def _card_violations(state: Described) -> Iterator[Violation]:
     if state.manifest is None or state.rejects is None:
         return
-    card = card_of(state.run)
+    card = kept_card(state.run)
     right = right_card(card or Card("", "", ()), state.manifest, state.rejects)
     sections = SECTIONS if card else SECTIONS[:2]  # the licences of the models are in run.json alone
     for kind, detail in card_faults(_content(state.folder / "README.md"), right, sections):

@@ -8,7 +8,7 @@ from phq.building.plan import close_work_folder
 from phq.curate.verify.beside import Described, stored_files, true_counts
 from phq.curate.verify.overlays import check_overlay, known_keys
 from phq.curate.verify.report import Report
-from phq.dataset.card_sections import card_of, mended_card, right_card, stated_files
+from phq.dataset.card_sections import kept_card, mended_card, right_card, stated_files
 from phq.dataset.croissant import croissant, stored_file
 from phq.dataset.folder import CROISSANT, REJECTS, RUN, WORK
 from phq.dataset.tables import Rows, read_table, write_table
@@ -93,7 +93,7 @@ def mend_counts(report: Report, change: Change) -> list[str]:
 def mend_card(report: Report, change: Change) -> list[str]:
     """README.md, or the parts of it that follow from the rows."""
     files, state = _files(report, "card_missing", "card_wrong"), _described(report)
-    card = card_of(state.run)
+    card = kept_card(state.run)
     if not files or card is None:
         return []
     assert state.manifest is not None and state.rejects is not None
@@ -107,7 +107,7 @@ def mend_croissant(report: Report, change: Change) -> list[str]:
     """croissant.json; the checksum of a damaged file stays the one that it should have."""
     wrong = _files(report, "croissant_missing", "croissant_wrong", "checksum_differs")
     state = _described(report)
-    card = card_of(state.run)
+    card = kept_card(state.run)
     if not wrong or card is None or state.manifest is None:
         return []
     path = change.folder / CROISSANT

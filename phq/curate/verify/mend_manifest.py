@@ -25,7 +25,7 @@ from phq.dataset.tombstones import tombstoned
 from phq.decisions.decision import NEEDED, decide_table
 from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.errors import ConfigError
-from phq.schema import GROUPS, Sample, sample_to_json
+from phq.schema import GROUPS, Fields, Sample, sample_to_json
 from phq.system.journal import Change
 
 MENDS = frozenset((
@@ -36,7 +36,6 @@ MENDS = frozenset((
 _GAPS = frozenset(("index_wrong", "shard_numbering"))
 """Signs of shards that are gone: a manifest rebuilt without them would hide it."""
 _VALUES = ("value_missing", "value_invalid", "not_finite")
-Fields = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from phq.curate.verify.mend_beside import (
     mend_schema,
 )
 from phq.curate.verify.report import Report
-from phq.curate.verify.verify import check_is_dataset, verify
-from phq.errors import InputError
 from phq.system.journal import JOURNAL, Change, recover, stage
 
 
@@ -66,25 +64,22 @@ ROUNDS = (
 """Each round looks at the dataset that the rounds before have left."""
 
 
-def repair(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
+def repair(folder: Path, look: Callable[[], Report]) -> Report:
     """Put right what can be put right without loss, and look again.
 
     Shards are written again only around members that are whole; images, masks and anything of the user's are never
     changed. What the first look finds and the last does not is repaired; the rest is in the report.
 
     Args:
-        dataset, quick, workers, quiet: as for `phq.curate.verify.verify.verify`.
+        folder: of the dataset.
+        look: verifies it.
 
     Raises:
         InputError: there is no dataset in that folder.
         OutputError: it cannot be written, or another process is changing it.
     """
-    folder = Path(dataset)
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}")
     done = _recovered(folder)
-    check_is_dataset(folder)
-    report = verify(folder, quick=quick, workers=workers, quiet=quiet)
+    report = look()
     for steps in ROUNDS:
         found = {violation.kind for violation in report.violations}
         mended = []
@@ -94,7 +89,7 @@ def repair(dataset: str | Path, *, quick: bool = False, workers: int | None = No
                     mended += step.mend(report, change)
         if mended:
             done += mended
-            report = verify(folder, quick=quick, workers=workers, quiet=quiet)
+            report = look()
     report.repaired = done
     return report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,10 +55,10 @@ class Report:
         speed = f"{self.seconds:.1f} s, {self.size / 1e6 / max(self.seconds, 1e-9):.0f} MB/s"
         return f"{verdict}   {self.shards} shards, {self.samples} samples, {looked}   {speed}"
 
-    def to_json(self) -> bytes:
-        """The report for programs."""
+    def record(self) -> dict[str, Any]:
+        """The report as JSON has it."""
         violations = [{**vars(found), "meaning": KIND_BY_NAME[found.kind].text} for found in self.violations]
-        record: dict[str, Any] = {
+        return {
             "dataset": str(self.folder),
             "clean": self.clean,
             "quick": self.quick,
@@ -71,4 +70,3 @@ class Report:
             "notes": self.notes,
             "repaired": self.repaired,
         }
-        return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()

@@ -1,4 +1,4 @@
-"""`verify`: every byte of a dataset and every rule of the format; nothing is changed."""
+"""`verify`: every byte of a dataset and every rule of the format. What ``phq verify`` does is this one call."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from phq.curate.verify.kinds import Violation
 from phq.curate.verify.leftover import folder_violations, notes
 from phq.curate.verify.overlays import check_overlay, known_keys, names_in_force, unlisted
 from phq.curate.verify.redacted import redaction_violations
+from phq.curate.verify.repair import repair as repaired
 from phq.curate.verify.report import Report
 from phq.curate.verify.rows import ManifestRows
 from phq.curate.verify.shard import ShardCheck, ShardFindings
@@ -32,19 +33,34 @@ from phq.errors import InputError
 from phq.system.threads import available_cores
 
 
-def verify(dataset: str | Path, *, quick: bool = False, workers: int | None = None, quiet: bool = True) -> Report:
-    """Look at everything in a dataset's folder.
+def verify(
+    dataset: str | Path,
+    *,
+    repair: bool = False,
+    quick: bool = False,
+    workers: int | None = None,
+    quiet: bool = True,
+) -> Report:
+    """Check everything in a dataset's folder.
 
     Args:
-        dataset: a local folder. quick: contents of images and masks are not read; tables, jsons, headers and places
-            are. workers: processes, by default one a core; the report does not depend on it.
+        dataset: a local folder.
+        repair: repair first what can be repaired without loss; without, nothing is changed.
+        quick: do not read the contents of images and masks, only tables, jsons, headers and offsets.
+        workers: processes, by default one a core; the report does not depend on it.
         quiet: no progress bar.
 
     Raises:
         InputError: there is no dataset in that folder.
+        OutputError: a repair cannot be written, or another process is changing the dataset.
         PhqError: worker processes died of a shard.
     """
     folder = Path(dataset)
+    look = partial(_look, folder, quick, workers, quiet)
+    return repaired(folder, look) if repair else look()
+
+
+def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report:
     check_is_dataset(folder)
     started = time.perf_counter()
     report = Report(folder, quick, list(folder_violations(folder)), notes(folder))

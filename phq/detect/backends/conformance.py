@@ -29,7 +29,7 @@ ALIKE = 0.75
 """Fraction of what is seen in photos that has to be seen in their mirror images, and at twice the size, too."""
 
 
-def complaints(place: str, backend: Any, photos: Sequence[Image], weights: str = "") -> Iterator[str]:
+def complaints(slot: str, backend: Any, photos: Sequence[Image], weights: str = "") -> Iterator[str]:
     """A sentence for each thing that is not as `phq.detect.backends.protocols` says; nothing for a back end that
     conforms.
 
@@ -38,11 +38,11 @@ def complaints(place: str, backend: Any, photos: Sequence[Image], weights: str =
     without anything); that a mirrored photo, and one at twice the size, give about the same people.
 
     Args:
-        place: of `phq.detect.backends.protocols.PLACES`. photos: H × W × 3 uint8 RGB with people in them. weights:
+        slot: of `phq.detect.backends.protocols.SLOTS`. photos: H × W × 3 uint8 RGB with people in them. weights:
             what the back end was made with.
     """
     yield from _of_itself(backend, weights)
-    trial = TRIALS[place](backend)
+    trial = TRIALS[slot](backend)
     pictures = {f"photo {i}": photo for i, photo in enumerate(photos)} | trial.odd()
     shown = {name: trial.shown(picture) for name, picture in pictures.items()}
     answers: dict[str, Any] = {}
@@ -55,11 +55,11 @@ def complaints(place: str, backend: Any, photos: Sequence[Image], weights: str =
     yield from _of_likeness(trial, [(shown[name], answers[name]) for name in seen])
 
 
-def _of_itself(backend: Any, word: str) -> Iterator[str]:
+def _of_itself(backend: Any, spec: str) -> Iterator[str]:
     if not (isinstance(getattr(backend, "name", None), str) and backend.name):
         yield "it has no name"
     try:
-        weights = type(backend).weights(word)
+        weights = type(backend).weights(spec)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it is to be told
         yield f"weights() raises {_called(error)}"
         return

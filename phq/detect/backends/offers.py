@@ -1,6 +1,6 @@
 """The back ends there are: phq's own table, and what other packages add by entry points.
 
-A package adds a back end to a place by an entry point in the group ``phq.PLACE``, as in its ``pyproject.toml``::
+A package adds a back end to a slot by an entry point in the group ``phq.SLOT``, as in its ``pyproject.toml``::
 
     [project.entry-points."phq.detector"]
     mine = "my_package.module:MyDetector"
@@ -8,6 +8,7 @@ A package adds a back end to a place by an entry point in the group ``phq.PLACE`
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -17,7 +18,7 @@ from phq.errors import ConfigError, PhqError
 from phq.system.resources import Resources
 
 NONE = "none"
-"""The word for a place that is left empty."""
+"""The spec for a slot that is left empty."""
 MAY_BE_EMPTY = ("skeleton", "identity")
 
 
@@ -25,7 +26,7 @@ MAY_BE_EMPTY = ("skeleton", "identity")
 class Offer:
     """A back end of phq's own."""
 
-    place: str
+    slot: str
     name: str
     target: str
     """``module:Class``."""
@@ -54,72 +55,84 @@ OFFERS = (
 )
 
 
-def offers(place: str) -> dict[str, Offer]:
-    """phq's own back ends of a place by name."""
-    return {offer.name: offer for offer in OFFERS if offer.place == place}
+def offers(slot: str) -> dict[str, Offer]:
+    """phq's own back ends of a slot by name."""
+    return {offer.name: offer for offer in OFFERS if offer.slot == slot}
 
 
-def split_word(word: str) -> tuple[str, str]:
-    """Name and weights of a word ``NAME`` or ``NAME:WEIGHTS``."""
-    name, _, weights = word.partition(":")
+def split_spec(spec: str) -> tuple[str, str]:
+    """Name and weights of a spec ``NAME`` or ``NAME:WEIGHTS``."""
+    name, _, weights = spec.partition(":")
     return name.strip(), weights.strip()
 
 
-def open_backend(place: str, word: str) -> Any:
-    """The loaded back end that a word names; None for `NONE` at a place that may be empty.
+def open_backend(slot: str, spec: str) -> Any:
+    """The loaded back end that a spec names; None for `NONE` at a slot that may be empty.
 
     Raises:
         ConfigError: nobody offers it. WeightError, MissingExtraError: see `phq.detect.backends.protocols.Backend`.
     """
-    cls = _chosen(place, word)
-    return cls(split_word(word)[1]) if cls else None
+    cls = _chosen(slot, spec)
+    return cls(split_spec(spec)[1]) if cls else None
 
 
-def weights_of(place: str, word: str) -> tuple[Any, ...]:
-    """The files (`phq.weights.embedded.Weight`) that a word's back end would load, after looking that they are there.
+def weights_of(slot: str, spec: str) -> tuple[Any, ...]:
+    """The files (`phq.weights.embedded.Weight`) that a spec's back end would load, after looking that they are there.
 
     Raises:
         ConfigError, WeightError, MissingExtraError: see `open_backend`.
     """
-    cls = _chosen(place, word)
-    return tuple(cls.weights(split_word(word)[1])) if cls else ()
+    cls = _chosen(slot, spec)
+    return tuple(cls.weights(split_spec(spec)[1])) if cls else ()
 
 
-def wants_of(place: str, word: str) -> Resources:
-    """What a worker wants that runs a word's back end; memory as its class states it, none if it does not.
+def network_id(slot: str, spec: str) -> str:
+    """A back end and the beginning of a hash of its weights, as the column ``face_network`` states it.
+
+    Embeddings can be compared if, and only if, they are of one network; where the file lies does not matter.
+
+    Raises:
+        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+    """
+    digests = "".join(weight.sha256 for weight in weights_of(slot, spec))
+    return f"{split_spec(spec)[0]}:{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
+
+
+def wants_of(slot: str, spec: str) -> Resources:
+    """What a worker wants that runs a spec's back end; memory as its class states it, none if it does not.
 
     Raises:
         ConfigError: nobody offers it.
     """
-    wants: Resources = getattr(_chosen(place, word), "wants", Resources())
+    wants: Resources = getattr(_chosen(slot, spec), "wants", Resources())
     return wants
 
 
-def _chosen(place: str, word: str) -> Any:
-    """The class that a word means; None where the place stays empty."""
-    name, _ = split_word(word)
-    return None if name == NONE and place in MAY_BE_EMPTY else backend_class(place, name)
+def _chosen(slot: str, spec: str) -> Any:
+    """The class that a spec means; None where the slot stays empty."""
+    name, _ = split_spec(spec)
+    return None if name == NONE and slot in MAY_BE_EMPTY else backend_class(slot, name)
 
 
-def backend_class(place: str, name: str) -> Any:
+def backend_class(slot: str, name: str) -> Any:
     """The class of a back end; phq's own name wins over an entry point's.
 
     Raises:
         ConfigError: nobody offers that name, or the package that does cannot be loaded.
     """
-    offer = offers(place).get(name)
+    offer = offers(slot).get(name)
     if offer is not None:
         module, _, attribute = offer.target.partition(":")
         return getattr(import_module(module), attribute)
-    others = added(place)
+    others = added(slot)
     if name not in others:
-        raise ConfigError(f"models.{place} = {name!r}: there is no such {place}; there are: {_known(place, others)}")
+        raise ConfigError(f"models.{slot} = {name!r}: there is no such {slot}; there are: {_known(slot, others)}")
     try:
         return others[name].load()
     except PhqError:
         raise
     except Exception as error:
-        raise ConfigError(f"models.{place} = {name!r}: {others[name].value} cannot be loaded: {error}") from error
+        raise ConfigError(f"models.{slot} = {name!r}: {others[name].value} cannot be loaded: {error}") from error
 
 
 def same_face(network: str, stated: float | None) -> float:
@@ -131,15 +144,15 @@ def same_face(network: str, stated: float | None) -> float:
     Raises:
         ConfigError: the configuration does not say, and the network is not known here.
     """
-    return stated or float(backend_class("identity", split_word(network)[0]).same)
+    return stated or float(backend_class("identity", split_spec(network)[0]).same)
 
 
-def added(place: str) -> dict[str, EntryPoint]:
-    """Back ends of a place that other packages offer, by name, in the order of names."""
-    return {point.name: point for point in sorted(entry_points(group=f"phq.{place}"), key=lambda point: point.name)}
+def added(slot: str) -> dict[str, EntryPoint]:
+    """Back ends of a slot that other packages offer, by name, in the order of names."""
+    return {point.name: point for point in sorted(entry_points(group=f"phq.{slot}"), key=lambda point: point.name)}
 
 
-def _known(place: str, others: dict[str, EntryPoint]) -> str:
-    own = [f"{o.name} (pip install 'phq[{o.extra}]')" if o.extra else o.name for o in offers(place).values()]
-    empty = [NONE] if place in MAY_BE_EMPTY else []
+def _known(slot: str, others: dict[str, EntryPoint]) -> str:
+    own = [f"{o.name} (pip install 'phq[{o.extra}]')" if o.extra else o.name for o in offers(slot).values()]
+    empty = [NONE] if slot in MAY_BE_EMPTY else []
     return ", ".join([*own, *(f"{point.name} (of {point.value})" for point in others.values()), *empty])

@@ -21,7 +21,7 @@ from phq.photos.region import Region
 from phq.system.arrays import Floats, Image
 from phq.weights.embedded import Weight
 
-PLACES = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
+SLOTS = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
 
 
 class Backend(Protocol):

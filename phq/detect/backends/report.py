@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from phq.config.build import Models
 from phq.detect.backends.conformance import complaints
-from phq.detect.backends.offers import added, offers, open_backend, split_word, weights_of
-from phq.detect.backends.protocols import PLACES
+from phq.detect.backends.offers import added, offers, open_backend, split_spec, weights_of
+from phq.detect.backends.protocols import SLOTS
 from phq.errors import ConfigError, InputError, PhqError
 from phq.photos.decode import PhotoRejectError, decode
 from phq.photos.discover import discover
@@ -18,41 +18,41 @@ MOST_PHOTOS = 8
 
 
 def listing() -> Iterator[str]:
-    """A line for each back end: place, word, where it comes from, licence of its weights or what is missing."""
+    """A line for each back end: slot, spec, where it comes from, licence of its weights or what is missing."""
     default = Models()
-    rows = [("place", "name", "comes with", "weights")]
-    for place in PLACES:
-        own = {name: f"phq[{offer.extra}]" if offer.extra else "phq" for name, offer in offers(place).items()}
-        others = {name: point.value for name, point in added(place).items() if name not in own}
+    rows = [("slot", "name", "comes with", "weights")]
+    for slot in SLOTS:
+        own = {name: f"phq[{offer.extra}]" if offer.extra else "phq" for name, offer in offers(slot).items()}
+        others = {name: point.value for name, point in added(slot).items() if name not in own}
         for name, source in {**own, **others}.items():
-            mark = "*" if getattr(default, place).partition(":")[0] == name else ""
-            rows.append((place, name + mark, source, _weights(place, name)))
+            mark = "*" if getattr(default, slot).partition(":")[0] == name else ""
+            rows.append((slot, name + mark, source, _weights(slot, name)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         yield "   ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]])
     yield "*: what the default configuration has"
 
 
-def _weights(place: str, name: str) -> str:
+def _weights(slot: str, name: str) -> str:
     try:
-        weights = weights_of(place, name)
+        weights = weights_of(slot, name)
     except PhqError as error:
         return str(error)
     return ", ".join(f"{weight.name} ({weight.licence})" for weight in weights) or "none of its own"
 
 
-def checked(place: str, word: str, source: str) -> Iterator[str]:
-    """`phq.detect.backends.conformance.complaints` of the back end that a word names, on some photos.
+def checked(slot: str, spec: str, source: str) -> Iterator[str]:
+    """`phq.detect.backends.conformance.complaints` of the back end that a spec names, on some photos.
 
     Raises:
-        ConfigError: no such place or word. WeightError, MissingExtraError: it cannot be loaded. InputError: no photos.
+        ConfigError: no such slot or spec. WeightError, MissingExtraError: it cannot be loaded. InputError: no photos.
     """
-    if place not in PLACES:
-        raise ConfigError(f"there is no place {place!r}; there are: {', '.join(PLACES)}")
-    backend = open_backend(place, word)
+    if slot not in SLOTS:
+        raise ConfigError(f"there is no slot {slot!r}; there are: {', '.join(SLOTS)}")
+    backend = open_backend(slot, spec)
     if backend is None:
-        raise ConfigError(f"{place} {word!r} is nothing that could be checked")
-    yield from complaints(place, backend, _photos(source), split_word(word)[1])
+        raise ConfigError(f"{slot} {spec!r} is nothing that could be checked")
+    yield from complaints(slot, backend, _photos(source), split_spec(spec)[1])
 
 
 def _photos(source: str) -> list[Image]:

@@ -21,7 +21,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from phq.generator.networks.weight_field import CENTRE, HALF, SCALE, embedded_weight_field, weight_field
 from phq.pose.body import Body
-from phq.pose.body_torch import rotvec_to_rotmat
 
 LEAST_DETERMINANT = 0.5
 """Of a Jacobian that is divided by. Near 0 skinning folds space (chin into chest) and has no inverse."""
@@ -168,3 +167,26 @@ def _cross(a: Tensor, b: Tensor) -> Tensor:
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     """(B, 1, N) products of (B, 3, N) vectors."""
     return (a * b).sum(dim=1, keepdim=True)
+
+
+def rotvec_to_rotmat(rotvec: Tensor) -> Tensor:
+    """Axis-angle vectors (…, 3) in radians to rotation matrices (…, 3, 3); value and derivatives are right at zero too.
+
+    Rodrigues' formula R = I + sin θ / θ · K + (1 − cos θ) / θ² · K², K the skew matrix of the vector. Both factors are
+    taken as functions of θ², since θ itself has no derivative at zero: sinc θ, and ½ sinc² (θ / 2).
+    """
+    squared = (rotvec * rotvec).sum(-1)[..., None, None]
+    x, y, z = rotvec.unbind(-1)
+    zero = torch.zeros_like(x)
+    skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).reshape(*x.shape, 3, 3)
+    eye = torch.eye(3, dtype=rotvec.dtype, device=rotvec.device)
+    half = _sinc(squared / 4)
+    return eye + _sinc(squared) * skew + 0.5 * half * half * (skew @ skew)
+
+
+def _sinc(squared: Tensor) -> Tensor:
+    """sin x / x as a function of x² ≥ 0; below x = 0.1 by its Taylor series, whose rest is under 1e-17."""
+    small = squared < 1e-2
+    series = 1.0 - squared / 6 * (1 - squared / 20 * (1 - squared / 42 * (1 - squared / 72)))
+    root = torch.where(small, 1.0, squared).sqrt()  # no division by zero in the branch not taken: NaN × 0 is NaN
+    return torch.where(small, series, torch.sin(root) / root)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from phq.config.build import read_toml
-from phq.errors import ConfigError
-from phq.generator.config import ModelConfig, read_preset
+from phq.config.reading import Section, Settings, read_toml, setting_names
+from phq.generator.config import ModelConfig
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
+PRESETS = Path(__file__).parent.parent / "presets"
 DEFAULT = "tiny"
 
 Count = Annotated[int, Field(ge=1)]
@@ -28,11 +22,7 @@ Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Stage(_Section):
+class Stage(Section):
     """One of the stages of a run: what changes when `until_kimg` thousand images of the stage before are reached."""
 
     until_kimg: Annotated[float, Field(gt=0)] = Field(description="end of the stage, thousands of images of the run")
@@ -46,7 +36,7 @@ class Stage(_Section):
     raw_kimg: Kimg = Field(default=0.0, description="thousands of images over which it grows")
 
 
-class Losses(_Section):
+class Losses(Section):
     """Weights of the losses, and what is faded in or out; upstream's names and numbers are in docs/training.md."""
 
     r1: Weight = Field(default=1.0, description="R1 on image and raw image, γ")
@@ -77,7 +67,7 @@ class Losses(_Section):
     density_noise_kimg: Kimg = Field(default=200.0, description="thousands of images until it is gone")
 
 
-class Optimisers(_Section):
+class Optimisers(Section):
     """Adam for both networks, and the average of their weights."""
 
     rate_g: Rate = Field(default=0.0025, description="learning rate of the generator")
@@ -87,7 +77,7 @@ class Optimisers(_Section):
     ema_ramp: Weight = Field(default=0.05, description="but at most this part of the images so far; 0: no limit")
 
 
-class Pictures(_Section):
+class Pictures(Section):
     """What is looked at while the run goes on; images are shown after every so many thousand."""
 
     people: Count = Field(default=4, description="fixed latents in a grid")
@@ -96,7 +86,7 @@ class Pictures(_Section):
     frames: Count = Field(default=60, description="of a video, once around")
 
 
-class Training(_Section):
+class Training(Section):
     """How the networks are trained; the defaults are upstream's. docs/training.md explains the schedules."""
 
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of everything random")
@@ -138,7 +128,7 @@ class Training(_Section):
         return self
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """All that a run is made of; stored in ``config.json`` of the run and in each checkpoint."""
 
     preset: str = Field(default=DEFAULT, description="name of the preset this started from")
@@ -146,85 +136,36 @@ class RunConfig(_Section):
     training: Training = Training()
 
 
-def load_run_config(preset: str = DEFAULT, file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:
+SETTINGS = Settings(RunConfig, PRESETS, "docs/training.md lists all settings.")
+
+
+def load_run_config(preset: str | None = None, file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:
     """Put a configuration together: the preset, `file` over it, `sets` over both.
 
     Args:
-        preset: its name.
+        preset: its name, by default the one that the file names under ``preset``, else `DEFAULT`.
         file: TOML with tables ``[model]`` and ``[training]``; a list of stages replaces that of the preset.
-        sets: each ``key=value`` with a dotted key and a TOML value, as ``training.losses.r1=5``.
+        sets: each ``key=value`` with a dotted key, such as ``training.losses.r1=5``.
 
     Raises:
-        ConfigError: an unknown preset or setting (with the nearest known names), a value of the wrong type or out of
-            range, a file that cannot be read or is no TOML.
+        ConfigError: see `phq.config.reading.Settings.load`.
     """
-    return over({"preset": preset, **read_preset(preset)}, file, sets)
+    return SETTINGS.load(preset, DEFAULT, file, sets)
 
 
 def over(table: Mapping[str, Any], file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:
     """The configuration in `table`, with `file` and `sets` over it.
 
     Raises:
-        ConfigError: see `load_run_config`.
+        ConfigError: see `phq.config.reading.Settings.load`.
     """
-    merged = _merged(table, read_toml(file)) if file else dict(table)
-    for text in sets:
-        merged = _merged(merged, _parse_set(text))
-    try:
-        return RunConfig.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(e) for e in error.errors())) from error
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(below)
-    for name, value in above.items():
-        old = both.get(name)
-        both[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return both
-
-
-def _parse_set(text: str) -> dict[str, Any]:
-    name, equals, value = (part.strip() for part in text.partition("="))
-    if not name or not equals:
-        raise ConfigError(f"--set {text!r} is not of the form key=value")
-    try:
-        return tomllib.loads(f"{name} = {value}")
-    except tomllib.TOMLDecodeError:
-        examples = 'write 0.5, true, "text" or [64, 128]'
-        raise ConfigError(f"--set {name}: {value!r} is not a TOML value; {examples}") from None
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    if error["type"] != "extra_forbidden":
-        return f"{where}: {error['msg'].removeprefix('Value error, ')}".removeprefix(": ")
-    known = list(settings(RunConfig))
-    near = difflib.get_close_matches(where, known, n=3, cutoff=0.5)
-    ending = [name for name in known if name.endswith("." + where)]
-    guess = f"did you mean {' or '.join(ending or near)}?" if near or ending else "docs/training.md lists them"
-    return f"unknown setting {where!r}: {guess}"
-
-
-def settings(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted name of a section."""
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from settings(kind, f"{prefix}{name}.")
-        else:
-            yield prefix + name
+    return SETTINGS.over(table, read_toml(file) if file else {}, sets)
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
-    """Dotted names of what differs."""
-    pairs = zip(_flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json")), strict=True)
-    return [name for (name, before), (_, after) in pairs if before != after]
+    """Dotted names of the settings that differ."""
+    return [name for name in setting_names(RunConfig) if _value(old, name) != _value(new, name)]
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _flat(cast(dict[str, Any], value), f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+def _value(config: RunConfig, name: str) -> Any:
+    return reduce(getattr, name.split("."), config)

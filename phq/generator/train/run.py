@@ -14,7 +14,7 @@ import torch
 from phq.errors import ConfigError, InputError, OutputError
 from phq.generator.train import chances
 from phq.generator.train.checkpoint import Checkpoint, checkpoints
-from phq.generator.train.config import DEFAULT, RunConfig, differences, load_run_config, over
+from phq.generator.train.config import RunConfig, differences, load_run_config, over
 from phq.generator.train.loop import Loop, Trainer
 from phq.generator.train.mixture import Mixture, open_mixture, other_bodies
 from phq.generator.train.ranks import Ranks, joined
@@ -125,7 +125,7 @@ def _configured(
     if not (folder / CONFIG).exists():
         if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
             raise OutputError(f"{folder} is not empty and no training run; choose another folder")
-        return load_run_config(preset or DEFAULT, file, sets), None
+        return load_run_config(preset, file, sets), None
     if not resume:
         raise OutputError(f"{folder} holds a training run: --resume goes on with it, another folder begins a new one")
     old = read_config(folder)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from phq.detect.body_region import BORDER
-from phq.people import Person, TorsoFit, box_of
+from phq.people import Person, TorsoFit
 from phq.pose.closed_form import head_rotation, torso_rotation
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.decode import BINS, CENTRES, softmax, yaw_of
@@ -46,8 +46,8 @@ def evidence_of(person: Person, fit: TorsoFit) -> Floats:
 
 
 def _picture(person: Person, residual: float) -> Floats:
-    box = box_of(person)
-    width, height = person.photo.fields["image_width"], person.photo.fields["image_height"]
+    box = person.box.edges
+    width, height = person.photo.source.size
     points = np.median([run.points for run in person.runs], axis=0)
     inside = ((points >= 0) & (points <= [width, height])).all(1).astype(float)
     visibility = np.median([run.visibility for run in person.runs], axis=0)

@@ -1,4 +1,4 @@
-"""Which samples the report shows: few enough to embed, chosen so that they stand for the rest or need a look."""
+"""Samples that the report shows: few enough to embed, chosen as representative or as doubtful."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DOUBTS = {
     "p_flip": "front and back perhaps confused",
     "yaw_sigma_deg": "yaw least certain",
 }
-"""Score by which samples are looked at first, and what that means."""
+"""Scores that order the doubtful samples, and their meaning."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Chosen:
     by_reason: dict[str, list[int]]
     """Rejected, by reason; those with pictures first, and of these the closest calls."""
     around: dict[int, list[int]]
-    """Kept, by the middle of their direction, −180, −150, … 150 degrees: whichever samples, not the best."""
+    """Kept, by the middle of their direction, −180, −150, … 150 degrees: arbitrary samples, not the best."""
 
     def pictured(self) -> list[int]:
         """All but those of `around`, each once, in order."""
@@ -61,12 +61,12 @@ def _doubtful(rows: Rows, shown: Bools) -> dict[str, list[int]]:
     found = {}
     for name in DOUBTS:
         values = rows.numbers[name] if name == "margin" else -rows.numbers[name]
-        spoken = np.isfinite(values)
-        if name == "margin":  # 0 where no threshold spoke
-            spoken = spoken & (np.asarray(rows.words["score_name"]) != "")
+        known = np.isfinite(values)
+        if name == "margin":  # 0 where no threshold applies
+            known = known & (np.asarray(rows.words["score_name"]) != "")
         elif not (rows.numbers[name][shown] > 0).any():
             continue
-        if best := _first(np.flatnonzero(shown & spoken), values, DOUBTFUL):
+        if best := _first(np.flatnonzero(shown & known), values, DOUBTFUL):
             found[name] = best
     return found
 

@@ -1,4 +1,4 @@
-"""What the page is given: plain values for JSON, columns and pictures in base64."""
+"""Content of the page: plain values for JSON, columns and pictures in base64."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phq.view.report.pictures import encoded, thumb, with_body
 from phq.view.report.rows import SCORES, Rows
 
 MOST_ROWS = 100_000
-"""Samples that can be chosen among on the page; of a larger dataset it has this many, spread evenly over its rows."""
+"""Most samples that the page can filter; of a larger dataset it has this many, spread evenly over its rows."""
 BINS = 40
 UNKNOWN = 255
 NO_ANGLE = -32768
@@ -66,7 +66,7 @@ def _title(run: dict[str, Any]) -> str:
 
 
 def _taken(count: int) -> NDArray[np.int64]:
-    """Numbers of the rows that the page has, evenly over all."""
+    """Numbers of the rows on the page, evenly over all."""
     return np.arange(min(count, MOST_ROWS)) * count // min(count, MOST_ROWS) if count else np.arange(0)
 
 
@@ -116,7 +116,7 @@ def _scores(rows: Rows, taken: NDArray[np.int64]) -> Iterator[Content]:
 
 
 def _range(known: Doubles, limits: list[float]) -> tuple[float, float]:
-    """Of a histogram: what all but one in a hundred samples have, and the thresholds; the rest is in the end bins."""
+    """Range of a histogram: 99 of 100 samples, and the thresholds; the rest is in the end bins."""
     low, high = np.percentile(known, [0.5, 99.5]).tolist()
     low, high = min([low, *limits]), max([high, *limits])
     margin = 0.03 * (high - low) or 0.5
@@ -138,14 +138,14 @@ def _reasons(rows: Rows, chosen: Chosen, number: dict[int, int]) -> list[Content
 
 
 def _sample(rows: Rows, row: int, place: int, picture: str) -> Content:
-    said = {name: rows.text(name, row) for name in ("key", "source_path", "reason", "detail", "score_name")}
+    texts = {name: rows.text(name, row) for name in ("key", "source_path", "reason", "detail", "score_name")}
     numbers = {
         short: round(float(rows.numbers[name][row]), 3 if name != "p_flip" else 6)
         for short, name in (*_COLUMNS.items(), ("head", "head_yaw_deg"), ("margin", "margin"),
                             ("flip", "p_flip"), ("sigma", "yaw_sigma_deg"))
         if np.isfinite(rows.numbers[name][row])
     }  # fmt: skip
-    return {"row": place, "kept": bool(rows.kept[row]), "picture": picture} | said | numbers
+    return {"row": place, "kept": bool(rows.kept[row]), "picture": picture} | texts | numbers
 
 
 def _around(rows: Rows, chosen: Chosen) -> list[Content]:

@@ -1,4 +1,4 @@
-"""What is said in numbers at the head of the report, and below about sources and the build."""
+"""Numbers at the head of the report, and tables of sources and the build below."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROWS = 12
 
 @dataclass(frozen=True)
 class Fact:
-    """A number, what it is, how it came about, and whether it wants a look."""
+    """A number, its name, how it is computed, and whether it needs attention."""
 
     value: str
     label: str
@@ -33,7 +33,7 @@ class Fact:
 
 
 def facts(rows: Rows) -> list[Fact]:
-    """The numbers by which a dataset is judged first."""
+    """The first numbers to judge a dataset by."""
     return [*_sizes(rows), *_directions(rows), *_doubts(rows)]
 
 
@@ -52,8 +52,8 @@ def _sizes(rows: Rows) -> Iterator[Fact]:
     yield Fact(f"{every - kept:,}", "rejected", f"{_share(every - kept, every)} of {every:,} found")
     photos = int(pc.count_distinct(mine["source_sha256"]).as_py())
     people = {name for text in mine["identity"].to_pylist() for name in names_of(text)}
-    said = f"{len(people):,} identities stated" if people else "no identity is stated"
-    yield Fact(f"{photos:,}", "photos of these", said)
+    identities = f"{len(people):,} identities stated" if people else "no identity stated"
+    yield Fact(f"{photos:,}", "photos of these", identities)
 
 
 def _directions(rows: Rows) -> Iterator[Fact]:
@@ -121,8 +121,8 @@ def build(run: Mapping[str, Any]) -> dict[str, Any]:
     }
     named = {"tool": run.get("tool"), "version": run.get("version"), "python": run.get("python")}
     settings = {name: dict(config or {}).get(name) for name in ("preset", "size", "seed", "fast")}
-    said = {name: str(value) for name, value in (named | settings).items() if value is not None}
-    return {"settings": said, "wall": wall, "rates": rates, "stages": sorted(seconds.items(), key=lambda s: -s[1])}
+    texts = {name: str(value) for name, value in (named | settings).items() if value is not None}
+    return {"settings": texts, "wall": wall, "rates": rates, "stages": sorted(seconds.items(), key=lambda s: -s[1])}
 
 
 def models(run: Mapping[str, Any]) -> list[dict[str, str]]:

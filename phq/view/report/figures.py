@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
-from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 
-from phq.dataset.derived import is_drawn
-from phq.errors import MissingExtraError, OutputError
+from phq.dataset.derived import check_drawing, signed_png
+from phq.errors import MissingExtraError
 from phq.reasons import RULES
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Doubles
@@ -36,14 +35,19 @@ _ACROSS = 4
 
 
 def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Path]:
-    """Write directions, heads, scores, reasons and bodies as PNG; the files.
+    """Write directions, heads, scores, reasons and bodies as PNG; the paths of the files.
 
     Args:
-        folder: made if it is not there. content: what the page shows, see `phq.view.report.content`.
+        folder: made if needed.
+        rows: of the dataset.
+        content: of the page, see `phq.view.report.content`.
 
     Raises:
-        OutputError: a file that phq did not draw is in the way, or one cannot be written.
+        OutputError: a file exists and phq did not draw it, or one cannot be written.
     """
+    paths = {name: folder / f"{name}.png" for name in ("directions", "heads", "scores", "reasons", "bodies")}
+    for path in paths.values():
+        check_drawing(path, ".png")
     drawn = {
         "directions": _png(_density(rows, ("camera_yaw_deg", "camera_pitch_deg"), (180.0, 60.0), wrap=True)),
         "heads": _png(_density(rows, ("turn", "nod"), (90.0, 60.0), wrap=False)),
@@ -51,13 +55,9 @@ def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Pat
         "reasons": _png(_reasons(content)),
         "bodies": _bodies(content),
     }
-    files = {folder / f"{name}.png": picture for name, picture in drawn.items()}
-    for path in files:
-        if path.exists() and not is_drawn(path):
-            raise OutputError(f"{path} already exists and phq did not draw it; choose another folder")
-    for path, picture in files.items():
-        write_bytes(path, picture)
-    return list(files)
+    for name, path in paths.items():
+        write_bytes(path, drawn[name])
+    return list(paths.values())
 
 
 def _png(figure: Figure) -> bytes:
@@ -95,8 +95,8 @@ def _directions(main: Axes, top: Axes, shares: dict[str, float]) -> None:
     main.set_xticks(range(-180, 181, 30))
     for at in (-120, -60, 60, 120):
         main.axvline(at, color=_GREY, linewidth=0.8, linestyle=":")
-    said = ", ".join(f"{name} {shares[name]:.1%}" for name in ("front", "side", "back"))
-    top.set_title(f"{said}; behind the shoulders {shares['behind']:.1%}", fontsize=9)
+    text = ", ".join(f"{name} {shares[name]:.1%}" for name in ("front", "side", "back"))
+    top.set_title(f"{text}; behind the shoulders {shares['behind']:.1%}", fontsize=9)
 
 
 def _scores(rows: Rows) -> Figure:
@@ -132,7 +132,7 @@ def _histogram(axes: Axes, rows: Rows, name: str) -> None:
 
 
 def _reasons(content: dict[str, Any]) -> Figure:
-    """How many were kept, and how many rejected for what."""
+    """Counts of kept samples and of rejects by reason."""
     names = ["kept", *(reason["name"] for reason in content["reasons"])]
     counts = [content["rows"]["kept"], *(reason["count"] for reason in content["reasons"])]
     figure = Figure(figsize=(7, 0.6 + 0.3 * len(names)), layout="constrained")
@@ -152,10 +152,7 @@ def _bodies(content: dict[str, Any]) -> bytes:
     for column, group in enumerate(content["around"]):
         for place, tile in enumerate(_tiles(group)):
             sheet.paste(tile, (column * TILE, place * TILE))
-    stream, signature = io.BytesIO(), PngInfo()
-    signature.add_text("Software", SCHEMA_VERSION)
-    sheet.save(stream, "PNG", pnginfo=signature)
-    return stream.getvalue()
+    return signed_png(np.asarray(sheet))
 
 
 def _tiles(group: dict[str, Any]) -> Iterator[Pil.Image]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.dataset.derived import is_drawn
+from phq.dataset.derived import check_drawing
 from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
-from phq.errors import ConfigError, OutputError
+from phq.errors import ConfigError
 from phq.system.atomic import write_bytes
 from phq.view.report.choose import choose
 from phq.view.report.content import content
@@ -21,7 +21,7 @@ NAME = "report.html"
 
 @dataclass(frozen=True)
 class Reported:
-    """What was written."""
+    """The files of a report, and its counts."""
 
     page: Path
     kept: int
@@ -34,48 +34,36 @@ def report(
     dataset: str | Path,
     out: str | Path | None = None,
     *,
-    overlay: str | None = LATEST,
+    revision: str | None = LATEST,
     png_dir: str | Path | None = None,
     body: str | None = None,
 ) -> Reported:
     """Write the report of a dataset: one HTML file that needs no network. Same dataset, same bytes.
 
     Args:
-        dataset: folder or URL. out: the page; by default ``report.html`` in the dataset's folder.
-        overlay: the state, see `phq.dataset.overlays.names_up_to`. png_dir: folder for the main figures as PNG.
-        body: a word of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
-            drawn for them, from labels below.
+        dataset: folder or URL.
+        out: the page; by default ``report.html`` in the dataset's folder.
+        revision: see `phq.dataset.overlays.names_up_to`.
+        png_dir: folder for the main figures as PNG.
+        body: spec of `phq.pose.body_choice`, to draw records that name that body; without it the embedded body is
+            drawn for them, from the labels below theirs.
 
     Raises:
-        InputError: no dataset, or no such state.
-        ConfigError: a dataset on the net, and no `out`; a body that cannot be chosen.
+        InputError: no dataset, or no such revision.
+        ConfigError: the dataset is a URL and `out` is missing, or the body cannot be chosen.
         WeightError: the body's file cannot be used.
-        OutputError: a file that phq did not draw is in the way, or it cannot be written.
+        OutputError: a file exists and phq did not draw it, or one cannot be written.
         MissingExtraError: Plotly or Matplotlib is not installed.
     """
-    plotly_js()  # what is missing is said at once
+    plotly_js()  # a missing package is reported before any work
     if png_dir is not None:
         from phq.view.report.figures import write_figures  # Matplotlib
-    opened = Dataset(dataset, overlay=overlay, rejects=True)
+    opened = Dataset(dataset, overlay=revision, rejects=True)
     if out is None and opened.root.local is None:
-        raise ConfigError(f"{dataset} is on the net: say with --out where the report is to be written")
-    place = Path(out) if out is not None else Path(str(opened.root.local)) / NAME
-    if place.suffix.lower() not in (".html", ".htm"):
-        raise OutputError(f"{place} is to be a page; choose a name that ends in .html")
-    check_replaceable(place)
+        raise ConfigError(f"{dataset} is not on this machine: choose with --out where to write the report")
+    path = check_drawing(Path(out) if out is not None else Path(str(opened.root.local)) / NAME, ".html", ".htm")
     rows = read_rows(opened, bodies_of(opened, body))
-    chosen = choose(rows)
-    said = content(rows, chosen)
-    write_bytes(place, page(said))
-    pictures = write_figures(Path(png_dir), rows, said) if png_dir is not None else []
-    return Reported(place, int(rows.kept.sum()), int((~rows.kept).sum()), pictures)
-
-
-def check_replaceable(path: Path) -> None:
-    """Let a path pass where nothing is, or what phq drew.
-
-    Raises:
-        OutputError: something else is there.
-    """
-    if path.exists() and not is_drawn(path):
-        raise OutputError(f"{path} already exists and phq did not draw it; choose another name")
+    shown = content(rows, choose(rows))
+    write_bytes(path, page(shown))
+    pictures = write_figures(Path(png_dir), rows, shown) if png_dir is not None else []
+    return Reported(path, int(rows.kept.sum()), int((~rows.kept).sum()), pictures)

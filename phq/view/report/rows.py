@@ -30,18 +30,18 @@ _NUMBERS = (*ANGLES, *_STORED, *_BOX, "margin")
 
 @dataclass(frozen=True)
 class Rows:
-    """Every row of a dataset as its overlays leave it; those of the rejects come last.
+    """Every row of a dataset with its overlays applied; rejects come last.
 
-    Arrays have a number a row, NaN where a reject never got one.
+    Arrays have one number a row, NaN where a reject has none.
     """
 
     dataset: Dataset
     words: pa.Table
-    """Texts, '' where there is none."""
+    """Texts, '' where a row has none."""
     numbers: Mapping[str, Doubles]
     """Scores, angles, ``margin``, and the head's ``turn`` and ``nod`` against the torso, degrees."""
     thresholds: Mapping[str, float]
-    """By address, as they are in force."""
+    """Thresholds in force, by address."""
     bodies: Bodies
     """How bodies are drawn."""
 
@@ -55,24 +55,25 @@ class Rows:
 
     @cached_property
     def stored(self) -> Bools:
-        """Of which rows there are pictures."""
+        """Which rows have a stored picture."""
         return np.asarray(pc.not_equal(self.words["shard"], "").to_numpy())
 
     def text(self, name: str, row: int) -> str:
-        """One of the words."""
+        """One text of a row."""
         return str(self.words[name][row].as_py())
 
     def of_kept(self, name: str) -> Doubles:
-        """Numbers of the kept rows that have one."""
+        """Numbers of those kept rows that have one."""
         values = self.numbers[name][self.kept]
         return values[np.isfinite(values)]
 
 
 def read_rows(dataset: Dataset, bodies: Bodies) -> Rows:
-    """All that the report says, but for the pictures.
+    """All columns that the report needs.
 
     Args:
-        dataset: opened with its rejects. bodies: how bodies are drawn.
+        dataset: opened with its rejects.
+        bodies: how bodies are drawn.
 
     Raises:
         InputError: a table cannot be read, or is of an older phq.

@@ -1,13 +1,12 @@
-"""How far reviewers agree with each other and with the thresholds. What ``phq review --stats`` does is this."""
+"""Agreement of reviewers with each other and with the thresholds. What ``phq review --stats`` does."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,14 +17,14 @@ from phq.view.review.catalogue import Catalogue
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two who judged the same samples."""
+    """Two reviewers, or a reviewer and the thresholds, on the same samples."""
 
     first: str
     second: str
     samples: int
-    """That both judged."""
+    """Number of samples that both judged."""
     same: float
-    """Fraction that both judged alike, 0 if there is none."""
+    """Fraction of these judged alike, 0 if there are none."""
     kappa: float | None
     """Cohen's kappa; None where it is not defined (nothing in common, or both gave one and the same answer)."""
     table: dict[str, int]
@@ -34,12 +33,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class ReviewStats:
-    """What ``phq review --stats`` says."""
+    """Counts of the marks, and how far they agree."""
 
     samples: int
     marked: int
     marks: dict[str, int]
-    """Samples by the mark that holds."""
+    """Samples by the mark in force."""
     reasons: dict[str, int]
     """Rejects and flips by reason, most frequent first."""
     reviewers: dict[str, int]
@@ -53,8 +52,8 @@ class ReviewStats:
 def kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
     """Agreement beyond chance, 1 if complete and 0 if by chance alone (Cohen 1960, doi:10.1177/001316446002000104).
 
-    (p_o − p_e) / (1 − p_e), p_o the fraction of equal answers and p_e what it would be if both answered as often as
-    they do, but of each other's samples. None where p_e is 1 or nothing is given.
+    (p_o − p_e) / (1 − p_e), with p_o the fraction of equal answers and p_e the one expected if both gave each answer
+    as often as they do, but independently of each other. None where p_e is 1 or there are no answers.
     """
     if not first:
         return None
@@ -74,24 +73,26 @@ def review_stats(dataset: str | Path) -> ReviewStats:
     catalogue = Catalogue(Path(dataset))
     marks = Marks(read_log(catalogue.folder))
     keys = [key for key in marks.keys if key in catalogue.rows]
-    said = {key: {action.reviewer: action.mark for action in marks.opinions(key)} for key in keys}
+    opinions = {key: {action.reviewer: action.mark for action in marks.opinions(key)} for key in keys}
     verdicts = {key: action for key in keys if (action := marks.verdict(key))}
-    held = Counter(action.mark for action in verdicts.values())
+    in_force = Counter(action.mark for action in verdicts.values())
     decided = {key: "reject" if catalogue.rejected[catalogue.rows[key]] else "keep" for key in keys}
     reasons = Counter(action.stored_reason for action in verdicts.values() if action.stored_reason)
     everybody = {key: _as_decision(action.mark) for key, action in verdicts.items()}
     alone = {
-        name: {key: _as_decision(answers[name]) for key, answers in said.items() if name in answers}
+        name: {key: _as_decision(answers[name]) for key, answers in opinions.items() if name in answers}
         for name in marks.reviewers
     }
     return ReviewStats(
         samples=len(catalogue),
         marked=len(keys),
-        marks={mark: held[mark] for mark in MARKS},
+        marks={mark: in_force[mark] for mark in MARKS},
         reasons=dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))),
         reviewers={name: len(answers) for name, answers in alone.items()},
         between=tuple(
-            _agreement(a, b, {k: v[a] for k, v in said.items() if a in v}, {k: v[b] for k, v in said.items() if b in v})
+            _agreement(
+                a, b, {k: v[a] for k, v in opinions.items() if a in v}, {k: v[b] for k, v in opinions.items() if b in v}
+            )
             for a, b in combinations(marks.reviewers, 2)
         ),
         thresholds=tuple(
@@ -113,13 +114,8 @@ def _agreement(first: str, second: str, a: dict[str, str], b: dict[str, str]) ->
     return Agreement(first, second, len(both), same, kappa(one, two), dict(sorted(pairs.items())))
 
 
-def record(stats: ReviewStats) -> dict[str, Any]:
-    """For JSON."""
-    return asdict(stats)
-
-
 def lines(stats: ReviewStats) -> Iterator[str]:
-    """For people."""
+    """The numbers as text."""
     counts = "   ".join(f"{mark} {count}" for mark, count in stats.marks.items())
     yield f"marked {stats.marked} of {stats.samples}   {counts}"
     yield from _counts("reviewers", stats.reviewers)

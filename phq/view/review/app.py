@@ -56,10 +56,12 @@ class _Undo(BaseModel):
 
 
 class Review:
-    """The routes, and what they stand on.
+    """The routes of the page.
 
     Args:
-        catalogue: what is reviewed. log: where marks go. reviewer: name that the page offers a newcomer.
+        catalogue: samples to review.
+        log: receives the marks.
+        reviewer: name that the page offers a new reviewer.
     """
 
     def __init__(self, catalogue: Catalogue, log: MarkLog, reviewer: str = "") -> None:
@@ -124,13 +126,13 @@ class Review:
         return Response(content, media_type="application/octet-stream", headers=_NEVER)
 
     def chosen(self, request: Request) -> Response:
-        """Numbers of the samples that a filter lets through, in order: int32, little-endian."""
+        """Numbers of the samples that pass a filter, in order: int32, little-endian."""
         choice = _parsed(Choice, request.query_params.get("q", "{}"))
         rows = choose(self.catalogue, self.log.marks, choice)
         return Response(rows.astype("<i4").tobytes(), media_type="application/octet-stream", headers=_NEVER)
 
     def rows(self, request: Request) -> Response:
-        """What the cells of the grid show, by number."""
+        """Content of the grid's cells, by number."""
         try:
             numbers = [int(text) for text in request.query_params.get("n", "").split(",") if text]
         except ValueError:
@@ -141,7 +143,7 @@ class Review:
         return _json([record | {"marks": self._marks(record["key"])} for record in records])
 
     def sample(self, request: Request) -> Response:
-        """Every label and score of one sample that is one number or text, and what its 3D view needs."""
+        """Every scalar label and score of one sample, and the camera for its 3D view."""
         number = self._number(request)
         row = self.catalogue.dataset[number].row | self.catalogue.decided(number)
         fields = [
@@ -161,7 +163,7 @@ class Review:
         return Response(thumbnail(content, stored, size), media_type="image/jpeg", headers=_FOREVER)
 
     def layer(self, request: Request) -> Response:
-        """The body to lay over the picture."""
+        """The body, as a layer for the picture."""
         return Response(self._layer(self._number(request), _size(request)), media_type="image/webp", headers=_FOREVER)
 
     def _drawn(self, number: int, size: int) -> bytes:
@@ -178,19 +180,19 @@ class Review:
         return Response(content, media_type="application/octet-stream", headers=_FOREVER)
 
     async def mark(self, request: Request) -> Response:
-        """Mark samples. The answer comes when the mark is on the disk."""
-        asked = _parsed(_Mark, await request.body())
-        if unknown := [key for key in asked.keys if key not in self.catalogue.rows]:
+        """Mark samples; the response is sent once the mark is on the disk."""
+        marked = _parsed(_Mark, await request.body())
+        if unknown := [key for key in marked.keys if key not in self.catalogue.rows]:
             raise HTTPException(404, f"the dataset has no sample {unknown[0]!r} with a picture")
-        action, keys = await run_in_threadpool(self.log.mark, asked.reviewer, asked.mark, asked.reason, asked.keys)
-        return self._told(action, keys)
+        action, keys = await run_in_threadpool(self.log.mark, marked.reviewer, marked.mark, marked.reason, marked.keys)
+        return self._published(action, keys)
 
     async def undo(self, request: Request) -> Response:
         """Take back the newest mark of a reviewer."""
         action, keys = await run_in_threadpool(self.log.undo, _parsed(_Undo, await request.body()).reviewer)
-        return self._told(action, keys)
+        return self._published(action, keys)
 
-    def _told(self, action: Action | None, keys: Iterable[str]) -> Response:
+    def _published(self, action: Action | None, keys: Iterable[str]) -> Response:
         news = self._news(list(keys))
         if action:
             self.hub.publish(news)
@@ -212,7 +214,7 @@ class Review:
         return _json({"name": await run_in_threadpool(fold, self.catalogue.folder, self.log.marks)})
 
     async def events(self, request: Request) -> Response:
-        """Marks of everybody as they are taken."""
+        """Marks of all reviewers as they are made."""
         known = request.headers.get("last-event-id") or request.query_params.get("since", "")
         since = int(known) if known.isdecimal() else self.log.marks.seq
         first = self._news(self.log.marks.touched_since(since))
@@ -229,7 +231,8 @@ def make_app(review: Review, token: str) -> Starlette:
     """The application.
 
     Args:
-        review: its routes. token: whoever has it may do everything that the page can.
+        review: its routes.
+        token: gives access to everything that the page can do.
     """
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),

@@ -1,8 +1,8 @@
-"""Thresholds that agree with the marks. What ``phq calibrate`` does is this one call.
+"""`calibrate`: thresholds that agree with the marks of a review. What ``phq calibrate`` does is this one call.
 
-A rule says on which side of its threshold a sample is thrown out, so there is one number to choose a rule. They are
-chosen one after the other, each for the greatest balanced accuracy of all rules together against the marks, until
-none moves (coordinate ascent). Only rules with a threshold take part: switching one on is a person's choice.
+A rule rejects samples on one side of its threshold, so there is one number to choose a rule. The thresholds are chosen
+one after the other, each for the greatest balanced accuracy of all rules together against the marks, until none moves
+(coordinate ascent). Only rules with a threshold take part: switching one on is a person's choice.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from phq.system.atomic import write_bytes
 from phq.view.review.catalogue import Catalogue
 
 LEAST = 20
-"""Kept and rejected samples that are needed, each: below, the error of a rate alone is over 0.1 (binomial)."""
+"""Least number of kept and of rejected samples: below, the standard error of a rate alone is over 0.1 (binomial)."""
 FOLDS = 5
 GAIN = 0.005
-"""Balanced accuracy that a move must bring, so that no threshold moves for one sample among hundreds."""
+"""Least gain in balanced accuracy of a move, so that no threshold moves for one sample among hundreds."""
 _ROUNDS = 20
 _MOST_CANDIDATES = 200
 _SIGNED = "# Written by phq calibrate"
@@ -40,8 +40,9 @@ class Calibrated:
     """Thresholds, and how they agree with the marks."""
 
     kept: int
-    """Marks to keep that this is based on."""
+    """Marks to keep among those used."""
     rejected: int
+    """Marks to reject among those used."""
     reviewers: int
     before: dict[str, float]
     """Thresholds that were in force, by address."""
@@ -50,7 +51,7 @@ class Calibrated:
     """Balanced accuracy against the marks."""
     accuracy_after: float
     accuracy_held_out: float
-    """The same where each fifth of the marks is judged by thresholds chosen on the other four."""
+    """The same with each fifth of the marks judged by thresholds chosen on the other four."""
 
     @property
     def moved(self) -> dict[str, tuple[float, float]]:
@@ -59,19 +60,42 @@ class Calibrated:
 
 
 def calibrate(
-    dataset: str | Path, *, preset: str | None = None, config: Path | None = None, least: int = LEAST
+    dataset: str | Path,
+    *,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    config: Path | None = None,
+    least: int = LEAST,
 ) -> Calibrated:
-    """Choose thresholds by the marks of a dataset; nothing is written.
+    """Choose thresholds by the marks of a dataset.
 
     Args:
-        dataset: a folder with marks. preset, config: where to start from; without either the thresholds that the
-            dataset was decided by, or, where it was by none, those of ``default``.
-        least: marks to keep, and to reject, that there must be.
+        dataset: a folder with marks.
+        out: TOML file to write the thresholds to, a configuration for ``phq decide`` and ``phq build --config``.
+        preset: thresholds to start from; without `preset` and `config` those that the dataset was decided by, or if
+            there are none those of ``default``.
+        config: TOML file over the preset.
+        least: least number of marks to keep, and of marks to reject.
 
     Raises:
         InputError: no dataset, a damaged log, or too few marks.
         ConfigError: see `phq.config.build.load_config`.
+        OutputError: `out` exists and no earlier call has written it, or it cannot be written.
     """
+    if out is not None:
+        _check_replaceable(Path(out))
+    result = _calibrated(dataset, preset, config, least)
+    if out is not None:
+        write_bytes(Path(out), config_text(result).encode())
+    return result
+
+
+def _check_replaceable(path: Path) -> None:
+    if path.exists() and not (path.is_file() and path.read_bytes().startswith(_SIGNED.encode())):
+        raise OutputError(f"{path} already exists; choose another name (nothing is ever overwritten)")
+
+
+def _calibrated(dataset: str | Path, preset: str | None, config: Path | None, least: int) -> Calibrated:
     catalogue = Catalogue(Path(dataset))
     marks = Marks(read_log(catalogue.folder))
     start = _start(catalogue, preset, config)
@@ -93,8 +117,8 @@ def calibrate(
     return Calibrated(
         kept, rejected, len(marks.reviewers), start,
         start | {rule.address: float(value) for rule, value in zip(rules, chosen, strict=True)},
-        balanced_accuracy(_thrown_out(rules, scores, first), bad),
-        balanced_accuracy(_thrown_out(rules, scores, chosen), bad),
+        balanced_accuracy(_rejected(rules, scores, first), bad),
+        balanced_accuracy(_rejected(rules, scores, chosen), bad),
         _held_out(rules, scores, bad, first, _folds(keys)),
     )  # fmt: skip
 
@@ -106,10 +130,13 @@ def _start(catalogue: Catalogue, preset: str | None, config: Path | None) -> dic
 
 
 def fit(rules: Sequence[Rule], scores: Sequence[Doubles], bad: Bools, start: Doubles) -> Doubles:
-    """Thresholds (R,) that agree best with what people said.
+    """Thresholds (R,) that agree best with the reviewers.
 
     Args:
-        rules: R. scores: (N,) for each. bad: (N,) what people rejected. start: (R,) where to begin.
+        rules: R rules.
+        scores: of each rule the scores (N,) of the samples.
+        bad: (N,) whether the reviewers rejected a sample.
+        start: (R,) thresholds to begin with.
     """
     chosen = start.copy()
     broken = np.array([_broken(rule, values, t) for rule, values, t in zip(rules, scores, start, strict=True)])
@@ -125,7 +152,7 @@ def fit(rules: Sequence[Rule], scores: Sequence[Doubles], bad: Bools, start: Dou
 
 
 def _best(rule: Rule, values: Doubles, bad: Bools, others: Bools, now: float) -> float:
-    """The threshold of one rule that serves all together best; the nearest to `now` among equals."""
+    """The threshold of one rule that makes all rules together most accurate; among equals the nearest to `now`."""
     candidates = _candidates(values)
     if not len(candidates):
         return now
@@ -137,7 +164,7 @@ def _best(rule: Rule, values: Doubles, bad: Bools, others: Bools, now: float) ->
 
 
 def _candidates(values: Doubles) -> Doubles:
-    """Between two scores that follow each other, and the least and the greatest of all; at most some 200."""
+    """A value between any two neighbouring scores, the least and the greatest score; at most some 200."""
     known = np.unique(values[np.isfinite(values)])
     if len(known) > _MOST_CANDIDATES:
         known = np.quantile(known, np.linspace(0, 1, _MOST_CANDIDATES))
@@ -152,47 +179,36 @@ def _short(low: float, high: float) -> float:
 
 
 def _broken(rule: Rule, values: Doubles, threshold: float) -> Bools:
-    """What a rule throws out; a NaN breaks it, as in `phq.decisions.rules.decide`."""
+    """(N,) whether a rule rejects each sample; NaN breaks a rule, as in `phq.decisions.rules.decide`."""
     return np.asarray(~(values >= threshold) if rule.side == "min" else ~(values <= threshold))
 
 
-def _thrown_out(rules: Sequence[Rule], scores: Sequence[Doubles], thresholds: Doubles) -> Bools:
+def _rejected(rules: Sequence[Rule], scores: Sequence[Doubles], thresholds: Doubles) -> Bools:
     parts = [_broken(rule, values, t) for rule, values, t in zip(rules, scores, thresholds, strict=True)]
     return np.asarray(np.any(parts, axis=0))
 
 
-def balanced_accuracy(thrown_out: Bools, bad: Bools) -> float:
-    """Mean of the fraction of bad samples that are thrown out and of good ones that are not; each class not empty."""
-    return float((thrown_out[bad].mean() + (~thrown_out[~bad]).mean()) / 2)
+def balanced_accuracy(rejected: Bools, bad: Bools) -> float:
+    """Mean of the fractions of bad samples that are rejected and of good ones that are not; no class may be empty."""
+    return float((rejected[bad].mean() + (~rejected[~bad]).mean()) / 2)
 
 
 def _folds(keys: Sequence[str]) -> NDArray[np.int64]:
-    """Which fifth each sample is in, by the hash of its key."""
+    """(N,) the fifth, 0 to 4, of each sample, by the hash of its key."""
     return np.array([hashlib.sha256(key.encode()).digest()[0] % FOLDS for key in keys])
 
 
 def _held_out(
     rules: Sequence[Rule], scores: Sequence[Doubles], bad: Bools, start: Doubles, folds: NDArray[np.int64]
 ) -> float:
-    thrown_out = np.zeros(len(bad), dtype=bool)
+    rejected = np.zeros(len(bad), dtype=bool)
     for fold in range(FOLDS):
         inside = folds == fold
         rest = ~inside
         usable = bad[rest].any() and not bad[rest].all()
         chosen = fit(rules, [values[rest] for values in scores], bad[rest], start) if usable else start
-        thrown_out[inside] = _thrown_out(rules, [values[inside] for values in scores], chosen)
-    return balanced_accuracy(thrown_out, bad)
-
-
-def write_config(path: Path, result: Calibrated) -> None:
-    """Write the thresholds as a configuration for ``phq decide`` and ``phq build --config``.
-
-    Raises:
-        OutputError: the file is there and was not written by this, or it cannot be written.
-    """
-    if path.exists() and not (path.is_file() and path.read_bytes().startswith(_SIGNED.encode())):
-        raise OutputError(f"{path} already exists; choose another name (nothing is ever overwritten)")
-    write_bytes(path, config_text(result).encode())
+        rejected[inside] = _rejected(rules, [values[inside] for values in scores], chosen)
+    return balanced_accuracy(rejected, bad)
 
 
 def config_text(result: Calibrated) -> str:
@@ -214,7 +230,7 @@ def _based_on(result: Calibrated) -> str:
 
 
 def lines(result: Calibrated) -> Iterator[str]:
-    """For people."""
+    """The result as text."""
     yield f"based on {_based_on(result)}"
     yield (
         f"balanced accuracy against the marks: {result.accuracy_before:.3f} before, {result.accuracy_after:.3f} after, "

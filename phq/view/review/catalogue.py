@@ -32,15 +32,18 @@ _BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 class Catalogue:
     """Stored samples of a dataset, kept or rejected, numbered from 0 in its order.
 
-    Labels are those of its latest state; decision and reason are those without any review, so that a page shows what
-    the thresholds say beside what people say.
+    Labels are those of the latest revision; decision and reason are those without any review, so that the page shows
+    the decisions of thresholds and reviewers side by side.
 
     Args:
-        folder: the dataset. body: a word of `phq.pose.body_choice`, to draw records that name that body.
+        folder: the dataset.
+        body: spec of `phq.pose.body_choice`, to draw records that name that body.
 
     Raises:
         InputError: no dataset, not a folder on this machine, or none of its samples has a picture.
-        ConfigError, WeightError, MissingExtraError: no such body.
+        ConfigError: the body cannot be chosen.
+        WeightError: the body's file cannot be used.
+        MissingExtraError: the body needs a package that is not installed.
     """
 
     def __init__(self, folder: Path, body: str | None = None) -> None:
@@ -67,7 +70,7 @@ class Catalogue:
         self._columns = Columns(every.root, self.overlays, rejects=True)
         self._base = self._columns.table([*DECIDED, "split", "source"]).take(rows)
         self.numbers = self._numbers()
-        """Every score and angle, by name; NaN where a reject never got one."""
+        """Every score and angle, by name; NaN where a reject has none."""
         self.words = {name: _Words(self._base[name]) for name in _WORDS}
         """Texts of few kinds, by column."""
         self.rejected: NDArray[np.bool_] = np.asarray(pc.fill_null(pc.equal(self._base["decision"], "rejected"), False))

@@ -1,4 +1,4 @@
-"""Which samples the grid shows, and in which order."""
+"""Filter and order of the samples in the grid."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class Choice(BaseModel):
     """``any``, ``unmarked``, ``mine``, ``not_mine``, a mark, a reviewer's reason, ``disagree`` (reviewers do) or
     ``against`` (people and thresholds do)."""
     reviewer: str = ""
-    """Who asks, for ``mine`` and ``not_mine``."""
+    """Reviewer meant by ``mine`` and ``not_mine``."""
     order: str = ""
     """Name of a score or angle, ``near`` (nearest to a threshold first), or '' for the dataset's order."""
     descending: bool = False
 
 
 def choose(catalogue: Catalogue, marks: Marks, choice: Choice) -> NDArray[np.int32]:
-    """Numbers of the samples that a choice lets through, in its order; equal ones in the dataset's.
+    """(N,) numbers of the samples that pass the filter, in its order; equal ones in the dataset's order.
 
     Raises:
-        InputError: it names a score or a kind of mark that there is not.
+        InputError: an unknown score or kind of mark.
     """
     chosen = np.ones(len(catalogue), dtype=bool)
     for name, (low, high) in choice.ranges.items():
@@ -90,7 +90,7 @@ def _marked(catalogue: Catalogue, marks: Marks, choice: Choice) -> Bools:
 
 
 def _tests(marks: Marks, reviewer: str, catalogue: Catalogue) -> dict[str, Callable[[str], bool]]:
-    """For each kind of filter which marked samples it is about."""
+    """For each kind of filter, a test whether a marked sample passes."""
 
     def mine(key: str) -> bool:
         return any(action.reviewer == reviewer for action in marks.opinions(key))
@@ -101,10 +101,10 @@ def _tests(marks: Marks, reviewer: str, catalogue: Catalogue) -> dict[str, Calla
     def against(key: str) -> bool:
         return (verdict(key).decision == "rejected") != bool(catalogue.rejected[catalogue.rows[key]])
 
-    def said(word: str) -> Callable[[str], bool]:
-        return lambda key: word in (verdict(key).mark, verdict(key).reason)
+    def has(name: str) -> Callable[[str], bool]:
+        return lambda key: name in (verdict(key).mark, verdict(key).reason)
 
-    return {word: said(word) for word in (*MARKS, *REASON_NAMES)} | {
+    return {name: has(name) for name in (*MARKS, *REASON_NAMES)} | {
         "unmarked": lambda key: True,
         "mine": mine,
         "not_mine": mine,
@@ -123,7 +123,7 @@ def _order(catalogue: Catalogue, choice: Choice) -> Callable[[NDArray[np.int64]]
 
 
 def histograms(catalogue: Catalogue) -> dict[str, dict[str, object]]:
-    """For each score and angle the counts over equal steps between two ends; what lies beyond counts at the ends."""
+    """Counts of each score and angle over equal steps between two ends; values beyond count at the ends."""
     found: dict[str, dict[str, object]] = {}
     for name, values in catalogue.numbers.items():
         finite = values[np.isfinite(values)]

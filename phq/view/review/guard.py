@@ -1,4 +1,4 @@
-"""Who may speak to the server: whoever has the token, from this machine, from the page itself."""
+"""Access to the server: only with the token, from this machine and from the page itself."""
 
 from __future__ import annotations
 

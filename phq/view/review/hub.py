@@ -1,7 +1,7 @@
-"""Telling every open page what has changed: server-sent events, one queue a page.
+"""Notifies every open page of changes: server-sent events, one queue a page.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html. An event's id is the number of the last action, so a
-page that comes back says what it knows, and is told the rest.
+page that reconnects sends the last id it knows, and receives the rest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 _BEAT = 15.0
-"""Seconds without news after which a comment is sent, so that nobody on the way drops the connection."""
+"""Seconds without news after which a comment is sent, so that no proxy drops the connection."""
 
 
 class Hub:

@@ -1,8 +1,8 @@
-"""Marks as an overlay: what `phq.Dataset` reads as decision, reason, reviewer and time.
+"""Marks as an overlay: `phq.Dataset` reads them as decision, reason, reviewer and time.
 
-A fold writes ``review-1``, ``review-2``, … on top of the stack, each with all marks that stand; none is ever written
-over, so that a state keeps its meaning. What was marked in an earlier one and taken back since is as the dataset
-without any review has it.
+A fold writes ``review-1``, ``review-2``, … on top of the stack, each with all marks in force; none is ever replaced, so
+that a revision keeps its meaning. Samples whose mark was undone since an earlier fold get the labels that they have
+without any review.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from phq.system.version import __version__
 
 COMMAND = "review"
 DECIDED = ("decision", "reason", "detail", "score_name", "threshold", "margin")
-"""Columns that a decision is in; people give neither score nor margin."""
+"""Columns of a decision; reviewers give neither score nor margin."""
 OWN = ("review", "reviewer", "reviewed_at", "reviewers", "reviewers_agree")
-"""Columns that no schema has: mark, whose and when, how many people marked it, whether they gave the same mark."""
+"""Columns beyond the schema: mark, reviewer, time, number of reviewers, and whether they agree."""
 _NAME = re.compile(r"review-[1-9]\d*")
 _TEXTS = {reason.name: reason.text for reason in (*REASONS, FLIPPED)}
 
 
 def review_names(names: Sequence[str]) -> list[str]:
-    """Those overlays that are folded marks."""
+    """The overlays that hold folded marks."""
     return [name for name in names if _NAME.fullmatch(name)]
 
 
 def folded(root: Root, names: Sequence[str]) -> tuple[int, str]:
-    """Number and time of the last action that is in an overlay, (0, '') if none is."""
+    """Number and time of the last action in an overlay; (0, '') if there is none."""
     reviews = review_names(names)
     about = about_overlay(root, reviews[-1]) if reviews else {}
     return about.get("seq", 0), about.get("time", "")
 
 
 def fold(folder: Path, marks: Marks) -> str | None:
-    """Put the marks on top of the dataset's overlays; the name of the new one, None if all are in one already.
+    """Write the marks as a new overlay on top; its name, or None if an overlay has all of them already.
 
-    Samples that the dataset does not have any more (redacted ones) are passed over.
+    Marks of samples that are no longer in the dataset (redacted ones) are left out.
 
     Raises:
         InputError: see `phq.dataset.overlays.write_overlay`.
@@ -58,7 +58,7 @@ def fold(folder: Path, marks: Marks) -> str | None:
     if last in ((0, ""), folded(root, names)):
         return None
     rows = list(_rows(root, names, marks))
-    if not rows:  # everything was taken back before it came into an overlay
+    if not rows:  # every mark was undone before it reached an overlay
         return None
     name = f"review-{1 + len(review_names(names))}"
     about = {"command": COMMAND, "version": __version__, "seq": last[0], "time": last[1], "reviewers": marks.reviewers}
@@ -69,7 +69,7 @@ def fold(folder: Path, marks: Marks) -> str | None:
 def _rows(root: Root, names: Sequence[str], marks: Marks) -> Iterator[dict[str, Any]]:
     reviews = review_names(names)
     folded_keys = {key for name in reviews for key in open_overlay(root, name).read(["key"])["key"].to_pylist()}
-    taken_back = folded_keys.intersection(marks.touched_since())  # not what another log said, of before a bake
+    taken_back = folded_keys.intersection(marks.touched_since())  # not marks of an earlier log, from before a bake
     base = Columns(root, [name for name in names if name not in reviews], rejects=True)
     table = base.table(["key", *DECIDED])
     seen: set[str] = set()
@@ -79,17 +79,17 @@ def _rows(root: Root, names: Sequence[str], marks: Marks) -> Iterator[dict[str, 
             continue
         seen.add(key)
         if verdict is not None:
-            yield {"key": key, **_said(verdict), **_about(marks, key, verdict)}
+            yield {"key": key, **_decision(verdict), **_about(marks, key, verdict)}
         else:
             decided = {name: table[name][number].as_py() or column_kind(name)[0]() for name in DECIDED}
-            unsaid = {"review": "", "reviewer": "", "reviewed_at": "", "reviewers": 0, "reviewers_agree": True}
-            yield {"key": key, **decided, **unsaid}
+            unmarked = {"review": "", "reviewer": "", "reviewed_at": "", "reviewers": 0, "reviewers_agree": True}
+            yield {"key": key, **decided, **unmarked}
 
 
-def _said(verdict: Action) -> dict[str, Any]:
+def _decision(verdict: Action) -> dict[str, Any]:
     reason = verdict.stored_reason
-    said = {"decision": verdict.decision, "reason": reason, "detail": _TEXTS.get(reason, "")}
-    return said | {"score_name": "", "threshold": 0.0, "margin": 0.0}
+    decision = {"decision": verdict.decision, "reason": reason, "detail": _TEXTS.get(reason, "")}
+    return decision | {"score_name": "", "threshold": 0.0, "margin": 0.0}
 
 
 def _about(marks: Marks, key: str, verdict: Action) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the page shows of a sample: a small picture, the body to lay over it, and the body in three dimensions."""
+"""Pictures of a sample for the page: a small picture, a layer with the body, and the body in three dimensions."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from phq.pose.drawn import Bodies, DrawnBody
 from phq.pose.render import draw_body
 
 SIZES = (128, 256, 512)
-"""Sides that a picture can be asked in, pixels."""
+"""Sides in which a picture can be requested, pixels."""
 _JPEG_QUALITY = 88
 _WEBP_QUALITY = 80
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
 def thumbnail(content: bytes, stored: int, size: int) -> bytes:
-    """A stored JPEG no larger than it is asked for; as it is stored if it is not larger anyway.
+    """A stored JPEG, reduced to the requested side; unchanged if it is not larger.
 
     Args:
-        content: the JPEG. stored: its side, pixels. size: side asked for.
+        content: the JPEG.
+        stored: its side, pixels.
+        size: requested side, pixels.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the JPEG is damaged.
     """
     factor = next((f for f in (8, 4, 2) if stored // f >= size), 1)
     if factor == 1 and stored <= size:
@@ -44,10 +46,10 @@ def thumbnail(content: bytes, stored: int, size: int) -> bytes:
 
 
 def body_layer(item: Item, size: int, bodies: Bodies) -> bytes:
-    """The body as the sample's camera sees it, size × size, WebP, clear where there is no body.
+    """The body as the sample's camera sees it, size × size, WebP, transparent around the body.
 
     Raises:
-        InputError: the sample has no pose, or one of a body that is not there.
+        InputError: the sample has no pose, or its body is not available.
     """
     found, row = _posed(item, bodies)
     K = np.diag([size, size, 1.0]) @ np.reshape(row["intrinsics"], (3, 3))
@@ -61,7 +63,7 @@ def vertices(item: Item, bodies: Bodies) -> bytes:
     """(V, 3) vertices of the body in the world (neck origin, y up, torso facing +z), metres, float32, little-endian.
 
     Raises:
-        InputError: the sample has no pose, or one of a body that is not there.
+        InputError: the sample has no pose, or its body is not available.
     """
     found, row = _posed(item, bodies)
     cam2world = np.reshape(row["cam2world"], (4, 4))
@@ -73,7 +75,7 @@ def faces(item: Item, bodies: Bodies) -> bytes:
     """(F, 3) vertex numbers of the sample's body, uint16, little-endian.
 
     Raises:
-        InputError: the sample has no pose, or one of a body that is not there.
+        InputError: the sample has no pose, or its body is not available.
     """
     return _posed(item, bodies)[0].body.faces.astype("<u2").tobytes()
 
@@ -81,7 +83,7 @@ def faces(item: Item, bodies: Bodies) -> bytes:
 def _posed(item: Item, bodies: Bodies) -> tuple[DrawnBody, dict[str, Any]]:
     row = item.row
     if row.get("smpl_pose") is None or row.get("cam2world") is None:
-        raise InputError(f"sample {item.key} was thrown out before it had a pose")
+        raise InputError(f"sample {item.key} was rejected before it had a pose")
     found = bodies.drawn(row)
     if found is None:
         raise InputError(bodies.note(row))

@@ -1,4 +1,4 @@
-"""Serving a dataset for review on this machine. What ``phq review`` does is this one call."""
+"""`serve`: the review page on this machine. What ``phq review`` does is this one call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADDRESS = "127.0.0.1"
 _SHORTEST_TOKEN = 16
 _BACKLOG = 128
 _GRACE = 2
-"""Seconds that open answers have when the server is told to stop."""
+"""Seconds that open responses have once the server is to stop."""
 
 
 def serve(
@@ -30,20 +30,22 @@ def serve(
     token: str | None = None,
     reviewer: str = "",
     body: str | None = None,
-    tell: Callable[[str], None] = print,
+    notify: Callable[[str], None] = print,
 ) -> str | None:
     """Serve the review page until a signal ends it, and then put the marks into an overlay.
 
-    What a killed server has left in the log is put into an overlay first.
+    Marks that a killed server has left in the log are put into an overlay first.
 
     Args:
-        dataset: a folder. port: on this machine's own address; 0 for any that is free.
-        token: of the link; a new one if None. reviewer: name that the page offers.
-        body: a word of `phq.pose.body_choice`, to draw records that name that body.
-        tell: is given lines for people; the link as soon as the server listens.
+        dataset: a folder.
+        port: on 127.0.0.1; 0 for any that is free.
+        token: of the link; a new one if None.
+        reviewer: name that the page offers.
+        body: spec of `phq.pose.body_choice`, to draw records that name that body.
+        notify: receives lines for people; the link as soon as the server listens.
 
     Returns:
-        Name of the overlay that the marks of this run are in, None if there are none.
+        Name of the overlay with the marks of this run, None if there are none.
 
     Raises:
         InputError: no dataset, or none of its samples has a picture.
@@ -63,7 +65,7 @@ def serve(
     folder = catalogue.folder
     with open_log(folder) as log, closing(_listen(port)) as listener:
         if (left := fold(folder, log.marks)) is not None:
-            tell(f"marks of an earlier review are now in the overlay {left}")
+            notify(f"marks of an earlier review are now in the overlay {left}")
             catalogue = Catalogue(folder, body)
         review = Review(catalogue, log, reviewer)
 
@@ -75,8 +77,8 @@ def serve(
         config = uvicorn.Config(
             make_app(review, token), log_level="warning", timeout_graceful_shutdown=_GRACE, server_header=False
         )
-        tell(f"{len(catalogue)} samples to review, {len(log.marks)} of them marked")
-        tell(f"http://{ADDRESS}:{listener.getsockname()[1]}/?token={token}")
+        notify(f"{len(catalogue)} samples to review, {len(log.marks)} of them marked")
+        notify(f"http://{ADDRESS}:{listener.getsockname()[1]}/?token={token}")
         with suppress(KeyboardInterrupt):  # uvicorn sends itself the signal again when it has stopped
             previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
@@ -97,7 +99,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((ADDRESS, port))
-        listener.listen(_BACKLOG)  # so that the link works as soon as it is told
+        listener.listen(_BACKLOG)  # so that the link works as soon as it is printed
     except OSError as error:
         listener.close()
         taken = error.errno == errno.EADDRINUSE

@@ -1,0 +1,63 @@
+"""The commands that write a dataset for other programs: ``phq export labels`` and ``phq export fiftyone``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phq.commands.build import Format
+from phq.commands.options import Dataset, FolderOut, Photos, Revision, Where
+from phq.commands.output import Json, report
+
+
+def export_labels_command(  # noqa: PLR0913 - one parameter an option
+    dataset: Dataset,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(help="NAME.zip, or a new folder; masks go to NAME-mask beside it.", show_default=False),
+    ],
+    format: Format,
+    split: Annotated[str | None, typer.Option(help="Split: train or val.", show_default="both")] = None,
+    masks: Annotated[bool, typer.Option(help="Write the masks.")] = True,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Side of the pictures, pixels.", show_default="that of the crops")
+    ] = None,
+    photos: Photos = None,
+    revision: Revision = "latest",
+    json: Json = None,
+) -> None:
+    """Write pictures and dataset.json for 3DPortraitGAN, EG3D, PanoHead or SphereHead."""
+    from phq.exchange.export import export_labels  # numpy and Arrow: not for --help
+
+    done = export_labels(
+        dataset, out, format.value, split=split, masks=masks, size=size, photos=photos, revision=revision, quiet=False
+    )
+    lines = [f"{done.count} pictures with labels   {done.images}"]
+    if done.masks:
+        lines += [f"their masks   {done.masks}"]
+    if done.beyond_photo >= 0.0005:
+        advice = "" if photos else " or of the crop; --photos PHOTOS fills in what the photos have"
+        lines += [f"{done.beyond_photo:.1%} of the pictures' area is beyond the edge of the photo{advice}"]
+    report("export labels", done, lines, json)
+
+
+def export_fiftyone_command(
+    dataset: Dataset,
+    *,
+    out: FolderOut,
+    photos: Photos = None,
+    revision: Revision = "latest",
+    where: Where = None,
+    json: Json = None,
+) -> None:
+    """Write pictures, boxes, landmarks, masks and scores for the FiftyOne App."""
+    from phq.exchange.fiftyone import export_fiftyone
+
+    done = export_fiftyone(dataset, out, photos=photos, overlay=revision, where=where, quiet=False)
+    lines = [f"{done.samples} pictures with {done.people} people   {done.out}"]
+    if done.missing:
+        lines += [f"{done.missing} photos were not found in {photos} and are left out"]
+    report("export fiftyone", done, lines, json)

@@ -1,0 +1,297 @@
+"""The commands ``phq gan …``: train the bundled generator, use it and evaluate it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from phq.commands.ending import ExitCode
+from phq.commands.options import ConfigFile, FolderOut, Revision, Seed, Sets, preset_option
+from phq.commands.output import Json, report
+from phq.errors import ConfigError
+from phq.system.extras import needs_train
+
+if TYPE_CHECKING:
+    from phq.generator.use.opening import Trained
+    from phq.generator.use.people import Cast, Person
+
+Run = Annotated[
+    Path, typer.Argument(help="Folder of a training run, or one of its checkpoint files.", show_default=False)
+]
+Seeds = Annotated[str, typer.Option(help="Seeds of the latents: numbers and ranges, as 0-9,12.")]
+Truncation = Annotated[float, typer.Option(min=-1, max=2, help="Truncation ψ; 0: the average person.")]
+Pose = Annotated[str, typer.Option(help="Pose: own, rest, or yaws of neck and head in degrees, as 10,20.")]
+Pitch = Annotated[float, typer.Option(min=-85, max=85, help="Pitch of the camera, degrees, + above.")]
+Radius = Annotated[float, typer.Option(min=1.5, max=6, help="Distance of the camera from the neck, metres.")]
+Conditioning = Annotated[
+    str, typer.Option(help="Camera that the person is conditioned on: front, same (the rendering one), or YAW,PITCH "
+                      "in degrees.")
+]  # fmt: skip
+Latent = Annotated[
+    Path | None,
+    typer.Option(help="Folder of phq gan invert: that person in place of a seed's.", show_default="none"),
+]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")]
+
+
+def train_command(  # noqa: PLR0913 - one parameter an option
+    datasets: Annotated[
+        list[str],
+        typer.Argument(help="Folders or URLs of phq datasets, trained on together.", metavar="DATASET…",
+                       show_default=False),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
+    preset: Annotated[str | None, preset_option("phq.generator", "tiny")] = None,
+    config: ConfigFile = None,
+    set_: Sets = None,
+    kimg: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Length, thousands of real images.", show_default="that of the preset"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in OUT.")] = False,
+    device: Device = "auto",
+    revision: Annotated[
+        list[str] | None,
+        typer.Option(help="Labels to read: none, the name of an overlay, or latest; once, or once a dataset.",
+                     show_default="latest"),
+    ] = None,
+) -> None:  # fmt: skip
+    """Train the bundled 3D generator; with torchrun on many GPUs."""
+    with needs_train("phq gan train"):
+        from phq.generator.train.run import train  # torch: not for --help
+    done = train(
+        datasets, out, preset=preset, file=config, sets=set_ or (), kimg=kimg, resume=resume, device=device,
+        overlays=revision or (), quiet=False, say=typer.echo,
+    )  # fmt: skip
+    if done.first and done.finished:
+        typer.echo(f"{done.images} images   {done.out}")
+    if not done.finished:
+        if done.first:
+            typer.echo(f"phq: stopped after {done.images} images, which are saved; --resume continues", err=True)
+        raise typer.Exit(ExitCode.STOPPED)
+
+
+def evaluate_command(  # noqa: PLR0913 - one parameter an option
+    run: Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)],
+    *,
+    data: Annotated[
+        str, typer.Option(help="Folder or URL of the dataset to compare with.", metavar="DATASET", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file to write.", show_default="RUN/evaluation/IMAGES.json")
+    ] = None,
+    count: Annotated[int, typer.Option(min=2, help="Number of pictures of each kind, real and generated.")] = 1000,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures rendered at a time.")] = 8,
+    seed: Seed = 0,
+    checkpoint: Annotated[
+        int | None, typer.Option(help="Checkpoint, by its number of images.", show_default="the newest")
+    ] = None,
+    device: Device = "auto",
+    revision: Revision = "latest",
+    truth_revision: Annotated[
+        str | None,
+        typer.Option(help="Revision whose poses are true: none, or the name of an overlay.", show_default="unknown"),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Measure Fréchet distances, view consistency, poses and masks of a trained generator."""
+    with needs_train("phq gan evaluate"):
+        from phq.generator.evaluate.run import evaluate
+        from phq.generator.evaluate.table import table
+    found = evaluate(
+        run, data, out=out, count=count, batch=batch, seed=seed, checkpoint=checkpoint, device=device,
+        overlay=revision, truth=truth_revision,
+    )  # fmt: skip
+    report("gan evaluate", found, [table(found)], json)
+
+
+def sample_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the pictures.", show_default=False)],
+    seeds: Seeds = "0-9",
+    truncation: Truncation = 1.0,
+    pose: Pose = "own",
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    pitch: Pitch = 0.0,
+    radius: Radius = 2.7,
+    conditioning: Conditioning = "front",
+    mask: Annotated[bool, typer.Option("--mask", help="Write the mask too.")] = False,
+    depth: Annotated[bool, typer.Option("--depth", help="Write the depth too: 16 bits, millimetres.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Draw people: for each a PNG, and a json with camera, pose and seed."""
+    from phq.generator.use.asking import parse_conditioning, parse_pose, parse_seeds
+
+    numbers, posed, condition = parse_seeds(seeds), parse_pose(pose), parse_conditioning(conditioning)
+    with needs_train("phq gan sample"):  # torch: not for --help
+        from phq.generator.use.cameras import camera_at
+        from phq.generator.use.opening import open_trained
+        from phq.generator.use.sampling import sample
+    extras = [name for name, wanted in (("mask", mask), ("depth", depth)) if wanted]
+    written = sample(
+        open_trained(run, device), out, numbers, truncation=truncation, pose=posed,
+        camera=camera_at(yaw, pitch, radius), conditioning=condition, extras=extras,
+    )  # fmt: skip
+    typer.echo(f"{len(written)} pictures   {out}")
+
+
+def orbit_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Video to write, NAME.mp4.", show_default=False)],
+    seeds: Seeds = "0",
+    truncation: Truncation = 1.0,
+    pose: Pose = "own",
+    pitch: Pitch = 0.0,
+    pitch_swing: Annotated[float, typer.Option(min=0, max=60, help="Degrees that the camera rises and sinks.")] = 0.0,
+    radius: Radius = 2.7,
+    conditioning: Conditioning = "front",
+    frames: Annotated[int, typer.Option(min=1, help="Frames of the whole turn.")] = 120,
+    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
+    latent: Latent = None,
+    device: Device = "auto",
+) -> None:
+    """Film people from all around, side by side."""
+    from phq.generator.use.asking import parse_pose
+
+    posed = parse_pose(pose)
+    if abs(pitch) + pitch_swing > 85:
+        raise ConfigError(f"--pitch {pitch:g} and --pitch-swing {pitch_swing:g} lead beyond 85°")
+    with needs_train("phq gan orbit"):
+        from phq.generator.use.orbiting import film
+    cast, person = _cast(run, seeds, truncation, conditioning, latent, device)
+    shown = cast.people if person is None else lambda _camera: [person]
+    film(
+        shown, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius, quiet=False
+    )
+    typer.echo(f"{frames} frames   {out}")
+
+
+def mesh_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[
+        list[Path], typer.Option(help="Mesh to write, NAME.glb or NAME.ply (repeatable).", show_default=False)
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latent.")] = 0,
+    truncation: Truncation = 1.0,
+    pose: Pose = "rest",
+    conditioning: Conditioning = "front",
+    voxels: Annotated[int, typer.Option(min=8, max=1024, help="Voxels of the grid from bottom to top.")] = 192,
+    level: Annotated[float, typer.Option(min=0.01, help="Density of the surface, 1 / metre.")] = 15.0,
+    all_parts: Annotated[bool, typer.Option("--all-parts", help="Keep parts that float beside the largest.")] = False,
+    latent: Latent = None,
+    device: Device = "auto",
+) -> None:
+    """Write the surface of a person with vertex colours; metres, y up, the face towards +z."""
+    from phq.generator.use.asking import parse_pose
+
+    posed = parse_pose(pose)
+    with needs_train("phq gan mesh"):
+        from phq.generator.use.cameras import camera_at
+        from phq.generator.use.meshing import write_mesh
+    cast, person = _cast(run, str(seed), truncation, conditioning, latent, device)
+    person = person or cast.people(camera_at(0.0))[0]
+    surface = write_mesh(person, out, pose=posed, voxels=voxels, level=level, largest=not all_parts)
+    typer.echo(f"{len(surface.vertices)} vertices, {len(surface.faces)} triangles   {', '.join(map(str, out))}")
+
+
+def invert_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    photo: Annotated[Path | None, typer.Argument(help="Any photo of a person. Read only.", show_default=False)] = None,
+    *,
+    out: FolderOut,
+    person: Annotated[
+        int | None,
+        typer.Option(help="Number of the person, from 0, left to right.", show_default="the largest head"),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder or URL of a dataset, in place of a photo.", metavar="DATASET", show_default="none"),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Key of a sample of the dataset, or its beginning.", show_default="none")
+    ] = None,
+    revision: Revision = "latest",
+    steps: Annotated[int, typer.Option(min=1, help="Optimisation steps of latent and pose.")] = 300,
+    tune: Annotated[int, typer.Option(min=0, help="Steps of the generator's weights after that.")] = 0,
+    seed: Seed = 0,
+    frames: Annotated[int, typer.Option(min=0, help="Frames of an orbit video; 0: none.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Find the latent and pose that a photo is drawn from, and show the person from other sides."""
+    if (photo is None) == (data is None) or (data is None) != (key is None):
+        raise ConfigError("phq gan invert takes a PHOTO, or --data and --key")
+    with needs_train("phq gan invert"):
+        from phq.generator.use.inverting import invert
+        from phq.generator.use.opening import open_trained
+        from phq.generator.use.placing import check_new_folder
+        from phq.generator.use.target import from_dataset, from_photo
+    check_new_folder(out)
+    trained = open_trained(run, device)
+    side = trained.g.config.resolution
+    if data is not None and key is not None:
+        target = from_dataset(data, key, side, revision)
+    else:
+        assert photo is not None
+        target = from_photo(photo, side, person)
+        if person is None and target.about["people"] > 1:
+            number = target.about["person"]
+            typer.echo(f"{target.about['people']} people; number {number} has the largest head (--person)")
+    done = invert(trained, target, out, steps=steps, tune=tune, seed=seed, frames=frames, quiet=False)
+    first, last = done.fit.curve[0], done.fit.curve[-1]
+    typer.echo(f"difference {first['total']:.3f} -> {last['total']:.3f}   {out / 'views.png'}")
+
+
+def view_command(
+    run: Run,
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latent at first.")] = 0,
+    truncation: Annotated[float, typer.Option(min=0, max=1, help="Truncation ψ at first.")] = 0.7,
+    latent: Latent = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; if it is taken, the next free one.")] = 8080,
+    device: Device = "auto",
+) -> None:
+    """Serve a page on this machine on which people are turned by dragging; Ctrl-C ends it."""
+    with needs_train("phq gan view"):
+        from phq.generator.use.cameras import camera_at
+        from phq.generator.use.people import people
+        from phq.generator.use.viewing import View
+    cast, person = _cast(run, str(seed), truncation, "front", latent, device)
+
+    def draw(number: int, psi: float) -> Person:
+        return person or people(cast.trained, [number], camera_at(0.0), psi)[0]
+
+    with View(draw, None if person else seed, truncation, port) as view:
+        typer.echo(f"{view.url}   Ctrl-C ends it")
+        _wait()
+        typer.echo("")
+
+
+def _wait() -> None:
+    """Until Ctrl-C."""
+    import time
+    from contextlib import suppress
+
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
+
+
+def _cast(
+    run: Path, seeds: str, truncation: float, conditioning: str, latent: Path | None, device: str
+) -> tuple[Cast, Person | None]:
+    """The people of seeds, and the one of a latent, who is shown in their place if there is one."""
+    from phq.generator.use.asking import parse_conditioning, parse_seeds
+    from phq.generator.use.latents import read_latent
+    from phq.generator.use.opening import open_trained
+    from phq.generator.use.people import Cast
+
+    numbers, condition = parse_seeds(seeds), parse_conditioning(conditioning)
+    trained: Trained = open_trained(run, device)
+    person = None if latent is None else read_latent(latent, trained)
+    return Cast(trained, tuple(numbers), truncation, condition), person

@@ -1,0 +1,217 @@
+"""Settings of any pydantic model from a preset, a user's TOML file and ``--set``, each over the one before it."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from phq.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OFF = ("off", "none")
+"""Values that remove an entry of a table, such as a threshold."""
+
+
+class Section(BaseModel):
+    """A table of settings: unknown names are refused, no type is converted into another, nothing can be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Settings(Generic[Model]):
+    """How settings of one kind are read."""
+
+    model: type[Model]
+    """With a field ``preset``."""
+    presets: Path
+    """Folder of its presets, ``NAME.toml``."""
+    listed: str
+    """Sentence that says where its settings are documented."""
+    tables: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Fields that are tables of numbers, with the names that their entries can have. An entry may be set without the
+    name of its table (``blur.min``) and is removed by one of `OFF`."""
+
+    def names(self) -> Iterator[str]:
+        """Every dotted name that can be set."""
+        for name in setting_names(self.model):
+            if name in self.tables:
+                yield from self.tables[name]
+            elif name != "preset":
+                yield name
+
+    def preset_names(self) -> list[str]:
+        """Names of the presets that come with phq, sorted."""
+        return sorted(path.stem for path in self.presets.glob("*.toml"))
+
+    def read_preset(self, name: Any) -> dict[str, Any]:
+        """Content of a preset.
+
+        Raises:
+            ConfigError: there is no such preset; the message lists those there are.
+        """
+        if name not in self.preset_names():
+            raise ConfigError(f"unknown preset {name!r}; there are: {', '.join(self.preset_names())}")
+        return read_toml(self.presets / f"{name}.toml")
+
+    def load(self, preset: str | None, default: str, file: Path | None, sets: Sequence[str], **more: Any) -> Model:
+        """Combine all sources; a later one wins over an earlier one.
+
+        Args:
+            preset: its name; None for the one that `file` names under ``preset``, else `default`.
+            default: name of the preset if no other is named.
+            file: TOML.
+            sets: each ``key=value``, see `parse_set`.
+            **more: top-level settings by name; one that is None is not set.
+
+        Raises:
+            ConfigError: an unknown preset or setting (with the nearest known names), a value of the wrong type or out
+                of range, a file that cannot be read or is not TOML (with the line).
+        """
+        own = read_toml(file) if file else {}
+        named = preset or own.pop("preset", None) or default
+        own.pop("preset", None)
+        return self.over({**self.read_preset(named), "preset": named}, own, sets, **more)
+
+    def over(self, below: Mapping[str, Any], own: Mapping[str, Any], sets: Sequence[str] = (), **more: Any) -> Model:
+        """The settings in the table `below`, with those of the table `own`, `sets` and `more` over them.
+
+        Raises:
+            ConfigError: see `load`.
+        """
+        values = {**self._flat(below), **self._flat(own)}
+        preset = values.pop("preset", None)
+        for text in sets:
+            values.update(self._flat(dict([parse_set(text)])))
+        values.update((name, value) for name, value in more.items() if value is not None)
+        known = list(self.names())
+        for name in values:
+            if name not in known:
+                raise self.unknown(name)
+        nested = self._nested(values)
+        return validated(self.model, nested if preset is None else {**nested, "preset": preset}, tables=self.tables)
+
+    def unknown(self, name: str) -> ConfigError:
+        """The error for a setting that does not exist, with the nearest known names."""
+        known = list(self.names())
+        parts = [other for other in known if other.startswith(f"{name}.") or other.endswith(f".{name}")]
+        near = parts or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        groups = dict.fromkeys(other.partition(".")[0] + "." * ("." in other) for other in setting_names(self.model))
+        guess = f"did you mean {' or '.join(near)}?" if near else f"names begin with {', '.join(groups)}."
+        return ConfigError(f"unknown setting {name!r}: {guess} {self.listed}")
+
+    def _short(self, name: str) -> str:
+        table, _, entry = name.partition(".")
+        return entry if table in self.tables else name
+
+    def _flat(self, table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+        flat: dict[str, Any] = {}
+        for key, value in table.items():
+            nested = isinstance(value, Mapping)
+            flat.update(self._flat(value, f"{prefix}{key}.") if nested else {self._short(prefix + key): value})
+        return flat
+
+    def _nested(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        tables: dict[str, Any] = {
+            table: {name: values[name] for name in values if name in entries and values[name] not in OFF}
+            for table, entries in self.tables.items()
+        }
+        for name, value in values.items():
+            if not any(name in entries for entries in self.tables.values()):
+                *sections, last = name.split(".")
+                table = tables
+                for section in sections:
+                    table = table.setdefault(section, {})
+                table[last] = value
+        return tables
+
+
+def setting_names(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted name of a model, in the order of its fields."""
+    for name, entry in section.model_fields.items():
+        kind = entry.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from setting_names(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read or is not TOML (with the line).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not valid TOML: {error}") from error
+
+
+def parse_set(text: str) -> tuple[str, Any]:
+    """Dotted name and value of ``key=value``.
+
+    The value is TOML (``0.5``, ``true``, ``"text"``, ``[64, 128]``). Anything else on one line that does not begin
+    like a TOML string, list or table is a string as it is written, since a shell takes away the quotes.
+
+    Raises:
+        ConfigError: there is no key or value, or what begins like a string, list or table is not one.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not name or not equals:
+        raise ConfigError(f"--set {text!r} is not of the form key=value")
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        parsed = {"value": value} if value and value[0] not in "'\"[{" else {}
+    if set(parsed) != {"value"} or "\n" in value:
+        raise ConfigError(f"--set {name}: {value!r} is not a TOML value; write 0.5, true, text or [64, 128]")
+    return name, parsed["value"]
+
+
+def validated(
+    model: type[Model], table: Mapping[str, Any], prefix: Sequence[str] = (), tables: Iterable[str] = ()
+) -> Model:
+    """An instance of the model.
+
+    Args:
+        model: its class.
+        table: its fields.
+        prefix: sections that the model is part of; the message names them before the setting.
+        tables: fields whose names the message leaves out, see `Settings.tables`.
+
+    Raises:
+        ConfigError: a sentence for each wrong value, with its setting.
+    """
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        sentences = (_sentence(fault, prefix, tables) for fault in error.errors())
+        raise ConfigError("; ".join(sentences)) from error
+
+
+def _sentence(fault: Any, prefix: Sequence[str], tables: Iterable[str]) -> str:
+    parts = [*prefix, *map(str, fault["loc"])]
+    where = ".".join(parts[1:] if parts[:1] and parts[0] in tables else parts)
+    message = fault["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if isinstance(fault["input"], Mapping) or fault["type"] == "value_error":  # about several settings together
+        return f"{where}: {message}".removeprefix(": ")
+    return f"{where} = {fault['input']!r}: {message}"

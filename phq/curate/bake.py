@@ -1,0 +1,122 @@
+"""`bake`: a dataset written again with its overlays applied. The command ``phq bake`` is this one call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phq.building.running import check_free
+from phq.curate.migrations import MIGRATIONS, Migration
+from phq.curate.revision import Revision
+from phq.dataset.card import Card, card_of
+from phq.dataset.folder import TOMBSTONES
+from phq.dataset.overlays import LATEST, write_overlay_file
+from phq.dataset.root import Root
+from phq.dataset.run import run_record, source_record
+from phq.dataset.tombstones import read_tombstones, write_tombstones
+from phq.dataset.write import write_dataset
+from phq.errors import OutputError
+from phq.schema import Fields
+from phq.system.journal import recover
+from phq.system.version import __version__
+from phq.weights.licences import Model
+
+
+@dataclass(frozen=True)
+class Baked:
+    """The result of a bake."""
+
+    out: Path
+    overlays: list[str]
+    """Revision in, bottom to top."""
+    kept: int
+    rejected: int
+    migrations: dict[str, int]
+    """Records by the name of an applied migration."""
+    carried: list[str]
+    """Overlays of the new dataset: columns that are not in the schema."""
+
+
+def bake(
+    dataset: str | Path,
+    out: str | Path,
+    revision: str | None = LATEST,
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> Baked:
+    """Write a revision of a dataset as a new dataset, in today's schema and convention.
+
+    Pictures and masks are copied byte for byte, so keys stay; jsons are encoded anew; samples that the revision does
+    not keep become rejects. Columns that only an overlay has stay an overlay of the same name. With ``none`` and
+    nothing to migrate the shards are what they were, byte for byte. The dataset itself is only read; it may be of a
+    version that phq otherwise refuses.
+
+    Args:
+        dataset: a folder or URL.
+        out: a new folder; the same call starts an interrupted bake again.
+        revision: see `phq.dataset.overlays.names_up_to`.
+
+    Raises:
+        InputError: no such dataset or revision, a damaged shard, a record that cannot be brought up to date.
+        OutputError: the folder holds a dataset or something else, lies in the dataset, or cannot be written.
+    """
+    root, folder = Root(dataset), Path(out)
+    if root.local is not None:
+        recover(root.local)
+        if root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
+    check_free(folder)
+    source = Revision(root, revision, migrations)
+    kept, rejects = source.rows()
+    tombstones = read_tombstones(root)
+    if tombstones:
+        write_tombstones(folder / TOMBSTONES, tombstones)
+    carried = _carry_extra(source, folder, {row["key"] for row in kept})
+    run = _run_record(source, kept, rejects, carried)
+    write_dataset(folder, kept, rejects, source.members, run, _card(source))  # with its manifest the folder is done
+    return Baked(folder, source.names, len(kept), len(rejects), dict(source.steps), carried)
+
+
+def _card(source: Revision) -> Card:
+    """The dataset's own, with everything that touched its labels since."""
+    own = card_of(source.run)
+    since = [Model(**model) for about in source.abouts() for model in about.get("models", [])]
+    return Card(own.title, __version__, tuple(dict.fromkeys([*own.models, *since])))
+
+
+def _run_record(
+    source: Revision, kept: Sequence[Fields], rejects: Iterable[Fields], carried: Sequence[str]
+) -> dict[str, Any]:
+    """Content of ``run.json``; the dataset's own becomes its source."""
+    old, abouts = source.run, source.abouts()
+    reasons = Counter(str(row["reason"]) for row in rejects)
+    counts = {"photos": 0, "people": 0, **old.get("counts", {})}
+    configs = [record["config"] for record in (old, *abouts) if record.get("config")]
+    return run_record(
+        "bake",
+        {**counts, "kept": len(kept), "rejected": dict(sorted(reasons.items()))},
+        config=configs[-1] if configs else None,
+        weights=[weight for record in (old, *abouts) for weight in record.get("weights", [])],
+        plan=old.get("plan", ""),
+        sidecar=old.get("sidecar"),
+        overlays=carried,
+        sources=[source_record(old)],
+        details={
+            "overlays": [{"name": name, **about} for name, about in zip(source.names, abouts, strict=True)],
+            "migrations": dict(sorted(source.steps.items())),
+        },
+    )
+
+
+def _carry_extra(source: Revision, folder: Path, kept: set[str]) -> list[str]:
+    """Write the columns that only an overlay has as an overlay of that name; the names."""
+    carried = []
+    for name, overlay, about in zip(source.names, source.overlays, source.abouts(), strict=True):
+        rows = source.extra(overlay, kept)
+        columns = rows.column_names[1:]
+        if columns:
+            write_overlay_file(folder, name, rows.to_pylist(), columns, about)
+            carried.append(name)
+    return carried
