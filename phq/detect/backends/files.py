@@ -23,6 +23,7 @@ class Family:
     names: tuple[str, ...]
     """How their names in ``phq weights list`` begin."""
     default: str
+    """Weights if none are named; empty: a file must be named."""
     purpose: str
 
     def weight(self, spec: str) -> Weight:
@@ -58,9 +59,10 @@ class Family:
         path = Path(spec).expanduser()
         if path.suffix == ".onnx" and path.is_file():
             return path
-        known = ", ".join(f"{self.backend}:{name}" for name in remotes() if name.startswith(self.names))
+        known = [f"{self.backend}:{name}" for name in remotes() if name.startswith(self.names)]
         missing = f"there is no file {path}" if path.suffix == ".onnx" else f"{self.backend} has no weights {spec!r}"
-        raise WeightError(f"{missing}; there are {known} and {self.backend}:FILE.onnx")
+        missing = missing if spec else f"{self.backend} needs a file of weights"
+        raise WeightError(f"{missing}; possible are {' and '.join([*known, f'{self.backend}:FILE.onnx'])}")
 
 
 def input_size(session: Any, otherwise: int | None) -> tuple[int, int]:

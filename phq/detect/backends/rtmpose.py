@@ -20,7 +20,7 @@ from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
 from phq.weights.embedded import Weight
 
-FAMILY = Family("rtmpose", ("rtmpose", "rtmw"), "rtmpose-m", "keypoints of the person in a box")
+FAMILY = Family("rtmpose", ("rtmpose",), "rtmpose-m", "keypoints of the person in a box")
 COCO = 17
 PADDING = 1.25
 """What the network sees, in sides of the box."""
@@ -72,7 +72,7 @@ class RtmPose:
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
-        """A name in ``phq weights list`` that begins with rtmpose or rtmw, or the path of an ONNX file."""
+        """A name in ``phq weights list`` that begins with rtmpose, or the path of an ONNX file."""
         return (FAMILY.weight(weights),)
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
