@@ -20,8 +20,7 @@ import numpy as np
 from phq.align.crop import crop_box
 from phq.camera.angles import wrap_deg
 from phq.evaluate.pose import person_errors, summary
-from phq.evaluate.renders import seen_people
-from phq.evaluate.truth import Truth
+from phq.evaluate.truth import Truth, seen_people
 from phq.people import Person, TorsoFit, known
 from phq.pose.closed_form import fit_torso, split_neck_head
 from phq.pose.evidence import is_cut, observe, to_fit
@@ -123,9 +122,9 @@ def without_solid(seen: Observation) -> Observation:
 
 
 def without_views(seen: Observation) -> Observation:
-    """Marks where they are on the average of all sides."""
-    rest = np.repeat(seen.marks.rest.mean(0, keepdims=True), len(seen.marks.rest), 0)
-    return replace(seen, marks=replace(seen.marks, rest=rest))
+    """Keypoints where they are on the average of all sides."""
+    rest = np.repeat(seen.keypoints.rest.mean(0, keepdims=True), len(seen.keypoints.rest), 0)
+    return replace(seen, keypoints=replace(seen.keypoints, rest=rest))
 
 
 VARIANTS: dict[str, Variant] = {
@@ -139,7 +138,7 @@ VARIANTS: dict[str, Variant] = {
     "without MoveNet's keypoints": fitted(without_movenet),
     "without the face's points": fitted(without_face),
     "without landmarks in 3D": fitted(blind=without_solid),
-    "without the side's own mark places": fitted(blind=without_views),
+    "without the side's own keypoint places": fitted(blind=without_views),
     "without the turned-round hypothesis": fitted(turned=False),
 }
 

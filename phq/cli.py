@@ -55,7 +55,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
     },
     "Exchange": {
         "export labels": (exchange.export_labels_command, LEFTOVERS),
-        "export fiftyone": (exchange.export_fiftyone_command, LEFTOVERS),
+        "export coco": (exchange.export_coco_command, LEFTOVERS),
     },
     "Train": {
         "gan train": (gan.train_command, TRAINING),

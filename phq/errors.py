@@ -1,10 +1,10 @@
-"""Everything phq raises on purpose, and the reject that a bad photo turns into."""
+"""The errors that phq raises on purpose."""
 
 from __future__ import annotations
 
 
 class PhqError(Exception):
-    """Base of every error phq raises on purpose; its text is meant for the person at the terminal."""
+    """Base of every error that phq raises on purpose; its text is a message to the user."""
 
 
 class ConfigError(PhqError):
@@ -12,15 +12,15 @@ class ConfigError(PhqError):
 
 
 class InputError(PhqError):
-    """The list of inputs itself is unusable (no such folder, an empty list, a glob that matches nothing)."""
+    """An input cannot be used: photos, a dataset, a sidecar, an option that names something that does not exist."""
 
 
 class OutputError(PhqError):
-    """The output folder cannot be used: full disk, no permission, or it belongs to another build."""
+    """Output cannot be written: full disk, no permission, or files in the way that phq did not write."""
 
 
 class WeightError(PhqError):
-    """A weight file is missing or is not the file its checksum promises."""
+    """A weight file is missing, or its checksum is wrong."""
 
 
 class MissingExtraError(PhqError):

@@ -123,6 +123,10 @@ RULES = (
     Rule("face", "face_score", "min", "no_face", "score of the face (0 on every back view)"),
 )
 
+SCORES = tuple(dict.fromkeys(rule.score for rule in RULES))
+"""Scores with a threshold."""
+STORED_SCORES = tuple(score for score in SCORES if score != "box_px")
+"""Those that are columns; ``box_px`` follows from the person's box."""
 RULE_BY_ADDRESS = {rule.address: rule for rule in RULES}
 
 

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from phq.camera.rotations import rotmat_to_rotvec
-from phq.evaluate.renders import seen_people
-from phq.evaluate.truth import Truth
+from phq.evaluate.truth import Truth, seen_people
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.pose.closed_form import FACE, TORSO, head_joint, solve_placement, split_neck_head
 from phq.schema import SMPL_JOINTS

@@ -24,8 +24,8 @@ TOLD_BY_A_RUN = {"run.json", ".phq-inputs.parquet"}
 SIZE = "256"
 
 
-def phq(command: str, *arguments: str | Path) -> None:
-    """Run one command of a version of phq, with the folder of its ``cli.py`` first on the path."""
+def phq(command: str, *arguments: str | Path) -> str:
+    """Run one command of a version of phq, with the folder of its ``cli.py`` first on the path; what it printed."""
     words = shlex.split(command)
     environment = os.environ | {"PYTHONPATH": str(Path(words[-1]).resolve().parent)}
     done = subprocess.run([*words, *map(str, arguments)], capture_output=True, text=True, env=environment, check=False)
@@ -33,6 +33,7 @@ def phq(command: str, *arguments: str | Path) -> None:
         sys.exit(
             f"{' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         )
+    return done.stdout
 
 
 def make(command: str, work: Path, photos: Path, renders: Path | None) -> None:
@@ -62,7 +63,10 @@ def extended(command: str, out: Path, photos: Path) -> None:
     phq(command, "build", half, out, "--size", SIZE, "--keep-rejects", "--extend")
     phq(command, "annotate", out, "--name", "again")
     phq(command, "decide", out, "--set", "blur.min=0.5", "--apply")
-    phq(command, "bake", out, out.with_name("baked"), "--overlay", "again")
+    option = (
+        "--revision" if "--revision" in phq(command, "bake", "--help") else "--overlay"
+    )  # as older versions have it
+    phq(command, "bake", out, out.with_name("baked"), option, "again")
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from phq.building.executors.contract import Refusal, Task, Tell
+from phq.building.executors.contract import Notify, Refusal, Task
 from phq.building.plan import NOTE
 from phq.building.unit import UnitResult, opened, run_unit
 from phq.people import Photo
@@ -59,16 +59,16 @@ class CarryUnits:
         with single_threaded():
             return self.make_pipeline()
 
-    def run(self, state: Pipeline, task: Task, tell: Tell) -> Carried:
+    def run(self, state: Pipeline, task: Task, notify: Notify) -> Carried:
         """One unit into the work folder."""
-        state.tell, start = tell, time.perf_counter()
+        state.notify, start = notify, time.perf_counter()
         with single_threaded():
             result = self.carry(state, task.items, self.work, task.number, task.refused)
         return Carried(task.number, result, time.perf_counter() - start)
 
-    def run_alone(self, state: Pipeline, task: Task, item: int, tell: Tell) -> None:
+    def run_alone(self, state: Pipeline, task: Task, item: int, notify: Notify) -> None:
         """One photo, and nothing is written."""
-        state.tell = tell
+        state.notify = notify
         with single_threaded():
             for _ in state.each([self.open_input(task.items[item], None)]):
                 pass

@@ -55,7 +55,7 @@ def freeze(path: Path, inputs: Sequence[Found], parts: Sequence[int]) -> None:
     Raises:
         OutputError: see `phq.system.atomic.output_errors`.
     """
-    stamps = [found.told_apart() for found in inputs]
+    stamps = [found.fingerprint() for found in inputs]
     part = [number for number, size in enumerate(parts) for _ in range(size)]
     columns = [[found.name for found in inputs], [s[0] for s in stamps], [s[1] for s in stamps], part]
     schema = _SCHEMA.with_metadata({"schema_version": SCHEMA_VERSION, "kind": "inputs"})
@@ -88,6 +88,6 @@ def compare(frozen: FrozenInputs, inputs: Sequence[Found]) -> Difference:
     both = [name for name in frozen.names if name in there]
     return Difference(
         tuple(found.name for found in inputs if found.name not in stamps),
-        tuple(name for name in both if there[name].told_apart() != stamps[name]),
+        tuple(name for name in both if there[name].fingerprint() != stamps[name]),
         tuple(name for name in frozen.names if name not in there),
     )

@@ -48,7 +48,7 @@ class Plan:
 
     def fingerprint(self) -> str:
         """Hash of `id`, and size and time of every photo: what an interrupted build must still find unchanged."""
-        text = json.dumps([self.id, [found.told_apart() for found in self.inputs]])
+        text = json.dumps([self.id, [found.fingerprint() for found in self.inputs]])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

@@ -32,7 +32,7 @@ def camera_angles(cam2world: Floats) -> tuple[float, float, float]:
 
 
 def part_angles(part_to_cam: Floats, part_in_cam: Floats) -> tuple[float, float, float]:
-    """(yaw, pitch, roll) of a body part as it is seen.
+    """(yaw, pitch, roll) of a body part from the camera.
 
     Args:
         part_to_cam: 3×3 rotation from the part's axes (left, up, front) to OpenCV camera axes.

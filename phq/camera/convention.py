@@ -19,11 +19,11 @@ FOCAL = 5000 / 768
 VISIBLE_HEIGHT = RADIUS / FOCAL
 """Metres that the image side spans at the neck, 0.41472."""
 BODY_TO_CV = np.diag([1.0, -1.0, -1.0])
-"""Body axes (left, up, front) of a subject who faces the camera, in OpenCV camera axes; its own inverse."""
+"""Body axes (left, up, front) of a subject facing the camera, in OpenCV camera axes; its own inverse."""
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 WINDOW_CONVENTION = "phq-neck-window/1"
 """Camera convention of pictures that are a part of a phq camera's image plane: the same world and camera, but focal
-length and principal point are those that stand in ``intrinsics``."""
+length and principal point are those in ``intrinsics``."""
 
 
 def intrinsics() -> Floats:
@@ -59,7 +59,7 @@ def level_view(direction: Floats) -> Floats:
 
 
 def camera_from_torso(torso_to_cam: Floats, neck_direction: Floats | None = None) -> Floats:
-    """Normalised cam2world (4×4) from how the torso is seen (360°PHQ's construction, with roll kept).
+    """Normalised cam2world (4×4) from the torso's rotation (360°PHQ's construction, with roll kept).
 
     Args:
         torso_to_cam: 3×3 rotation from body axes (left, up, front) to OpenCV camera axes.

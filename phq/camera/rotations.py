@@ -44,7 +44,7 @@ def rotation_log(rotations: Doubles) -> Doubles:
     """`rotmat_to_rotvec` of (…, 3, 3) that are known to be rotations: unchecked, and several times as fast.
 
     The skew part has length 2·sin(angle), trace − 1 is 2·cos(angle). Within 1e-4 of half a turn, where the skew part
-    says little of the axis, the slow twin answers.
+    hardly determines the axis, `rotmat_to_rotvec` is used.
     """
     r = rotations
     skew = np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1)

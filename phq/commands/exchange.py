@@ -1,4 +1,4 @@
-"""The commands that write a dataset for other programs: ``phq export labels`` and ``phq export fiftyone``."""
+"""The commands that write a dataset for other programs: ``phq export labels`` and ``phq export coco``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export_labels_command(  # noqa: PLR0913 - one parameter an option
     report("export labels", done, lines, json)
 
 
-def export_fiftyone_command(
+def export_coco_command(
     dataset: Dataset,
     *,
     out: FolderOut,
@@ -53,11 +53,11 @@ def export_fiftyone_command(
     where: Where = None,
     json: Json = None,
 ) -> None:
-    """Write pictures, boxes, landmarks, masks and scores for the FiftyOne App."""
-    from phq.exchange.fiftyone import export_fiftyone
+    """Write boxes, landmarks, masks and scores as COCO annotations, for FiftyOne, CVAT and others."""
+    from phq.exchange.coco import export_coco
 
-    done = export_fiftyone(dataset, out, photos=photos, overlay=revision, where=where, quiet=False)
-    lines = [f"{done.samples} pictures with {done.people} people   {done.out}"]
+    done = export_coco(dataset, out, photos=photos, overlay=revision, where=where, quiet=False)
+    lines = [f"{done.pictures} pictures with {done.people} people   {done.out}"]
     if done.missing:
         lines += [f"{done.missing} photos were not found in {photos} and are left out"]
-    report("export fiftyone", done, lines, json)
+    report("export coco", done, lines, json)

@@ -23,9 +23,6 @@ def pull_weights_command(
     names: Annotated[list[str], typer.Argument(help="Names as in 'phq weights list'.", show_default=False)],
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Do not connect, as with PHQ_OFFLINE=1.")] = False,
-    repin: Annotated[
-        bool, typer.Option("--repin", help="Trust the server's current file where no checksum is published.")
-    ] = False,
 ) -> None:
     """Download weights into the cache and check them; an interrupted download is continued."""
     from phq.weights.catalogue import remote
@@ -33,7 +30,7 @@ def pull_weights_command(
     from phq.weights.store import pull
 
     for name in [remote(name).name for name in names]:  # an unknown name is reported before anything is downloaded
-        typer.echo(pulled(pull(name, connect=False if offline else None, repin=repin, quiet=False)))
+        typer.echo(pulled(pull(name, connect=False if offline else None, quiet=False)))
 
 
 def verify_weights_command(names: Names = None) -> None:

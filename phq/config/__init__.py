@@ -1,1 +1,1 @@
-"""Settings: presets, a user's TOML file and ``--set``, one over the other."""
+"""Settings: presets, a user's TOML file and ``--set``, each over the one before it."""

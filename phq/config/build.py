@@ -1,4 +1,4 @@
-"""The configuration of a build: a preset, a user's TOML file and ``--set``, one over the other."""
+"""The configuration of a build."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Detect(Section):
 
 
 class Models(Section):
-    """Which back end does each job: ``NAME`` or ``NAME:WEIGHTS`` (docs/backends.md)."""
+    """Back end of each slot, as a spec ``NAME`` or ``NAME:WEIGHTS`` (docs/backends.md)."""
 
     detector: str = Field(default="nanodet", description="finds people as boxes")
     skeleton: str = Field(default="movenet", description="17 keypoints a person, a second opinion; or none")
@@ -53,7 +53,7 @@ class Crop(Section):
 
 
 class Provenance(Section):
-    """What holds for every photo that a sidecar says nothing else about."""
+    """Provenance of photos for which a sidecar states nothing else."""
 
     licence: str = Field(default="", description="licence of the photos")
     author: str = Field(default="", description="who made them")
@@ -61,7 +61,7 @@ class Provenance(Section):
 
 
 class Duplicates(Section):
-    """What counts as a perceptual duplicate, and what becomes of it."""
+    """Which samples are perceptual duplicates, and whether they are rejected."""
 
     bits: int = Field(default=8, ge=0, le=16, description="most bits between two perceptual hashes of 64")
     reject: bool = Field(default=True, description="reject duplicates; if false they are only recorded")
@@ -69,7 +69,7 @@ class Duplicates(Section):
 
 
 class Identity(Section):
-    """From where on two faces are one person's."""
+    """When two faces are those of the same person."""
 
     same: Score | None = Field(default=None, description="least cosine of their embeddings; absent: the network's own")
 
@@ -81,7 +81,7 @@ class Split(Section):
 
 
 class Config(Section):
-    """Everything that decides what a build yields; the same for the same bytes out."""
+    """All settings that change the output of a build: equal configurations give equal bytes."""
 
     preset: str = Field(default="default", description="name of the preset this started from")
     size: int = Field(default=512, ge=64, le=2048, description="side of the stored image, pixels")
@@ -116,16 +116,16 @@ class Config(Section):
         return specs
 
     def storing_all(self) -> Config:
-        """The same without what rejects: no threshold, and duplicates only recorded."""
+        """The configuration that rejects nothing: without thresholds, and with duplicates only recorded."""
         recorded = self.duplicates.model_copy(update={"reject": False, "scene": False})
         return self.model_copy(update={"thresholds": {}, "duplicates": recorded})
 
     def when_stored(self) -> Config:
-        """What decides who is stored: nothing, if rejects are stored too; then an overlay rejects (`phq.decisions`)."""
+        """The configuration that decides what is stored: with `keep_rejects` all, and an overlay rejects later."""
         return self.storing_all() if self.keep_rejects else self
 
     def canonical(self) -> str:
-        """One JSON text for equal configurations, whatever they were put together from; for hashing."""
+        """JSON text for hashing: equal for equal configurations, whatever sources they were combined from."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 

@@ -1,1 +1,1 @@
-"""A finished dataset, read: by index, key or filter, at random, from a folder or a URL, with its overlays."""
+"""The dataset format: names and layout of its files, reading at random with overlays, writing, loading for training."""

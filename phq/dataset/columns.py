@@ -1,4 +1,4 @@
-"""The columns of a dataset as its overlays leave them, each read when it is first asked for."""
+"""The columns of a revision of a dataset, each read on first use."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq.dataset.overlays import TABLES, laid_over, open_overlay, positions
+from phq.dataset.overlays import TABLES, open_overlay, overlaid, positions
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
 
 
 class Columns:
-    """Rows of the manifest, after them those of the rejects if asked for; numbered from 0.
+    """Rows of the manifest, followed by those of the rejects if asked for; numbered from 0.
 
-    Where an image was stored and thrown out again (an exact copy), an overlay speaks of the stored one.
+    Where a key is in both (an exact copy was rejected), an overlay applies to the stored sample.
 
     Args:
         root: the dataset.
@@ -43,7 +43,7 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
-        """Names of all columns: those of the manifest, then those that only overlays have."""
+        """Names of all columns: those of the manifest, then those of overlays alone."""
         every = [name for table in (*self._tables[:1], *self._overlays) for name in table.names]
         return list(dict.fromkeys(every))
 
@@ -60,7 +60,7 @@ class Columns:
         return pa.schema([types[name] for name in self.names])
 
     def table(self, names: Iterable[str]) -> pa.Table:
-        """Columns by name, read now where they have not been read before.
+        """Columns by name, read if they have not been read before.
 
         Raises:
             KeyError: no such column.
@@ -71,13 +71,13 @@ class Columns:
         return pa.table({name: self._loaded[name] for name in wanted})
 
     def values(self, row: int, names: Iterable[str]) -> dict[str, Any]:
-        """One row of columns that are then kept in memory as a whole."""
+        """One row of some columns, which are kept in memory as a whole."""
         wanted = list(names)
         self._load([name for name in wanted if name not in self._loaded])
         return {name: self._loaded[name][row].as_py() for name in wanted}
 
     def stored_row(self, row: int) -> dict[str, Any]:
-        """One row as it stands in the manifest or the rejects, without any overlay; null is None."""
+        """One row of the manifest or the rejects, without overlays; null is None."""
         for table in self._tables:
             if row < len(table):
                 return table.row(row)
@@ -85,7 +85,7 @@ class Columns:
         raise IndexError(row)
 
     def changes(self, row: int) -> dict[str, Any]:
-        """What the overlays say of one row; the later overlay wins."""
+        """Values of one row that overlays replace; the later overlay wins."""
         changed: dict[str, Any] = {}
         for overlay, places in zip(self._overlays, self._places, strict=True):
             if (place := places.item(row)) >= 0:
@@ -94,13 +94,13 @@ class Columns:
         return changed
 
     def forget(self, names: Iterable[str]) -> None:
-        """Free the memory of columns; they are read again when asked for."""
+        """Free the memory of columns; they are read again on next use."""
         for name in names:
             self._loaded.pop(name, None)
 
     @cached_property
     def _places(self) -> list[NDArray[np.int32]]:
-        """For each overlay the number of its row for each row, −1 where it says nothing."""
+        """For each overlay, (rows,) the number of its row for each row, −1 where it has none."""
         return [places.fill_null(-1).to_numpy() for places in self._matches]
 
     @cached_property
@@ -113,14 +113,14 @@ class Columns:
         return [positions(keys, overlay.read(["key"])["key"]) for overlay in self._overlays]
 
     def _load(self, names: list[str]) -> None:
-        """Read columns; two threads may both do so, and either result is right."""
+        """Read columns; two threads may both do so, with the same result."""
         if unknown := [name for name in names if name not in self.names]:
             raise KeyError(f"the dataset has no column {', '.join(unknown)}")
         stored = [name for name in names if name in self._tables[0].names]
         parts = [table.read(stored) for table in self._tables if stored]
         columns = {name: pa.chunked_array([c for part in parts for c in part[name].chunks]) for name in stored}
         for number, overlay in enumerate(self._overlays):
-            said = [name for name in names if name in overlay.names and name != "key"]
-            for name, values in zip(said, overlay.read(said).columns if said else [], strict=True):
-                columns[name] = laid_over(columns.get(name), values, self._matches[number])
+            changed = [name for name in names if name in overlay.names and name != "key"]
+            for name, values in zip(changed, overlay.read(changed).columns if changed else [], strict=True):
+                columns[name] = overlaid(columns.get(name), values, self._matches[number])
         self._loaded |= columns

@@ -1,4 +1,4 @@
-"""What the rows say about licences, authors and sources, summed up for the dataset card and ``croissant.json``."""
+"""Licences, authors and sources of a dataset, summed up for the card and ``croissant.json``."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MOST = 50
-"""Lines of one table; the manifest has every sample."""
+"""Most lines of a table; the manifest has all values."""
 _HUB = frozenset((
     "apache-2.0", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0",
     "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0",
     "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cdla-permissive-1.0", "cdla-permissive-2.0",
     "cdla-sharing-1.0", "gfdl", "mit", "odbl", "odc-by", "pddl", "unlicense", "wtfpl",
 ))  # fmt: skip
-"""Those identifiers of https://huggingface.co/docs/hub/repositories-licenses that photographs come under."""
+"""Identifiers of https://huggingface.co/docs/hub/repositories-licenses that are used for photographs."""
 _DEED = re.compile(r"https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/.*)?")
 
 
 def counted(rows: Iterable[Mapping[str, Any]], name: str) -> list[tuple[str, int]]:
     """(value, samples) of a field, most frequent first; '' where nothing was stated.
 
-    Sources that are URLs count by their host: one a photo would be no summary.
+    Sources that are URLs are counted by host, since there is one for each photo.
     """
     values = (row.get(name) or "" for row in rows)
     counts = Counter(_host(value) if name == "source" else value for value in values)
@@ -39,7 +39,7 @@ def _host(source: str) -> str:
 
 
 def hub_licence(licence: str) -> str:
-    """Identifier of the Hugging Face hub of a licence, by its usual name or the URL of its deed; '' if it has none."""
+    """Hugging Face identifier of a licence, given its usual name or the URL of its deed; '' if it has none."""
     text = licence.strip().lower()
     deed = _DEED.fullmatch(text)
     if deed:

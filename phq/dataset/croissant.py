@@ -7,7 +7,6 @@ Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 from phq.dataset.card import Card
 from phq.dataset.credits import licences
 from phq.schema import SCHEMA_VERSION, Row, column_kind
+from phq.weights.digest import sha256_of
 
 Json = dict[str, Any]
 _TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float", bool: "sc:Boolean"}
@@ -61,11 +61,8 @@ def stored_file(folder: Path, name: str, path: Path | None = None) -> StoredFile
     Raises:
         OSError: it cannot be read.
     """
-    with (path or folder / name).open("rb") as stream:
-        digest = hashlib.sha256()
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-        return StoredFile(name, stream.tell(), digest.hexdigest())
+    path = path or folder / name
+    return StoredFile(name, path.stat().st_size, sha256_of(path))
 
 
 def croissant(

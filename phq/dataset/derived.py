@@ -1,8 +1,7 @@
-"""What lies in a dataset's folder beside the dataset itself, and may still show or name a sample.
+"""Files in a dataset's folder that are not part of the dataset but may show or name a sample.
 
-`DERIVED` is the list: pictures and pages that phq draws from samples and signs. They are dropped when a sample is
-redacted, for what a picture shows cannot be searched; phq can draw all of them again. Files that somebody else put
-there stay.
+Pictures and pages that phq draws from samples carry a signature (`DERIVED`). They are deleted when a sample is
+redacted, since pictures cannot be searched for it; phq can draw all of them again. Other files stay.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 from PIL import Image as Pil
 from PIL.PngImagePlugin import PngInfo
 
-from phq.dataset.folder import SHEET, is_ours
+from phq.dataset.folder import SHEET, is_half_written, is_ours
 from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Image
@@ -27,10 +26,10 @@ DERIVED = {
     b"\x89PNG": b"Software\0" + SCHEMA_VERSION.encode(),
     b"<": b'<meta name="generator" content="phq',
 }
-"""By how a file begins, the signature of a picture (PNG text chunk) or page that phq drew of samples."""
+"""First bytes of a file → signature of a picture (a PNG text chunk) or page that phq drew."""
 _WORK_PREFIX = ".phq-"
 _HEAD = 1 << 16
-"""Bytes in which a signature stands."""
+"""Bytes in which the signature is found."""
 
 
 def is_drawn(path: Path) -> bool:
@@ -43,11 +42,11 @@ def is_drawn(path: Path) -> bool:
 
 
 def check_drawing(path: Path, *suffixes: str) -> Path:
-    """Let a path pass where a picture or page of samples can be written.
+    """Check that a picture or page of samples can be written to a path.
 
     Args:
         path: of the drawing.
-        suffixes: with dots, in small letters; its name must end in one of them.
+        suffixes: with dots, in lower case; its name must end in one of them.
 
     Raises:
         OutputError: another suffix, or the file exists and phq did not draw it.
@@ -73,12 +72,8 @@ def signed_png(picture: Image, **options: Any) -> bytes:
 
 
 def work_left(folder: Path) -> list[str]:
-    """Files of builds and annotations that were interrupted, half-written ones among them; sorted."""
-    return [name for name in files_in(folder) if name.startswith(_WORK_PREFIX) or _is_half_written(name)]
-
-
-def _is_half_written(name: str) -> bool:
-    return name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))
+    """Files of interrupted builds and annotations, half-written ones included; sorted."""
+    return [name for name in files_in(folder) if name.startswith(_WORK_PREFIX) or is_half_written(name)]
 
 
 def drawings(folder: Path) -> list[str]:
@@ -88,7 +83,7 @@ def drawings(folder: Path) -> list[str]:
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Every file below the folder, but for the journal; sorted."""
+    """Every file below the folder except the journal; sorted."""
     found = []
     for root, folders, files in os.walk(folder):
         if Path(root) == folder and JOURNAL in folders:
@@ -98,7 +93,7 @@ def files_in(folder: Path) -> Iterator[str]:
 
 
 def mentioning(folder: Path, files: Collection[str], names: Collection[str]) -> list[str]:
-    """Those of `files` in whose bytes one of `names` stands."""
+    """Those of `files` whose bytes contain one of `names`."""
     wanted = sorted(name.encode() for name in names)
     return [file for file in files if _mentions(folder / file, wanted)]
 

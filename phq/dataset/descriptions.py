@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from phq.dataset.card import Card, card_of
 from phq.dataset.card_sections import mended_card, right_card, stated_checksums
 from phq.dataset.croissant import StoredFile, croissant, stored_file
-from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SPLITS
+from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SPLITS, index_name
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import Rows
 from phq.dataset.wids_index import wids_index
@@ -82,7 +82,7 @@ class Descriptions:
             self.change.write(CROISSANT, content)
 
     def _stage_index(self, split: str) -> None:
-        name, shards = f"{split}/index.json", self.shards[split].items()
+        name, shards = index_name(split), self.shards[split].items()
         if not shards:
             self.change.delete(name)
             return

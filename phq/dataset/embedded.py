@@ -1,4 +1,4 @@
-"""The labels of the embedded body, in a dataset where an overlay states them for another body."""
+"""Labels for the embedded body in a dataset whose overlays state them for another body."""
 
 from __future__ import annotations
 
@@ -17,32 +17,38 @@ BODY_COLUMNS = ("body_model", "smpl_pose", "smpl_betas", "smpl_transl", "pose_ob
 
 
 class EmbeddedLabels:
-    """Looks for them down the stack of overlays, from a state of the dataset."""
+    """Looks for them in the earlier revisions of a dataset."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self._where, self._states = dataset.root.where, [NONE, *dataset.overlays[:-1]]
+        self._where, self._earlier = dataset.root.where, [NONE, *dataset.overlays[:-1]]
 
     def of(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """`BODY_COLUMNS` of a row for the embedded body; None if nobody has ever stated them."""
+        """`BODY_COLUMNS` of a row for the embedded body; None if no revision has them."""
         if row["body_model"] == load_body().name:
             return {name: row[name] for name in BODY_COLUMNS}
         if not row["body_model"]:
             return None
-        for state in self._below:
-            before = state[row["key"]].row
+        for revision in self._revisions:
+            before = revision[row["key"]].row
             if before["body_model"] == load_body().name:
                 return {name: before[name] for name in BODY_COLUMNS}
         return None
 
     @cached_property
-    def _below(self) -> list[Dataset]:
-        return [Dataset(self._where, overlay=state, rejects=True) for state in reversed(self._states)]
+    def _revisions(self) -> list[Dataset]:
+        return [Dataset(self._where, overlay=name, rejects=True) for name in reversed(self._earlier)]
 
 
 def bodies_of(dataset: Dataset, word: str | None = None) -> Bodies:
-    """How records of a dataset are drawn: with the body that a word names, or the embedded one.
+    """Bodies for drawing the records of a dataset.
+
+    Args:
+        dataset: the dataset.
+        word: spec of the body, see `phq.pose.body_choice.open_body`; None for the embedded one.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `phq.pose.body_choice.open_body`.
+        ConfigError: see `phq.pose.body_choice.open_body`.
+        WeightError: see `phq.pose.body_choice.open_body`.
+        MissingExtraError: see `phq.pose.body_choice.open_body`.
     """
     return Bodies(None if word is None else open_body(word), EmbeddedLabels(dataset).of)

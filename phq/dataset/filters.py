@@ -1,4 +1,4 @@
-"""Choosing samples by a condition over the columns, in SQL."""
+"""Selecting samples by a condition over the columns, in SQL."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _WORD = re.compile(r"\w+")
 
 
 def named_columns(names: list[str], where: str) -> list[str]:
-    """Those of `names` that a condition can refer to: it has them as a word; all if it says ``COLUMNS(…)``."""
+    """Columns that a condition can refer to: those whose name is a word in it, or all if it contains ``COLUMNS(…)``."""
     words = {word.lower() for word in _WORD.findall(where)}
     return names if "columns" in words else [name for name in names if name.lower() in words]
 
 
 def matching(table: pa.Table, where: str) -> NDArray[np.int64]:
-    """Numbers of the rows for which a condition is true, ascending.
+    """(rows,) numbers of the rows for which a condition is true, ascending.
 
     Args:
         table: the columns that the condition may name, lists among them.
-        where: a boolean expression of DuckDB's SQL, such as ``abs(camera_yaw_deg) > 90 AND split = 'train'``; it
-            can read no file and no other table. A null counts as false.
+        where: a boolean expression in DuckDB's SQL, such as ``abs(camera_yaw_deg) > 90 AND split = 'train'``; it cannot
+            read files or other tables. A null counts as false.
 
     Raises:
-        InputError: the condition is not one; DuckDB's own sentence, with the nearest column names.
+        InputError: not a valid condition; the message is DuckDB's own, with the nearest column names.
     """
     import duckdb
 
@@ -47,7 +47,7 @@ def matching(table: pa.Table, where: str) -> NDArray[np.int64]:
 
 
 def _sentence(error: Exception) -> str:
-    """DuckDB's message without the excerpt of a query that the user never wrote."""
+    """DuckDB's message without the excerpt of the query, which the user did not write."""
     text = str(error).split("\n\nLINE ")[0].replace(f'"{_TABLE}.', '"')
     text = text.replace(f', "{_NUMBER}"', "").replace(f'"{_NUMBER}", ', "")
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""The dataset's folder: what its files are called, which of them are ours, and which a killed run left."""
+"""The dataset's folder: names of its files, which files are phq's, and which a killed run has left."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MANIFEST, REJECTS = "manifest.parquet", "rejects.parquet"
 RUN, SCHEMA, CARD, CROISSANT, SHEET = "run.json", "schema.json", "README.md", "croissant.json", "contact-sheet.png"
 TOMBSTONES = "tombstones.parquet"
 INPUTS = ".phq-inputs.parquet"
-"""The list of inputs in a finished dataset. Like the times in ``run.json`` it tells of one run on one machine: without
-it an extension reads all photos to see which have changed."""
+"""The list of inputs in a finished dataset. Like the times in ``run.json`` it depends on the machine; without it an
+extension reads all photos to find those that have changed."""
 WORK = ".phq-work"
-"""Folder where finished units wait for the dataset to be put together."""
+"""Folder of finished units, until the dataset is written from them."""
 OVERLAYS, REVIEWS = "overlays", "reviews"
 MARKS_LOG = f"{REVIEWS}/marks.jsonl"
 REVIEW_LOCK = f"{REVIEWS}/lock"
@@ -46,12 +46,17 @@ def shard_name(split: str, number: int) -> str:
 
 
 def is_ours(name: str) -> bool:
-    """Whether the format has a file of this path inside the dataset."""
+    """Whether a path inside the dataset is that of a file of the format."""
     return name in _SINGLE or bool(SHARD.fullmatch(name) or _OVERLAY.fullmatch(name))
 
 
+def is_half_written(name: str) -> bool:
+    """Whether this is the path under which a file of the format grows until it is whole."""
+    return name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))
+
+
 def shard_names(folder: Path) -> dict[str, list[str]]:
-    """Split → paths of its shards inside the dataset, by number; a split without a shard or index is not there."""
+    """Split → paths of its shards inside the dataset, by number; splits without shards and index are left out."""
     found = {}
     for split in SPLITS:
         shards = sorted(f"{split}/{path.name}" for path in (folder / split).glob("*.tar"))
@@ -62,13 +67,13 @@ def shard_names(folder: Path) -> dict[str, list[str]]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Files that grew under a ``.tmp`` name and the build's work folder, which a finished dataset has not; sorted."""
-    found = [name for name in files_of(folder) if name.endswith(".tmp") and is_ours(name.removesuffix(".tmp"))]
-    return found + ([WORK] if (folder / WORK).exists() and (folder / MANIFEST).exists() else [])
+    """Half-written files, and the work folder beside a finished dataset; sorted."""
+    half = [name for name in files_of(folder) if is_half_written(name)]
+    return half + ([WORK] if (folder / WORK).exists() and (folder / MANIFEST).exists() else [])
 
 
 def files_of(folder: Path) -> list[str]:
-    """Files at the top, in the splits, beside overlays and marks, and other folders as a whole; sorted."""
+    """Files at the top, in the splits, among overlays and reviews, and other folders as a whole; sorted."""
     inside = (*SPLITS, OVERLAYS, REVIEWS)
     paths = [path for path in folder.iterdir() if path.name not in (*inside, JOURNAL, WORK)]
     for name in inside:
@@ -78,7 +83,7 @@ def files_of(folder: Path) -> list[str]:
 
 
 def _signed(path: Path) -> bool:
-    """Every file phq writes under a common name carries the version of the format."""
+    """Whether a file has the version of the format, as all files do that phq writes under a common name."""
     if path.suffix != ".parquet":
         return SCHEMA_VERSION.encode() in path.read_bytes()
     try:
@@ -95,7 +100,7 @@ def _tars(out: Path) -> Iterator[Path]:
 
 
 def _inside(path: Path) -> str:
-    """Path of a split's file inside the dataset, without the ending of one that is half written."""
+    """Path of a split's file inside the dataset, without the suffix of a half-written one."""
     return f"{path.parent.name}/{path.name.removesuffix('.tmp')}"
 
 
@@ -118,7 +123,7 @@ def check_folder(out: Path) -> None:
 
 
 def clear_dataset(out: Path) -> None:
-    """Remove an earlier dataset or what an interrupted attempt left; the manifest goes first.
+    """Remove an earlier dataset, or what an interrupted attempt has left; the manifest first.
 
     Overlays, pictures and anything else in the folder stay.
 
@@ -133,10 +138,11 @@ def clear_dataset(out: Path) -> None:
 
 
 def clear_leftovers(out: Path, shards: Collection[str]) -> None:
-    """Remove what a killed attempt at the same dataset has left half-written, and shards that are not of it.
+    """Remove half-written files of a killed attempt at the same dataset, and shards that do not belong to it.
 
     Args:
-        shards: paths, inside the dataset, of those that are.
+        out: folder of the dataset.
+        shards: paths, inside the dataset, of the shards that belong to it.
 
     Raises:
         OutputError: a file cannot be removed.

@@ -1,4 +1,4 @@
-"""`Item`: one sample of a dataset, read when it is looked at."""
+"""`Item`: one sample of a dataset, read on demand."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _OF_THE_DATASET = tuple(name for name in Row.model_fields if name not in (*Sampl
 
 
 class Item:
-    """One sample; nothing is read until it is asked for, and nothing is kept.
+    """One sample; everything is read on demand, and nothing is kept.
 
-    Reading raises `InputError` where the sample was thrown out and has no bytes, or its shard is missing, cut off, or
+    Reading raises `InputError` where the sample is a reject without stored bytes, or its shard is missing, cut off, or
     not the one that the manifest describes.
     """
 
@@ -59,9 +59,9 @@ class Item:
 
     @property
     def row(self) -> dict[str, Any]:
-        """All fields of `phq.schema.Row` with the overlays applied, and what columns overlays have of their own.
+        """All fields of `phq.schema.Row` with the overlays applied, and the columns that only overlays have.
 
-        None where no overlay said anything in such a column, or a reject was thrown out before a field was known.
+        None where no overlay has a value in such a column, or a reject was thrown out before a field was computed.
         """
         if self._places.stored(self._row):
             there = [name for name in _OF_THE_DATASET if name in self._columns.names]  # an older phq had fewer
@@ -69,8 +69,8 @@ class Item:
             record = self._stored_record()
         else:
             record, own = self._columns.stored_row(self._row), {}
-        unsaid = dict.fromkeys(self._columns.extra)
-        return unsaid | record | own | self._columns.changes(self._row)
+        absent = dict.fromkeys(self._columns.extra)
+        return absent | record | own | self._columns.changes(self._row)
 
     @property
     def sample(self) -> Sample:
@@ -96,7 +96,7 @@ class Item:
             ) from error
 
     def encoded(self) -> dict[str, bytes]:
-        """The members with the overlays folded into the json; where no overlay speaks of it, the stored bytes."""
+        """The members with the overlays applied to the json; the stored bytes where no overlay changes the sample."""
         members = {name: self.read(name) for name in MEMBERS}
         return members | {"json": sample_to_json(self.sample)} if self._sample_changes() else members
 

@@ -1,4 +1,4 @@
-"""What people have said of the samples so far: a pure fold of the actions in the log."""
+"""Marks of reviewers: a pure fold of the actions in the log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phq.reasons import FLIPPED
 from phq.reasons import REVIEW_REASON_NAMES as REASON_NAMES
 
 MOST_KEYS = 10_000
-"""Samples of one action."""
+"""Most samples of one action."""
 _LONGEST_NAME = 64
 KEEP, REJECT, FLIP = "keep", "reject", "flip"
 MARKS = (KEEP, REJECT, FLIP)
@@ -20,46 +20,46 @@ MARKS = (KEEP, REJECT, FLIP)
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that a reviewer did: marked some samples, or took such an action back."""
+    """An action of a reviewer: marking some samples, or undoing such an action."""
 
     seq: int
     """Number of the action; grows along the log, with gaps where a redaction took an action out."""
     time: str
-    """When, ISO 8601 in UTC."""
+    """Time, ISO 8601 in UTC."""
     reviewer: str
     mark: str = ""
-    """One of `phq.dataset.marks.MARKS`; '' if this takes an action back."""
+    """One of `phq.dataset.marks.MARKS`; '' if this undoes an action."""
     reason: str = ""
     """Name of the reason of a reject."""
     keys: tuple[str, ...] = ()
     undo: int = 0
-    """Number of the action that is taken back, 0 if none is."""
+    """Number of the action that is undone, 0 if none is."""
 
     def checked(self) -> Action:
         """This action.
 
         Raises:
-            InputError: it is none that a reviewer can take.
+            InputError: a reviewer, mark, reason or number of samples that is not allowed.
         """
         _check_reviewer(self.reviewer)
         if self.undo:
             return self
         if self.mark not in MARKS:
-            raise InputError(f"{self.mark!r} is no mark; there are: {', '.join(MARKS)}")
+            raise InputError(f"{self.mark!r} is not a mark; there are: {', '.join(MARKS)}")
         if (self.mark == REJECT) != (self.reason in REASON_NAMES) or (self.mark != REJECT and self.reason):
-            raise InputError(f"{self.reason!r} is no reason of a {self.mark}; a reject has one of: {REASON_NAMES}")
+            raise InputError(f"{self.reason!r} is not a reason of a {self.mark}; a reject has one of: {REASON_NAMES}")
         if not 0 < len(self.keys) <= MOST_KEYS or len(set(self.keys)) < len(self.keys):
             raise InputError(f"{len(self.keys)} samples in one mark: at least one, at most {MOST_KEYS}, each once")
         return self
 
     @property
     def decision(self) -> str:
-        """``kept`` or ``rejected``: what the mark makes of the sample."""
+        """``kept`` or ``rejected``: the decision that follows from the mark."""
         return "kept" if self.mark == KEEP else "rejected"
 
     @property
     def stored_reason(self) -> str:
-        """What stands in the column ``reason``."""
+        """Value of the column ``reason``."""
         return FLIPPED.name if self.mark == FLIP else self.reason
 
 
@@ -69,7 +69,7 @@ def _check_reviewer(name: str) -> None:
 
 
 class Marks:
-    """What stands after a sequence of actions. A reviewer's newest mark of a sample is that reviewer's opinion."""
+    """Marks after a sequence of actions. A reviewer's newest mark of a sample is that reviewer's opinion."""
 
     def __init__(self, actions: Iterable[Action] = ()) -> None:
         self.seq = 0
@@ -85,7 +85,7 @@ class Marks:
             self.apply(action)
 
     def __len__(self) -> int:
-        """Samples that somebody has marked."""
+        """Number of marked samples."""
         return len(self._stacks)
 
     def __contains__(self, key: object) -> bool:
@@ -93,19 +93,19 @@ class Marks:
 
     @property
     def keys(self) -> list[str]:
-        """Samples that somebody has marked, sorted."""
+        """Keys of the marked samples, sorted."""
         return sorted(self._stacks)
 
     @property
     def reviewers(self) -> list[str]:
-        """Who has marks that stand, sorted."""
+        """Reviewers with marks in force, sorted."""
         return sorted({name for stacks in list(self._stacks.values()) for name in stacks})
 
     def apply(self, action: Action) -> tuple[str, ...]:
-        """Take in the next action; the keys it touches. One that takes back what is not there touches none."""
+        """Apply the next action and return the keys that it touches; undoing an unknown action touches none."""
         self.seq, self.time = action.seq, action.time
         if action.undo:
-            return self._take_back(action)
+            return self._undo(action)
         self._actions[action.seq] = action
         self._done[action.reviewer].append(action.seq)
         for key in action.keys:
@@ -120,7 +120,7 @@ class Marks:
         if verdict := self.verdict(key):
             self._counts[verdict.mark] += step
 
-    def _take_back(self, undo: Action) -> tuple[str, ...]:
+    def _undo(self, undo: Action) -> tuple[str, ...]:
         action = self._actions.pop(undo.undo, None)
         if action is None:
             return ()
@@ -138,7 +138,7 @@ class Marks:
         return action.keys
 
     def last_of(self, reviewer: str) -> Action | None:
-        """The newest action of a reviewer that still stands."""
+        """The newest action of a reviewer that is not undone."""
         done = self._done.get(reviewer)
         return self._actions[done[-1]] if done else None
 
@@ -148,12 +148,12 @@ class Marks:
         return sorted((stack[-1] for stack in stacks.values()), key=lambda action: action.seq)
 
     def verdict(self, key: str) -> Action | None:
-        """What holds for a sample: the newest opinion, whoever's it is."""
+        """The mark in force of a sample: the newest opinion of any reviewer."""
         opinions = self.opinions(key)
         return opinions[-1] if opinions else None
 
     def agrees(self, key: str) -> bool:
-        """Whether all who marked a sample gave it the same mark."""
+        """Whether all reviewers of a sample gave it the same mark."""
         return len({action.mark for action in self.opinions(key)}) <= 1
 
     def touched_since(self, seq: int = 0) -> list[str]:
@@ -161,7 +161,7 @@ class Marks:
         return [key for key, last in list(self._touched.items()) if last > seq]
 
     def counts(self) -> dict[str, int]:
-        """Samples by the mark that holds."""
+        """Number of samples by the mark in force."""
         return {mark: self._counts[mark] for mark in MARKS}
 
 

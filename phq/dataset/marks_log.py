@@ -1,7 +1,7 @@
-"""``reviews/marks.jsonl``: every action of every reviewer, one a line, on the disk before anybody is told.
+"""``reviews/marks.jsonl``: every action of every reviewer, one a line, flushed before it is confirmed.
 
-The file only grows. A line is whole or was never promised: what a kill or a full disk left of the last line is cut
-off by whoever writes next. ``reviews/lock`` keeps a second writer out.
+The file only grows. A line that was not confirmed may be incomplete after a kill or a full disk; the next writer cuts
+it off. ``reviews/lock`` keeps a second writer out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 def read_log(folder: Path) -> list[Action]:
-    """Actions in the log of a dataset; none if nobody has reviewed it.
+    """Actions in the log of a dataset; none if it was never reviewed.
 
     Raises:
         InputError: the log cannot be read or is damaged, with the line.
@@ -59,15 +59,15 @@ def _parsed(path: Path, content: bytes) -> Iterator[Action]:
 
 def _action(record: Any) -> Action:
     if not isinstance(record, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not a JSON object")
     action = Action(**record | {"keys": tuple(record.get("keys", ()))}).checked()
     if not isinstance(action.seq, int) or not is_time(action.time) or not all(isinstance(k, str) for k in action.keys):
-        raise ValueError("its number, time or keys are none")
+        raise ValueError("its number, time or keys are invalid")
     return action
 
 
 def to_line(action: Action) -> bytes:
-    """An action as it is stored: what says nothing is left out."""
+    """An action as it is stored, without empty fields."""
     record = {name: value for name, value in asdict(action).items() if value}
     return _line(record)
 
@@ -77,7 +77,12 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def without_keys(content: bytes, keys: Collection[str]) -> bytes:
-    """A log in which some samples are not named; an action on nothing else is gone."""
+    """A log without some samples; an action on no others is removed.
+
+    Args:
+        content: bytes of the log.
+        keys: samples that must not be named.
+    """
     lines = []
     for line in content[: _whole(content)].splitlines(keepends=True):
         record = json.loads(line)
@@ -95,10 +100,7 @@ def utc_now() -> str:
 
 
 class MarkLog:
-    """The log opened for writing, and what stands after it. Safe to use from several threads.
-
-    Use `open_log`.
-    """
+    """The log, opened for writing, and the marks after it. Safe to use from several threads; see `open_log`."""
 
     def __init__(self, folder: Path, clock: Callable[[], str] = utc_now) -> None:
         self.path = folder / MARKS_LOG
@@ -114,21 +116,25 @@ class MarkLog:
             sync_folder(folder)
 
     def close(self) -> None:
-        """Close the file; nothing is left to be written."""
+        """Close the file; everything is already flushed."""
         os.close(self._handle)
 
     def mark(self, reviewer: str, mark: str, reason: str, keys: Collection[str]) -> tuple[Action, tuple[str, ...]]:
-        """Mark samples; on return it is on the disk. The action, and the keys it touches.
+        """Mark samples and flush the action to the disk; return it and the keys that it touches.
 
         Raises:
-            InputError: it is no action that a reviewer can take.
-            OutputError: it cannot be written, and has not happened.
+            InputError: see `phq.dataset.marks.Action.checked`.
+            OutputError: it cannot be written, and is not applied.
         """
         with self._lock:
             return self._append(Action(0, "", reviewer, mark, reason, tuple(keys)))
 
     def undo(self, reviewer: str) -> tuple[Action | None, tuple[str, ...]]:
-        """Take back the newest action of a reviewer that stands; None if there is none. Errors as `mark`."""
+        """Undo the newest action of a reviewer; None if there is none.
+
+        Raises:
+            OutputError: see `mark`.
+        """
         with self._lock:
             last = self.marks.last_of(reviewer)
             return self._append(Action(0, "", reviewer, undo=last.seq)) if last else (None, ())
@@ -157,10 +163,10 @@ def _busy(folder: Path) -> str:
 
 @contextmanager
 def no_review(folder: Path) -> Iterator[None]:
-    """Keep reviews of a dataset closed until the end of the block, so that its log can be written anew.
+    """Prevent reviews of a dataset until the end of the block, so that its log can be rewritten.
 
     Raises:
-        OutputError: one is open.
+        OutputError: a review is open.
     """
     if not (folder / REVIEWS).is_dir():
         yield
@@ -171,13 +177,14 @@ def no_review(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def open_log(folder: Path, clock: Callable[[], str] = utc_now) -> Iterator[MarkLog]:
-    """The log of a dataset, until the end of the block for nobody else to write.
+    """The log of a dataset, locked for other processes until the end of the block.
 
     Args:
-        folder: the dataset. clock: gives the time of an action.
+        folder: the dataset.
+        clock: returns the time of an action.
 
     Raises:
-        OutputError: another process writes it, or it cannot be written.
+        OutputError: another process has it open, or it cannot be written.
         InputError: it is damaged.
     """
     with alone_in(folder / REVIEWS, _busy(folder)):

@@ -1,4 +1,4 @@
-"""A stream that knows how much has gone through it, and its checksum."""
+"""A stream that counts the bytes written through it and computes their checksum."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 
 class Measured(io.BufferedIOBase):
-    """Passes bytes on to a stream; closing it leaves that one open."""
+    """Writes to another stream, which stays open when this one is closed."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -18,15 +18,15 @@ class Measured(io.BufferedIOBase):
 
     @property
     def sha256(self) -> str:
-        """Of the bytes so far."""
+        """Checksum of the bytes so far."""
         return self._digest.hexdigest()
 
     def writable(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
     def write(self, content: Any) -> int:
-        """Pass on."""
+        """Write to the stream below."""
         view = memoryview(content).cast("B")
         self._stream.write(view)
         self._digest.update(view)
@@ -34,9 +34,9 @@ class Measured(io.BufferedIOBase):
         return len(view)
 
     def tell(self) -> int:
-        """Where the next byte goes."""
+        """Position of the next byte."""
         return self.size
 
     def flush(self) -> None:
-        """Of the stream below."""
+        """Flush the stream below."""
         self._stream.flush()

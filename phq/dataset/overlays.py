@@ -1,9 +1,9 @@
-"""Overlays: re-annotations that lie beside the shards, and change what is read without changing a shard.
+"""Overlays: re-annotations stored beside the shards, which change what is read without changing a shard.
 
-``overlays/NAME.parquet`` has a row a sample it speaks of, sorted by key, and any of the columns of `phq.schema.Row`
-that do not say where bytes are, and perhaps plain columns of its own (a weight, a reviewer). ``run.json`` lists the
-overlays in force under ``overlays``, from the bottom of the stack to its top. A state of the dataset is called
-``none`` (as built), by the name of an overlay (the stack up to and including it), or ``latest`` (the whole stack).
+``overlays/NAME.parquet`` has a row for each sample that it changes, sorted by key, with any columns of `phq.schema.Row`
+except the storage columns, and possibly plain columns of its own (a weight, a reviewer). ``run.json`` lists the
+overlays in force under ``overlays``, from the bottom of the stack to its top. A revision of the dataset is named
+``none`` (as built), by an overlay (the stack up to and including it), or ``latest`` (the whole stack).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.dataset.folder import MANIFEST, REJECTS, RUN
+from phq.dataset.folder import MANIFEST, OVERLAYS, REJECTS, RUN
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
@@ -40,14 +40,14 @@ NONE, LATEST = "none", "latest"
 
 def overlay_file(name: str) -> str:
     """Path of an overlay inside the dataset."""
-    return f"overlays/{name}.parquet"
+    return f"{OVERLAYS}/{name}.parquet"
 
 
 def check_name(name: str) -> None:
-    """Let a name pass that an overlay can have.
+    """Check the name of an overlay.
 
     Raises:
-        InputError: it cannot be called that.
+        InputError: an overlay cannot have this name.
     """
     if name in (NONE, LATEST) or not _NAME.fullmatch(name):
         raise InputError(
@@ -60,7 +60,7 @@ def stack_names(run: Mapping[str, Any]) -> list[str]:
     """Names of the overlays in force, bottom to top, from the content of ``run.json``.
 
     Raises:
-        InputError: the list is not one of names.
+        InputError: it is not a list of names.
     """
     names = run.get("overlays", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -70,32 +70,32 @@ def stack_names(run: Mapping[str, Any]) -> list[str]:
     return list(names)
 
 
-def names_up_to(run: Mapping[str, Any], overlay: str | None) -> list[str]:
-    """The overlays that a state of the dataset consists of, bottom to top.
+def names_up_to(run: Mapping[str, Any], revision: str | None) -> list[str]:
+    """Names of the overlays of a revision, bottom to top.
 
     Args:
         run: content of ``run.json``.
-        overlay: name of the state: None or ``none``, the name of an overlay, or ``latest``.
+        revision: None or ``none``, the name of an overlay, or ``latest``.
 
     Raises:
-        InputError: no such overlay; the message lists those there are.
+        InputError: there is no such revision; the message lists those there are.
     """
     names = stack_names(run)
-    if overlay is None or overlay == NONE:
+    if revision is None or revision == NONE:
         return []
-    if overlay == LATEST:
+    if revision == LATEST:
         return names
-    if overlay not in names:
+    if revision not in names:
         known = ", ".join([NONE, *names, LATEST])
-        raise InputError(f"the dataset has no overlay {overlay!r}; it has: {known}")
-    return names[: names.index(overlay) + 1]
+        raise InputError(f"the dataset has no overlay {revision!r}; it has: {known}")
+    return names[: names.index(revision) + 1]
 
 
 def open_overlay(root: Root, name: str) -> ParquetTable:
-    """An overlay whose columns are read when they are needed.
+    """An overlay whose columns are read on first use.
 
     Raises:
-        InputError: the file is missing, is no overlay, or is of another version of the format.
+        InputError: the file is missing, is not an overlay, or has another version of the format.
     """
     table = ParquetTable(root, overlay_file(name))
     if table.notes.get("kind") != "overlay" or "key" not in table.names:
@@ -104,7 +104,7 @@ def open_overlay(root: Root, name: str) -> ParquetTable:
 
 
 def about_overlay(root: Root, name: str) -> dict[str, Any]:
-    """What made an overlay; {} if it does not say.
+    """How an overlay was made: command, version, settings; {} if that is not stated.
 
     Raises:
         InputError: see `open_overlay`.
@@ -114,22 +114,28 @@ def about_overlay(root: Root, name: str) -> dict[str, Any]:
 
 
 def positions(keys: pa.ChunkedArray, overlay_keys: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Where the overlay speaks of each row: number of its row, null where it does not."""
+    """For each key the number of the overlay's row, null where it has none."""
     return pc.index_in(keys, value_set=overlay_keys)
 
 
-def laid_over(column: pa.ChunkedArray | None, values: pa.ChunkedArray, places: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column with an overlay's values where it speaks of the row; null elsewhere if there was no such column."""
+def overlaid(column: pa.ChunkedArray | None, values: pa.ChunkedArray, places: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column with an overlay's values in the rows that it has; null elsewhere if there was no such column.
+
+    Args:
+        column: the column below, None if there is none.
+        values: the column of the overlay.
+        places: see `positions`.
+    """
     found = values.take(places)
     return found if column is None else pc.if_else(pc.is_valid(places), found, column.cast(found.type))
 
 
 def apply_overlays(table: pa.Table, overlays: Sequence[pa.Table]) -> pa.Table:
-    """The table as the overlays leave it: rows in their order, columns of an overlay's own appended.
+    """The table with overlays applied: rows in the same order, with columns that only an overlay has appended.
 
     Args:
-        table: any columns, ``key`` among them; a key that is null or in no overlay keeps its row as it is.
-        overlays: bottom to top, so the later wins; each with a unique ``key``.
+        table: any columns, ``key`` among them; rows whose key is null or in no overlay do not change.
+        overlays: bottom to top, so that the later wins; keys of each are unique.
     """
     for overlay in overlays:
         places = positions(table["key"], overlay["key"])
@@ -137,7 +143,7 @@ def apply_overlays(table: pa.Table, overlays: Sequence[pa.Table]) -> pa.Table:
             if name == "key":
                 continue
             index = table.schema.get_field_index(name)
-            column = laid_over(None if index < 0 else table.column(index), overlay[name], places)
+            column = overlaid(None if index < 0 else table.column(index), overlay[name], places)
             field = overlay.schema.field(name)
             table = table.append_column(field, column) if index < 0 else table.set_column(index, field, column)
     return table
@@ -158,17 +164,17 @@ def write_overlay(
 
     Args:
         folder: the dataset.
-        name: what the overlay is called; see `check_name`.
+        name: of the overlay; see `check_name`.
         rows: ``key`` and a value for each of `columns`; arrays are flattened and floats rounded as in the json.
-        columns: fields of `phq.schema.Row` that do not say where bytes are, and plain columns of any other name, whose
-            type is that of the first value.
-        about: what made it, as JSON has it: command, stages, version, config, weights.
-        below: the stack that it was made for, None for any.
+        columns: fields of `phq.schema.Row` except the storage columns, and plain columns of any other name, whose type
+            is that of the first value.
+        about: how it was made, as JSON: command, groups, version, config, weights.
+        below: names of the stack that it was made for, None for any.
 
     Raises:
-        InputError: the name cannot be used or is taken, or a row speaks of a key that the dataset does not have.
+        InputError: the name cannot be used or is taken, or the dataset does not have a key.
         ValueError: a column cannot be in an overlay, or a row lacks a value or has one of the wrong type.
-        OutputError: the stack is not `below`; see `phq.system.atomic.output_errors` for others.
+        OutputError: the stack is not `below`; for others see `phq.system.atomic.output_errors`.
     """
     check_name(name)
     table = _overlay(name, rows, columns, about)
@@ -188,9 +194,9 @@ def write_overlay(
 def write_overlay_file(
     folder: Path, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
 ) -> None:
-    """Write an overlay into a folder that is yet to become a dataset, whose ``run.json`` will list it.
+    """Write an overlay into a folder that will become a dataset, whose ``run.json`` will list it.
 
-    Arguments and errors as `write_overlay`, but nothing is there yet to hold the keys against.
+    Arguments and errors are those of `write_overlay`, but the keys cannot be checked yet.
     """
     check_name(name)
     _check_replaceable(Root(folder), name)
@@ -266,10 +272,10 @@ def _sorted(table: pa.Table) -> pa.Table:
 
 
 def check_taken(root: Root, name: str, names: Sequence[str]) -> None:
-    """Let a name pass that none of the overlays in force has.
+    """Check that no overlay in force has a name.
 
     Raises:
-        InputError: one has, perhaps in capitals: where a disk does not tell these apart, its file would be replaced.
+        InputError: one has it, perhaps in capitals: on a case-insensitive disk its file would be replaced.
     """
     for taken in names:
         if taken.lower() == name.lower():
@@ -278,7 +284,7 @@ def check_taken(root: Root, name: str, names: Sequence[str]) -> None:
 
 
 def _check_replaceable(root: Root, name: str) -> None:
-    if root.exists(overlay_file(name)):  # one that no run.json lists may be replaced, any other file may not
+    if root.exists(overlay_file(name)):  # an overlay that is not in force may be replaced, any other file may not
         open_overlay(root, name)
 
 

@@ -1,4 +1,4 @@
-"""A parquet file of the dataset, of which columns and groups of rows are read as they are needed."""
+"""A Parquet file of the dataset, of which columns and row groups are read on demand."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from phq.schema import SCHEMA_VERSION
 from phq.system.ranges import Parts, column_ranges
 
 _GROUPS_KEPT = 64
-"""Row groups of 4,096 rows kept for reading single rows: at most about 1 GB, where an overlay has every column."""
+"""Row groups (4,096 rows each) kept for reading single rows: at most about 1 GB, where an overlay has all columns."""
 
 
 class ParquetTable:
-    """One of the dataset's tables, closed between two reads: safe after a fork, and picklable.
+    """A table of the dataset that is closed between reads: safe after a fork, and picklable.
+
+    Args:
+        root: the dataset.
+        name: path of the file inside the dataset.
 
     Raises:
-        InputError: the file is missing or damaged, was not written by phq, or is of another version of the format.
+        InputError: the file is missing or damaged, was not written by phq, or has another version of the format.
     """
 
     def __init__(self, root: Root, name: str) -> None:
@@ -83,7 +87,7 @@ class ParquetTable:
             )
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The columns asked for, all if none are named; nothing else is read from the disk or the net.
+        """Columns by name, all if none are named; nothing else is read or downloaded.
 
         Raises:
             InputError: the file cannot be read.
@@ -91,7 +95,7 @@ class ParquetTable:
         return self._read(list(columns) if columns is not None else self.names, None)
 
     def row(self, number: int) -> dict[str, Any]:
-        """One row; the row group it lies in is kept for the next one."""
+        """One row; its row group is kept for the next one."""
         group = bisect_right(self._ends, number)
         start = self._ends[group - 1] if group else 0
         row: dict[str, Any] = self._group(group).slice(number - start, 1).to_pylist()[0]
@@ -109,8 +113,8 @@ class ParquetTable:
         groups = range(self._metadata.num_row_groups) if group is None else [group]
         try:
             with self._open(columns, groups) as stream:
-                # A thread of Arrow's that lets go of a Python stream while the interpreter ends aborts the process
-                # (apache/arrow issue 34314): so no thread but this one reads.
+                # A thread of Arrow that releases a Python stream while the interpreter ends aborts the process
+                # (apache/arrow issue 34314), so only this thread reads.
                 file = pq.ParquetFile(stream, metadata=self._metadata, pre_buffer=False)
                 return file.read_row_groups(groups, columns, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:

@@ -1,4 +1,4 @@
-"""Where the bytes of each sample are: arrays, not objects, so that a million samples cost some tens of megabytes."""
+"""Where the bytes of each sample are: in arrays, so that a million samples take some tens of megabytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phq.dataset.tar import MEMBERS, STORAGE
 from phq.errors import InputError
 
 COLUMNS = ("key", *STORAGE)
-"""Columns that a `Places` is made from."""
+"""Columns from which `Places` is made."""
 
 
 class Places:
@@ -48,10 +48,10 @@ class Places:
         return bool(self._shards[self._shard.item(row)])
 
     def read(self, row: int, member: str) -> bytes:
-        """Bytes of a member as they are stored, and nothing else but its tar header, which must carry its name.
+        """The stored bytes of a member; only they and the tar header, which must have its name, are read.
 
         Raises:
-            InputError: no such member, nothing is stored for this row, the shard is missing or ends early, or it is
+            InputError: there is no such member, nothing is stored for this row, or the shard is missing, cut off, or
                 not the one that the manifest describes.
         """
         try:
@@ -61,7 +61,7 @@ class Places:
         shard, size = self._shards[self._shard.item(row)], sizes.item(row)
         key: bytes = self.keys[row]
         if not shard:
-            raise InputError(f"sample {key.decode()} was thrown out: none of its bytes are stored")
+            raise InputError(f"sample {key.decode()} was rejected: none of its bytes are stored")
         content = self.root.read(shard, offsets.item(row) - BLOCK, size + BLOCK)
         if len(content) == size + BLOCK and content.startswith(key + name):
             return content[BLOCK:]

@@ -1,4 +1,4 @@
-"""`Dataset`: samples of a finished dataset by number, key or filter, at random."""
+"""`Dataset`: random access to the samples of a finished dataset by number, key or filter."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from phq.dataset.columns import Columns
 from phq.dataset.filters import matching, named_columns
-from phq.dataset.folder import MANIFEST, RUN, SPLITS
+from phq.dataset.folder import MANIFEST, RUN, SPLITS, WORK
 from phq.dataset.item import Item
-from phq.dataset.keys import KeyIndex
 from phq.dataset.overlays import LATEST, names_up_to
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
@@ -25,15 +24,13 @@ from phq.dataset.run import read_run
 from phq.errors import InputError
 from phq.system.journal import recover
 
-_WORK = ".phq-work"
-
 
 class NoSuchIndexError(InputError, IndexError):
-    """A number that is no sample's."""
+    """There is no sample with this number."""
 
 
 class NoSuchKeyError(InputError, KeyError):
-    """A key that no sample has."""
+    """There is no sample with this key."""
 
     __str__ = Exception.__str__  # KeyError shows the representation of its text
 
@@ -41,20 +38,20 @@ class NoSuchKeyError(InputError, KeyError):
 class Dataset:
     """Samples of a dataset in its order, with its overlays applied; a view of it if filtered.
 
-    Opening reads the columns that say where the bytes are and what is kept, nothing else. Safe to use from several
+    Opening reads only the storage columns, splits and decisions. Safe to use from several
     threads and after a fork; pickled, it carries its list of samples along and opens its files again.
 
     Args:
         path: the dataset's folder, or a URL of any file system fsspec knows.
-        split: ``train``, ``val`` or what an overlay calls it; None for all.
-        overlay: which state to read: ``none`` or None (as built), the name of an overlay, ``latest``.
+        split: ``train``, ``val`` or a split named by an overlay; None for all.
+        overlay: the revision to read: ``none`` or None (as built), the name of an overlay, or ``latest``.
         where: a condition over the columns, see `phq.dataset.filters.matching`.
-        rejects: also what was thrown out: samples that an overlay threw out, in their place, and after all others
-            the rows of ``rejects.parquet``, of which no bytes are stored.
+        rejects: include rejects: samples that an overlay has rejected, in their place, and after all others the rows
+            of ``rejects.parquet``, of which no bytes are stored.
 
     Raises:
-        InputError: this is no dataset, an unfinished one, or one of another version of the format; no such split or
-            overlay; a condition that is none.
+        InputError: this is not a finished dataset of this version of the format, there is no such split or revision, or
+            the condition is not valid.
         MissingExtraError: the path is a URL and fsspec is not installed.
     """
 
@@ -90,11 +87,11 @@ class Dataset:
     @overload
     def __getitem__(self, which: slice) -> Dataset: ...
     def __getitem__(self, which: int | str | np.integer[Any] | slice) -> Item | Dataset:
-        """A sample by number (negative from the end) or key; a slice is a view.
+        """A sample by number (negative from the end) or key; a slice gives a view.
 
         Raises:
             NoSuchIndexError: out of range; an IndexError.
-            NoSuchKeyError: no sample with this key; a KeyError.
+            NoSuchKeyError: no sample has this key; a KeyError.
             TypeError: neither number, key nor slice.
         """
         if isinstance(which, slice):
@@ -108,7 +105,7 @@ class Dataset:
         return isinstance(key, str) and self._keys.find(key) >= 0
 
     def read(self, which: int | str | np.integer[Any], member: str = "jpg") -> bytes:
-        """``ds[which].read(member)``, without an `Item` in between."""
+        """``ds[which].read(member)`` without making an `Item`."""
         return self._places.read(self._row(which), member)
 
     def index_of(self, key: str) -> int:
@@ -128,7 +125,7 @@ class Dataset:
 
     @cached_property
     def table(self) -> pa.Table:
-        """All columns with the overlays applied, a row a sample, in order; read when first asked for, and kept."""
+        """All columns with the overlays applied, one row per sample, in order; read on first use and kept."""
         return self.columns(self._columns.names)
 
     def columns(self, names: Sequence[str]) -> pa.Table:
@@ -144,16 +141,19 @@ class Dataset:
         """A view of the samples for which a condition over the columns holds, see `phq.dataset.filters.matching`.
 
         Raises:
-            InputError: it is no condition, or names no column; the message says which were meant.
+            InputError: it is not a valid condition; the message names the nearest columns.
         """
         return self._view(self._matching(where))
 
     def select(self, indices: ArrayLike) -> Dataset:
-        """A view of samples by number, in the order given, again if repeated; or by one boolean a sample.
+        """A view of some samples.
+
+        Args:
+            indices: (n,) numbers, in any order and possibly repeated, or (samples,) booleans.
 
         Raises:
             NoSuchIndexError: a number is out of range.
-            TypeError: these are not whole numbers.
+            TypeError: they are neither whole numbers nor booleans.
         """
         chosen = np.asarray(indices)
         if chosen.size == 0:
@@ -179,7 +179,7 @@ class Dataset:
         return Places(self.root, table), _chosen(table, split, rejects)
 
     def _matching(self, where: str) -> NDArray[np.int64]:
-        # tried on an empty table of all columns first, so that errors name the column that was meant
+        # first on an empty table of all columns, so that errors name the nearest column
         matching(self._columns.schema.empty_table(), where)
         named = named_columns(self._columns.names, where)
         return self._rows[matching(self.columns(named or ["key"]), where)]
@@ -193,30 +193,50 @@ class Dataset:
         return self._rows.item(number)
 
     @cached_property
-    def _keys(self) -> KeyIndex:
-        return KeyIndex(self._places.keys[self._rows])
+    def _keys(self) -> _KeyIndex:
+        return _KeyIndex(self._places.keys[self._rows])
+
+
+class _KeyIndex:
+    """Binary search in keys; those of a view, in another order than the dataset, are sorted once.
+
+    Args:
+        keys: (n,) of type S16; may repeat.
+    """
+
+    def __init__(self, keys: NDArray[np.bytes_]) -> None:
+        self._order = None if bool((keys[:-1] <= keys[1:]).all()) else np.argsort(keys, kind="stable")
+        self._keys = keys if self._order is None else keys[self._order]
+
+    def find(self, key: str) -> int:
+        """Number of the first that equals `key`, −1 if none does."""
+        wanted = key.encode(errors="replace")  # an argument of a shell may be any bytes
+        found = int(np.searchsorted(self._keys, wanted))
+        if not wanted or found == len(self._keys) or self._keys[found] != wanted:
+            return -1
+        return found if self._order is None else int(self._order[found])
 
 
 def _check_dataset(root: Root) -> None:
-    """That this is a finished dataset whose parts can be read."""
+    """Check that this is a finished dataset of whose files parts can be read."""
     if root.local is not None:
         _check_local(root.local)
-    root.read(RUN, 0, 1)  # a server that knows no ranges would send whole shards: better found out here
+    root.read(RUN, 0, 1)  # a server without HTTP ranges would send whole shards: fail now
 
 
 def _check_local(folder: Path) -> None:
     if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: a dataset is one, with manifest.parquet in it")
+        raise InputError(f"{folder} is not a folder: a dataset is a folder with manifest.parquet in it")
     recover(folder)
     if (folder / MANIFEST).is_file():
         return
-    if (folder / _WORK).is_dir():
+    if (folder / WORK).is_dir():
         raise InputError(f"{folder} is an unfinished build: run the same build again and it continues")
     raise InputError(f"{folder} is not a dataset of phq: it has no {MANIFEST}")
 
 
 def _chosen(table: pa.Table, split: str | None, rejects: bool) -> NDArray[np.int64]:
-    """Numbers of the rows that are kept, or also the others, and are in the split."""
+    """Numbers of the rows in the split that are kept, or of all with `rejects`."""
     chosen = np.ones(len(table), bool) if rejects else _mask(pc.equal(table["decision"], "kept"))
     return np.flatnonzero(chosen if split is None else chosen & _in_split(table["split"], split))
 

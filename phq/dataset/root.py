@@ -1,4 +1,4 @@
-"""Where a dataset lies: a folder, or any URL fsspec knows; read by file name, offset and size."""
+"""The location of a dataset, a folder or any URL of fsspec, read by file name, offset and size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 class _Descriptor:
-    """An open file, closed once nobody reads from it: neither the cache nor a thread that still holds it."""
+    """An open file, closed when neither the cache nor a thread holds it any more."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -42,7 +42,7 @@ def _descriptor(path: str) -> _Descriptor:
 
 
 def _most_open_files() -> int:
-    """A quarter of what the process may open, at most 1,024: at 1,024 open files allowed, 256 shards."""
+    """A quarter of the files that the process may open, at most 1,024; with the usual limit of 1,024, 256 shards."""
     try:
         import resource
     except ImportError:  # Windows
@@ -52,7 +52,7 @@ def _most_open_files() -> int:
 
 
 class Root:
-    """A dataset's folder, local or not.
+    """A dataset's folder, local or remote.
 
     Safe to use from several threads, after a fork, and pickled (it opens its files again). At most a quarter of
     the files a process may open are kept open.
@@ -61,7 +61,7 @@ class Root:
         where: a folder, or a URL of any file system fsspec knows (``https://…``, ``s3://…``, ``hf://…``).
 
     Raises:
-        InputError: fsspec has no such file system, or needs another package for it.
+        InputError: fsspec does not know such a file system, or needs another package for it.
         MissingExtraError: the path is a URL and fsspec is not installed.
     """
 
@@ -70,7 +70,7 @@ class Root:
         is_url = isinstance(where, str) and ("://" in where or "::" in where)
         local = Path(where).absolute() if not is_url else _local_folder(self.where)
         self.local: Path | None = local
-        """The folder, None if it is not on this machine's file system."""
+        """The folder; None if it is not on a file system of this machine."""
         self._prefix = f"{local}{os.sep}"
         self._reset()
 
@@ -89,18 +89,18 @@ class Root:
         return f"Root({self.where!r})"
 
     def _file_system(self) -> tuple[AbstractFileSystem, str]:
-        """fsspec's file system of this process (its event loop does not survive a fork), and the folder in it."""
+        """fsspec's file system, one per process since its event loop does not survive a fork, and the folder in it."""
         if self._remote is None or self._remote[0] != os.getpid():
             self._remote = (os.getpid(), *_open_url(self.where))
         return self._remote[1:]
 
     def read(self, name: str, offset: int = 0, size: int | None = None) -> bytes:
-        """Bytes of a file, or of a part of it; nothing else of the file is read or downloaded.
+        """Bytes of a file or a part of it; no more is read or downloaded.
 
         Args:
             name: path inside the dataset, with forward slashes.
             offset: first byte.
-            size: number of bytes, None for all to the end; fewer come back where the file ends before.
+            size: number of bytes, None for all to the end; fewer are returned if the file ends before.
 
         Raises:
             InputError: there is no such file, or it cannot be read.
@@ -128,7 +128,7 @@ class Root:
         return content
 
     def open(self, name: str) -> BinaryIO:
-        """A seekable stream that reads, or downloads, only what is asked of it.
+        """A seekable stream that reads or downloads only what is asked for.
 
         Raises:
             InputError: there is no such file, or it cannot be read.
@@ -142,7 +142,7 @@ class Root:
             return stream
 
     def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Several parts of a file, given by first byte and end; a remote file's are fetched concurrently.
+        """Several parts of a file, each given as (start, end); those of a remote file are fetched concurrently.
 
         Raises:
             InputError: there is no such file, it ends before, or it cannot be read.
@@ -170,7 +170,7 @@ class Root:
     def _errors(self, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
+        except Exception as error:  # the file systems of fsspec raise their own errors, which have no common base
             raise self._failure(name, error) from error
 
     def _failure(self, name: str, error: Exception) -> InputError:
@@ -186,13 +186,13 @@ def _open_url(url: str) -> tuple[AbstractFileSystem, str]:
         raise MissingExtraError("fsspec", "remote", f"reading {url}") from None
     try:
         fs, folder = url_to_fs(url)
-    except (ImportError, ValueError) as error:  # their sentences say which package, or that there is no such kind
+    except (ImportError, ValueError) as error:  # their messages name the package, or the unknown protocol
         raise InputError(f"cannot read {url}: {error}") from error
     return fs, str(folder).rstrip("/")
 
 
 def _local_folder(url: str) -> Path | None:
-    """The folder a ``file://`` URL means, None for every other URL."""
+    """The folder of a ``file://`` URL, None for every other URL."""
     if not url.startswith(("file://", "local://")):
         return None
     return Path(_open_url(url)[1]).absolute()

@@ -1,4 +1,4 @@
-"""A sidecar: a file beside the photos that states licence, author, source and identity of each."""
+"""Sidecars: files beside the photos that state licence, author, source and identity of each photo."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from phq.errors import InputError
 
 @dataclass(frozen=True)
 class Sidecar:
-    """Statements, found by the photo's path or else by its hash."""
+    """Statements of a sidecar, found by the path of a photo or else by its hash."""
 
     name: str
-    """Of the file, without its folder."""
+    """Name of the file, without its folder."""
     sha256: str
-    """Of the file."""
+    """sha256 of the file."""
     statements: list[Statement]
     by_path: dict[str, Statement]
     by_sha256: dict[str, Statement]
 
     def about(self, path: str, sha256: str) -> Statement | None:
-        """What is stated about a photo; None if nothing is.
+        """The statement about a photo; None if there is none.
 
-        A row with a path is about the photo there, unless it has the hash of another file; a row with a hash is about
-        that file wherever it lies.
+        A row with a path is about the photo there, unless its hash is that of another file; a row with a hash is about
+        that file wherever it is.
 
         Args:
-            path: as recorded, relative to the input folder. sha256: of its bytes, '' if they could not be read.
+            path: as recorded, relative to the input folder.
+            sha256: of its bytes, '' if they could not be read.
         """
         at_path = self.by_path.get(path)
         if at_path is not None and (not at_path.sha256 or not sha256 or at_path.sha256 == sha256):
@@ -41,7 +42,7 @@ class Sidecar:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How photos and rows of a sidecar met; each tuple holds names, in order."""
+    """Which rows of a sidecar matched which photos; each tuple holds names, in order."""
 
     sidecar: str
     rows: int
@@ -50,16 +51,16 @@ class Coverage:
     unstated: tuple[str, ...]
     """Photos without a row."""
     unknown: tuple[str, ...]
-    """Rows about photos that are not there."""
+    """Rows about photos that do not exist."""
     other_file: tuple[str, ...]
-    """Rows whose path is that of a photo and whose hash is not: they are not about it."""
+    """Rows with the path of a photo and the hash of another file; they are not used."""
 
     def sentences(self) -> Iterator[str]:
-        """For people: what was used, and what did not meet, each with an example."""
+        """Sentences for the terminal: what was used, and what did not match, with an example each."""
         yield f"sidecar {self.sidecar}: {self.rows} rows, {self.stated} photos stated"
         for names, text in (
             (self.unstated, "photos without a row"),
-            (self.unknown, "rows about photos that are not there"),
+            (self.unknown, "rows about photos that do not exist"),
             (self.other_file, "rows not used, since the photo at their path has another sha256"),
         ):
             if names:
@@ -67,7 +68,7 @@ class Coverage:
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Read and check a sidecar; see `phq.dataset.statements.parse_statements` for what may stand in it.
+    """Read and check a sidecar; see `phq.dataset.statements.parse_statements` for its content.
 
     Raises:
         InputError: it cannot be read; a photo is stated twice, or two rows contradict each other; with the line.
@@ -89,7 +90,12 @@ def read_sidecar(path: Path) -> Sidecar:
 
 
 def sidecar_record(sha256: str, met: Coverage | None) -> dict[str, Any]:
-    """What ``run.json`` says about the sidecar of these bytes; {} without one."""
+    """The sidecar as ``run.json`` states it; {} without one.
+
+    Args:
+        sha256: of the file.
+        met: its coverage, None without a sidecar.
+    """
     if met is None:
         return {}
     counts = {name: len(getattr(met, name)) for name in ("unstated", "unknown", "other_file")}
@@ -97,9 +103,10 @@ def sidecar_record(sha256: str, met: Coverage | None) -> dict[str, Any]:
 
 
 def coverage(sidecar: Sidecar, photos: Iterable[tuple[str, str]]) -> Coverage:
-    """Which rows met which photos.
+    """Match rows and photos.
 
     Args:
+        sidecar: the rows.
         photos: recorded path and sha256 ('' if unreadable) of every photo of a build, each once or more often.
     """
     every = sorted(set(photos))

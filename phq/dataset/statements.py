@@ -1,4 +1,4 @@
-"""The rows of a sidecar file, checked: CSV, JSON or JSON lines become `Statement`s, or an error names the line."""
+"""Rows of a sidecar file in CSV, JSON or JSON lines, checked; errors name the line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from phq.schema import PROVENANCE
 ALIASES = {"license": "licence", "photographer": "author", "url": "source"}
 COLUMNS = ("path", "sha256", *PROVENANCE)
 DELIMITERS = ",;\t"
-"""Of a CSV file; spreadsheets write the second and third too."""
+"""Delimiters of CSV files; spreadsheets write all three."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -28,32 +28,32 @@ _Cells = list[tuple[str, Any]]
 
 @dataclass(frozen=True)
 class Statement:
-    """What one row says about one photo."""
+    """The statement of one row about one photo."""
 
     where: str
-    """``line 3`` or, of a JSON list, ``entry 3``."""
+    """``line 3``, or in a JSON list ``entry 3``."""
     path: str
-    """As photos are recorded: relative to the input folder, with forward slashes; '' if the row has only a hash."""
+    """Path as it is recorded: relative to the input folder, with forward slashes; '' if the row has only a hash."""
     sha256: str
-    """Of the photo's bytes, '' if not stated."""
+    """sha256 of the photo's bytes, '' if not stated."""
     fields: tuple[str, ...]
-    """Values of `PROVENANCE`, in that order; '' = not stated."""
+    """Values of `PROVENANCE`, in that order; '' if not stated."""
 
     @property
     def name(self) -> str:
-        """Path, or else the hash."""
+        """Its path, or else its hash."""
         return self.path or self.sha256
 
 
 class _Object(list[tuple[str, Any]]):
-    """A JSON object as pairs, so that a name that stands in it twice is seen."""
+    """A JSON object as pairs, so that a repeated name is noticed."""
 
 
 def parse_statements(path: Path, content: bytes) -> list[Statement]:
     """Rows of a sidecar in file order.
 
     Columns are ``path`` or ``sha256`` or both, and any of `PROVENANCE` and `ALIASES`, in any order and case; others
-    are left out. Text is UTF-8 (or UTF-16 with a byte order mark); white space is collapsed and Unicode composed
+    are ignored. Text is UTF-8 (or UTF-16 with a byte order mark); white space is collapsed and Unicode composed
     (NFC) in all but paths, so that one name is one text.
 
     Args:
@@ -61,7 +61,7 @@ def parse_statements(path: Path, content: bytes) -> list[Statement]:
         content: the file's bytes.
 
     Raises:
-        InputError: names the file and, wherever there is one, the line.
+        InputError: names the file and the line.
     """
     readers = {".csv": _csv_rows, ".tsv": _csv_rows, ".json": _json_rows, ".jsonl": _line_rows, ".ndjson": _line_rows}
     reader = readers.get(path.suffix.lower())
@@ -77,7 +77,7 @@ def parse_statements(path: Path, content: bytes) -> list[Statement]:
 
 
 class _WrongError(Exception):
-    """What is wrong, with its place."""
+    """An error in the content, with its place."""
 
 
 def _decoded(content: bytes) -> str:
@@ -107,7 +107,7 @@ def _csv_rows(text: str) -> Iterator[tuple[str, _Cells]]:
             elif cells:
                 yield where, list(zip(names, cells, strict=True))
     except csv.Error as error:
-        raise _WrongError(f"line {last + 1}: no CSV: {error}") from error
+        raise _WrongError(f"line {last + 1}: not CSV: {error}") from error
 
 
 def _json_rows(text: str) -> Iterator[tuple[str, _Cells]]:
@@ -137,9 +137,9 @@ def _json(text: str, line: int) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_Object)
     except json.JSONDecodeError as error:
-        raise _WrongError(f"line {line + error.lineno - 1}: no JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; lists in lists without end
-        raise _WrongError(f"line {line}: no JSON that can be read: {error}") from error
+        raise _WrongError(f"line {line + error.lineno - 1}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; lists nested too deeply
+        raise _WrongError(f"line {line}: not JSON that can be read: {error}") from error
 
 
 def _names(cells: Iterable[str]) -> Iterator[str]:
@@ -178,7 +178,7 @@ def _text(what: str, value: Any) -> str:
     if type(value) is int:  # an identity may be a number
         return str(value)
     if not isinstance(value, str):
-        raise _WrongError(f"{what} is not a text")
+        raise _WrongError(f"{what} is not text")
     if _HALF.search(value):
         raise _WrongError(f"{what} has half a character in it (a lone surrogate)")
     return value
@@ -189,5 +189,5 @@ def _clean(value: str) -> str:
 
 
 def names_of(identity: str) -> tuple[str, ...]:
-    """People that the field ``identity`` names, sorted, each once; () if it is ''."""
+    """Names in the field ``identity``, sorted, each once; () if it is ''."""
     return tuple(sorted({name.strip() for name in identity.split(";")} - {""}))

@@ -10,7 +10,7 @@ from phq.dataset.reader import Dataset
 
 
 def thresholds_in_force(dataset: Dataset) -> dict[str, float]:
-    """By address: those of the topmost overlay that was made with some, or of the build; {} if nothing says.
+    """Thresholds by address: those of the topmost overlay that states any, else of the build; {} if none are stated.
 
     Raises:
         InputError: an overlay cannot be read.

@@ -1,7 +1,7 @@
-"""``tombstones.parquet``: what was redacted and must not come back, told by hashes that give nothing away.
+"""``tombstones.parquet``: hashes of what was redacted and must not come back.
 
 A tombstone holds the sha256 of a text that names what is gone: the key of a sample, or the ``source_sha256`` of a whole
-photo. Whoever has that very picture can recognise it; nobody can read it out of the file.
+photo. With the same picture at hand it can be recognised; nothing can be read from the file alone.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_tombstones(folder: str | Path | Root) -> list[Tombstone]:
     """All tombstones of a dataset, by hash; none where it has no such file.
 
     Raises:
-        InputError: the file is damaged, or has not the columns of a tombstone.
+        InputError: the file is damaged or lacks a column.
     """
     root = folder if isinstance(folder, Root) else Root(folder)
     if not root.exists(TOMBSTONES):
@@ -61,21 +61,21 @@ def read_tombstones(folder: str | Path | Root) -> list[Tombstone]:
         raise InputError(f"{TOMBSTONES} of {root.where} is damaged: {error}") from error
 
 
-def unite_tombstones(stones: Iterable[Tombstone]) -> list[Tombstone]:
-    """Each hash once, with its earliest date, by hash."""
+def unite_tombstones(tombstones: Iterable[Tombstone]) -> list[Tombstone]:
+    """Each hash once, with its earliest date; sorted by hash."""
     first: dict[str, Tombstone] = {}
-    for stone in sorted(stones):
-        first.setdefault(stone.key_sha256, stone)
+    for tombstone in sorted(tombstones):
+        first.setdefault(tombstone.key_sha256, tombstone)
     return list(first.values())
 
 
-def write_tombstones(path: Path, stones: Iterable[Tombstone]) -> None:
+def write_tombstones(path: Path, tombstones: Iterable[Tombstone]) -> None:
     """Write the file anew; the same tombstones in any order give the same bytes.
 
     Raises:
         OutputError: see `phq.system.atomic.output_errors`.
     """
-    rows = [vars(stone) for stone in unite_tombstones(stones)]
+    rows = [vars(tombstone) for tombstone in unite_tombstones(tombstones)]
     with atomic_write(path) as stream:
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), stream, compression="zstd")
 
@@ -84,8 +84,8 @@ def tombstoned(folder: str | Path | Root, names: Iterable[str]) -> set[str]:
     """Those of `names` that were redacted from the dataset in `folder`.
 
     Args:
-        folder: folder or URL of a dataset; one without tombstones is fine.
+        folder: folder or URL of a dataset, with or without tombstones.
         names: keys of samples, or ``source_sha256`` of photos.
     """
-    gone = {stone.key_sha256 for stone in read_tombstones(folder)}
+    gone = {tombstone.key_sha256 for tombstone in read_tombstones(folder)}
     return {name for name in names if text_sha256(name) in gone} if gone else set()

@@ -1,4 +1,4 @@
-"""Columns of a dataset that has them all."""
+"""Columns of a dataset, with an error for datasets of an older phq that lack one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def columns(dataset: Dataset, names: Iterable[str]) -> pa.Table:
     """Columns by name, each once.
 
     Raises:
-        InputError: the dataset is of an older phq and lacks one.
+        InputError: the dataset was made by an older phq and lacks one.
     """
     try:
         return dataset.columns(list(dict.fromkeys(names)))
     except KeyError as error:
-        why = f"{error.args[0]}; an older phq has made {dataset.root.where}, and phq bake brings it up to date"
+        why = f"{error.args[0]}; {dataset.root.where} was made by an older phq; phq bake brings it up to date"
         raise InputError(why) from error

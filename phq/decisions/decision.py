@@ -16,11 +16,11 @@ from phq.config.build import Config
 from phq.dataset.tables import arrow_schema, take_rows
 from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact, find_likeness
 from phq.decisions.rules import decide_scores, score_columns
-from phq.reasons import RULES
+from phq.reasons import RULES, STORED_SCORES
 from phq.schema import BOX, DECISION, GROUPS, rounded
 from phq.system.arrays import Bools, Ints
 
-SCORED = (*BOX, *dict.fromkeys(rule.score for rule in RULES if rule.score != "box_px"))
+SCORED = (*BOX, *STORED_SCORES)
 """Columns that thresholds are applied to."""
 NEEDED = tuple(dict.fromkeys(["key", *SCORED, *LIKENESS, *DECISION]))
 """Columns that `decide_table` takes."""

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.decisions.hamming import HammingIndex, Words, distance
+from phq.schema import BOX
 from phq.system.arrays import Ints
 
 COLUMNS = (
-    "key", "source_path", "source_sha256", "person_index", "box_x0", "box_y0", "box_x1", "box_y1",
+    "key", "source_path", "source_sha256", "person_index", *BOX,
     "source_px_per_px", "blur", "phash", "phash_mirror",
 )  # fmt: skip
 """Fields of `phq.schema.Sample` that `find_duplicates` needs."""
@@ -167,7 +168,7 @@ def _people(table: pa.Table) -> Ints:
 
 
 def _looks(table: pa.Table) -> _Looks:
-    boxes = np.stack([table[name].to_numpy() for name in ("box_x0", "box_y0", "box_x1", "box_y1")], axis=1)
+    boxes = np.stack([table[name].to_numpy() for name in BOX], axis=1)
     photo = _numbers(table["source_sha256"])
     return _Looks(words(table["phash"].to_pylist()), words(table["phash_mirror"].to_pylist()), photo, boxes)
 

@@ -96,18 +96,18 @@ def decide_scores(scores: Scores, thresholds: Mapping[str, float], count: int) -
     rules = [rule for rule in RULES if rule.address in thresholds and rule.score in scores]
     nearest, which = np.full(count, np.inf), np.full(count, -1, np.int64)
     for number, rule in enumerate(rules):
-        margin = _margins(scores[rule.score], rule, float(thresholds[rule.address]))
+        margin = margins(scores[rule.score], rule, float(thresholds[rule.address]))
         closer = margin < nearest  # between equals the earlier rule
         nearest[closer], which[closer] = margin[closer], number
-    margins = np.where(which < 0, 0.0, nearest).tolist()
+    distances = np.where(which < 0, 0.0, nearest).tolist()
     chosen: list[Rule | None] = [(*rules, None)[number] for number in which.tolist()]
     columns: dict[str, list[Any]] = {
-        "decision": ["rejected" if margin < 0 else "kept" for margin in margins],
-        "reason": [rule.reason if rule and m < 0 else "" for rule, m in zip(chosen, margins, strict=True)],
+        "decision": ["rejected" if margin < 0 else "kept" for margin in distances],
+        "reason": [rule.reason if rule and m < 0 else "" for rule, m in zip(chosen, distances, strict=True)],
         "detail": [""] * count,
         "score_name": [rule.score if rule else "" for rule in chosen],
         "threshold": [float(thresholds[rule.address]) if rule else 0.0 for rule in chosen],
-        "margin": margins,
+        "margin": distances,
     }
     for row in np.flatnonzero(nearest < 0).tolist():
         rule = rules[which[row]]
@@ -115,7 +115,7 @@ def decide_scores(scores: Scores, thresholds: Mapping[str, float], count: int) -
     return columns
 
 
-def _margins(scores: np.ma.MaskedArray, rule: Rule, threshold: float) -> Doubles:
+def margins(scores: np.ma.MaskedArray, rule: Rule, threshold: float) -> Doubles:
     """(N,) signed distances from a threshold in units of |threshold| (of 1 where that is 0).
 
     Negative where the rule is broken, 0 on the threshold itself (which is kept), −inf for NaN, +inf where masked.

@@ -1,1 +1,1 @@
-"""Finding people, whichever way they face: bodies, not faces."""
+"""Detecting people, whichever way they face: bodies, not faces."""

@@ -42,7 +42,7 @@ class BlazePose:
         """The embedded network ``heavy`` (the default) or ``full``, which is a third of its size.
 
         Raises:
-            ConfigError: another word.
+            ConfigError: another name.
         """
         if weights not in ("", "heavy", "full"):
             raise ConfigError(f"models.landmarks = 'blazepose:{weights}': there are blazepose:heavy and blazepose:full")

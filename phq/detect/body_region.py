@@ -14,7 +14,7 @@ BORDER = 0.985
 BODY_HEIGHT = 3.4
 """Height of a standing person's box over its width."""
 NOBODY = 0.02
-"""Presence below which a detector's box holds nobody (noise: under 0.005; the least of 960 rendered people: 0.036)."""
+"""Presence below which a detector's box is empty (noise: under 0.005; the least of 960 rendered people: 0.036)."""
 LONGEST = 2.8
 """At most this many times the visible height is assumed to go on below the border."""
 

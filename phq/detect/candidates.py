@@ -1,4 +1,4 @@
-"""What one detector thinks it sees: boxes, scores and keypoints together."""
+"""Candidates of one detector: boxes, scores and keypoints together."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Candidates:
         """These, raised to the score of the surest part of them, and the sure parts that belong to none.
 
         A part is a box that ends at the border of a tile: half a person is neither a second person nor a better box
-        for the first, but it is evidence for the whole one; alone it is a person whom only a tile could see. It
+        for the first, but it is evidence for the whole one; alone it is a person that only a tile shows. It
         belongs to the box that it fills most, of those that hold it.
         """
         inside = covered(parts.boxes, self.boxes) > PART_INSIDE

@@ -16,7 +16,7 @@ STRIDE = 4
 MAPS = ("537", "538", "539")
 """Outputs of the network: heat, size, offset; the landmarks are a fourth."""
 WEAKEST = 0.1
-"""Peaks below this are no faces; it bounds how many there are."""
+"""Peaks below this are not faces; it bounds their number."""
 FACE_FOUND = 0.5
 """Score from which a face counts as found."""
 
@@ -28,16 +28,17 @@ def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Fa
     dy, dx = offset[0, :, row, column]
     x0 = (column + dx + 0.5) * STRIDE - width / 2
     y0 = (row + dy + 0.5) * STRIDE - height / 2
-    marks = landmarks[0, :, row, column].reshape(5, 2)[:, ::-1] * [width, height] + [x0, y0]
+    points = landmarks[0, :, row, column].reshape(5, 2)[:, ::-1] * [width, height] + [x0, y0]
     box = np.array([x0, y0, x0 + width, y0 + height], dtype=np.float64)
-    return Face(float(heat[0, 0, row, column]), box / SIDE, marks / SIDE)
+    return Face(float(heat[0, 0, row, column]), box / SIDE, points / SIDE)
 
 
 def peaks(heat: Floats, size: Floats, offset: Floats) -> tuple[Floats, Floats]:
     """(N, 4) boxes, fractions of the square's side, and (N,) scores of all peaks of the network's maps, best first.
 
     Args:
-        heat: h × w. size, offset: 2 × h × w, logarithm of height and width, and y and x, both in cells.
+        heat: h × w.
+        size, offset: 2 × h × w, logarithm of height and width, and y and x, both in cells.
     """
     top = heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))
     rows, columns = np.nonzero(top & (heat >= WEAKEST))

@@ -37,7 +37,7 @@ def text_to_embedding(text: str) -> Floats:
     """(D,) float32; (0,) of ''.
 
     Raises:
-        ValueError: the text is no embedding.
+        ValueError: the text is not an embedding.
     """
     return np.frombuffer(base64.b64decode(text, validate=True), HALF).astype(np.float32)
 
@@ -46,7 +46,7 @@ def packed(column: pa.ChunkedArray) -> pa.Array:
     """The column ``face_embedding`` as bytes of float16; a null where there is none.
 
     Raises:
-        InputError: a text is no embedding.
+        InputError: a text is not an embedding.
     """
     kind = pa.large_binary()
     try:

@@ -19,16 +19,16 @@ INSIDE = 0.85
 TOGETHER = 0.95
 """Sum of two detectors' scores, each in units of its threshold, that makes one person of two half beliefs."""
 LAST_RESORT = 0.625
-"""Score, in units of the threshold, from which the detector's best box is taken where nobody else is believed."""
+"""Score, in units of the threshold, from which the detector's best box is taken if no other is believed."""
 SURE_KEYPOINT = 0.4
 """Score from which a keypoint widens the box."""
 NETWORKS = ("nanodet", "movenet")
-"""Names of the detector and the skeleton network, if nobody says otherwise."""
+"""Names of the detector and the skeleton network, by default."""
 
 
 @dataclass
 class Detection:
-    """One person: the box in photo pixels, and which network saw it how surely (0 where it did not)."""
+    """One person: the box in photo pixels, and each network's score (0 where it missed the person)."""
 
     box: Boxes
     detector_score: float = 0.0
@@ -44,9 +44,9 @@ class Detection:
 
     @property
     def detectors(self) -> str:
-        """Names of the networks that saw the person, sorted, joined by '+'."""
-        seen = zip(self.networks, (self.detector_score, self.skeleton_score), strict=True)
-        return "+".join(sorted(name for name, score in seen if score > 0))
+        """Names of the networks that found the person, sorted, joined by '+'."""
+        scored = zip(self.networks, (self.detector_score, self.skeleton_score), strict=True)
+        return "+".join(sorted(name for name, score in scored if score > 0))
 
     @property
     def has_skeleton(self) -> bool:
@@ -79,12 +79,13 @@ def fuse(
     """Unite two networks' candidates into one list of people, ordered left to right (then top to bottom).
 
     A pair that overlaps becomes one person with the detector's box, whose edges follow the silhouette closer. One sure
-    network is enough, and so are two who half believe in the same box (`TOGETHER`). If nobody is believed, the
+    network is enough, and so are two that half believe in the same box (`TOGETHER`). If no one is believed, the
     detector's best candidate from `LAST_RESORT` up is. What is left inside a surer person without a
     skeleton of its own is a part of that person.
 
     Args:
-        thresholds: of detector and skeleton network. networks: their names.
+        thresholds: of detector and skeleton network.
+        networks: their names.
         width, height: of the photo, pixels; boxes are cut at its borders.
     """
     people = _paired(boxes, skeletons, networks)

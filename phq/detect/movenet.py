@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -20,7 +21,7 @@ LONG_SIDE = 384
 MULTIPLE = 32
 MAX_IOU = 0.45
 WEAK = 0.1
-"""Score from which a person is kept in mind; whether he is believed is for `phq.detect.fuse` to say."""
+"""Score of the weakest candidates; `phq.detect.fuse` decides which of them are people."""
 HELD = 0.3
 """Fraction of a box that a tile must hold to show more of that person."""
 
@@ -54,7 +55,7 @@ def decode(output: Boxes, canvas: tuple[int, int], scale: float) -> tuple[Boxes,
 
 
 def unexplained(boxes: Candidates, skeletons: Candidates, sure_box: float) -> Boxes:
-    """(M, 4) boxes of another detector that stand for nobody whose skeleton was seen.
+    """(M, 4) boxes of another detector without a skeleton that explains them.
 
     A box is explained by a skeleton that overlaps it as one person's does, or, if it is less sure than `sure_box`, by
     one that holds it: then it is a part of that person.
@@ -64,11 +65,39 @@ def unexplained(boxes: Candidates, skeletons: Candidates, sure_box: float) -> Bo
     return boxes.boxes[~same & ~part]
 
 
+def look_where_unexplained(
+    pixels: Image,
+    look: Callable[[Image], Candidates],
+    boxes: Candidates,
+    thresholds: tuple[float, float],
+    max_iou: float,
+) -> Candidates:
+    """People in the whole photo, and in those tiles of a large one that hold boxes which the first look leaves
+    unexplained; best first.
+
+    Args:
+        pixels: H × W × 3 RGB.
+        look: one look at a picture.
+        boxes: the detector's candidates.
+        thresholds: of the detector and of this network.
+        max_iou: largest overlap of two people's boxes.
+    """
+    sure_box, threshold = thresholds
+    whole = look(pixels)
+    open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
+
+    def shows_more(tile: Rect) -> bool:
+        return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
+
+    in_tiles, parts = look_at_tiles(pixels, look, shows_more)
+    return united([whole, in_tiles]).with_parts(parts, threshold).distinct(max_iou)
+
+
 class MoveNet:
     """`find(pixels, boxes, thresholds, tiles)` → `Candidates` with keypoints from `WEAK` up.
 
     The whole photo; and of a large one the tiles that hold boxes which the first look does not explain. That saves a
-    fifth to a half of the looks at tiles; hardly anybody is found by this network alone in a tile alone (docs/log.md).
+    fifth to a half of the looks at tiles; hardly anyone is found by it alone in a tile alone (docs/log.md).
     """
 
     name = "movenet"
@@ -86,17 +115,9 @@ class MoveNet:
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """See `phq.detect.backends.protocols.Skeleton`."""
-        sure_box, threshold = thresholds
-        whole = self.look(pixels)
         if not tiles:
-            return whole.distinct(MAX_IOU)
-        open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
-
-        def shows_more(tile: Rect) -> bool:
-            return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
-
-        in_tiles, parts = look_at_tiles(pixels, self.look, shows_more)
-        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
+            return self.look(pixels).distinct(MAX_IOU)
+        return look_where_unexplained(pixels, self.look, boxes, thresholds, MAX_IOU)
 
     def look(self, pixels: Image) -> Candidates:
         """One look at a picture."""

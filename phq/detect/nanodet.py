@@ -22,7 +22,7 @@ STRIDES = (8, 16, 32)
 BINS = 11
 MAX_IOU = 0.55
 WEAK = 0.18
-"""Score from which a box is kept in mind; whether it is believed is for `phq.detect.fuse` to say."""
+"""Score of the weakest candidates; `phq.detect.fuse` decides which of them are people."""
 SURE = 0.6
 """Score from which the second look, with a margin, is not needed."""
 MARGIN = 0.25
@@ -43,7 +43,8 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
     centre (generalized focal loss, Li et al. 2020).
 
     Args:
-        scores: (cells, 80) class scores in 0..1. sides: (cells, 44) logits, 4 sides × 11 bins.
+        scores: (cells, 80) class scores in 0..1.
+        sides: (cells, 44) logits, 4 sides × 11 bins.
 
     Returns:
         (N, 4) boxes and (N,) scores above the threshold.
@@ -61,7 +62,7 @@ class NanoDet:
     """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up.
 
     Three looks at a photo: the whole of it; the whole with a margin round it, if the first look was not sure of
-    anybody (a person who fills the frame is larger than the network's training people); tiles of a large photo.
+    any person (a person who fills the frame is larger than the network's training people); tiles of a large photo.
     """
 
     name = "nanodet"

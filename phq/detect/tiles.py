@@ -1,4 +1,4 @@
-"""Overlapping tiles of a large photo, for people who are small in the whole of it."""
+"""Overlapping tiles of a large photo, for people too small in the whole photo."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Rect = tuple[int, int, int, int]
 OVERLAP = 0.2
 """By how much the tiles along a side are longer together than the side, fraction of it."""
 TILE_FROM = 1000
-"""Photos whose longer side is at most this are not tiled: who is small there gives no headshot anyway."""
+"""Photos whose longer side is at most this are not tiled: people too small in them give no headshot anyway."""
 
 
 def tile_rects(width: int, height: int) -> list[Rect]:
     """Overlapping tiles as x0, y0, x1, y1; none for a small photo.
 
     2 × 2; of a panorama more along its long side, and each also over its whole short side. NanoDet stretches what it
-    sees to a square, and nobody is found who is squeezed to a fraction of his width.
+    sees to a square, and misses people squeezed to a fraction of their width.
     """
     if max(width, height) <= TILE_FROM:
         return []
@@ -68,7 +68,8 @@ def look_closer(
     """What a look at the whole photo found and what looks at its tiles add, best first.
 
     Args:
-        threshold: score from which a candidate is believed. max_iou: of two boxes that are two people.
+        threshold: score from which a candidate is believed.
+        max_iou: of two boxes that are two people.
     """
     in_tiles, parts = look_at_tiles(pixels, look)
     return united([whole, in_tiles]).with_parts(parts, threshold).distinct(max_iou)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import numpy as np
 
 from phq.camera.angles import part_angles
 from phq.camera.convention import camera_from_torso, level_view
+from phq.config.build import load_config
 from phq.detect.boxes import iou
 from phq.errors import InputError
+from phq.people import Person, Photo
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.schema import SMPL_JOINTS
+from phq.stages.pipeline import Pipeline, stages
 from phq.system.arrays import Floats
 
 PART_AXES = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -115,6 +118,26 @@ def matched(rows: list[dict[str, Any]], folder: Path) -> Iterator[tuple[Truth, d
         box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
         best = max(by_photo[truth.image], key=lambda row: _overlap(row, box), default=None)
         yield truth, best if best is not None and _overlap(best, box) > MATCH else None
+
+
+def seen_people(folder: Path, names: Collection[str], every: int = 1) -> Iterator[tuple[Truth, Person]]:
+    """Truth of each render, and the networks' view of its main person; people that are not found are left out.
+
+    Args:
+        folder: NNNNN.jpg with NNNNN.json.
+        names: stages of `phq.stages.pipeline` to run.
+        every: use every n-th render only.
+    """
+    pipeline = Pipeline([stage for stage in stages(load_config("everything")) if stage.name in names])
+    for path in sorted(folder.glob("*.jpg"))[::every]:
+        truth = read_truth(path.with_suffix(".json"))
+        photo = pipeline.run([Photo(path, path.name)])[0]
+        photo.pixels = None  # a folder of them would not fit
+        box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
+        overlaps = [(float(iou(box, p.box.edges[None])[0, 0]), p) for p in photo.people if not p.rejected]
+        overlap, best = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
+        if best is not None and overlap > MATCH:
+            yield truth, best
 
 
 def _overlap(row: dict[str, Any], box: Floats) -> float:

@@ -1,4 +1,4 @@
-"""One file to upright sRGB pixels, or a reject with its reason: no other exception, never half a picture."""
+"""One file to upright sRGB pixels, or a reject with its reason: no other exception, never a part of a picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_BYTES = 1 << 30
 BACKGROUND: Colour = (128, 128, 128)
 
 MIN_SIDE = 32
-"""Pixels; nobody can be annotated on less."""
+"""Pixels; no person can be annotated on less."""
 
 MAX_ASPECT = 50
 """Long over short side; beyond it a picture is a strip or an attack."""
@@ -37,7 +37,7 @@ MAX_ASPECT = 50
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo and what its file says about it."""
+    """A photo and the facts stated in its file."""
 
     pixels: Pixels
     """H × W × 3 uint8 RGB, sRGB, upright, contiguous."""
@@ -61,7 +61,7 @@ class PhotoRejectError(RejectError):
 
 @contextmanager
 def _strict_and_quiet() -> Iterator[None]:
-    """Pillow without its own pixel limit (phq has one), without tolerance for cut files, without a word."""
+    """Pillow without its own pixel limit (phq has one), without tolerance for truncated files, without log messages."""
     logger = logging.getLogger("PIL")
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, logger.level
     Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, False
@@ -150,11 +150,11 @@ def _load(kind: str, data: bytes, image: Image.Image) -> None:
 
 
 def _explain(error: Exception, kind: str) -> str:
-    """The decoder's words, without addresses of memory, so that the same file gives the same words."""
-    words = str(error).strip().splitlines()
-    if isinstance(error, UnidentifiedImageError) or not words:
+    """The decoder's message without memory addresses, so that the same file gives the same message."""
+    lines = str(error).strip().splitlines()
+    if isinstance(error, UnidentifiedImageError) or not lines:
         return f"the {kind} decoder does not understand its header"
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", words[0])[:200]
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", lines[0])[:200]
 
 
 def _as_reject(error: Exception, kind: str, data: bytes) -> RejectError:
@@ -197,7 +197,7 @@ def decode(
 ) -> Decoded:
     """Read a file once and decode it: orientation applied, embedded profile to sRGB, alpha on `background`.
 
-    The format is told from the bytes, whatever the suffix: JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC, AVIF. Of a
+    The format follows from the bytes, whatever the suffix: JPEG, PNG, WebP, BMP, TIFF, GIF, HEIC, AVIF. Of a
     file that holds several pictures taken as one photo (MPO, HEIC) the primary one is used; animations and
     documents of several pages are rejects.
 

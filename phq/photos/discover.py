@@ -21,7 +21,7 @@ LITTER = {
 
 
 Stamp = tuple[int, str]
-"""Bytes of a file, and when it changed last (ns), or what its server says of its content."""
+"""Size of a file, and its modification time (ns) or its server's content tag."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Found:
     name: str
     """Path as it is recorded: relative to the input root, with forward slashes; always valid UTF-8."""
     stamp: Stamp | None = field(default=None, kw_only=True, compare=False)
-    """As it was when the file was listed; None if nobody has asked yet."""
+    """At listing time; None if it was not read yet."""
 
-    def told_apart(self) -> Stamp:
-        """What tells this file from an earlier one of its name; (0, '') if it cannot be asked."""
+    def fingerprint(self) -> Stamp:
+        """Distinguishes this file from an earlier one of its name; (0, '') if it cannot be read."""
         if self.stamp is not None:
             return self.stamp
         try:
@@ -47,7 +47,7 @@ class Found:
 
 
 def _recorded(relative: str) -> str:
-    """A path as text that any file can hold: bytes that are no UTF-8 are written as ``\\xff``."""
+    """A path as text that any file can hold: bytes that are not UTF-8 are written as ``\\xff``."""
     slashed = relative.replace(os.sep, "/")
     return slashed.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -160,14 +160,14 @@ def _from_list(source: Path) -> list[Found]:
 
 
 def _from_url(root: Path) -> list[Found]:
-    """Every object below a URL, without litter; what its server says of the content tells it from another."""
+    """Every object below a URL, without litter; identified by its server's content tag."""
     fs, top = file_system(root)
     try:
         listed = fs.find(top, detail=True)
     except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
         raise InputError(f"cannot list {root}: {error}") from error
     if not listed:
-        raise InputError(f"nothing lies at {root}")
+        raise InputError(f"there is nothing at {root}")
     found = []
     for path, about in listed.items():
         relative = path[len(top.rstrip("/")) + 1 :] if path != top else path.rpartition("/")[2]
@@ -179,11 +179,11 @@ def _from_url(root: Path) -> list[Found]:
 
 
 def discover(source: str | Path) -> list[Found]:
-    """Files that `source` stands for, sorted by the bytes of their names, each file once.
+    """Files that `source` names, sorted by the bytes of their names, each file once.
 
     `source` is one of
 
-    - a folder: everything in it and below, whatever its suffix, so that a file that is no picture becomes a
+    - a folder: everything in it and below, whatever its suffix, so that a file that is not a picture becomes a
       reject with a name. Hidden files and `LITTER` are left out. Linked folders are entered, loops are not.
     - a list (``.txt``): one path per line, relative to the list's folder; blank lines and lines that start
       with ``#`` are skipped. A listed file need not exist: reading it is what tells. Names of files outside

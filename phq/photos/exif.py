@@ -34,7 +34,7 @@ _TURN = {
 
 
 def _read_exif(image: Image.Image) -> Image.Exif:
-    """EXIF of `image`, empty where it is missing or damaged: that is no reason to lose a photo."""
+    """EXIF of `image`, empty where it is missing or damaged: the photo is kept."""
     try:
         return image.getexif()
     except Exception:  # noqa: BLE001 - Pillow's parser raises whatever the damaged bytes lead it to

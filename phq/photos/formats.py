@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes and never from its suffix."""
+"""The format of a file, by its first bytes and never by its suffix."""
 
 from __future__ import annotations
 

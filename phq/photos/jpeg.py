@@ -115,7 +115,7 @@ def _differ(one: Image.Image, other: Image.Image) -> bool:
 
 
 def lacks_blocks(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
-    """True if the decoder ran out of data before the last block of a scan, and filled up without a word.
+    """True if the decoder ran out of data before the last block of a scan, and filled up without an error.
 
     The proof is that data put behind that of the scan changes the picture: behind a complete scan decoders
     skip it on their way to the next marker. It costs a second decoding, a few milliseconds a megapixel.

@@ -42,7 +42,7 @@ def _open_tiff(data: bytes) -> TiffImagePlugin.TiffImageFile:
 
 
 def _refuse_pages(image: TiffImagePlugin.TiffImageFile) -> None:
-    """Raises RejectError multi_page at the second page that is no thumbnail or mask of the first."""
+    """Raises RejectError multi_page at the second page that is not a thumbnail or mask of the first."""
     page = 1
     while True:
         try:

@@ -22,7 +22,7 @@ _MOST_VALUES = 1 << 20
 
 @dataclass(frozen=True)
 class Field:
-    """Where the values of one tag lie."""
+    """Where the values of one tag are."""
 
     type: int
     count: int

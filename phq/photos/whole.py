@@ -1,4 +1,4 @@
-"""Is the file all there? What each container says about its own length, for files that were cut short.
+"""Is a file complete? What each container states about its own length, for truncated files.
 
 The decoders refuse nearly every cut file by themselves; this module gives the refusal its right name, and
 finds the files whose end is there but empty. `phq.photos.jpeg` looks deeper into the format that needs it.
@@ -16,7 +16,7 @@ ZERO_TAIL = 1024
 
 
 def _riff_end(data: bytes) -> int:
-    """Offset at which a RIFF file says it ends."""
+    """Stated end of a RIFF file."""
     return int.from_bytes(data[4:8], "little") + 8
 
 
@@ -51,7 +51,7 @@ _PROMISED_END = {
 
 
 def ends_early(kind: str, data: bytes) -> bool:
-    """True if a file of format `kind` (a name of `phq.photos.formats`) is shorter than it says it is."""
+    """True if a file of format `kind` (a name of `phq.photos.formats`) is shorter than its stated length."""
     if kind == "JPEG":
         return not read_layout(data).has_end
     if kind == "PNG":

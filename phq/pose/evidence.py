@@ -1,4 +1,4 @@
-"""From what the networks saw of a person to the `Observation` that the fit explains, and back to the photo."""
+"""From the networks' output on a person to the `Observation` that the fit explains, and back to the photo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phq.detect.centerface import FACE_FOUND
 from phq.people import Belief, Person, TorsoFit, known
 from phq.pose import chain
 from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
-from phq.pose.marks import marks_of
+from phq.pose.keypoints import keypoints_of
 from phq.pose.optimise import Hypothesis, Observation
 from phq.system.arrays import Floats
 
@@ -28,11 +28,11 @@ WHOLE_RUNS = (1, 2)
 TO_HIPS = 0.85
 """Metres from the crown to the hips."""
 CUT_UPRIGHT_DEG, WHOLE_UPRIGHT_DEG = 20.0, 90.0
-"""Lean of torsos: where nobody sees the hips, people in portraits sit upright."""
+"""Expected lean of torsos: people in portraits without visible hips sit upright."""
 
 
 def is_cut(person: Person) -> bool:
-    """The lower body is out of sight: beyond the photo's border, or behind a desk (the knees lie below the box).
+    """The lower body is out of sight: beyond the photo's border, or behind a desk (the knees are below the box).
 
     The landmark network may squeeze a whole body into a headshot; a box that is too short to hold the hips as well is
     cut, wherever it puts the knees.
@@ -61,48 +61,48 @@ def _rays(K: Floats, view: Floats, pixels: Floats) -> Floats:
     return np.asarray(rays[:, :2] / np.maximum(rays[:, 2:], 1e-3))
 
 
-def _seen_landmarks(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
-    """Which of BlazePose's marks count, and where they are, pixels; limbs only where they are visible."""
+def _blazepose(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
+    """Which of BlazePose's keypoints count, and where they are, pixels; limbs only where they are visible."""
     pixels = known(person.keypoints).keypoints_2d[landmarks]
     use = np.flatnonzero((landmarks < 13) | person.visible_landmarks()[landmarks])
     return use, pixels[use]
 
 
-def _seen_keypoints(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
+def _movenet(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
     """The same of MoveNet."""
     keypoints = person.box.coco_keypoints[[COCO[i] for i in landmarks]]
     use = np.flatnonzero(keypoints[:, 2] > SURE_KEYPOINT)
     return use, keypoints[use, :2]
 
 
-def _seen_face(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
+def _centerface(person: Person, landmarks: Indices) -> tuple[Indices, Floats]:
     """The same of CenterFace, where it found a face."""
     if person.face is None or person.face.score < FACE_FOUND:
         return np.zeros(0, int), np.zeros((0, 2))
     return np.arange(len(landmarks)), person.face.points[[FACE_POINTS.index(i) for i in landmarks]]
 
 
-SOURCES = {"blazepose": _seen_landmarks, "movenet": _seen_keypoints, "centerface": _seen_face}
+SOURCES = {"blazepose": _blazepose, "movenet": _movenet, "centerface": _centerface}
 
 
 def observe(person: Person) -> tuple[Observation, Floats]:
-    """The observation, and the line of sight (3×3) in which it is stated."""
+    """The observation, and the line of sight (3×3) that its rays refer to."""
     start, belief = known(person.start), known(person.belief)
     K = photo_intrinsics(person)
     view, depth = sight(K, start.neck_px), K[0, 0] / start.px_per_metre
     yaws = [_yaws(rotation) for rotation in (belief.torso, belief.head)]
     parts = []
-    for network, seen_by in SOURCES.items():
-        marks = marks_of(network, *yaws)
-        use, pixels = seen_by(person, marks.landmarks)
+    for network, detected in SOURCES.items():
+        keypoints = keypoints_of(network, *yaws)
+        use, pixels = detected(person, keypoints.landmarks)
         rays = _rays(K, view, pixels)
-        parts.append((_named_as_believed(marks, use, rays, belief, depth), rays))
-    marks, rays = parts[0]
+        parts.append((_named_as_believed(keypoints, use, rays, belief, depth), rays))
+    keypoints, rays = parts[0]
     for more, others in parts[1:]:
-        marks, rays = marks.joined(more), np.concatenate([rays, others])
+        keypoints, rays = keypoints.joined(more), np.concatenate([rays, others])
     cut = is_cut(person)
     upright = np.radians(CUT_UPRIGHT_DEG if cut else WHOLE_UPRIGHT_DEG)
-    return Observation(marks, rays, _worlds(person, cut), belief, upright, depth), view
+    return Observation(keypoints, rays, _worlds(person, cut), belief, upright, depth), view
 
 
 def _worlds(person: Person, cut: bool) -> Floats:
@@ -116,28 +116,30 @@ def _yaws(part_to_cam: Floats) -> Floats:
     return np.array([yaw, yaw + np.pi])
 
 
-def _named_as_believed(marks: chain.Marks, use: Indices, rays: Floats, belief: Belief, depth: float) -> chain.Marks:
-    """The marks in use, left and right exchanged if the belief fits that clearly better.
+def _named_as_believed(
+    keypoints: chain.BodyKeypoints, use: Indices, rays: Floats, belief: Belief, depth: float
+) -> chain.BodyKeypoints:
+    """The keypoints in use, left and right exchanged if the belief fits that clearly better.
 
     A network that takes a back for a front calls the left shoulder the right one, and would pull the body round.
     """
-    numbers = marks.landmarks.tolist()
+    numbers = keypoints.landmarks.tolist()
     mirrored = np.array([numbers.index(LEFT_RIGHT[i]) for i in numbers])
-    named, swapped = marks.picked(use), marks.picked(mirrored[use])
+    named, swapped = keypoints.picked(use), keypoints.picked(mirrored[use])
     as_named, exchanged = (np.abs(rays - _expected_rays(m, belief, depth)).sum() for m in (named, swapped))
     return swapped if exchanged < CLEARLY * as_named else named
 
 
-def _expected_rays(marks: chain.Marks, belief: Belief, depth: float) -> Floats:
-    """(N, 2) where the marks are by belief alone, the neck straight ahead."""
+def _expected_rays(keypoints: chain.BodyKeypoints, belief: Belief, depth: float) -> Floats:
+    """(N, 2) where the keypoints are by belief alone, the neck straight ahead."""
     parameters = np.zeros((1, chain.SIZE))
     parameters[0, 5] = np.log(depth)
     parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
-    points, _, _ = chain.predict(parameters, belief.torso[None], marks)
+    points, _, _ = chain.predict(parameters, belief.torso[None], keypoints)
     return np.asarray(points[0, :, :2] / points[0, :, 2:])
 
 
-def to_fit(best: Hypothesis, person: Person, view: Floats, seen: Observation) -> TorsoFit:
+def to_fit(best: Hypothesis, person: Person, view: Floats, observation: Observation) -> TorsoFit:
     """The optimum as a `TorsoFit` about the line of sight to its own neck."""
     K = photo_intrinsics(person)
     x, y, log_z = best.parameters[chain.PLACE]
@@ -147,12 +149,12 @@ def to_fit(best: Hypothesis, person: Person, view: Floats, seen: Observation) ->
     image = ((neck + off) @ view) @ K.T
     pixels = image[:, :2] / image[:, 2:]
     scale = (np.linalg.norm(pixels[1] - pixels[2]) + np.linalg.norm(pixels[3] - pixels[4])) / 0.2
-    residual, joints, betas = _residual(best, seen), best.joints(), best.betas()
+    residual, joints, betas = _residual(best, observation), best.joints(), best.betas()
     return TorsoFit(own @ best.torso, own @ best.head, pixels[0], float(scale), residual, joints, betas)
 
 
-def _residual(best: Hypothesis, seen: Observation) -> float:
-    """Mean distance of what was seen from the fit, fraction of the head's size."""
-    points, _, _ = chain.predict(best.parameters[None], best.start[None], best.marks)
-    off = np.linalg.norm(points[0, :, :2] / points[0, :, 2:] - seen.rays, axis=1) * seen.depth
-    return float(np.average(off, weights=1 / best.marks.sigmas**2) / HEAD_SIZE)
+def _residual(best: Hypothesis, observation: Observation) -> float:
+    """Mean distance of the keypoints from the fit, fraction of the head's size."""
+    points, _, _ = chain.predict(best.parameters[None], best.start[None], best.keypoints)
+    off = np.linalg.norm(points[0, :, :2] / points[0, :, 2:] - observation.rays, axis=1) * observation.depth
+    return float(np.average(off, weights=1 / best.keypoints.sigmas**2) / HEAD_SIZE)

@@ -1,4 +1,4 @@
-"""Robust fit of the upper body to everything that was seen, from several starts.
+"""Robust fit of the upper body to all evidence, from several starts.
 
 Levenberg–Marquardt on reweighted residuals, all starts at once. The Jacobian is taken by forward differences of the
 batched chain in float64 (checked against automatic differentiation in the tests): thirty-one columns cost one call.
@@ -38,18 +38,18 @@ DEPTH_SIGMA = 0.1
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen of one person along the line of sight to his neck.
+    """The evidence about one person along the line of sight to the neck.
 
     Rays are (x/z, y/z) in camera axes whose z goes through the start's neck, level with the photo.
     """
 
-    marks: chain.Marks
-    """What was seen in the picture, on two bodies (the view moves marks): as believed, and turned round."""
+    keypoints: chain.BodyKeypoints
+    """Keypoints used, on two bodies (the view moves them): as believed, and turned round."""
     rays: Floats
-    """(N, 2) where it was seen."""
+    """(N, 2) where they are in the picture."""
     worlds: Floats
     """(R, 15, 3) torso and face landmarks (`TORSO`, `FACE`) in 3D from R runs of the landmark network, metres, camera
-    axes; only for who is seen whole: cut off, they are within the belief."""
+    axes; none for people whom the photo cuts off: there they are part of the belief."""
     belief: Belief
     """Rotations believed before the fit."""
     upright_sigma: float
@@ -66,8 +66,8 @@ class Hypothesis:
     """(31,) of `phq.pose.chain`."""
     start: Floats
     """3×3 torso rotation where the turn is zero."""
-    marks: chain.Marks
-    """The marks of this body alone."""
+    keypoints: chain.BodyKeypoints
+    """The keypoints of this body alone."""
     torso: Floats
     """3×3 body to camera; head the same."""
     head: Floats
@@ -77,7 +77,7 @@ class Hypothesis:
     def joints(self) -> dict[str, Floats]:
         """Axis-angle of SMPL joints by name. The one bend between chest and pelvis is shared by the three of the spine.
 
-        Arms are left out: the fit only lets them go where the elbows are seen.
+        Arms are left out: the fit moves them only as far as visible elbows need.
         """
         third = -self.parameters[chain.SPINE] / 3
         left, right = chain.COLLARS
@@ -99,13 +99,13 @@ class _Start:
     """(B, 3, 3), where the torso's turn is zero; also what the hypothesis holds for observed. Head the same."""
     head: Floats
 
-    marks: chain.Marks
-    """N marks on B bodies."""
+    keypoints: chain.BodyKeypoints
+    """N keypoints on B bodies."""
 
     def repeated(self, times: int) -> _Start:
         """Each of them so many times in a row."""
         parameters, torso, head = (np.repeat(part, times, 0) for part in (self.parameters, self.torso, self.head))
-        return _Start(parameters, torso, head, self.marks.repeated(times))
+        return _Start(parameters, torso, head, self.keypoints.repeated(times))
 
 
 def starts(observation: Observation) -> _Start:
@@ -121,14 +121,14 @@ def starts(observation: Observation) -> _Start:
     parameters[:, chain.SHOULDERS[0]] = [0, 0, -np.radians(HANGING_DEG)]
     parameters[:, chain.SHOULDERS[1]] = [0, 0, np.radians(HANGING_DEG)]
     head = np.stack([observation.belief.head, torso[1] @ rotvec_to_rotmat(parameters[1, chain.NECK] * 2)])
-    return _Start(parameters, torso, head, observation.marks)
+    return _Start(parameters, torso, head, observation.keypoints)
 
 
 def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Floats, Floats]:
     """Whitened residuals (B, M) of parameters (B, 31), and the robust group (M,) of each: −1 for priors."""
-    points, torso, head = chain.predict(parameters, start.torso, start.marks)
+    points, torso, head = chain.predict(parameters, start.torso, start.keypoints)
     ray = points[..., :2] / np.maximum(points[..., 2:], 1e-3)
-    image = (ray - seen.rays) * (seen.depth / start.marks.sigmas)[:, None]
+    image = (ray - seen.rays) * (seen.depth / start.keypoints.sigmas)[:, None]
     turned = parameters[:, chain.TURN] / seen.belief.torso_sigma
     nodded = rotation_log(start.head.swapaxes(1, 2) @ head) / seen.belief.head_sigma
     lean = torso[:, [0, 2], 1] / seen.upright_sigma
@@ -154,11 +154,11 @@ def _solid_residuals(torso: Floats, head: Floats, worlds: Floats) -> Floats:
 
 
 @cache
-def _groups(marks: int, runs: int, rest: int) -> Floats:
-    """(M,) robust group of each residual: a mark, the belief of torso, head and lean, torso and face of each run."""
+def _groups(keypoints: int, runs: int, rest: int) -> Floats:
+    """(M,) robust group of each residual: keypoints; belief of torso, head and lean; torso and face of each run."""
     run = [n for r in range(runs) for n in [2 * r] * 3 * len(TORSO) + [2 * r + 1] * 3 * len(FACE)]
-    parts = [np.repeat(np.arange(marks), 2), marks + np.repeat([0, 1, 2], [3, 3, 2])]
-    parts += [marks + 3 + np.array(run, int), np.full(rest, -1)]
+    parts = [np.repeat(np.arange(keypoints), 2), keypoints + np.repeat([0, 1, 2], [3, 3, 2])]
+    parts += [keypoints + 3 + np.array(run, int), np.full(rest, -1)]
     return np.concatenate(parts)
 
 
@@ -215,8 +215,8 @@ def optimise(seen: Observation) -> list[Hypothesis]:
         values = np.where(better[:, None], tried, values)
         cost = cost_of(values, groups)
         damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-6, 1e6)
-    _, torso, head = chain.predict(parameters, start.torso, start.marks)
+    _, torso, head = chain.predict(parameters, start.torso, start.keypoints)
     cost = cost + [0.0, TURN_COST]
-    marks = [start.marks.body(i) for i in range(len(cost))]
-    found = [Hypothesis(*p) for p in zip(parameters, start.torso, marks, torso, head, cost.tolist(), strict=True)]
+    keypoints = [start.keypoints.body(i) for i in range(len(cost))]
+    found = [Hypothesis(*p) for p in zip(parameters, start.torso, keypoints, torso, head, cost.tolist(), strict=True)]
     return sorted(found, key=lambda h: h.cost)

@@ -79,7 +79,8 @@ def rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tupl
     hits the last written remains, and hits are written from far to near.
 
     Args:
-        corners: (F, 3, 2) pixels, see `project`. depth: (F, 3) of the corners, at least NEAR.
+        corners: (F, 3, 2) pixels, see `project`.
+        depth: (F, 3) of the corners, at least NEAR.
         width, height: of the picture.
     """
     low, span = _boxes(corners, width, height)

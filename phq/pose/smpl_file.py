@@ -85,7 +85,7 @@ def read_model(path: Path | str) -> tuple[dict[str, NDArray[Any]], Kind, str]:
         content = _read_npz(data) if data.startswith(b"PK") else read_pickle(data, str(path))
         missing = [key for key in KEYS if key not in content]
         if missing:
-            raise WeightError(f"{path} is no SMPL model file: it lacks {', '.join(missing)}")
+            raise WeightError(f"{path} is not an SMPL model file: it lacks {', '.join(missing)}")
         arrays = {key: plain_array(content[key]).astype(np.float64) for key in KEYS}
         crooked = [key for key in KEYS if not np.isfinite(arrays[key]).all()]
         if crooked:

@@ -26,7 +26,7 @@ class Kind:
 
     @property
     def places(self) -> list[int]:
-        """(24,) the file's joint that stands for each of the 24."""
+        """(24,) the file's joint for each of the 24."""
         if self.first_finger is None:
             return list(range(24))
         left = self.first_finger + FIRST_MIDDLE

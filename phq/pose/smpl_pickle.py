@@ -88,7 +88,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _allowed() -> dict[tuple[str, str], object]:
-    """What each permitted (module, name) stands for; Python 2's and older packages' names included."""
+    """The object for each permitted (module, name); Python 2's and older packages' names included."""
     names: dict[tuple[str, str], object] = {
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
@@ -152,6 +152,10 @@ def plain_array(value: object) -> NDArray[Any]:
     """A value of `read_pickle` as an array; sparse matrices become dense.
 
     Raises:
-        ValueError, TypeError, AttributeError, IndexError, RecursionError: the value is no array, or a crooked one.
+        ValueError: the value is no array, or a crooked one.
+        TypeError: the value is no array, or a crooked one.
+        AttributeError: the value is no array, or a crooked one.
+        IndexError: the value is no array, or a crooked one.
+        RecursionError: the value is no array, or a crooked one.
     """
     return value.array() if isinstance(value, _Stub) else np.asarray(value)

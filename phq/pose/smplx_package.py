@@ -88,6 +88,6 @@ def create_model(arrays: dict[str, NDArray[Any]], kind: Kind) -> Any:
         path = Path(folder) / f"{kind.name.upper()}_NEUTRAL.pkl"
         path.write_bytes(pickle.dumps(content))
         model = smplx.create(str(path), dtype=torch.float64, **options)
-    # smplx appends vertices to its joints, by default SMPL-H's numbers whatever the mesh; nobody here reads them.
+    # smplx appends vertices to its joints, by default SMPL-H's numbers whatever the mesh; nothing here reads them.
     model.vertex_joint_selector.extra_joints_idxs.zero_()
     return model

@@ -2,7 +2,7 @@
 
 Source: template of the data pipeline of 360°PHQ / 3DPortraitGAN (neutral SMPL, zero pose and shape, translated so
 that joint 12, the neck, is the origin). Metres; y up, the subject faces +z, +x is the subject's left. The numbers
-stand here, and not in the body mesh, so that labels stay compatible whatever body is used for fitting.
+are here, and not in the body mesh, so that labels stay compatible whatever body is used for fitting.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Labels of the embedded body, stated for another body of the SMPL family: `Transfer`.
 
-What networks mark on a person is calibrated on the embedded body, so the fit is made with that one, and its result is
-carried over. Once a body, at rest: the shape numbers with which the other body's bust, face points and joints lie
+The networks' keypoints are calibrated on the embedded body, so the fit is made with that one, and its result is
+transferred. Once a body, at rest: the shape numbers with which the other body's bust, face points and joints are
 nearest to those of the embedded body, as a linear function of the embedded body's numbers. Once a person, in closed
 form: rotations of root, spine, neck and head stay (they are the labels, and mean the same in both bodies); collars and
-arms are swung so that shoulders, elbows and wrists come to lie where they were; the neck joint is the world's origin.
+arms are swung so that shoulders, elbows and wrists come to their former places; the neck joint is the world's origin.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SKIN_WORTH = 100.0
 FAR = 0.015
 """Metres at which a pair of skin points has lost half of its weight."""
 OFFSET_SIGMA = 0.01
-"""Metres by which the neck joint of another body is expected to lie elsewhere."""
+"""Metres by which the neck joint of another body is expected to differ."""
 SAME_NECK = 0.01 * VISIBLE_HEIGHT
 """Metres; within 1 % of the crop's side, the neck joint of another body is the same joint."""
 ASTRAY = 0.1
@@ -60,7 +60,7 @@ SWUNG = {
 
 @dataclass(frozen=True)
 class Posed:
-    """What a record says of a body."""
+    """The body columns of a record."""
 
     pose: Doubles
     """(24, 3) axis-angle; the root leads into camera axes."""
@@ -76,7 +76,7 @@ class Transfer:
 
     body: Body
     mean: Doubles
-    """(10,) shape numbers that stand for the embedded body's mean shape."""
+    """(10,) shape numbers equivalent to the embedded body's mean shape."""
     per_number: Doubles
     """(10, 10) their change for each of the embedded body's shape numbers (columns)."""
     neck_offset: Doubles
@@ -112,7 +112,8 @@ class Transfer:
         """Set the rotations in `pose` (24, 3) of an arm from its collar outwards; neck at the origin.
 
         Args:
-            total: (24, 3, 3) accumulated rotations of the embedded body. rest: (24, 3) joints of `body` at rest.
+            total: (24, 3, 3) accumulated rotations of the embedded body.
+            rest: (24, 3) joints of `body` at rest.
             target: (24, 3) where the embedded body's joints are.
         """
         place, above = chest @ (rest[joint] - rest[NECK] + offset), chest
@@ -205,7 +206,7 @@ class _Pairs:
 
 
 def _aligned(embedded: Rest, other: Rest, free_neck: bool) -> tuple[Doubles, Doubles]:
-    """Shape numbers (10,) and neck (3,) that lay the other body at rest on the embedded one's mean shape.
+    """Shape numbers (10,) and neck (3,) that align the other body at rest with the embedded one's mean shape.
 
     Gauss-Newton on distances across the skin to the nearest points (Chen and Medioni 1992), and on named points.
     """

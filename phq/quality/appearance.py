@@ -15,7 +15,7 @@ SIDE = 64
 REGIONS = ("head", "clothes", "background_left", "background_right")
 NUMBERS = 6 * len(REGIONS)
 FEWEST = 16
-"""Cells that a region needs; one with fewer says zeros."""
+"""Least cells of a region; one with fewer gives zeros."""
 MIRRORED = (0, 1, 3, 2)
 """Region of the mirror image that is a region of the image."""
 
@@ -23,11 +23,13 @@ MIRRORED = (0, 1, 3, 2)
 def appearance(crop: Image, mask: NDArray[np.uint8], photo_in_crop: Any) -> Floats:
     """(24,) for each of `REGIONS` mean and standard deviation of L*, a*, b* (CIE 1976, D65); zeros where too little is.
 
-    Head and clothes are the person above and below the middle of the picture, where the fitted neck lies; background is
+    Head and clothes are the person above and below the middle of the picture, where the fitted neck is; background is
     the rest of the photo left and right of the middle.
 
     Args:
-        crop: H × W × 3 RGB. mask: H × W, 0 or 255. photo_in_crop: x0, y0, x1, y1 of what is photo, crop pixels.
+        crop: H × W × 3 RGB.
+        mask: H × W, 0 or 255.
+        photo_in_crop: x0, y0, x1, y1 of what is photo, crop pixels.
     """
     small = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)

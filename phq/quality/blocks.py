@@ -16,11 +16,11 @@ STRONGEST = 12.0
 FAINT = 0.5
 """Grey levels added to the steps inside blocks: on a plane as flat as this nothing shows."""
 COARSEST = 2.5
-"""Photo pixels per crop pixel from which a block is too small to be told from detail, and to be seen."""
+"""Photo pixels per crop pixel from which a block is too small to be distinguished from detail, or to be visible."""
 
 
 def blockiness(crop: Image, crop_to_source: Floats, photo_size: tuple[int, int]) -> float:
-    """How much larger steps across block borders are than elsewhere, as a fraction; 0 none, 1 and more: plainly seen.
+    """How much larger steps across block borders are than elsewhere, as a fraction: 0 none, from 1 on plainly visible.
 
     After Z. Wang, A. Bovik and B. Evans, "Blind measurement of blocking artifacts in images", ICIP 2000, in the pixels:
     the photo's grid of blocks is known, so steps between neighbours are averaged over its borders and over all other
@@ -28,7 +28,8 @@ def blockiness(crop: Image, crop_to_source: Floats, photo_size: tuple[int, int])
     was resized after its compression has no such grid, and 0.
 
     Args:
-        crop: H × W × 3 RGB. crop_to_source: 2×3 affine from crop to photo pixels, without rotation.
+        crop: H × W × 3 RGB.
+        crop_to_source: 2×3 affine from crop to photo pixels, without rotation.
         photo_size: width and height of the upright photo.
     """
     image, affine = grey(crop), np.asarray(crop_to_source, np.float64).reshape(2, 3)
@@ -46,7 +47,9 @@ def _along(axis: int, image: NDArray[np.float32], scale: float, start: float, le
     """Excess of the steps across borders along x (0) or y (1).
 
     Args:
-        scale: photo pixels per pixel of `image`. start: photo position of its edge. length: of the photo.
+        scale: photo pixels per pixel of `image`.
+        start: photo position of its edge.
+        length: of the photo.
     """
     steps = np.minimum(np.abs(np.diff(image, axis=1 - axis)), STRONGEST)
     place = start + scale * np.arange(1, image.shape[1 - axis])

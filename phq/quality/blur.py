@@ -55,7 +55,8 @@ def sharpness(crop: Image, mask: NDArray[np.uint8], source_px_per_px: float) -> 
     2 px 0.27 to 0.43, 3 px 0.21 to 0.33, 4 px 0.16 to 0.26, 8 px 0.11 to 0.14.
 
     Args:
-        crop: H × W × 3 RGB. mask: H × W, 0 or 255, of the person; its border and all beyond it do not count.
+        crop: H × W × 3 RGB.
+        mask: H × W, 0 or 255, of the person; its border and all beyond it do not count.
         source_px_per_px: photo pixels per crop pixel along one axis.
 
     Returns:
@@ -105,7 +106,9 @@ def _edge_sharpness(
     """1/√(1 + b²) of the derivative along one direction.
 
     Args:
-        gradients: (fine or coarse, x or y, H, W). direction: one of `DIRECTIONS`. noise: variance.
+        gradients: (fine or coarse, x or y, H, W).
+        direction: one of `DIRECTIONS`.
+        noise: variance.
     """
     step, angle = direction
     cos, sin = np.float32(math.cos(angle)), np.float32(math.sin(angle))

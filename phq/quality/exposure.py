@@ -25,10 +25,11 @@ def exposure(crop: Image, mask: NDArray[np.uint8]) -> tuple[float, float, float]
     Luminance is the luma of the stored, gamma-encoded values: what a viewer sees as brightness.
 
     Args:
-        crop: H × W × 3 RGB. mask: H × W, 0 or 255.
+        crop: H × W × 3 RGB.
+        mask: H × W, 0 or 255.
 
     Returns:
-        Three zeros where the mask is empty: there is no person to measure, which ``mask.min`` says.
+        Three zeros where the mask is empty: there is no person to measure (rule ``mask.min``).
     """
     person = mask > 0
     pixels = np.count_nonzero(person)

@@ -1,4 +1,4 @@
-"""Is there a face at the fitted head? Evidence only: nobody is rejected for having none."""
+"""Is there a face at the fitted head? Evidence only: having none rejects no person."""
 
 from __future__ import annotations
 

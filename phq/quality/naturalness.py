@@ -47,7 +47,9 @@ def naturalness(crop: Image, mask: NDArray[np.uint8], source_px_per_px: float) -
     pixels or under noise of 15 grey levels 3.5 to 8. Light compression does not raise it; `phq.quality.blocks` does.
 
     Args:
-        crop: H × W × 3 RGB. mask: H × W, 0 or 255, of the person. source_px_per_px: photo pixels per crop pixel.
+        crop: H × W × 3 RGB.
+        mask: H × W, 0 or 255, of the person.
+        source_px_per_px: photo pixels per crop pixel.
     """
     image, person = grey(crop), mask.astype(np.float32) / np.float32(255)
     if source_px_per_px < 1:

@@ -43,7 +43,8 @@ def noise_sigma(crop: Image, photo_in_crop: Sequence[float] | NDArray[Any], sour
     clean photo gives 0.2 to 1.5, a noisy one 5 to 15.
 
     Args:
-        crop: H × W × 3 RGB. photo_in_crop: x0, y0, x1, y1 of the part that is photo, crop pixels.
+        crop: H × W × 3 RGB.
+        photo_in_crop: x0, y0, x1, y1 of the part that is photo, crop pixels.
         source_px_per_px: photo pixels per crop pixel along one axis.
     """
     if source_px_per_px < 1:

@@ -25,7 +25,7 @@ SHOULDER = 0.055
 
 
 def expected(person: Person, size: int) -> NDArray[np.bool_]:
-    """size × size cells of the crop where head and shoulders of the fitted body should be seen."""
+    """size × size cells of the crop where head and shoulders of the fitted body are expected."""
     (x, y), radius = person_head_disc(person)
     shoulders = template.symmetric_points(("left_shoulder", "right_shoulder"))
     joints, metre = in_picture(shoulders, known(person.camera))

@@ -1,4 +1,4 @@
-"""A second face inside the mask of one person: somebody else stands so near that no detector told the two apart."""
+"""A second face inside the mask of one person: another person is so near that no detector separated the two."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ SAME_FACE = 0.3
 
 
 def second_face(network: CenterFace, crop: Image, mask: NDArray[np.uint8]) -> float:
-    """Score of the second best face whose middle lies inside the person's mask, 0..1; 0 if there are not two.
+    """Score of the second best face whose middle is inside the person's mask, 0..1; 0 if there are not two.
 
     Args:
-        crop: S × S × 3 RGB. mask: S × S, 0 or 255.
+        crop: S × S × 3 RGB.
+        mask: S × S, 0 or 255.
     """
     shrinks = len(crop) > SIDE
     square = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -31,7 +32,8 @@ def second_best(boxes: Floats, scores: Floats) -> float:
     """Score of the best box that is not the same face as the first; 0 if there is none.
 
     Args:
-        boxes: (N, 4), best first. scores: (N,).
+        boxes: (N, 4), best first.
+        scores: (N,).
     """
     if not len(boxes):
         return 0.0

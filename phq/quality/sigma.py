@@ -1,4 +1,4 @@
-"""How far the torso's yaw is off, one standard deviation, provided front and back are not confused.
+"""How far the torso's yaw is off, one standard deviation, if front and back are not confused.
 
 A log-linear function of the evidence; its weights are in ``sigma_table.json``, fitted by
 ``tools/calibrate_uncertainty.py`` on rendered people with exact truth.

@@ -1,4 +1,4 @@
-"""`Annotator`: the people of one picture that is already in memory."""
+"""`Annotator`: the people of one image in memory."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Annotator:
 
         Args:
             box: x0, y0, x1, y1 in pixels; only this person, and no detection.
-            name: what the record says as its source.
+            name: the ``source_path`` of the records.
 
         Raises:
-            ValueError: not an H × W × 3 uint8 array, or a box without any part of the image in it.
-            RejectError: nobody could be annotated, with the reason.
+            ValueError: not an H × W × 3 uint8 array, or a box wholly outside the image.
+            RejectError: no person could be annotated; with the reason of the first.
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
             raise ValueError(f"expected H × W × 3 uint8 RGB, got {image.dtype} of shape {image.shape}")

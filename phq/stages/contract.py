@@ -12,8 +12,8 @@ from phq.system.resources import Resources, together
 class Stage(Protocol):
     """`setup` once a worker (loads weights), then `process` for every batch, changing it in place.
 
-    Every stage is retry-safe: the same batch again gives the same result, and nothing is written anywhere. One that
-    wants more than a core says so in an attribute ``wants``, a `phq.system.resources.Resources`.
+    Every stage is retry-safe: the same batch again gives the same result, and nothing is written anywhere. A stage
+    that needs more than a core states it in an attribute ``wants``, a `phq.system.resources.Resources`.
     """
 
     name: str
@@ -26,5 +26,5 @@ class Stage(Protocol):
 
 
 def wanted(chain: Iterable[Stage]) -> Resources:
-    """What a worker wants that runs these stages."""
+    """Resources of a worker that runs these stages."""
     return together(getattr(stage, "wants", Resources()) for stage in chain)

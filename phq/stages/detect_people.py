@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DetectPeople:
-    """Fills `photo.people`; a photo without anybody is rejected as ``no_person``."""
+    """Sets the people of a photo; a photo without people is rejected as ``no_person``."""
 
     name = "detect"
 
@@ -34,9 +34,9 @@ class DetectPeople:
 
     def process(self, photos: list[Photo]) -> None:
         """Detect in every photo of the batch."""
-        looked = [(photo, photo.pixels) for photo in photos if photo.rejected is None and photo.pixels is not None]
-        found = self.detect([pixels for _, pixels in looked])
-        for (photo, _), people in zip(looked, found, strict=True):
+        decoded = [(photo, photo.pixels) for photo in photos if photo.rejected is None and photo.pixels is not None]
+        detections = self.detect([pixels for _, pixels in decoded])
+        for (photo, _), people in zip(decoded, detections, strict=True):
             photo.people = [Person(photo, i, p.part()) for i, p in enumerate(people)]
             if not people:
                 photo.reject("no_person", "no detector saw anybody")
@@ -44,7 +44,7 @@ class DetectPeople:
     def detect(self, pictures: list[Image]) -> list[list[Detection]]:
         """People in each H × W × 3 RGB image, left to right."""
         boxes = self.detector.detect(pictures, self.thresholds[0], self.options.tiles)
-        return [self._people(pixels, seen) for pixels, seen in zip(pictures, boxes, strict=True)]
+        return [self._people(pixels, own) for pixels, own in zip(pictures, boxes, strict=True)]
 
     def _people(self, pixels: Image, boxes: Candidates) -> list[Detection]:
         height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""Stages: is there a face where the head should be? Evidence only; nobody is rejected for having none."""
+"""Stages: is there a face where the head should be? Evidence only; having none rejects no person."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ from phq.record import Orientation
 from phq.system.arrays import Floats
 
 TRUST = np.array([[0.4], [0.5]])
-"""Of the fused sigmas of torso and head: landmarks in the picture have had their say in the fusion already."""
+"""Factors of the fused sigmas of torso and head: the fusion has already used the landmarks in the picture."""
 WHOLE_TORSO_SIGMA_DEG = np.array([50.0, 50.0, 50.0])
 WHOLE_HEAD_SIGMA_DEG = np.array([36.0, 42.0, 36.0])
-"""Of the closed-form rotations about the body's x, y and z axes, for a person who is seen whole: little more than a
-start, since the fit then looks at the landmarks in 3D themselves."""
+"""Sigmas of the closed-form rotations about the body's x, y and z axes for a fully visible person: little more than a
+start, since the fit then uses the landmarks in 3D themselves."""
 
 
 class OrientPeople:
@@ -49,10 +49,10 @@ def belief_of(fused: Floats) -> Belief:
 
 
 def belief_of_landmarks(start: TorsoFit) -> Belief:
-    """The closed form alone, for a person who is seen whole.
+    """The closed form alone, for a fully visible person.
 
-    That is the landmark network's home ground, learned on real people; on video of a real man, seen whole, the fused
-    orientation is worse than the landmarks alone (docs/log.md), and on headshots it is much better.
+    The landmark network learned from fully visible real people. On video of one, the fused orientation is worse than
+    the landmarks alone (docs/log.md); on headshots it is much better.
     """
     sigmas = np.radians(WHOLE_TORSO_SIGMA_DEG), np.radians(WHOLE_HEAD_SIGMA_DEG)
     return Belief(start.torso_to_cam, start.head_to_cam, *sigmas)

@@ -54,17 +54,19 @@ def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
 
 
 CALIBRATED = {"orientation": "orientation", "quality": "centerface"}
-"""Embedded networks by what they serve, for which nothing else can stand: labels or scores are calibrated so."""
+"""Embedded networks without alternatives, by purpose: labels or scores are calibrated for them."""
 
 
 def weights_used(config: Config, slots: Container[str] | None = None) -> list[Weight]:
-    """The files that the pipeline's networks are loaded from, each once; all of them are there and can be used.
+    """The weight files of the pipeline's networks, each once, checked to exist and to be usable.
 
     Args:
-        slots: only of these; of `phq.detect.backends.protocols.SLOTS` and `CALIBRATED`.
+        slots: limit to these; of `phq.detect.backends.protocols.SLOTS` and `CALIBRATED`.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `phq.detect.backends.offers.weights_of`.
+        ConfigError: see `phq.detect.backends.offers.weights_of`.
+        WeightError: see `phq.detect.backends.offers.weights_of`.
+        MissingExtraError: see `phq.detect.backends.offers.weights_of`.
     """
     specs = config.model_specs() | CALIBRATED
     chosen = {slot: spec for slot, spec in specs.items() if slots is None or slot in slots}
@@ -77,20 +79,20 @@ def _weights(slot: str, spec: str) -> tuple[Weight, ...]:
 
 
 def foreign(weights: Iterable[Weight]) -> tuple[str, ...]:
-    """sha256 of those that do not come with phq: other bytes under the same name would make another dataset."""
+    """sha256 of weights that are not embedded: other bytes under the same name would make another dataset."""
     return tuple(weight.sha256 for weight in weights if registry().get(weight.name) != weight)
 
 
 @dataclass(frozen=True)
 class StageCount:
-    """What went through a stage, and what it cost."""
+    """Throughput and time of one stage."""
 
     seconds: float = 0.0
     photos: int = 0
     people: int = 0
-    """That were not rejected when it had done."""
+    """Not rejected after the stage."""
     rejected: int = 0
-    """Photos and people that it threw out."""
+    """Photos and people that the stage rejected."""
 
     def __add__(self, other: StageCount) -> StageCount:
         return StageCount(
@@ -109,20 +111,20 @@ class Pipeline:
         for stage in chain:
             stage.setup()
         self.counts: defaultdict[str, StageCount] = defaultdict(StageCount)
-        """By stage, since somebody cleared it."""
-        self.tell: Callable[[int], None] = _nobody_listens
+        """By stage, since the last clear."""
+        self.notify: Callable[[int], None] = lambda _: None
         """Called with the number of photos before a batch, and with 0 after it."""
 
     def run(self, photos: list[Photo]) -> list[Photo]:
         """Carry photos through every stage, in slot; a photo that breaks a stage becomes a reject of its own."""
-        self.tell(len(photos))
+        self.notify(len(photos))
         for stage in self.stages:
             before, start = _rejected(photos), time.perf_counter()
             _isolated(stage.process, photos)
             seconds = time.perf_counter() - start
             alive, lost = len(living(photos)), _rejected(photos) - before
             self.counts[stage.name] += StageCount(seconds, len(photos), alive, lost)
-        self.tell(0)
+        self.notify(0)
         return photos
 
     def each(self, photos: list[Photo]) -> Iterator[Photo]:
@@ -130,10 +132,6 @@ class Pipeline:
         for photo in self.run(photos):
             yield photo
             photo.release()
-
-
-def _nobody_listens(_: int) -> None:
-    """For a pipeline that nobody watches."""
 
 
 def _rejected(photos: list[Photo]) -> int:

@@ -22,14 +22,14 @@ from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.run import run_record
 from phq.errors import ConfigError
+from phq.people import Photo
 from phq.photos.discover import Found
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
-from phq.synth.portrait import coarse, draw_portrait
-from phq.synth.record import pose_columns
-from phq.synth.stage import DrawPortraits, sample_index, sample_name
+from phq.synth.portrait import coarse, draw_portrait, render
+from phq.synth.record import describe, pose_columns
 from phq.synth.views import Spread
 from phq.system.version import __version__
 
@@ -76,7 +76,9 @@ def synthesise(  # noqa: PLR0913 - the options of the command
 
     Args:
         out: folder of the dataset; made if needed. An interrupted call is continued.
-        count: samples. size: side of the pictures, pixels, 64 to 2048. seed: of everything random.
+        count: samples.
+        size: side of the pictures, pixels, 64 to 2048.
+        seed: of everything random.
         val: fraction in the split val.
         spread: distributions of cameras and head poses. With `pose_noise`, the overlay `COARSE` states perturbed
             poses of neck and head, and is what is read by default; ``Dataset(out, overlay="none")`` has the exact ones.
@@ -151,3 +153,33 @@ def _coarse_rows(kept: list[dict[str, Any]], config: Config, spread: Spread) -> 
 def _card() -> Card:
     body = body_entry(load_body(), BODY_PURPOSE)
     return Card("Made-up people over 360°", __version__, (body,))
+
+
+def sample_name(seed: int, index: int) -> str:
+    """``source_path`` and ``identity`` of a sample."""
+    return f"synth-{seed}/{index:08d}"
+
+
+def sample_index(name: str) -> int:
+    """Number of the sample of this name."""
+    return int(name.rpartition("/")[2])
+
+
+class DrawPortraits:
+    """Draws the picture, mask and record of every name; the same name gives the same bytes."""
+
+    name = "draw"
+
+    def __init__(self, seed: int, size: int, spread: Spread) -> None:
+        self.seed, self.size, self.spread = seed, size, spread
+
+    def setup(self) -> None:
+        """Nothing to load: the body is read with the first picture."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every photo that is not rejected yet, in place."""
+        for photo in photos:
+            if photo.rejected is not None:
+                continue
+            portrait = draw_portrait(self.seed, sample_index(photo.name), self.spread)
+            describe(photo, portrait, *render(portrait, self.size))

@@ -1,1 +1,1 @@
-"""What every room uses of the machine: arrays, files that appear whole, locks, the journal, processes, logs."""
+"""The machine: arrays, atomic files, locks, the journal of a dataset, threads and memory, logs."""

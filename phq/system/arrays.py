@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between modules: what they hold, not their shape."""
+"""Names for arrays that pass between modules, by type of element; docstrings give shapes."""
 
 from __future__ import annotations
 

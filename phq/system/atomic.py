@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and write errors a person can act on."""
+"""Files that appear whole or not at all, and write errors with advice for the user."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _ADVICE = {
 
 
 _PART = 1 << 24
-"""Bytes of an object that are sent at a time."""
+"""Bytes of an object that are sent in one part."""
 
 
 def tmp_path(path: Path) -> Path:
-    """Name under which `path` grows until it is whole."""
+    """Name under which `path` is written until it is whole."""
     return path.with_name(path.name + ".tmp")
 
 
 def _is_about(error: OSError, path: Path) -> bool:
-    # The block may also read: a failed read carries the name of its own file, a failed write carries none.
+    # The block may also read. The error of a failed read names its file, that of a failed write does not.
     return error.filename is None or Path(error.filename) in (path, tmp_path(path), *path.parents)
 
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError about `path` into an `OutputError` that says what to do; other errors pass.
+    """Turn an OSError about `path` into an `OutputError` with advice; other errors pass.
 
     Raises:
         OutputError: full disk, no permission, read-only file system and the like.
@@ -62,8 +62,8 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk: a rename is not safe before."""
-    if is_remote(folder) or not hasattr(os, "O_DIRECTORY"):  # Windows opens no folders; its renames are journalled
+    """Flush the names in a folder to the disk, without which a rename may be lost."""
+    if is_remote(folder) or not hasattr(os, "O_DIRECTORY"):  # Windows cannot open folders; its renames are journalled
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -74,10 +74,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open ``PATH.tmp`` for writing; at the end of the block it is on the disk and called `path`.
+    """Open ``PATH.tmp`` for writing; at the end of the block it is flushed and renamed to `path`.
 
     If the block or the disk fails, the ``.tmp`` is removed and whatever `path` was before stays as it was.
-    Missing parent folders are made. On an object store there is no ``.tmp``: an object appears with its last byte.
+    Missing parent folders are made. Object stores need no ``.tmp``, since an object appears with its last byte.
 
     Raises:
         OutputError: see `output_errors`.
@@ -103,7 +103,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _object(path: Path) -> Iterator[BinaryIO]:
-    """Collect an object in a nameless file of this machine, then send it: half of one is never sent."""
+    """Collect an object in a temporary file of this machine, then send it as a whole."""
     fs, name = file_system(path)
     with TemporaryFile() as spool:
         yield cast(BinaryIO, spool)

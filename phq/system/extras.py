@@ -1,4 +1,4 @@
-"""Packages that only some commands need, and that only an extra installs."""
+"""Packages of extras, which only some commands need."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from phq.errors import MissingExtraError
 
 TRAIN = ("torch", "safetensors", "tensorboard", "skimage", "trimesh")
-"""What the extra ``train`` adds and is imported when a module is."""
+"""Packages of the extra ``train`` that modules import at the top."""
 
 
 @contextmanager
 def needs_train(purpose: str) -> Iterator[None]:
-    """Around imports of modules that need the extra ``train``.
+    """Turn a failed import of a module that needs the extra ``train`` into a `MissingExtraError`.
 
     Args:
-        purpose: what needs it, such as ``phq train``.
+        purpose: what needs it, as the message names it, such as ``phq train``.
 
     Raises:
         MissingExtraError: it is not installed.

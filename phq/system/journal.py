@@ -1,9 +1,9 @@
 """Change many files of a dataset at once: after a kill at any moment it is the old dataset or the new one.
 
 New files grow in ``.phq-journal/new``. The commit is one rename: ``journal.json``, which lists every file that takes
-its place and every one that goes. From then on the change is carried out, by this process or, after a kill, by the
-next `recover`, which everything in phq that opens a dataset calls. Before it nothing has changed. This is redo
-logging (Gray & Reuter 1993, Transaction Processing, ch. 9) with whole files for pages. Programs that read the
+its place and every one that is deleted. From then on the change is carried out, by this process or, after a kill, by
+the next `recover`, which phq calls whenever it opens a dataset. Before the rename nothing has changed. This is redo
+logging (Gray & Reuter 1993, Transaction Processing, ch. 9) with whole files in place of pages. Programs that read the
 shards without phq see the files change one by one.
 """
 
@@ -27,7 +27,7 @@ _RECORD = "journal.json"
 
 
 class Change:
-    """What a change consists of, until it is committed."""
+    """A change that is being collected, until it is committed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,15 +36,15 @@ class Change:
         self._deleted: set[str] = set()
 
     def path(self, name: str) -> Path:
-        """Where to write the new content of a file of the dataset; its parent folder is made.
+        """Path to which the new content of a file of the dataset is to be written; its parent folder is made.
 
         Args:
             name: path inside the dataset, with forward slashes.
 
         Raises:
             ValueError: the name leads out of the dataset.
-            OutputError: a folder of that name is in the way, or its place is on another disk than the dataset's
-                folder, so that no rename leads there; or the disk is full.
+            OutputError: a folder of that name is in the way, the file's folder is on another disk than the dataset's
+                (so that no rename leads there), or the disk is full.
         """
         self._check_place(name)
         staged = self._new / name
@@ -53,13 +53,22 @@ class Change:
         return staged
 
     def write(self, name: str, content: bytes) -> None:
-        """Stage a small file; errors as `path`."""
+        """Stage a small file.
+
+        Raises:
+            ValueError: see `path`.
+            OutputError: see `path`.
+        """
         write_bytes(self.path(name), content)
 
     def delete(self, name: str) -> None:
-        """The file, if there is one, goes with the commit, unless a new one is staged under its name.
+        """Delete the file at the commit, if it exists and no new one is staged under its name.
 
-        A folder that becomes empty by it goes too. Errors as `path`.
+        A folder that becomes empty is deleted too.
+
+        Raises:
+            ValueError: see `path`.
+            OutputError: see `path`.
         """
         self._check_place(name)
         self._deleted.add(name)
@@ -79,7 +88,7 @@ class Change:
             raise OutputError(f"{there} is on another disk than {self.folder}; bring the dataset together on one disk")
 
     def commit(self) -> None:
-        """Put the new files safely on the disk, then the list of what is to happen: from here it will."""
+        """Flush the new files to the disk, then write the record; from then on the change will be carried out."""
         names = self.staged()
         deleted = sorted(name for name in self._deleted.difference(names) if os.path.lexists(self.folder / name))
         for name in names:
@@ -92,9 +101,9 @@ class Change:
 
 @contextmanager
 def stage(folder: Path) -> Iterator[Change]:
-    """Collect a change of the dataset in `folder`; at the end of the block all of it happens, after an error nothing.
+    """Collect a change of the dataset in `folder`, which happens at the end of the block, but not after an error.
 
-    What an earlier change left behind is settled first. Datasets opened inside the block are the old state.
+    An interrupted earlier change is finished first. Datasets opened inside the block do not show the change yet.
 
     Raises:
         OutputError: another process is changing the dataset, or the folder cannot be written.
@@ -110,17 +119,17 @@ def stage(folder: Path) -> Iterator[Change]:
             yield change
             with output_errors(journal):
                 change.commit()
-            with _told_unfinished(folder):
+            with _unfinished_errors(folder):
                 _carry_out(folder)
         finally:
             _drop(journal)
 
 
 def recover(folder: Path) -> None:
-    """Settle what a killed change has left: a committed one is carried out, an uncommitted one is dropped.
+    """Finish what a killed change has left: a committed one is carried out, an uncommitted one is dropped.
 
-    Doing it twice changes nothing, and where there is nothing to do it costs one look. A change that another process
-    is still collecting is left alone; one that it is carrying out is waited for.
+    It is idempotent, and where there is nothing to do it costs one look at the disk. A change that another process is
+    still collecting is left alone; one that it is carrying out is waited for.
 
     Raises:
         OutputError: a committed change cannot be carried out (permission, read-only disk).
@@ -131,14 +140,14 @@ def recover(folder: Path) -> None:
         return
     committed = (journal / _RECORD).exists()
     # an uncommitted change does no harm where nothing can be removed
-    with _told_unfinished(folder) if committed else suppress(OSError), locked(journal / LOCK, wait=committed) as lock:
+    with _unfinished_errors(folder) if committed else suppress(OSError), locked(journal / LOCK, wait=committed) as lock:
         if lock is Lock.HELD or (lock is Lock.NONE and committed):
             _carry_out(folder)
             _drop(journal)
 
 
 @contextmanager
-def _told_unfinished(folder: Path) -> Iterator[None]:
+def _unfinished_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -147,7 +156,7 @@ def _told_unfinished(folder: Path) -> Iterator[None]:
 
 
 def _carry_out(folder: Path) -> None:
-    """Do what the record says, each step unless it has been done, and remove the record."""
+    """Carry out the record, passing over steps that were done before, and remove it."""
     record = folder / JOURNAL / _RECORD
     if not record.exists():
         return
@@ -188,11 +197,11 @@ def _check_name(name: str) -> None:
     # a dataset may come from anywhere, its journal with it: nothing outside its folder may be named
     parts = PurePosixPath(name).parts
     if not parts or name != "/".join(parts) or ".." in parts or "\\" in name or ":" in name or parts[0] == JOURNAL:
-        raise ValueError(f"{name!r} is no path of a file in a dataset")
+        raise ValueError(f"{name!r} is not a path of a file in a dataset")
 
 
 def _parents(root: Path, name: str) -> list[Path]:
-    """Folders from the one that holds the file up to `root`."""
+    """Folders from that of the file up to `root`."""
     return [root / parent for parent in PurePosixPath(name).parents]
 
 
@@ -202,7 +211,7 @@ def _sync(folders: Iterable[Path]) -> None:
 
 
 def _drop(journal: Path) -> None:
-    """Remove what is left of a change, unless it is committed; the caller holds the lock, which goes last."""
+    """Remove what is left of a change, unless it is committed; the lock, which the caller holds, is removed last."""
     if not (journal / _RECORD).exists():
         shutil.rmtree(journal / _NEW, ignore_errors=True)
         shutil.rmtree(journal, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""A lock where there are none: an object that its owner keeps writing anew.
+"""Locks on object stores, which have no advisory locks: an object that its owner keeps rewriting.
 
-Object stores have no advisory locks. The object is made only if it is not there (a conditional put); its owner writes a
-higher number into it every `BEAT_S`. Whoever finds one waits `PATIENCE` beats: if the number has not changed its owner
-is dead, and the lock is taken over. No clock of two machines is compared. It is advisory: an owner that was asleep for
-longer than that may find itself with company, notices at its next beat, and what both write is the same.
+The object is made by a conditional put, which fails if it exists. Its owner writes a higher number into it every
+`BEAT_S`. A process that finds the object waits `PATIENCE` beats: if the number has not changed, the owner is dead and
+the lock is taken over. Clocks of two machines are never compared. The lock is advisory: an owner that was suspended for
+longer may share it with another for one beat; both write the same content.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Lease:
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
     def take(self) -> bool:
-        """Take the lock, if need be from a dead owner; whether it worked."""
+        """Take the lock, if need be from a dead owner; return whether that succeeded."""
         if not self._create():
             before = self._read()
             time.sleep(BEAT_S * PATIENCE)
@@ -46,13 +46,13 @@ class Lease:
                 return False
             self._write()
             time.sleep(BEAT_S / 10)
-            if not self._is_mine():  # another one has taken it over at the same time
+            if not self._is_mine():  # another process took it over at the same time
                 return False
         self._heart.start()
         return True
 
     def release(self) -> None:
-        """Stop writing, and remove the object if it is still one's own."""
+        """Stop the heartbeat, and remove the object if this process still owns it."""
         self._over.set()
         self._heart.join()
         if self._is_mine():
@@ -67,7 +67,7 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
-            with suppress(Exception):  # of a server: the next beat is soon, and others are patient
+            with suppress(Exception):  # of the server: the next beat is soon, and other processes wait for several
                 if not self._is_mine():
                     return
                 self._beats += 1
@@ -93,8 +93,12 @@ class Lease:
 def leased(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock object until the end of the block.
 
+    Args:
+        path: remote path of the object.
+        busy: message of the error if another process holds the lock.
+
     Raises:
-        OutputError: somebody else holds it, in the words of `busy`; or the store cannot be written.
+        OutputError: another process holds the lock, or the store cannot be written.
     """
     lease = Lease(path)
     with output_errors(path):

@@ -1,4 +1,4 @@
-"""One process at a time: an advisory lock on a file that comes and goes with what it guards."""
+"""Advisory locks on files, so that one process at a time works in a folder."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
-"""Name of the lock's file in a folder that one process works in."""
+"""Name of the lock file in a folder."""
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 
 class Lock(Enum):
-    """What became of a lock."""
+    """Outcome of an attempt to take a lock."""
 
     HELD = "held"
     BUSY = "busy"
-    """Somebody else has it, or had it and took its folder away."""
+    """Another process holds it, or held it and removed its folder."""
     NONE = "none"
-    """This system, or this network file system, has no such locks."""
+    """This system, or this network file system, has no advisory locks."""
 
 
 @contextmanager
 def locked(path: Path, wait: bool = False) -> Iterator[Lock]:
-    """Hold the lock on `path`, which is made if its folder is there, until the end of the block.
+    """Hold the lock on `path` until the end of the block; the file is made if its folder exists.
 
     The holder may remove the file; the kernel frees the lock when a process dies.
 
     Args:
-        path: the lock's file. wait: until it is free, instead of `Lock.BUSY` at once.
+        path: the lock file.
+        wait: wait until it is free; if false, the outcome is `Lock.BUSY` at once.
 
     Raises:
         OSError: the file cannot be made (permission, a read-only disk).
@@ -61,10 +62,14 @@ def locked(path: Path, wait: bool = False) -> Iterator[Lock]:
 
 @contextmanager
 def alone_in(folder: Path, busy: str) -> Iterator[None]:
-    """Make a folder, and hold the lock in it until the end of the block; at a URL see `phq.system.lease`.
+    """Make a folder and hold the lock in it until the end of the block; for URLs see `phq.system.lease`.
+
+    Args:
+        folder: the folder.
+        busy: message of the error if another process holds the lock.
 
     Raises:
-        OutputError: another process has it, in the words of `busy`; or the folder cannot be made or written.
+        OutputError: another process holds the lock, or the folder cannot be made or written.
     """
     with ExitStack() as stack:
         if is_remote(folder):
@@ -88,6 +93,6 @@ def _take(stream: IO[bytes], path: Path, wait: bool) -> Lock:
         if error.errno not in _UNSUPPORTED:
             raise
         return Lock.NONE
-    # the holder we waited for may have removed the file, and another may hold its successor
+    # the earlier holder may have removed the file, and another process may hold a new one of that name
     same = path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino
     return Lock.HELD if same else Lock.BUSY

@@ -1,4 +1,4 @@
-"""What happens in a run, for machines: one JSON object a line."""
+"""Machine-readable log of a run: one JSON object a line."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ STDOUT = "-"
 
 
 class RunLog:
-    """Appends to a stream, or to nothing."""
+    """Appends events to a stream; without one it does nothing."""
 
     def __init__(self, stream: TextIO | None = None, path: Path | None = None) -> None:
         self._stream, self._path = stream, path or Path("the log")
 
     def write(self, event: str, **fields: Any) -> None:
-        """One line with the time (UTC), the event and its fields, at once in the file.
+        """Write one line with the time (UTC), the event and its fields, and flush it.
 
         Raises:
             OutputError: see `phq.system.atomic.output_errors`.
@@ -38,7 +38,7 @@ SILENT = RunLog()
 
 @contextmanager
 def opened_log(where: str | None) -> Iterator[RunLog]:
-    """A log in a file, to which runs are appended, on the standard output (``-``), or nowhere.
+    """A log that is appended to a file, or written to standard output (``-``) or nowhere (None).
 
     Raises:
         OutputError: the file cannot be opened.
@@ -51,8 +51,8 @@ def opened_log(where: str | None) -> Iterator[RunLog]:
         path = Path(where)
         with output_errors(path):
             stream = path.open("a", encoding="utf-8")
-        try:  # errors of the run are not the log's
+        try:  # an error of the run is not one of the log
             yield RunLog(stream, path)
         finally:
-            with suppress(OSError):  # every line is flushed as it is written: one that could not be has been told of
+            with suppress(OSError):  # every line was flushed when written, and a failure reported then
                 stream.close()

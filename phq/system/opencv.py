@@ -1,4 +1,4 @@
-"""Which OpenCV ``import cv2`` gives: several packages carry that one module, and overwrite each other's files."""
+"""Which OpenCV ``import cv2`` gives: several packages contain that module and overwrite each other's files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ NAMES = (
     "opencv-contrib-python-headless",
 )
 OWN = NAMES[0]
-"""The one that phq asks for itself."""
+"""The package that phq depends on."""
 TOO_NEW = 5
-"""Of OpenCV's major version: phq was not tested with it."""
+"""First major version that phq was not tested with."""
 
 
 def installed() -> dict[str, str]:
-    """Version of each package with the module cv2 that is installed, by its name, in the order of `NAMES`."""
+    """Version by name of each installed package with the module cv2, in the order of `NAMES`."""
     found = {}
     for name in NAMES:
         try:
@@ -29,10 +29,10 @@ def installed() -> dict[str, str]:
 
 
 def trouble() -> str | None:
-    """One sentence on packages that do not go together, with the command that mends it; None if all is well.
+    """A sentence about packages that conflict, with the command that repairs them; None if there is no conflict.
 
-    Several packages of one version are well: whichever wrote last, the module is that version. A cv2 that none of
-    them has brought (a distribution's own) is nobody's trouble.
+    Several packages of one version do not conflict: the module has that version whichever was installed last. Nor
+    does a cv2 that none of them has installed (that of a Linux distribution).
     """
     found = installed()
     fit = {name: v for name, v in found.items() if _parts(v)[0] < TOO_NEW}
@@ -48,7 +48,7 @@ def trouble() -> str | None:
 
 
 def _whole() -> bool:
-    """The module is there; of one whose files went with another package an empty folder remains."""
+    """Whether the module can be imported; when uninstalling a package removed its files, an empty folder remains."""
     spec = find_spec("cv2")
     return spec is not None and spec.origin is not None
 

@@ -1,4 +1,4 @@
-"""Where output goes: a folder, or any URL that fsspec can write to, both behind the interface of `pathlib`."""
+"""Output paths: a folder, or any URL that fsspec can write to, both with the interface of `pathlib`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from phq.errors import MissingExtraError, OutputError
 
 
 def is_url(where: str | Path) -> bool:
-    """Whether this names something of fsspec's and not a path of this machine."""
+    """Whether this is a URL of fsspec and not a path on this machine."""
     return isinstance(where, str) and ("://" in where or "::" in where)
 
 
 def is_remote(path: Path) -> bool:
-    """Whether a path of `place` lies on a file system of fsspec's."""
+    """Whether a path returned by `place` is on a file system of fsspec."""
     return not isinstance(path, Path)
 
 
 def place(where: str | Path) -> Path:
-    """A path for a folder of this machine, and for a URL what behaves like one (a `upath.UPath`).
+    """A path on this machine, or for a URL an object with the same interface (`upath.UPath`).
 
-    Listings are never cached: other machines write to the same place.
+    Listings are never cached, since other machines may write to the same folder.
 
     Raises:
         MissingExtraError: it is a URL, and the extra is not installed.
-        OutputError: fsspec knows no such URL, or needs another package for it.
+        OutputError: fsspec does not know this kind of URL, or needs another package for it.
     """
     if not is_url(where):
         return Path(where)
@@ -36,7 +36,7 @@ def place(where: str | Path) -> Path:
     try:
         found = UPath(where, use_listings_cache=False)
         assert found.fs  # made on demand: here it may fail
-    except (ImportError, ValueError) as error:  # their sentences say which package, or that there is no such kind
+    except (ImportError, ValueError) as error:  # their messages name the package, or the unknown protocol
         raise OutputError(f"cannot use {where}: {error}") from error
     if found.protocol in ("", "file", "local"):
         return Path(found.path)
@@ -50,7 +50,7 @@ def file_system(path: Path) -> tuple[Any, str]:
 
 
 def is_of_server(error: Exception) -> bool:
-    """Whether an error comes from a file system of fsspec's, not all of which raise `OSError`."""
+    """Whether an error comes from a file system of fsspec; not all of them raise `OSError`."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _SERVERS
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a remote parquet file that some of its columns take, fetched at once instead of one after another."""
+"""Byte ranges of some columns of a remote Parquet file, so that they can be fetched concurrently."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _GAP = 64 << 10
-"""Two ranges nearer than this are one request: so many bytes cost less than a request does."""
+"""Ranges that are closer than this are fetched as one: so many bytes cost less than a request."""
 
 
 class Parts(io.RawIOBase):
-    """A file of which only some ranges are at hand; reading anything else is an error.
+    """A file of which only some ranges were fetched; reading any other byte is an error.
 
     Args:
         starts: first byte of each range, ascending.
@@ -29,27 +29,27 @@ class Parts(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; returns the new position."""
+        """Set the position and return it."""
         self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         return self._position
 
     def tell(self) -> int:
-        """Position."""
+        """The position."""
         return self._position
 
     def read(self, size: int = -1) -> bytes:
         """Bytes from the position on.
 
         Raises:
-            OSError: they are not at hand.
+            OSError: they were not fetched.
         """
         number = bisect_right(self._starts, self._position) - 1
         begin = self._position - self._starts[number] if number >= 0 else -1
@@ -60,7 +60,7 @@ class Parts(io.RawIOBase):
 
 
 def column_ranges(metadata: pq.FileMetaData, columns: Sequence[str], groups: Sequence[int]) -> list[tuple[int, int]]:
-    """First byte and end of what has to be read for some columns of some row groups, ascending, near ones joined."""
+    """(start, end) of the bytes of some columns in some row groups, ascending; close ranges are joined."""
     wanted = set(columns)
     ranges: list[tuple[int, int]] = []
     for group in map(metadata.row_group, groups):

@@ -13,7 +13,7 @@ ONE_THREAD = {
     "OPENCV_FOR_THREADS_NUM": "1",
     "ARROW_IO_THREADS": "1",  # Arrow's pool for computing follows OMP_NUM_THREADS
 }
-"""What libraries read when they are first imported, and never again."""
+"""Variables that libraries read once, when they are first imported."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
@@ -27,7 +27,7 @@ def available_cores() -> int:
 
 def available_memory() -> int | None:
     """Bytes that this process and its children may use: the machine's, or the limit of its container if that is less;
-    None where the system does not tell."""
+    None where the system does not report it."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows
@@ -36,7 +36,7 @@ def available_memory() -> int | None:
 
 
 def auto_workers(memory: int) -> int:
-    """Workers of one thread and `memory` bytes each that fill this machine and do not overfill it; at least 1."""
+    """Number of workers, of one thread and `memory` bytes each, that this machine has room for; at least 1."""
     room = available_memory()
     return max(1, min(available_cores(), room // memory if room else available_cores()))
 
@@ -60,7 +60,7 @@ def _memory_limits() -> Iterator[int]:
 
 
 def _groups() -> Iterator[Path]:
-    """Control groups of this process, of both versions, with their parents: every limit on the way up counts."""
+    """Control groups of this process (versions 1 and 2) with their parents, each of which may set a limit."""
     for line in _content(_MEMBERSHIP).splitlines():
         _, controllers, path = line.split(":", 2)
         for root in (_CGROUPS / controller for controller in controllers.split(",")):
@@ -92,7 +92,7 @@ def one_thread_in_children() -> Iterator[None]:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """OpenCV and numpy's BLAS with one thread each (ONNX sessions are opened with one), restored at the end.
+    """Run OpenCV and numpy's BLAS with one thread each until the end of the block (ONNX sessions always have one).
 
     On a shared machine a BLAS with more threads than free cores is up to forty times slower on small matrices.
     """

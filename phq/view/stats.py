@@ -16,21 +16,22 @@ from numpy.typing import NDArray
 from phq.camera.sides import SIDES, shares
 from phq.dataset.card import YAW_SECTORS, yaw_histogram
 from phq.dataset.credits import counted
+from phq.dataset.folder import index_name
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.dataset.statements import names_of
 from phq.dataset.tar import MEMBERS
 from phq.dataset.whole_columns import columns
 from phq.errors import InputError
-from phq.reasons import RULES
-from phq.schema import PROVENANCE, Row
+from phq.reasons import STORED_SCORES
+from phq.schema import PROVENANCE
 
 ANGLES = tuple(f"{part}_{axis}_deg" for part in ("camera", "head") for axis in ("yaw", "pitch", "roll"))
-SCORES = tuple(dict.fromkeys(rule.score for rule in RULES if rule.score in Row.model_fields))
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIZES = tuple(f"{prefix}_size" for prefix in MEMBERS.values())
 _COLUMNS = (
-    "decision", "reason", "split", "shard", "source_sha256", "duplicate_of", *PROVENANCE, *ANGLES, *SCORES, *_SIZES,
+    "decision", "reason", "split", "shard", "source_sha256", "duplicate_of", *PROVENANCE, *ANGLES, *STORED_SCORES,
+    *_SIZES,
 )  # fmt: skip
 Stats = dict[str, Any]
 
@@ -64,7 +65,7 @@ def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
         "rejects": {"all": len(rejects), **_counts(rejects["reason"])},
         **{f"{part}_yaw": _yaw(_numbers(kept[f"{part}_yaw_deg"])) for part in ("camera", "head")},
         "angles": {name: _percentiles(_numbers(kept[name])) for name in ANGLES},
-        "scores": {name: _percentiles(_numbers(kept[name])) for name in SCORES},
+        "scores": {name: _percentiles(_numbers(kept[name])) for name in STORED_SCORES},
         **{f"{name}s": dict(counted(stated, name)) for name in ("licence", "author", "source")},
         "bytes": _bytes(opened, kept),
     }
@@ -97,7 +98,7 @@ def _bytes(opened: Dataset, kept: pa.Table) -> dict[str, int]:
     members = {prefix: int(pc.sum(kept[f"{prefix}_size"]).as_py() or 0) for prefix in MEMBERS.values()}
     shards = [name for name in pc.unique(opened.columns(["shard"])["shard"]).to_pylist() if name]
     splits = sorted({name.partition("/")[0] for name in shards})
-    return members | {"shards": sum(_shard_bytes(opened, f"{split}/index.json") for split in splits)}
+    return members | {"shards": sum(_shard_bytes(opened, index_name(split)) for split in splits)}
 
 
 def _shard_bytes(opened: Dataset, index: str) -> int:

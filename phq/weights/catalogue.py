@@ -22,25 +22,20 @@ class Remote:
     file: str
     """Its name in the cache and on a mirror."""
     url: str
-    size: int | None
-    """Bytes; None where nobody states them."""
-    sha256: str | None
-    """None: trusted on first use, then pinned (`phq.weights.pins`)."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """Stated by two unrelated public projects for the file at `url`."""
     licence: str
     source: str
     purpose: str
     extra: str
-    """The extra of phq that brings the package which runs it; empty if ONNX Runtime does."""
+    """The extra of phq with the package that runs it; empty if ONNX Runtime does."""
 
-    @property
-    def pinned(self) -> bool:
-        """Whether its bytes are known beforehand."""
-        return self.sha256 is not None
 
-    @property
-    def megabytes(self) -> str:
-        """Its size for people."""
-        return f"{self.size / 1e6:.1f} MB" if self.size else "size unknown"
+def megabytes(size: int) -> str:
+    """A size in bytes, for people."""
+    return f"{size / 1e6:.1f} MB"
 
 
 def remotes() -> dict[str, Remote]:

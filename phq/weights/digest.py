@@ -19,9 +19,9 @@ def sha256_of(path: Path) -> str:
 
 
 def sha256_once(path: Path) -> str:
-    """`sha256_of`, read once a process as long as the file's size and time stay."""
-    found = path.stat()
-    return _remembered(path, found.st_size, found.st_mtime_ns)
+    """`sha256_of`, computed once a process as long as the file's size and time stay."""
+    stat = path.stat()
+    return _remembered(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=256)

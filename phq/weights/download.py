@@ -1,12 +1,11 @@
 """Downloads that survive cut connections: one file from the first of several addresses that gives the right bytes.
 
-What has come lies in ``FILE.part``, and ``FILE.part.json`` says where from. A later attempt asks for the rest
-(RFC 9110, sections 13 and 14: Range, and If-Range so that a file that has changed meanwhile comes whole).
+The bytes received so far are in ``FILE.part``; a later attempt asks for the rest (RFC 9110, section 14: Range). Every
+file is held to its registered sha256, so parts of two different files are never kept together.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -40,14 +39,6 @@ PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 REFUSALS = {401: "asks for a login", 403: "does not allow it", 404: "has no such file", 410: "has it no more"}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a download must yield."""
-
-    size: int | None
-    sha256: str | None
-
-
 class _RefusedError(Exception):
     """An address cannot give the file; the text says why."""
 
@@ -56,27 +47,28 @@ class _CutError(Exception):
     """A request brought less than all; another may bring the rest."""
 
 
-def download(urls: Sequence[str], part: Path, wanted: Wanted, quiet: bool = True) -> str:
-    """Fill `part` with the whole file; its sha256.
+def download(urls: Sequence[str], part: Path, size: int, sha256: str, quiet: bool = True) -> None:
+    """Fill `part` with the whole file.
+
+    Args:
+        urls: addresses, asked in turn until one gives the file.
+        part: where the bytes are collected; an earlier part is continued.
+        size: length of the file, bytes.
+        sha256: its checksum, hexadecimal.
+        quiet: no progress bar.
 
     Raises:
-        WeightError: no address gives it; the message has the reason of each.
-        OutputError: the disk is full or cannot be written; what came is kept.
+        WeightError: no address gives the file; the message has the reason for each.
+        OutputError: the disk is full or cannot be written; the bytes received are kept.
     """
     reasons = []
     with _session() as session:
         for url in urls:
             try:
-                return _Transfer(session, url, part, wanted, quiet).run()
+                return _Transfer(session, url, part, size, sha256, quiet).run()
             except _RefusedError as refusal:
                 reasons.append(f"{_host(url)} {refusal}")
     raise WeightError(f"{part.stem} cannot be downloaded: {'; '.join(reasons)}")
-
-
-def discard(part: Path) -> None:
-    """Remove what came so far."""
-    part.unlink(missing_ok=True)
-    _notes(part).unlink(missing_ok=True)
 
 
 def _session() -> requests.Session:
@@ -88,28 +80,33 @@ def _session() -> requests.Session:
     return session
 
 
+@dataclass
 class _Transfer:
     """One file from one address."""
 
-    def __init__(self, session: requests.Session, url: str, part: Path, wanted: Wanted, quiet: bool) -> None:
-        self.session, self.url, self.part, self.wanted, self.quiet = session, url, part, wanted, quiet
-        self.resumed = False
+    session: requests.Session
+    url: str
+    part: Path
+    size: int
+    sha256: str
+    quiet: bool
+    resumed: bool = False
+    """Whether the bytes come from more than one request."""
 
-    def run(self) -> str:
-        """Until all of it is there; bytes put together from two requests get a second chance as a whole."""
-        if self.wanted.sha256 and self.wanted.size == self._length():
+    def run(self) -> None:
+        """Until the whole file is there; bytes put together from two requests get a second chance as a whole."""
+        if self.size == self._length():
             self.resumed = True  # an earlier call was stopped just before its end
         else:
             self._fill()
-        found = sha256_of(self.part)
-        if self.wanted.sha256 and found != self.wanted.sha256 and self.resumed:
-            discard(self.part)
+        actual = sha256_of(self.part)
+        if self.resumed and actual != self.sha256:
+            self._discard()
             self._fill()
-            found = sha256_of(self.part)
-        if self.wanted.sha256 and found != self.wanted.sha256:
-            discard(self.part)
-            raise _RefusedError(f"sends another file (sha256 {found}, expected {self.wanted.sha256}); it was deleted")
-        return found
+            actual = sha256_of(self.part)
+        if actual != self.sha256:
+            self._discard()
+            raise _RefusedError(f"sends another file (sha256 {actual}, expected {self.sha256}); it was deleted")
 
     def _fill(self) -> None:
         furthest, idle = self._length(), 0
@@ -127,20 +124,20 @@ class _Transfer:
 
     def _request(self) -> None:
         """One request, from where the part ends."""
-        start, headers = self._continuation()
-        with _told(), self.session.get(self.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        start = self._length()
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        with _explained(), self.session.get(self.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             self._check(response)
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                discard(self.part)
+                self._discard()
                 raise _CutError("does not continue the file")
             if response.status_code != HTTPStatus.PARTIAL_CONTENT:
-                start = 0  # the whole file: ranges are ignored, or it has changed
-            total = self._total(response, start)
-            self._check_room(total, start)
-            self._note(response)
+                start = 0  # the whole file: the server ignores ranges
+            self._check_length(response, start)
+            self._check_room(start)
             self.resumed |= start > 0
-            self._write(response, start, total)
-        if total is not None and self._length() < total:
+            self._write(response, start)
+        if self._length() < self.size:
             raise _CutError("breaks the connection")
 
     def _check(self, response: requests.Response) -> None:
@@ -154,37 +151,31 @@ class _Transfer:
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise _RefusedError("sends the file in another encoding, perhaps through a proxy that changes it")
 
-    def _total(self, response: requests.Response, start: int) -> int | None:
-        """Length of the whole file as the server tells it; None if it does not."""
+    def _check_length(self, response: requests.Response, start: int) -> None:
         stated = response.headers.get("Content-Length", "")
-        total = int(stated) if stated.isdigit() else None
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
             ranged = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
             if not ranged or int(ranged[1]) != start:
-                discard(self.part)
+                self._discard()
                 raise _CutError("does not continue the file where it was asked to")
-            total = int(ranged[2])
-        if total is not None and self.wanted.size is not None and total != self.wanted.size:
-            raise _RefusedError(f"has a file of {total} bytes there, expected {self.wanted.size}; it was left alone")
-        if total is None and self.wanted == Wanted(None, None) and "Transfer-Encoding" not in response.headers:
-            raise _RefusedError("does not say how long the file is, and neither its size nor its checksum is known")
-        return total if total is not None else self.wanted.size
+            stated = ranged[2]
+        if stated.isdigit() and int(stated) != self.size:
+            raise _RefusedError(f"has a file of {stated} bytes there, expected {self.size}; it was left alone")
 
-    def _check_room(self, total: int | None, start: int) -> None:
+    def _check_room(self, start: int) -> None:
         free = shutil.disk_usage(self.part.parent).free
-        if total is not None and total - start > free:
-            needed = f"{self.part.stem} needs {(total - start) / 1e6:.1f} MB more"
+        if self.size - start > free:
+            needed = f"{self.part.stem} needs {(self.size - start) / 1e6:.1f} MB more"
             raise OutputError(
                 f"{needed}, and {self.part.parent} has {free / 1e6:.1f} MB left: make room, or set PHQ_CACHE to a "
                 "folder on another disk"
             )
 
-    def _write(self, response: requests.Response, start: int, total: int | None) -> None:
+    def _write(self, response: requests.Response, start: int) -> None:
         with output_errors(self.part):
             stream = self.part.open("ab" if start else "wb")
-        bar = tqdm(
-            desc=self.part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=self.quiet, leave=False
-        )
+        labels = {"desc": self.part.stem, "unit": "B", "unit_scale": True, "disable": self.quiet, "leave": False}
+        bar = tqdm(total=self.size, initial=start, **labels)
         with stream, bar:
             for chunk in response.iter_content(CHUNK):
                 with output_errors(self.part):
@@ -197,32 +188,13 @@ class _Transfer:
     def _length(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0
 
-    def _continuation(self) -> tuple[int, dict[str, str]]:
-        """Where to go on, and the headers that ask for it.
-
-        Without a checksum to hold the whole against, only what is surely the rest of the same file is taken.
-        """
-        start = self._length()
-        try:
-            notes = json.loads(_notes(self.part).read_bytes())
-            same, validator = notes["url"] == self.url, str(notes["validator"])
-        except (OSError, ValueError, KeyError, TypeError):
-            same, validator = False, ""
-        if not start or not (self.wanted.sha256 or (same and validator)):
-            return 0, {}
-        return start, {"Range": f"bytes={start}-"} | ({"If-Range": validator} if same and validator else {})
-
-    def _note(self, response: requests.Response) -> None:
-        etag = response.headers.get("ETag", "")
-        strong = etag if not etag.startswith("W/") else ""  # a weak one is not allowed in If-Range
-        notes = {"url": self.url, "validator": strong or response.headers.get("Last-Modified", "")}
-        with output_errors(_notes(self.part)):
-            _notes(self.part).write_text(json.dumps(notes), encoding="utf-8")
+    def _discard(self) -> None:
+        self.part.unlink(missing_ok=True)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What went wrong on the way, in words; a broken connection may be tried again."""
+def _explained() -> Iterator[None]:
+    """Failures of a request, in words; a broken connection may be tried again."""
     try:
         yield
     except failures.SSLError as error:
@@ -242,10 +214,6 @@ def _told() -> Iterator[None]:
         raise _CutError("cannot be reached, or breaks the connection") from error
     except failures.RequestException as error:
         raise _RefusedError(f"is no address to download from ({error})") from error
-
-
-def _notes(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
 
 
 def _host(url: str) -> str:

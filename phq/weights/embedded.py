@@ -1,4 +1,4 @@
-"""The embedded ONNX networks: where they are, and what they must hash to."""
+"""The embedded ONNX networks: their paths and checksums."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Weight:
-    """A file with weights: a line of ``registry.json``, or what a back end says of its own."""
+    """A file with weights: an entry of ``registry.json``, or a back end's own file."""
 
     name: str
     file: str
@@ -33,17 +33,19 @@ def registry() -> dict[str, Weight]:
     return {e["name"]: Weight(**e) for e in entries}
 
 
-def embedded(name: str, asked: str = "") -> Weight:
+def embedded(name: str, weights: str = "") -> Weight:
     """The entry of an embedded network whose file is what the registry says.
 
     Args:
-        asked: weights that the configuration asks for after a colon; there are none but the network's own.
+        name: of the network.
+        weights: weights that the configuration names after a colon; a network of this kind has only its own.
 
     Raises:
-        ConfigError: others are asked for. WeightError: see `checked_path`.
+        ConfigError: other weights are named.
+        WeightError: see `checked_path`.
     """
-    if asked:
-        raise ConfigError(f"'{name}:{asked}': {name} comes with its own weights and takes no others; write {name}")
+    if weights:
+        raise ConfigError(f"'{name}:{weights}': {name} comes with its own weights and takes no others; write {name}")
     checked_path(name)
     return registry()[name]
 
@@ -59,7 +61,7 @@ def checked_path(name: str) -> Path:
     path = FOLDER / weight.file
     if not path.is_file():
         raise WeightError(f"weight file {path} is missing; reinstall phq (it ships {weight.file})")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != weight.sha256:
-        raise WeightError(f"weight file {path} has sha256 {found}, expected {weight.sha256}; reinstall phq")
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if actual != weight.sha256:
+        raise WeightError(f"weight file {path} has sha256 {actual}, expected {weight.sha256}; reinstall phq")
     return path

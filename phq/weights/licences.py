@@ -1,4 +1,4 @@
-"""Licences of weights that ask more of whoever uses them than to be named."""
+"""Licences of weights that ask for more than attribution."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from phq.weights.embedded import Weight
 
 PERMISSIVE = re.compile(r"(Apache-2\.0|MIT|BSD|CC0)\b")
-"""How the licences begin that only ask to be named."""
+"""Beginnings of the licences that ask for attribution only."""
 
 
 def notices(weights: Iterable[Weight]) -> Iterator[str]:
-    """A line for each file under any other licence: to be said before it is used."""
+    """A line for each file under any other licence, to be shown before the file is used."""
     for weight in weights:
         if not PERMISSIVE.match(weight.licence):
             yield f"licence of {weight.name} ({weight.purpose}): {weight.licence}"

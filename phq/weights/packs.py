@@ -11,17 +11,16 @@ from phq.errors import WeightError
 from phq.system.atomic import output_errors
 from phq.weights.catalogue import remote
 from phq.weights.digest import BLOCK
-from phq.weights.pins import cache_folder
-from phq.weights.store import turn, weights_path
+from phq.weights.store import cache_folder, turn, weights_path
 
 
 def pack_folder(name: str) -> Path:
-    """The folder with the unpacked files of a pulled zip, ``CACHE/models/NAME``, each as it is in the zip.
+    """Folder of the unpacked files of a pulled zip, ``CACHE/models/NAME``, each as it is in the zip.
 
     The zip is held to its checksum, and each file to the zip's. insightface finds its packs there by root=CACHE.
 
     Raises:
-        WeightError: not pulled, not the expected bytes, or no zip that can be unpacked.
+        WeightError: not pulled, not the expected bytes, or not a zip that can be unpacked.
         OutputError: the cache cannot be written.
     """
     path, folder = weights_path(name), cache_folder() / "models" / name
@@ -31,25 +30,29 @@ def pack_folder(name: str) -> Path:
                 if not member.is_dir():
                     _unpack(pack, member, folder / _inside(member))
     except (BadZipFile, EOFError, NotImplementedError, zlib.error) as error:
-        raise WeightError(f"{path} is no zip that can be unpacked: {error}") from error
+        raise WeightError(f"{path} is not a zip that can be unpacked: {error}") from error
     return folder
 
 
 def pack_file(name: str, ending: str) -> Path:
-    """The one unpacked file of a pulled zip whose name ends so, as ``.onnx``.
+    """The one unpacked file of a pulled zip with this ending.
+
+    Args:
+        name: of the weights.
+        ending: of the file's name, as ``.onnx``.
 
     Raises:
         WeightError: see `pack_folder`; or none has that ending, or several have.
         OutputError: the cache cannot be written.
     """
-    found = sorted(path for path in pack_folder(name).rglob("*") if path.name.endswith(ending))
-    if len(found) != 1:
-        raise WeightError(f"the weights {name} hold {len(found)} files that end in {ending}, not one")
-    return found[0]
+    files = sorted(path for path in pack_folder(name).rglob("*") if path.name.endswith(ending))
+    if len(files) != 1:
+        raise WeightError(f"the weights {name} hold {len(files)} files that end in {ending}, not one")
+    return files[0]
 
 
 def _inside(member: ZipInfo) -> PurePosixPath:
-    """The member's path, surely below the folder it is unpacked into."""
+    """The member's path, guaranteed to be below the folder that it is unpacked into."""
     path = PurePosixPath(member.filename)
     if path.is_absolute() or ".." in path.parts or "\\" in member.filename or ":" in member.filename:
         raise BadZipFile(f"its member {member.filename!r} would lie outside")

@@ -1,4 +1,4 @@
-"""What ``phq weights`` prints."""
+"""Texts that ``phq weights`` prints."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phq.errors import WeightError
-from phq.weights.catalogue import Remote, remotes, unknown
-from phq.weights.digest import sha256_of
+from phq.weights.catalogue import Remote, megabytes, remotes, unknown
 from phq.weights.embedded import FOLDER, Weight, checked_path, registry
-from phq.weights.pins import weights_folder
-from phq.weights.store import DAMAGED, HERE, MISSING, Pulled, path_of, state_of
+from phq.weights.store import DAMAGED, HERE, MISSING, Pulled, path_of, state_of, weights_folder
 
 
 def chosen(names: Sequence[str]) -> list[Weight | Remote]:
@@ -30,35 +28,25 @@ def listing() -> Iterator[str]:
     """A line for each file: name, where it is, size, licence, purpose."""
     rows = [("name", "state", "size", "licence", "for")]
     for entry in chosen(()):
-        if isinstance(entry, Weight):
-            rows.append((entry.name, "embedded", f"{entry.size / 1e6:.1f} MB", entry.licence, entry.purpose))
-        else:
+        state, needs = "embedded", ""
+        if isinstance(entry, Remote):
+            state = HERE if path_of(entry).is_file() else MISSING  # the file is not read: `verify` does that
             needs = f" (phq[{entry.extra}])" if entry.extra else ""
-            rows.append((entry.name, _presence(entry), entry.megabytes, entry.licence, entry.purpose + needs))
+        rows.append((entry.name, state, megabytes(entry.size), entry.licence, entry.purpose + needs))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         yield "   ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]])
-    yield f"downloads lie in {weights_folder()}"
-    yield "unpinned: no checksum is published; the first download is trusted and pinned"
-
-
-def _presence(entry: Remote) -> str:
-    """Without reading the file: `verify` does that."""
-    return (HERE if path_of(entry).is_file() else MISSING) + ("" if entry.pinned else ", unpinned")
+    yield f"downloads are in {weights_folder()}"
 
 
 def pulled(result: Pulled) -> str:
-    """What came, under which licence, and how far it is to be trusted."""
+    """Whether a file was downloaded, its path and licence."""
     did = "downloaded" if result.downloaded else "already here"
-    text = f"{result.entry.name}   {did}, sha256 checked   {result.path}\nlicence: {result.entry.licence}"
-    if result.pinned_now:
-        digest = sha256_of(result.path)
-        text = text.replace("sha256 checked", "trusted on first use") + f"\nno checksum is known; pinned {digest}"
-    return text
+    return f"{result.entry.name}   {did}, sha256 checked   {result.path}\nlicence: {result.entry.licence}"
 
 
 def verified(names: Sequence[str]) -> tuple[list[str], bool]:
-    """A line for each file, and whether all are sound. Downloads that are not here count only when named.
+    """A line for each file, and whether all are sound; downloads that are missing count only when named.
 
     Raises:
         WeightError: a name is unknown.

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
 from phq.errors import WeightError
 from phq.system.atomic import output_errors, sync_folder
-from phq.weights.catalogue import Remote, remote
+from phq.weights.catalogue import Remote, megabytes, remote
 from phq.weights.digest import sha256_of, sha256_once
-from phq.weights.download import Wanted, discard, download
-from phq.weights.pins import expected_sha256, pin, weights_folder
+from phq.weights.download import download
 
 HERE, MISSING, DAMAGED = "here", "not pulled", "damaged"
 
@@ -29,8 +29,6 @@ class Pulled:
     path: Path
     downloaded: bool
     """False: it was there already."""
-    pinned_now: bool
-    """It came for the first time and has no registered checksum: the one of these bytes is pinned."""
 
 
 def offline() -> bool:
@@ -38,64 +36,82 @@ def offline() -> bool:
     return os.environ.get("PHQ_OFFLINE", "0").strip() not in ("", "0")
 
 
+def cache_folder() -> Path:
+    """``PHQ_CACHE``, or phq's folder among the user's caches."""
+    stated = os.environ.get("PHQ_CACHE")
+    return Path(stated).expanduser() if stated else user_cache_path("phq", appauthor=False)
+
+
+def weights_folder() -> Path:
+    """Folder of the downloaded weights, one file each."""
+    return cache_folder() / "weights"
+
+
 def path_of(entry: Remote) -> Path:
-    """Where a file lies in the cache, or would."""
+    """Path of a file in the cache, whether or not it is there."""
     return weights_folder() / entry.file
 
 
 def state_of(entry: Remote) -> str:
     """`HERE`, `MISSING` or `DAMAGED`, by its bytes."""
-    path, expected = path_of(entry), expected_sha256(entry)
-    if not path.is_file() or expected is None:
+    path = path_of(entry)
+    if not path.is_file():
         return MISSING
-    return HERE if sha256_of(path) == expected else DAMAGED
+    return HERE if sha256_of(path) == entry.sha256 else DAMAGED
 
 
 def weights_path(name: str) -> Path:
     """Path of downloaded weights whose bytes are the expected ones; nothing is ever downloaded here.
 
     Raises:
-        WeightError: no such weights, they are not pulled, or the file is not what it should be.
+        WeightError: no such weights, they are not pulled, or the file has other bytes.
     """
     entry = remote(name)
-    path, expected = path_of(entry), expected_sha256(entry)
-    if not path.is_file() or expected is None:
-        about = f"{entry.megabytes}, {entry.licence}"
+    path = path_of(entry)
+    if not path.is_file():
+        about = f"{megabytes(entry.size)}, {entry.licence}"
         raise WeightError(f"the weights {name} ({about}) are not here: phq weights pull {name}")
-    found = sha256_once(path)
-    if found != expected:
-        raise WeightError(f"{path} has sha256 {found}, expected {expected}: phq weights pull {name}")
+    if (actual := sha256_once(path)) != entry.sha256:
+        raise WeightError(f"{path} has sha256 {actual}, expected {entry.sha256}: phq weights pull {name}")
     return path
 
 
 def addresses(entry: Remote) -> list[str]:
-    """Where a file is looked for: the folders in ``PHQ_MIRROR`` (URLs, spaces or commas between), then its own URL."""
+    """URLs of a file: in the folders of ``PHQ_MIRROR`` (URLs, spaces or commas between), then its own."""
     mirrors = re.split(r"[\s,]+", os.environ.get("PHQ_MIRROR", "").strip())
     return [*(f"{mirror.rstrip('/')}/{entry.file}" for mirror in mirrors if mirror), entry.url]
 
 
-def pull(name: str, connect: bool | None = None, repin: bool = False, quiet: bool = True) -> Pulled:
+def pull(name: str, connect: bool | None = None, quiet: bool = True) -> Pulled:
     """Bring weights into the cache, unless they are there and sound.
 
     Two processes that want the same file take turns: the second finds it there.
 
     Args:
+        name: as in ``phq weights list``.
         connect: False forbids connections; None leaves it to ``PHQ_OFFLINE``.
-        repin: take what the server has now, in place of what was pinned on first use.
         quiet: no progress bar.
 
     Raises:
-        WeightError: unknown, not to be had, not the expected bytes, or offline.
+        WeightError: unknown, not available, not the expected bytes, or offline.
         OutputError: the cache cannot be written.
     """
     entry = remote(name)
+    path = path_of(entry)
     with turn(entry):
-        renew = repin and not entry.pinned
-        if not renew and state_of(entry) == HERE:
-            return Pulled(entry, path_of(entry), downloaded=False, pinned_now=False)
+        if state_of(entry) == HERE:
+            return Pulled(entry, path, downloaded=False)
         if offline() if connect is None else not connect:
-            raise WeightError(f"the weights {name} are not here, and phq is offline; {_without_network(name)}")
-        return _fetched(entry, None if renew else expected_sha256(entry), quiet)
+            raise WeightError(
+                f"the weights {name} are not here, and phq is offline; where there is a network, run "
+                f"'phq weights pull {name}', then copy {entry.file} into {weights_folder()}"
+            )
+        part = path.with_name(path.name + ".part")
+        download(addresses(entry), part, entry.size, entry.sha256, quiet)
+        with output_errors(path):
+            part.replace(path)
+            sync_folder(path.parent)
+    return Pulled(entry, path, downloaded=True)
 
 
 @contextmanager
@@ -114,29 +130,3 @@ def turn(entry: Remote) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _fetched(entry: Remote, expected: str | None, quiet: bool) -> Pulled:
-    path = path_of(entry)
-    part = path.with_name(path.name + ".part")
-    found = download(addresses(entry), part, Wanted(entry.size, expected), quiet)
-    put_in_place(entry, part, found)
-    discard(part)
-    return Pulled(entry, path, downloaded=True, pinned_now=expected is None)
-
-
-def put_in_place(entry: Remote, part: Path, sha256: str) -> None:
-    """Let a whole and checked file appear in the cache under its name.
-
-    Raises:
-        OutputError: the cache cannot be written.
-    """
-    path = path_of(entry)
-    pin(entry, sha256)
-    with output_errors(path):
-        part.replace(path)
-        sync_folder(path.parent)
-
-
-def _without_network(name: str) -> str:
-    return f"where there is a network, 'phq weights pull {name}' and 'export FILE', then here 'phq weights import FILE'"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bundled_photos import pixels
 
-from phq.align.guided import guided_filter
+from phq.align.soft_mask import guided_filter
 from phq.config.build import load_config
 from phq.detect.centerface import decode
 from phq.stages.annotator import Annotator

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.building.executors.contract import Task, Tell
+from phq.building.executors.contract import Notify, Task
 from phq.errors import OutputError
 
 BATCH = 4
@@ -25,23 +25,23 @@ class OddWork:
     def setup(self) -> list[str]:
         return []
 
-    def run(self, state: list[str], task: Task, tell: Tell) -> int:
+    def run(self, state: list[str], task: Task, notify: Notify) -> int:
         done = []
         for start in range(0, len(task.items), BATCH):
             batch = range(start, min(start + BATCH, len(task.items)))
-            tell(len(batch))
+            notify(len(batch))
             done += [self._do(task.items[i]) if i not in task.refused else task.refused[i].reason for i in batch]
-            tell(0)
+            notify(0)
         path = self.folder / f"{task.number:04d}.json"
         growing = path.with_suffix(".tmp")
         growing.write_text(json.dumps(done))
         growing.replace(path)
         return task.number
 
-    def run_alone(self, state: list[str], task: Task, item: int, tell: Tell) -> None:
-        tell(1)
+    def run_alone(self, state: list[str], task: Task, item: int, notify: Notify) -> None:
+        notify(1)
         self._do(task.items[item])
-        tell(0)
+        notify(0)
 
     def sees(self, task: Task) -> dict[str, str]:
         return {str(self.folder): "a folder" if self.folder.is_dir() else "nothing"}
@@ -98,7 +98,7 @@ class CountsThreads:
 
     def setup(self) -> None: ...
 
-    def run(self, state: None, task: Task, tell: Tell) -> dict[str, int]:
+    def run(self, state: None, task: Task, notify: Notify) -> dict[str, int]:
         import cv2
         import numpy as np
         import pyarrow as pa
@@ -119,7 +119,7 @@ class CountsThreads:
             "arrow": pa.cpu_count(),
         }
 
-    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+    def run_alone(self, state: None, task: Task, item: int, notify: Notify) -> None: ...
 
     def sees(self, task: Task) -> dict[str, str]:
         return {}
@@ -131,12 +131,12 @@ class SaysItsDevice:
 
     def setup(self) -> None: ...
 
-    def run(self, state: None, task: Task, tell: Tell) -> str:
+    def run(self, state: None, task: Task, notify: Notify) -> str:
         from phq.weights.devices import chosen_device
 
         return str(chosen_device())
 
-    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+    def run_alone(self, state: None, task: Task, item: int, notify: Notify) -> None: ...
 
     def sees(self, task: Task) -> dict[str, str]:
         return {}
@@ -153,9 +153,9 @@ class SetupFails:
             os.kill(os.getpid(), signal.SIGKILL)
         raise OutputError("no room for the networks")
 
-    def run(self, state: None, task: Task, tell: Tell) -> None: ...
+    def run(self, state: None, task: Task, notify: Notify) -> None: ...
 
-    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None: ...
+    def run_alone(self, state: None, task: Task, item: int, notify: Notify) -> None: ...
 
     def sees(self, task: Task) -> dict[str, str]:
         return {"here": str(os.getpid())}  # another one on every machine

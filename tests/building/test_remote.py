@@ -124,7 +124,7 @@ def test_two_builds_at_one_url_are_refused_and_a_dead_one_is_not_waited_for(url:
 
 
 def test_what_is_not_there_is_said(url: str) -> None:
-    with pytest.raises(InputError, match="nothing lies at"):
+    with pytest.raises(InputError, match="there is nothing at"):
         discover(f"{url}/nowhere")
     with pytest.raises(Exception, match="missing_file"):
         read_file(place(f"{url}/nowhere/a.jpg"))

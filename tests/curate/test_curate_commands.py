@@ -64,5 +64,5 @@ def test_show(nine: Path, tmp_path: Path) -> None:
     assert (tmp_path / "x.png").stat().st_size
 
 
-def test_fiftyone(nine: Path, tmp_path: Path) -> None:
-    assert "9 pictures with 9 people" in phq("export", "fiftyone", nine, "--out", tmp_path / "out").output
+def test_coco(nine: Path, tmp_path: Path) -> None:
+    assert "9 pictures with 9 people" in phq("export", "coco", nine, "--out", tmp_path / "out").output

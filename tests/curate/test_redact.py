@@ -260,7 +260,7 @@ def test_a_table_that_cannot_be_searched_is_refused(made: tuple[Path, list[TinyS
     for content in (b"mine", (folder / "manifest.parquet").read_bytes()):
         (folder / "overlays" / "mine.parquet").write_bytes(content)
         before = files(folder)
-        with pytest.raises(InputError, match=r"mine\.parquet is no overlay"):
+        with pytest.raises(InputError, match=r"mine\.parquet is not an overlay"):
             redact(folder, [samples[1].row["key"]])
         assert files(folder) == before
 

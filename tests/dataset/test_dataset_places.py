@@ -96,8 +96,8 @@ def test_what_is_no_dataset_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "begun" / ".phq-work").mkdir(parents=True)
     for name, message in {
-        "file.tar": "is no folder",
-        "missing": "is no folder",
+        "file.tar": "is not a folder",
+        "missing": "is not a folder",
         "empty": "is not a dataset of phq",
         "begun": "unfinished build: run the same build again",
     }.items():

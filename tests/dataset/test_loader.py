@@ -327,7 +327,7 @@ def test_a_dataset_without_pictures_is_refused(heads: Dataset, tmp_path: Path) -
     with pytest.raises(InputError, match="no samples"):
         Loader(heads.select([]), 2)
     write_tiny(tmp_path / "few", tiny_samples(2), [{"key": "0" * 16, "decision": "rejected", "image_size": 64}])
-    with pytest.raises(InputError, match="1 of the 3 samples were thrown out and have no pictures"):
+    with pytest.raises(InputError, match="1 of the 3 samples are rejects and have no pictures"):
         Loader(Dataset(tmp_path / "few", rejects=True), 2)
 
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from phq.detect.backends.mediapipe import task_file
 from phq.detect.backends.mediapipe.decode import box_of, centre_of, keypoints_of, score_of
-from phq.detect.backends.mediapipe.landmarks import landmarks_of, nobody
+from phq.detect.backends.mediapipe.landmarks import landmarks_of, no_person
 from phq.detect.backends.mediapipe.region_task import points_answer
 from phq.detect.backends.mediapipe.runtime import Pose
 from phq.detect.backends.mediapipe.task_file import MEMBERS, task_path
@@ -100,7 +100,7 @@ def test_the_next_region_turns_with_the_person(turn: float) -> None:
 
 
 def landmarks_at(points: np.ndarray) -> object:
-    there = nobody(REGION)
+    there = no_person(REGION)
     there.points, there.centre = points, centre_of(points)
     return there
 
@@ -122,7 +122,7 @@ def test_metres_stand_upright_like_the_photo_whatever_the_region(angle: float) -
 
 
 def test_a_region_without_anybody_says_so_and_is_looked_at_again() -> None:
-    nothing = nobody(REGION)
+    nothing = no_person(REGION)
     again = nothing.next_region()
     assert nothing.presence == 0
     assert not nothing.mask.any()

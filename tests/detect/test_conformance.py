@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from bundled_photos import FOLDER, pixels
-from tiny_networks import DATA
+from tiny_networks import RTMDET
 from typer.testing import CliRunner
 
 from phq.align.mask_from_landmarks import LandmarkMask
 from phq.cli import app
 from phq.detect.backends.conformance import complaints
-from phq.detect.backends.offers import OFFERS, open_backend, weights_of
+from phq.detect.backends.offers import OFFERS, open_backend, split_word, weights_of
 from phq.detect.backends.protocols import SLOTS
 from phq.detect.backends.report import checked, listing
 from phq.detect.blazepose import BlazePose
@@ -32,7 +32,7 @@ NAMES = (
     "scikit-image-0.26.0__astronaut.png",
     "sports2d-0.8.34__demo_f130.jpg",
 )
-WORDS = [(offer.slot, offer.name) for offer in OFFERS]
+WORDS = [(offer.slot, RTMDET if offer.name == "rtmdet" else offer.name) for offer in OFFERS]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_it_conforms(place: str, word: str, photos: list[Image], pulled: None) -
         backend = open_backend(place, word)
     except (MissingExtraError, WeightError) as error:
         pytest.skip(str(error))
-    assert list(complaints(place, backend, photos)) == []
+    assert list(complaints(place, backend, photos, split_word(word)[1])) == []
 
 
 class Forgetful(NanoDet):
@@ -174,8 +174,7 @@ def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 1
     assert "writes to the picture (photo 0)" in done.stdout
-    own_file = f"rtmdet:{DATA / 'rtmdet-tiny.onnx'}"  # and none is pulled
-    assert list(checked("detector", own_file, str(photo))) == []
+    assert list(checked("detector", RTMDET, str(photo))) == []
     with pytest.raises(ConfigError, match="there is no place 'nose'"):
         list(checked("nose", "nanodet", str(photo)))
     with pytest.raises(ConfigError, match="nothing that could be checked"):

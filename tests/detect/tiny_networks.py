@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from unreliable_server import misbehaving
-from weights_catalogue import catalogue_of
+from weights_catalogue import catalogue_of, entry_of
 
 from phq.weights import catalogue
 from phq.weights.store import pull
@@ -20,12 +20,12 @@ from phq.weights.store import pull
 DATA = Path(__file__).parents[1] / "data"
 NETWORKS = {
     "rfdetr-small": "rfdetr-tiny",
-    "rtmdet-m": "rtmdet-tiny",
-    "rtmdet-nano": "rtmdet-tiny",
     "rtmpose-m": "rtmpose-tiny",
-    "rtmw-l-m": "rtmw-tiny",
 }
 """Weights by name, and the file that stands in for them."""
+RTMDET = f"rtmdet:{DATA / 'rtmdet-tiny.onnx'}"
+RTMW = f"rtmpose:{DATA / 'rtmw-tiny.onnx'}"
+"""Networks that are not downloaded: named by their path."""
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (90, 90, 90)
 
 
@@ -50,8 +50,7 @@ def pull_all(folder: Path) -> Path:
         for name in NETWORKS:
             content, file = packed(name), f"{name}.{'onnx' if name.startswith('rfdetr') else 'zip'}"
             server.files[file] = content
-            entries.append({"name": name, "file": file, "url": f"{server.url}/{file}", "size": len(content)})
-        entries[0]["sha256"] = sha256("rfdetr-small")
+            entries.append(entry_of(name, f"{server.url}/{file}", content))
         catalogue_of(folder / "remote.json", *entries)
         use_cache(folder, patch)
         for name in NETWORKS:

@@ -1,7 +1,8 @@
-"""Calibrated cameras: the evaluation knows the truth of a synthetic rig, and its conventions hold on photographs."""
+"""Calibrated cameras (benchmarks/multiview.py): a synthetic rig is reproduced; conventions hold on photographs."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,13 +14,28 @@ from scipy.spatial.transform import Rotation
 from phq.camera.angles import wrap_deg
 from phq.camera.convention import camera_from_torso, level_view, project, unit, world2cam
 from phq.errors import InputError
-from phq.evaluate.heading import heading, median_heading, neck_pixel, orientations, raw_headings, torso_to_level
-from phq.evaluate.multiview import pair_errors, report, table, views_of
-from phq.evaluate.rig import Camera, read_qualisys, triangulate
-from phq.evaluate.videos import instants, same_person
 from phq.pose.body import load_body
 from phq.schema import LANDMARKS, SMPL_JOINTS
 from phq.stages.annotator import Annotator
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+from multiview import (
+    Camera,
+    heading,
+    instants,
+    median_heading,
+    neck_pixel,
+    orientations,
+    pair_errors,
+    raw_headings,
+    read_qualisys,
+    report,
+    same_person,
+    table,
+    torso_to_level,
+    triangulate,
+    views_of,
+)
 
 CALIBRATION = Path(__file__).parents[1] / "data" / "pose2sim-0.10.49__Calib.qca.txt"
 UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])

@@ -13,10 +13,9 @@ from scipy.stats import ortho_group
 
 from phq.camera.sides import on_sides, side_of
 from phq.generator.evaluate import inception
-from phq.generator.evaluate.distances import distances
+from phq.generator.evaluate.distances import distances, frechet_distance
 from phq.generator.evaluate.fakes import latents, partners
 from phq.generator.evaluate.features import MobileNetV2
-from phq.generator.evaluate.frechet import frechet_distance
 
 
 def gaussian(rng: np.random.Generator, count: int, mean: np.ndarray, root: np.ndarray) -> np.ndarray:

@@ -43,10 +43,10 @@ def errors(deformation: Deformation, body: Body, poses: np.ndarray) -> torch.Ten
 
 def random_poses(count: int, degrees: float, seed: int = 0) -> np.ndarray:
     """Neck and head turned about any axis by up to `degrees` each."""
-    chance = np.random.default_rng(seed)
-    axes = chance.normal(size=(count, 2, 3))
+    rng = np.random.default_rng(seed)
+    axes = rng.normal(size=(count, 2, 3))
     axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
-    return (axes * np.radians(degrees) * chance.uniform(0, 1, (count, 2, 1))).reshape(count, 6)
+    return (axes * np.radians(degrees) * rng.uniform(0, 1, (count, 2, 1))).reshape(count, 6)
 
 
 def nods_turns_and_tilts(degrees: float) -> np.ndarray:
@@ -87,9 +87,9 @@ def test_the_rest_pose_leaves_every_point_where_it_is(deformation: Deformation) 
 
 def test_nothing_jumps_along_a_line_through_space(deformation: Deformation) -> None:
     """Steps of 50 µm; the published generator jumps by centimetres 0.25 m from the mesh."""
-    chance = np.random.default_rng(0)
-    poses = torch.tensor(chance.normal(size=(12, 6)) * 0.25)
-    ends = torch.tensor(chance.uniform(-0.5, 0.5, (2, 12, 3, 1)))
+    rng = np.random.default_rng(0)
+    poses = torch.tensor(rng.normal(size=(12, 6)) * 0.25)
+    ends = torch.tensor(rng.uniform(-0.5, 0.5, (2, 12, 3, 1)))
     ends[0, :, :, 0] *= 0.2  # from near the neck outwards
     lines = ends[0] + (ends[1] - ends[0]) * torch.linspace(0, 1, 15_001, dtype=torch.float64)
     moved = deformation.double()(lines, poses)

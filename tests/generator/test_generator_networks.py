@@ -13,9 +13,9 @@ from small_generators import cameras, pictures, small_config, stirred  # noqa: E
 
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.networks.generator import Generator, Rendering  # noqa: E402
-from phq.generator.networks.importance import stratified  # noqa: E402
 from phq.generator.networks.march import interval_weights  # noqa: E402
 from phq.generator.networks.rays import camera_rays  # noqa: E402
+from phq.generator.networks.volume import stratified  # noqa: E402
 
 YAWS = [0.0, 60.0, 180.0]
 POSE = torch.tensor([[0.2, 0, 0, 0, 0.3, 0], [0, 0, 0, 0.1, 0, 0.2], [0, -0.3, 0, 0, 0, 0]])

@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 
 from small_generators import small_config  # noqa: E402
 
+from phq.generator.networks.generator import representation  # noqa: E402
 from phq.generator.networks.hybrid import CENTRE, HybridPlanes, direction_to_square  # noqa: E402
-from phq.generator.networks.planes import representation  # noqa: E402
 from phq.generator.networks.representation import Representation, TriGrid  # noqa: E402
 
 BOX = 0.8

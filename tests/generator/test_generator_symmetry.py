@@ -77,9 +77,9 @@ def test_the_predictor_sees_cameras_of_one_side_alone() -> None:
 
 def test_a_swap_takes_camera_and_pose_of_the_neighbour_together() -> None:
     camera, pose = torch.arange(4.0)[:, None].expand(4, 25), torch.arange(4.0)[:, None].expand(4, 6) + 10
-    chance = torch.tensor([0.1, 0.8, 0.69, 0.7])
-    swapped_camera, swapped_pose = swap_labels(camera, pose, 0.7, chance)
+    rng = torch.tensor([0.1, 0.8, 0.69, 0.7])
+    swapped_camera, swapped_pose = swap_labels(camera, pose, 0.7, rng)
     assert swapped_camera[:, 0].tolist() == [3, 1, 1, 3]
     assert torch.equal(swapped_pose[:, 0] - 10, swapped_camera[:, 0])
-    assert torch.equal(swap_labels(camera, pose, 0.0, chance)[0], camera)
-    assert torch.equal(swap_labels(camera, pose, 1.0, chance)[1], pose.roll(1, dims=0))
+    assert torch.equal(swap_labels(camera, pose, 0.0, rng)[0], camera)
+    assert torch.equal(swap_labels(camera, pose, 1.0, rng)[1], pose.roll(1, dims=0))

@@ -12,10 +12,10 @@ from small_generators import cameras  # noqa: E402
 from phq.camera.convention import project  # noqa: E402
 from phq.generator.config import Render  # noqa: E402
 from phq.generator.networks import volume  # noqa: E402
-from phq.generator.networks.chance import Chance  # noqa: E402
-from phq.generator.networks.importance import importance_samples, inverse_transform, stratified  # noqa: E402
 from phq.generator.networks.march import interval_weights, mean_depth, sample_weights  # noqa: E402
 from phq.generator.networks.rays import camera_rays  # noqa: E402
+from phq.generator.networks.rng import SampleRng  # noqa: E402
+from phq.generator.networks.volume import importance_samples, inverse_transform, stratified  # noqa: E402
 from phq.pose import template  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -114,11 +114,11 @@ def test_strata_hold_one_sample_each() -> None:
 
 def test_inverse_transform_is_that_of_each_bin() -> None:
     edges = random(3, 6).sort(dim=-1).values
-    weights, chance = random(3, 5, seed=1) + 0.1, random(3, 40, seed=2)
-    found = inverse_transform(edges, weights, chance)
+    weights, rng = random(3, 5, seed=1) + 0.1, random(3, 40, seed=2)
+    found = inverse_transform(edges, weights, rng)
     for ray in range(3):
         share = np.concatenate([[0], np.cumsum(weights[ray].numpy())])
-        expected = np.interp(chance[ray], share / share[-1], edges[ray])
+        expected = np.interp(rng[ray], share / share[-1], edges[ray])
         assert np.allclose(found[ray], expected)
 
 
@@ -149,7 +149,7 @@ def test_two_passes_are_one_march_over_all_samples_in_order(fine: int) -> None:
         looked.append(points)
         return field(points)
 
-    seen = volume.render(noted, origins, directions, settings, Chance([1, 2], CPU))
+    seen = volume.render(noted, origins, directions, settings, SampleRng([1, 2], CPU))
     points = torch.cat([p.reshape(2, 3, 9, -1) for p in looked], dim=-1)
     for b in range(2):
         for ray in range(9):
@@ -166,17 +166,17 @@ def test_two_passes_are_one_march_over_all_samples_in_order(fine: int) -> None:
 
 def test_fine_samples_find_the_surface() -> None:
     origins, directions = camera_rays(cameras([0], dtype=torch.float64), 1)
-    depth = volume.render(field, origins, directions, Render(coarse=24, fine=48), Chance(None, CPU)).depth
+    depth = volume.render(field, origins, directions, Render(coarse=24, fine=48), SampleRng(None, CPU)).depth
     middle = origins[0, :, 0] + directions[0, :, 0] * depth[0, 0]
     assert float(middle.norm()) == pytest.approx(0.15, abs=0.012)
 
 
 def test_a_sample_does_not_depend_on_its_batch() -> None:
-    both, alone = Chance([3, 4], CPU), Chance([4], CPU)
+    both, alone = SampleRng([3, 4], CPU), SampleRng([4], CPU)
     for shape in ((2, 3), (5,)):
         together = both.normal(*shape)
         single = alone.normal(*shape)
         assert together is not None
         assert single is not None
         assert torch.equal(together[1], single[0])
-    assert Chance(None, CPU).uniform(3) is None
+    assert SampleRng(None, CPU).uniform(3) is None

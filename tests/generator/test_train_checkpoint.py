@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from phq.errors import InputError, OutputError
-from phq.generator.train import chances, checkpoint
-from phq.generator.train.chances import Purpose
+from phq.generator.train import checkpoint, rng
+from phq.generator.train.rng import Purpose
 
 
 def tensors(value: float = 1.0) -> dict[str, Tensor]:
@@ -91,15 +91,15 @@ def draw() -> list[float]:
 
 def test_random_states_of_torch_numpy_and_python_come_back(tmp_path: Path):
     draw()
-    found, numbers = chances.states()
+    found, numbers = rng.states()
     checkpoint.write(tmp_path, 4, found, {"rng": numbers}, keep=1)
     expected = [draw() for _ in range(3)]
     saved = checkpoint.latest(tmp_path)
-    chances.restore(saved.read(), saved.facts()["rng"])
+    rng.restore(saved.read(), saved.facts()["rng"])
     assert [draw() for _ in range(3)] == expected
 
 
 def test_every_sample_and_purpose_has_a_seed_of_its_own():
-    found = {seed for run in (0, 1) for purpose in Purpose for seed in chances.seeds(run, purpose, range(100, 200))}
+    found = {seed for run in (0, 1) for purpose in Purpose for seed in rng.seeds(run, purpose, range(100, 200))}
     assert len(found) == 2 * len(Purpose) * 100
-    assert chances.seeds(3, Purpose.LATENT_G, range(5, 9))[1:] == chances.seeds(3, Purpose.LATENT_G, range(6, 9))
+    assert rng.seeds(3, Purpose.LATENT_G, range(5, 9))[1:] == rng.seeds(3, Purpose.LATENT_G, range(6, 9))

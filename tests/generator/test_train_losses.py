@@ -77,9 +77,9 @@ def test_swapped_takes_the_row_before_where_chance_says_so():
     found = losses.swapped(own, torch.tensor([0.1, 0.5, 0.29, 0.31]), probability=0.3)
     for row, expected in enumerate([3, 1, 1, 3]):
         assert torch.equal(found[row], own[expected])
-    chance = torch.rand(4)
-    assert torch.equal(losses.swapped(own, chance, 0.0), own)
-    assert torch.equal(losses.swapped(own, chance, 1.0), own.roll(1, dims=0))
+    uniform = torch.rand(4)
+    assert torch.equal(losses.swapped(own, uniform, 0.0), own)
+    assert torch.equal(losses.swapped(own, uniform, 1.0), own.roll(1, dims=0))
 
 
 def test_blur_is_a_gaussian_with_nothing_beyond_the_border():

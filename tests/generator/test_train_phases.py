@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from training_dataset import SETS
 
 from phq.camera.convention import intrinsics, orbit
-from phq.generator.train.chances import Purpose
 from phq.generator.train.config import RunConfig, load_run_config
 from phq.generator.train.data import Real, Wanted
 from phq.generator.train.networks import Networks
 from phq.generator.train.phases import DivergedError, Phases
 from phq.generator.train.ranks import Ranks
+from phq.generator.train.rng import Purpose
 from phq.generator.train.schedule import Now, now
 
 CPU = torch.device("cpu")

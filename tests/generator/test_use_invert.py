@@ -18,10 +18,9 @@ from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError, OutputError
 from phq.generator.train.showing import to_pixels
 from phq.generator.use.cameras import camera_at
-from phq.generator.use.fitting import fit
+from phq.generator.use.fitting import difference, fit
 from phq.generator.use.inverting import YAWS, invert
 from phq.generator.use.latents import read_latent
-from phq.generator.use.likeness import difference
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import average, people
 from phq.generator.use.target import Target, from_dataset, from_photo

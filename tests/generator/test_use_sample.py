@@ -31,10 +31,10 @@ def changeable(untrained: Trained) -> Trained:
     state = untrained.g.state_dict()
     g = type(untrained.g)(untrained.g.config)
     g.load_state_dict(state)
-    chance = torch.Generator().manual_seed(3)
+    rng = torch.Generator().manual_seed(3)
     with torch.no_grad():
         last = g.pose.layers[-1]
-        last.weight.copy_(torch.randn(last.weight.shape, generator=chance))
+        last.weight.copy_(torch.randn(last.weight.shape, generator=rng))
         g.decoder.load_state_dict({name: 6 * value for name, value in g.decoder.state_dict().items()})
     return Trained(g.eval().requires_grad_(False), untrained.raw, untrained.images)
 

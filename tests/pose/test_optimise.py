@@ -17,7 +17,7 @@ from phq.people import Belief
 from phq.pose import chain
 from phq.pose.body import load_body
 from phq.pose.closed_form import landmark_table
-from phq.pose.marks import mark_tables, marks_of
+from phq.pose.keypoints import keypoint_tables, keypoints_of
 from phq.pose.optimise import TURN_ROUND, Observation, jacobian, optimise, residuals, starts
 from phq.schema import SMPL_JOINTS
 
@@ -37,12 +37,12 @@ def a_body(turn: tuple[float, ...], neck: tuple[float, ...]) -> tuple[np.ndarray
     return parameters, torso_at(*turn)[None]
 
 
-def blazepose(torso: np.ndarray) -> chain.Marks:
-    """BlazePose's marks on a body seen from there, and on one turned round; all equally sure."""
+def blazepose(torso: np.ndarray) -> chain.BodyKeypoints:
+    """BlazePose's keypoints on a body seen from there, and on one turned round; all equally sure."""
     yaw = np.arctan2(-torso[0, 2, 0], -torso[0, 2, 2])
     yaws = np.array([yaw, yaw + np.pi])
-    marks = marks_of("blazepose", yaws, yaws)
-    return replace(marks, sigmas=np.full(17, 0.02))
+    keypoints = keypoints_of("blazepose", yaws, yaws)
+    return replace(keypoints, sigmas=np.full(17, 0.02))
 
 
 def predicted(parameters: np.ndarray, torso: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,7 +55,7 @@ def observed(parameters, torso, believed=None, believed_head=None, noise=0.0, se
     table = landmark_table()
     world = np.concatenate([table.torso @ torso[0].T + [0.1, 0, 0], table.face @ head[0].T - [0, 0.4, 0]])
     return Observation(
-        marks=blazepose(torso if believed is None else believed[None]),
+        keypoints=blazepose(torso if believed is None else believed[None]),
         rays=rays,
         worlds=np.repeat(world[None], runs, 0),
         belief=Belief(
@@ -154,7 +154,7 @@ def test_limbs_nobody_saw_stay_at_their_prior(share):
     parameters, torso = a_body((30, 0, 0), (0.1, 0, 0))
     seen = observed(parameters, torso, noise=share * 0.02)
     face = np.arange(13)
-    best = optimise(replace(seen, marks=seen.marks.picked(face), rays=seen.rays[:13]))[0]
+    best = optimise(replace(seen, keypoints=seen.keypoints.picked(face), rays=seen.rays[:13]))[0]
     start = starts(seen).parameters[0]
     for part in (*chain.SHOULDERS, chain.SPINE):
         np.testing.assert_allclose(best.parameters[part], start[part], atol=0.02)
@@ -182,7 +182,7 @@ def test_a_run_that_saw_front_for_back_is_left_out():
 @given(yaw=st.floats(-3, 3))
 @settings(max_examples=10)
 def test_marks_of_a_mirror_image_are_the_mirrored_marks(network, yaw):
-    one, other = (marks_of(network, np.array([y]), np.array([y / 2])) for y in (yaw, -yaw))
+    one, other = (keypoints_of(network, np.array([y]), np.array([y / 2])) for y in (yaw, -yaw))
     numbers = one.landmarks.tolist()
     mirrored = other.rest[0, [numbers.index(LEFT_RIGHT[i]) for i in numbers]] * [-1, 1, 1]
     np.testing.assert_allclose(one.rest[0], mirrored, atol=2e-3)  # the body's own elbows differ by that
@@ -190,6 +190,6 @@ def test_marks_of_a_mirror_image_are_the_mirrored_marks(network, yaw):
 
 
 def test_a_guessed_mark_on_the_back_of_a_head_is_less_sure_than_one_on_a_face():
-    front, back = (marks_of("blazepose", np.array([y]), np.array([y])) for y in (0.0, np.pi))
+    front, back = (keypoints_of("blazepose", np.array([y]), np.array([y])) for y in (0.0, np.pi))
     assert (back.sigmas[:11] > front.sigmas[:11]).all()
-    assert set(mark_tables()) == {"blazepose", "movenet", "centerface"}
+    assert set(keypoint_tables()) == {"blazepose", "movenet", "centerface"}

@@ -21,8 +21,7 @@ from phq.curate.verify.verify import verify
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
 from phq.synth.portrait import draw_portrait
-from phq.synth.stage import sample_index
-from phq.synth.synthesising import synthesise
+from phq.synth.synthesising import sample_index, synthesise
 from phq.synth.views import Spread, coarse_pose
 
 NOISY = Spread(pose_noise=10)

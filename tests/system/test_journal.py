@@ -215,7 +215,7 @@ def test_nothing_outside_the_folder_can_be_named(tmp_path: Path, name: str) -> N
     folder = lay(tmp_path / "set")
     with stage(folder) as new:
         for call in (new.path, new.delete):
-            with pytest.raises(ValueError, match="no path of a file"):
+            with pytest.raises(ValueError, match="not a path of a file"):
                 call(name)
     (folder / JOURNAL).mkdir()
     (folder / JOURNAL / "journal.json").write_text(json.dumps({"move": [], "delete": [name]}))

@@ -10,7 +10,8 @@ import pytest
 from curated_datasets import overlay, person, reject_of, write
 
 from phq.errors import InputError
-from phq.view.stats import SCORES, lines, stats
+from phq.reasons import STORED_SCORES
+from phq.view.stats import lines, stats
 
 SAMPLES = [*(person(n, licence="CC0", author="Ann" if n % 2 else "Bob") for n in range(24)),
            *(person(n, "val", identity="Cleo;Dan") for n in range(24, 30))]  # fmt: skip
@@ -50,7 +51,7 @@ def test_directions_and_percentiles(thirty: Path) -> None:
     blurs = [sample.row["blur"] for sample in SAMPLES]
     assert found["scores"]["blur"]["5"] == pytest.approx(np.percentile(blurs, 5), abs=1e-6)
     assert found["scores"]["blur"]["100"] == max(blurs)
-    assert set(found["scores"]) == set(SCORES)
+    assert set(found["scores"]) == set(STORED_SCORES)
     assert found["angles"]["head_roll_deg"]["50"] == np.median([sample.row["head_roll_deg"] for sample in SAMPLES])
 
 

@@ -7,27 +7,25 @@ from pathlib import Path
 
 import pytest
 from unreliable_server import Server, misbehaving
-from weights_catalogue import CONTENT, SHA256, catalogue_of
+from weights_catalogue import CONTENT, serve
 
 from phq.weights import catalogue, download
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server with ``known.bin`` and ``open.bin``."""
+    """A server of this machine; `cache` gives it files."""
     with misbehaving() as server:
-        server.files = {"known.bin": CONTENT, "open.bin": CONTENT}
         yield server
 
 
 @pytest.fixture
 def cache(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the files; ``known`` has a checksum, ``open`` has none; nothing of the environment counts."""
+    """The folder of the files ``known`` and ``other`` once they are pulled; nothing of the environment counts."""
     for variable in ("PHQ_OFFLINE", "PHQ_MIRROR", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PHQ_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(download, "PAUSE", 0.001)
-    known = {"name": "known", "file": "known.bin", "url": f"{server.url}/a/known.bin", "size": len(CONTENT)}
-    opened = {"name": "open", "file": "open.bin", "url": f"{server.url}/a/open.bin"}
-    monkeypatch.setattr(catalogue, "FILE", catalogue_of(tmp_path / "remote.json", known | {"sha256": SHA256}, opened))
+    monkeypatch.setattr(catalogue, "FILE", tmp_path / "remote.json")
+    serve(server, catalogue.FILE, known=CONTENT, other=CONTENT)
     return tmp_path / "cache" / "weights"

@@ -1,1 +1,1 @@
-"""Running independent tasks: in this process, in several, or on a cluster. Nothing here knows of images."""
+"""Running independent tasks: in this process, in several, or on a cluster. Executors know nothing of images."""

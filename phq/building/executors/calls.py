@@ -1,4 +1,4 @@
-"""A function called for each of many arguments, here or in several processes."""
+"""Call a function for each of many arguments, in this process or in several."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from phq.building.executors.contract import Executor, Result, State, Task, Tell
+from phq.building.executors.contract import Executor, Notify, Result, State, Task
 from phq.building.executors.inline import Inline
 from phq.building.executors.processes import Processes
 from phq.errors import PhqError
@@ -21,12 +21,12 @@ class _Calls(Generic[State, Result]):
     def setup(self) -> State:
         return self.prepare()
 
-    def run(self, state: State, task: Task, tell: Tell) -> Result:
+    def run(self, state: State, task: Task, notify: Notify) -> Result:
         for refusal in task.refused.values():
             raise PhqError(f"worker processes die of {task.items[0]} ({refusal.detail}); out of memory?")
         return self.function(state, task.items[0])
 
-    def run_alone(self, state: State, task: Task, item: int, tell: Tell) -> None:
+    def run_alone(self, state: State, task: Task, item: int, notify: Notify) -> None:
         self.function(state, task.items[item])
 
     def sees(self, task: Task) -> dict[str, str]:
@@ -36,15 +36,17 @@ class _Calls(Generic[State, Result]):
 def call_for_each(
     setup: Callable[[], State], function: Callable[[State, Any], Result], arguments: Iterable[Any], workers: int
 ) -> Iterator[Result]:
-    """Results in order of completion.
+    """Results of a function for many arguments, in order of completion.
 
     Args:
-        setup: makes the state once a worker; must be picklable, as `function` and the arguments.
-        workers: 1 runs in this process.
+        setup: makes the state, once in each worker.
+        function: called with the state and an argument; picklable, like `setup` and the arguments.
+        arguments: one for each call.
+        workers: processes; 1 is this process.
 
     Raises:
         PhqError: three worker processes died of one argument.
-        Exception: whatever `setup` or `function` raised first; calls not yet finished are dropped.
+        Exception: the first that `setup` or `function` raised; unfinished calls are dropped.
     """
     executor: Executor = Inline() if workers == 1 else Processes(workers)
     tasks = (Task(number, (argument,)) for number, argument in enumerate(arguments))

@@ -1,4 +1,4 @@
-"""Which executor a run has, and how it is made."""
+"""Choice of the executor of a run."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Engine(str, Enum):
 
 @dataclass(frozen=True)
 class Execution:
-    """How a plan is run. Nothing of this changes what comes out of it.
+    """How a plan is run; its output does not depend on it.
 
     Raises:
-        ConfigError: a number that cannot be, or an option of another engine.
+        ConfigError: a number out of range, or an option of another engine.
     """
 
     engine: Engine = Engine.processes
@@ -42,27 +42,28 @@ class Execution:
     photo_timeout: float = PHOTO_TIMEOUT_S
     """Seconds a photo may take; 0 for any time."""
     address: str | None = None
-    """Of a Ray cluster; None for one on this machine."""
+    """Address of a Ray cluster; None for one on this machine."""
     gpus_per_worker: float = 0.0
-    """That Ray reserves."""
+    """GPUs that Ray reserves for each worker."""
     log: RunLog = SILENT
     setup_timeout: float = SETUP_TIMEOUT_S
-    """Seconds a worker may take to start and open its networks; 0 for any time. In-process nobody can watch it."""
+    """Seconds a worker may take to start and open its networks; 0 for any time. The engine `inline` ignores it."""
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"workers = {self.workers}: at least one is needed")
         for name in ("photo_timeout", "setup_timeout", "gpus_per_worker"):
-            if not getattr(self, name) >= 0:  # a number that is none is not either
+            if not getattr(self, name) >= 0:  # NaN is refused too
                 raise ConfigError(f"{name} = {getattr(self, name)}: it cannot be negative")
         if self.engine != Engine.ray and (self.address or self.gpus_per_worker):
             raise ConfigError("address and gpus_per_worker belong to the executor ray")
 
     def executor(self, wants: Resources, tasks: int) -> Executor:
-        """Make it.
+        """The executor.
 
         Args:
-            wants: of a worker. tasks: how many there are to run.
+            wants: needs of a worker.
+            tasks: number of tasks to run.
         """
         limits = Limits(self.photo_timeout or float("inf"), self.setup_timeout or float("inf"))
         if self.engine == Engine.ray:
@@ -77,13 +78,16 @@ class Execution:
 
 
 def _device() -> dict[str, str]:
-    """The choice of a device as `phq.weights.devices.use_device` has left it to this process's children."""
+    """The variable by which `phq.weights.devices.use_device` passes its choice on to child processes."""
     return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
 def local(workers: int | None) -> Execution:
-    """On this machine, with all that cores and memory have room for, or as many processes as are said; 1 is this
-    process itself, for scripts without a main guard and for notebooks.
+    """Execution on this machine.
+
+    Args:
+        workers: processes; None for as many as cores and memory have room for. 1 is this process itself, for scripts
+            without a main guard and for notebooks.
 
     Raises:
         ConfigError: fewer than one.
@@ -92,7 +96,7 @@ def local(workers: int | None) -> Execution:
 
 
 def workers_of(text: str) -> int | None:
-    """A number of workers as people write it; None for ``auto``.
+    """The number of workers in the text of an option; None for ``auto``.
 
     Raises:
         ConfigError: it is neither.

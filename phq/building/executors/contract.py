@@ -1,4 +1,4 @@
-"""What executors and the work they run have agreed on; docs/architecture.md states it. Nothing here knows of images."""
+"""The contract between executors and the work that they run; executors know nothing of images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ State = TypeVar("State")
 Result = TypeVar("Result")
 Made_co = TypeVar("Made_co", covariant=True)
 Results = Generator[Result, None, None]
-"""Of a run, in order of completion; to be closed by whoever stops before the last."""
+"""Results of a run in order of completion; a caller that stops before the last one must close it."""
 
 CRASHED = "crashed_worker"
 TIMED_OUT = "timed_out"
@@ -18,7 +18,7 @@ TIMED_OUT = "timed_out"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an item of a task must not be touched: it killed its worker or held it up."""
+    """Why an item of a task must be left out: it killed its worker, or took too long."""
 
     reason: str
     """`CRASHED` or `TIMED_OUT`."""
@@ -27,38 +27,42 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Task:
-    """One work unit as an executor sees it: a number, and items that are small and picklable (paths, never pixels)."""
+    """One unit of work: a number, and items that are small and picklable (paths, never pixels)."""
 
     number: int
     items: Sequence[Any]
     refused: Mapping[int, Refusal] = field(default_factory=dict)
-    """By index in `items`."""
+    """Refusals by index in `items`."""
 
     def without(self, item: int, refusal: Refusal) -> Task:
         """The same task with one more item refused."""
         return replace(self, refused={**self.refused, item: refusal})
 
 
-Tell = Callable[[int], None]
-"""Called before each batch with its number of items: how long the batch may take follows from that."""
+Notify = Callable[[int], None]
+"""Called before each batch with its number of items, from which the time that it may take follows; 0 after it."""
 
 
 class Work(Protocol[State, Made_co]):
-    """What is done with tasks. Picklable; `run` is retry-safe: the same task again leaves the same files."""
+    """The work done on tasks. Picklable; `run` is idempotent: the same task again leaves the same files."""
 
     def setup(self) -> State:
-        """Make what a worker keeps from task to task; called once in each worker."""
+        """Make the state that a worker keeps from task to task; called once in each worker."""
 
-    def run(self, state: State, task: Task, tell: Tell) -> Made_co:
-        """Do the task without its refused items; what it makes appears at once or not at all. A small record comes
-        back."""
+    def run(self, state: State, task: Task, notify: Notify) -> Made_co:
+        """Do the task without its refused items, so that its files appear whole or not at all; return a small record.
 
-    def run_alone(self, state: State, task: Task, item: int, tell: Tell) -> None:
-        """Do everything that `run` does with one item, and keep nothing: how the item at fault is found."""
+        Args:
+            state: made by `setup`.
+            task: the task.
+            notify: called before each batch.
+        """
+
+    def run_alone(self, state: State, task: Task, item: int, notify: Notify) -> None:
+        """Do all that `run` does with one item without keeping anything, to find the item at fault."""
 
     def sees(self, task: Task) -> dict[str, str]:
-        """What this machine finds in the places that the work needs, by place. Machines that work together must see
-        the same, or they would not write into one folder."""
+        """What this machine finds at each path that the work needs; all machines of a cluster must find the same."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,9 @@ class Limits:
     """Seconds that a worker may take before it is killed."""
 
     item: float = float("inf")
-    """For an item; a batch of n items may take n times that."""
+    """Per item; a batch of n items may take n times that."""
     setup: float = float("inf")
-    """To be started and to have done `Work.setup`."""
+    """To start and to finish `Work.setup`."""
 
 
 UNLIMITED = Limits()
@@ -88,7 +92,7 @@ Report = Callable[[Event], None]
 
 
 def unreported(_: Event) -> None:
-    """For callers whom events do not interest."""
+    """Ignore an event."""
 
 
 class Executor(Protocol):
@@ -98,6 +102,6 @@ class Executor(Protocol):
         """Results in order of completion. Closing the iterator, or an exception in it, ends every worker.
 
         Raises:
-            PhqError: workers cannot start or die for no item's fault.
-            Exception: whatever `setup` or `run` raised first; tasks not yet finished are dropped.
+            PhqError: workers cannot start, or die though no item is at fault.
+            Exception: the first that `setup` or `run` raised; unfinished tasks are dropped.
         """

@@ -1,4 +1,4 @@
-"""A few worker processes and the pipes to them: started, watched, killed and replaced."""
+"""Worker processes and the pipes to them: start, watch, stop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 
 from phq.building.executors.contract import Work
 from phq.building.executors.search import Attempt
-from phq.building.executors.worker import READY, TOLD, serve
+from phq.building.executors.worker import BATCH, READY, serve
 from phq.system.threads import one_thread_in_children
 
 HELD = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 5.0
-"""How long a process may take to leave before it is killed, and to be gone after that."""
+"""Seconds that a process has to end before it is killed, and to disappear after that."""
 
 
 @dataclass(eq=False)
@@ -32,12 +32,12 @@ class Member:
     pipe: Connection
     ready: bool = False
     attempt: Attempt | None = None
-    """What it is at; None if it waits for an order."""
+    """What it is working on; None if it is idle."""
     deadline: float = field(default=float("inf"))
-    """On the clock of `time.monotonic`: of its start at first, then of its batch."""
+    """By `time.monotonic`: first of its start, then of its batch."""
 
     def order(self, attempt: Attempt) -> None:
-        """Give it something to do. A process that has just died is noticed when its pipe is read."""
+        """Send it an attempt. A process that has just died is noticed when its pipe is read."""
         self.attempt = attempt
         attempt.begin()
         try:
@@ -46,19 +46,19 @@ class Member:
             return
 
     def listen(self, limit: float) -> tuple[str, Any] | None:
-        """What it says of its order; None for a sign of life.
+        """Read its next message: kind and content of an answer, None for a notification.
 
         Args:
             limit: seconds an item may take.
 
         Raises:
-            EOFError: it is dead.
+            EOFError: the process is dead.
         """
         try:
             kind, content = self.pipe.recv()
         except OSError as error:  # ConnectionResetError where the pipe is a socket
             raise EOFError from error
-        if kind == TOLD:
+        if kind == BATCH:
             assert self.attempt is not None
             self.attempt.follow(content)
             self.deadline = time.monotonic() + limit * content if content else float("inf")
@@ -70,42 +70,47 @@ class Member:
         return kind, content
 
     def end(self, at_once: bool) -> str:
-        """Make sure that it is gone; how it went."""
+        """End the process and return how it ended.
+
+        Args:
+            at_once: kill it without waiting.
+        """
         if at_once:
             self.process.kill()
         self.process.join(PATIENCE_S)
         if self.process.exitcode is None:
             self.process.kill()
-            self.process.join(PATIENCE_S)  # one that hangs in a call to a dead disk cannot even be killed
+            self.process.join(PATIENCE_S)  # a process that hangs in a call to a dead disk cannot be killed
         self.pipe.close()
-        return _way_to_go(self.process.exitcode)
+        return _exit_text(self.process.exitcode)
 
 
-def _way_to_go(code: int | None) -> str:
+def _exit_text(code: int | None) -> str:
     if code is not None and code < 0:
         return f"killed by {signal.Signals(-code).name}"
     return f"ended with code {code}"
 
 
-def hire(work: Work[Any, Any], patience: float) -> Member:
+def start_worker(work: Work[Any, Any], patience: float) -> Member:
     """Start a worker: spawned, since a fork would copy this process's threads in unknown states.
 
     Args:
-        patience: seconds it may take to be ready.
+        work: what it will do.
+        patience: seconds until it must be ready.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=serve, args=(there, work), daemon=True)
     with one_thread_in_children(), _signals_held():
         process.start()
-    there.close()  # or its end would never be seen
+    there.close()  # else the end of the pipe would never be noticed
     return Member(process, here, deadline=time.monotonic() + patience)
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals wait until the end of the block, so that no process is left half started; and a child that is born in it
-    has them blocked, until it knows what to do with them."""
+    """Delay signals to the end of the block, so that no process is left half started; a child process starts with them
+    blocked, until it has its own handlers."""
     came: list[int] = []
     main = threading.current_thread() is threading.main_thread()  # only there can handlers be changed
     handlers = {number: signal.signal(number, lambda n, _: came.append(n)) for number in HELD if main}
@@ -121,16 +126,16 @@ def _signals_held() -> Iterator[None]:
             signal.raise_signal(missed)
 
 
-def dismiss(members: list[Member]) -> None:
-    """End all of them: each may remove its temporary files first."""
+def stop_workers(members: list[Member]) -> None:
+    """End all workers; each may remove its temporary files first."""
     for member in members:
         member.process.terminate()
     for member in members:
         member.end(at_once=False)
 
 
-def heard(members: list[Member], until: float) -> list[Member]:
-    """Members that have something to say, or are dead; empty when the clock (`time.monotonic`) says `until`."""
+def ready_to_read(members: list[Member], until: float) -> list[Member]:
+    """Workers whose pipe has a message or is closed; empty at the time `until` (of `time.monotonic`)."""
     timeout = None if until == float("inf") else max(0.0, until - time.monotonic())
     said = connection.wait([member.pipe for member in members], timeout)
     return [member for member in members if member.pipe in said]

@@ -1,4 +1,4 @@
-"""Running tasks in this process: nothing to start, and nothing between a crash and the caller."""
+"""Running tasks in this process, without protection from crashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phq.building.executors.contract import Report, Result, Results, Task, Work,
 
 
 class Inline:
-    """One task after the other. An item that kills or holds up its worker kills or holds up the caller."""
+    """Runs one task after the other. An item that crashes or hangs takes the caller with it."""
 
     def run(self, work: Work[Any, Result], tasks: Iterable[Task], report: Report = unreported) -> Results[Result]:
         """See `phq.building.executors.contract.Executor`."""
@@ -19,4 +19,4 @@ class Inline:
 
 
 def _unwatched(_: int) -> None:
-    """There is nobody to watch."""
+    """Ignore the notification: nothing watches this process."""

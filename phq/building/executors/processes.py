@@ -1,4 +1,4 @@
-"""Running tasks in processes of this machine that may die: what one was doing is done again by another."""
+"""Running tasks in processes of this machine; when one dies, another repeats what it was doing."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import closing
 from typing import Any, Generic
 
 from phq.building.executors.contract import UNLIMITED, Event, Limits, Report, Result, Results, Task, Work, unreported
-from phq.building.executors.crew import Member, dismiss, heard, hire
+from phq.building.executors.crew import Member, ready_to_read, start_worker, stop_workers
 from phq.building.executors.search import Attempt
 from phq.building.executors.worker import FAILED, RaisedInWorkerError
 from phq.errors import PhqError
 
 STARTS = 3
-"""Workers that may die one after the other before any of them is ready."""
+"""Workers that may die in a row before any of them is ready."""
 ASLEEP_S = 5.0
-"""A wait that ends so late means that this process, too, was stopped: no worker is at fault."""
+"""A wait that ends this late means that the machine was suspended, so no worker is at fault."""
 
 
 class Processes:
@@ -34,7 +34,7 @@ class Processes:
 
 
 class Crew(Generic[Result]):
-    """Workers that stay from one call of `run` to the next, until `close`."""
+    """Workers that live from one call of `run` to the next, until `close`."""
 
     def __init__(self, work: Work[Any, Result], workers: int, limits: Limits) -> None:
         self._work, self._workers, self._limits = work, workers, limits
@@ -45,10 +45,10 @@ class Crew(Generic[Result]):
     def close(self) -> None:
         """End every worker."""
         members, self._members = self._members, []
-        dismiss(members)
+        stop_workers(members)
 
     def run(self, tasks: Iterable[Task], report: Report) -> Results[Result]:
-        """Results in order of completion; whoever stops before the last must `close`."""
+        """Results in order of completion; a caller that stops before the last one must `close`."""
         todo = deque[Attempt]()
         more = map(Attempt, tasks)
         while self._hand_out(todo, more):
@@ -61,12 +61,12 @@ class Crew(Generic[Result]):
                     yield said[0]
 
     def _hand_out(self, todo: deque[Attempt], more: Iterator[Attempt]) -> bool:
-        """Give idle workers something to do; whether any is busy then. Tasks are drawn one by one as they are needed:
-        a million of them are never queued at once."""
+        """Give tasks to idle workers; return whether any worker is busy. Tasks are drawn as needed, since there
+        may be a million."""
         while attempt := self._next(todo, more):
             idle = next((member for member in self._members if member.attempt is None), None)
             if idle is None:
-                idle = hire(self._work, self._limits.setup)
+                idle = start_worker(self._work, self._limits.setup)
                 self._members.append(idle)
             idle.order(attempt)
         return any(member.attempt for member in self._members)
@@ -78,9 +78,9 @@ class Crew(Generic[Result]):
         return todo.popleft() if todo else next(more, None)
 
     def _wait(self) -> tuple[list[Member], list[Member]]:
-        """Members to listen to, and those whose time is over."""
+        """Workers with a message, and those past their deadline."""
         start, until = time.monotonic(), min(member.deadline for member in self._members)
-        speaking = heard(self._members, until)
+        speaking = ready_to_read(self._members, until)
         late = time.monotonic() - max(start, until)
         if late > ASLEEP_S:
             for member in self._members:
@@ -110,7 +110,7 @@ class Crew(Generic[Result]):
         return None
 
     def _replace(self, member: Member, stuck: bool, todo: deque[Attempt], report: Report) -> None:
-        """A worker is dead, or to be killed; the next order starts another."""
+        """Remove a worker that is dead or stuck; the next attempt starts another."""
         self._members.remove(member)
         how = member.end(at_once=stuck)
         attempt = member.attempt
@@ -125,7 +125,11 @@ class Crew(Generic[Result]):
         _again(attempt, todo)
 
     def _stillbirth(self, stuck: bool, how: str, task: int) -> Event:
-        """It was never ready: where none ever was, waiting as long once more would be in vain."""
+        """The event for a worker that was never ready.
+
+        Raises:
+            PhqError: no worker ever was, so that waiting as long again would be useless.
+        """
         self._stillborn += 1
         if stuck and (not self._ever_ready or self._stillborn >= STARTS):
             raise PhqError(

@@ -1,8 +1,8 @@
-"""Running tasks on a Ray cluster: Ray Data hands them to a pool of actors, each of which minds a worker process.
+"""Running tasks on a Ray cluster: Ray Data hands them to a pool of actors, each with one worker process.
 
 What travels between machines is a task (paths) and its result (counts). The worker process is that of
-`phq.building.executors.processes`: an item that kills or hangs it is found by the actor beside it, and Ray sees a
-healthy actor. If a whole machine is lost, Ray runs its tasks elsewhere; they are retry-safe.
+`phq.building.executors.processes`: the actor finds an item that kills or hangs it, and Ray sees a healthy actor. If a
+whole machine is lost, Ray runs its tasks elsewhere; they are idempotent.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _BROKEN = "unpickling"
 
 ANSWER_S = 10.0
 MOST_BLOCKS = 4096
-"""Ray keeps a record of every block of tasks; a plan of a million photos has more units than it likes."""
+"""Most blocks of tasks; Ray keeps a record of each, and a plan of a million photos has more units than it can bear."""
 
 
 class RayData:
-    """Actors on a cluster, by default as many as it has room for."""
+    """Runs tasks in actors on a cluster, by default as many as it has room for."""
 
     def __init__(
         self,
@@ -46,14 +46,15 @@ class RayData:
     ) -> None:
         self.address, self.workers, self.wants, self.limits = address, workers, wants, limits
         self.environment = dict(environment or {})
-        """Variables that workers have on every machine, as those of this one inherit them."""
+        """Environment variables of the workers on every machine."""
 
     def run(self, work: Work[Any, Result], tasks: Iterable[Task], report: Report = unreported) -> Results[Result]:
         """See `phq.building.executors.contract.Executor`.
 
         Raises:
             MissingExtraError: Ray is not installed.
-            PhqError: no such cluster; a machine of it has another phq or Python, or does not see the same files.
+            PhqError: there is no such cluster, or a machine of it has another version of phq or Python or does not
+                see the same files.
         """
         todo = list(tasks)
         if not todo:
@@ -72,7 +73,7 @@ class RayData:
         rows = [{"payload": pickle.dumps(task)} for task in todo]
         given = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
         done = given.map_batches(
-            _Minder,
+            _Actor,
             fn_constructor_args=(pickle.dumps(work), self.limits, self.environment),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=self._actors(ray, len(rows)), max_tasks_in_flight_per_actor=2),
@@ -84,7 +85,7 @@ class RayData:
             yield row["payload"]
 
     def _actors(self, ray: Any, tasks: int) -> int:
-        """As many as fit: Ray would wait for room for the others until it gives up."""
+        """Number of actors that fit; with more, Ray would wait for room until it gives up."""
         total = ray.cluster_resources()
         rooms = [total.get("CPU", 0) / self.wants.cpus if self.wants.cpus else tasks]
         rooms += [total.get("GPU", 0) / self.wants.gpus] if self.wants.gpus else []
@@ -95,8 +96,8 @@ class RayData:
         return min(room, tasks, self.workers or room)
 
 
-class _Minder:
-    """An actor: one worker process, and who watches it."""
+class _Actor:
+    """An actor that watches one worker process."""
 
     def __init__(self, work: bytes, limits: Limits, environment: dict[str, str]) -> None:
         os.environ.update(environment)  # the worker process inherits it
@@ -109,14 +110,14 @@ class _Minder:
         events: list[Event] = []
         try:
             (result,) = self.crew.run([task], events.append)
-        except Exception as error:  # noqa: BLE001 - raised again by whoever asked, without Ray's wrapping
+        except Exception as error:  # noqa: BLE001 - raised again by the caller, without Ray's wrapping
             return pickle.dumps((events, None, sendable(error)))
         return pickle.dumps((events, result, None))
 
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
-    """Ray with a cluster behind it: the one given, the one this process is connected to, or one on this machine."""
+    """Ray, connected to the given cluster, to the one this process already uses, or to one on this machine."""
     try:
         import ray
         import ray.data
@@ -140,20 +141,20 @@ def _connect(ray: Any, address: str | None) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         host, colon, port = (address or "").rpartition(":")
-        if colon and "/" not in host and port.isdigit():  # Ray itself would try for minutes
+        if colon and "/" not in host and port.isdigit():  # Ray itself would retry for minutes
             socket.create_connection((host, int(port)), ANSWER_S).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         raise PhqError(f"no Ray cluster at {address}: {error}") from error
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)  # Ray has put its own there
+        signal.signal(signal.SIGTERM, before)  # Ray has set its own
 
 
 def _check_machines(ray: Any, work: Work[Any, Any], task: Task) -> None:
-    """Ask every machine what it is and sees, before any of them begins.
+    """Compare versions and files of every machine with those of this one before any of them begins.
 
     Raises:
-        PhqError: names the machine and what is different there.
+        PhqError: names the machine and the difference.
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
@@ -188,6 +189,6 @@ def _look_around(question: bytes) -> dict[str, str]:
     versions = {"phq": __version__, "Python": f"{major}.{minor}"}
     try:
         work, task = pickle.loads(question)
-    except Exception as error:  # noqa: BLE001 - another version of phq: that is said first
+    except Exception as error:  # noqa: BLE001 - another version of phq: which is reported first
         return versions | {_BROKEN: str(error)}
     return {**versions, **work.sees(task)}

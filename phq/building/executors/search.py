@@ -1,4 +1,4 @@
-"""Who is at fault when a worker dies: the task again, then its items alone, until one of them has been caught."""
+"""The search for the item that kills its worker: the task again, then each suspect item alone."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from dataclasses import dataclass, field
 from phq.building.executors.contract import CRASHED, TIMED_OUT, Event, Refusal, Task
 
 DEATHS = 3
-"""Deaths of workers that cost an item its place."""
+"""Deaths of workers after which an item is refused."""
 FRUITLESS = 2
-"""Searches of a task without finding an item at fault, after which its deaths are nobody's fault but the machine's."""
+"""Fruitless searches of a task after which the machine is taken to be at fault."""
 
 
 @dataclass
 class Attempt:
-    """A task, and what has become of the workers that were at it.
+    """A task and the fate of the workers that tried it.
 
-    The first death may be an accident: the task is run again. After the second, the items of the batch that was being
-    processed are carried alone, one after the other, in a worker whose results nobody keeps. An item that kills this
-    one too, so that there are three deaths, is refused, and the task is run without it. Time spent waiting counts: a
-    batch that takes too long is searched at once, and one item alone that takes too long is refused.
+    The first death may be an accident: the task is run again. After the second, the items of the batch in progress are
+    run alone, one after the other, without keeping results. An item that kills its worker then (the third death) is
+    refused, and the task is run without it. A batch that takes too long is searched at once, and an item that takes
+    too long alone is refused.
     """
 
     task: Task
     alone: int | None = None
-    """The item to carry alone; None for the whole task."""
+    """Item to run alone; None for the whole task."""
     deaths: int = 0
-    """Since an item was refused last."""
+    """Deaths since the last refusal."""
     fruitless: int = 0
     _begun: int = field(default=0)
     _batch: range = field(default=range(0))
     _suspects: list[int] = field(default_factory=list)
 
     def begin(self) -> None:
-        """A worker has got it."""
+        """A worker starts on it."""
         self._begun, self._batch = 0, range(len(self.task.items))
 
     def follow(self, items: int) -> None:
@@ -43,14 +43,14 @@ class Attempt:
             self._begun += items
 
     def succeeded(self) -> bool:
-        """Its worker has done what it was ordered. Whether that was the task; otherwise there is more to do."""
+        """The worker has finished; return whether that was the whole task, so that nothing is left to do."""
         if self.alone is None:
             return True
         self._next_suspect()
         return False
 
     def failed(self, stuck: bool, how: str) -> Event:
-        """Its worker has died, or was killed because it was stuck: decide how to go on, and say so."""
+        """The worker has died or was stuck: decide how to go on, and return the event."""
         self.deaths += 1
         kind, number = ("worker_stuck" if stuck else "worker_died"), self.task.number
         if self.alone is None:
@@ -72,5 +72,5 @@ class Attempt:
 
     @property
     def hopeless(self) -> bool:
-        """Workers die of it, but of none of its items."""
+        """Whether workers die of the task, but of none of its items alone."""
         return self.fruitless >= FRUITLESS

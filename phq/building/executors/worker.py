@@ -1,4 +1,4 @@
-"""A worker process: it makes its state once, then does one order after the other until its pipe closes."""
+"""A worker process: it makes its state once, then does one order after the other until its pipe is closed."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ from typing import Any
 from phq.building.executors.contract import Task, Work
 
 Order = tuple[Task, int | None]
-"""A task; with a number, only this item of it, and nothing is kept."""
+"""A task; with a number, only the item of that index, whose results are not kept."""
 
-READY, TOLD, DONE, FAILED = "ready", "told", "done", "failed"
+READY, BATCH, DONE, FAILED = "ready", "batch", "done", "failed"
 
 
 def serve(pipe: Connection, work: Work[Any, Any]) -> None:
     """Main function of the process.
 
-    It sends ``(READY, None)`` once, ``(TOLD, n)`` before each batch of n items, and for every order
+    It sends ``(READY, None)`` once, ``(BATCH, n)`` before each batch of n items, and for every order
     ``(DONE, result)`` or ``(FAILED, (exception, traceback))``; after the latter it ends.
     """
-    _obey_the_parent_alone()
-    _be_first_to_go()
+    _leave_signals_to_parent()
+    _be_killed_first()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone or wants no more
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent has ended or closed the pipe
         try:
-            _work_off(pipe, work)
+            _serve_orders(pipe, work)
         except Exception as error:  # noqa: BLE001 - raised again in the parent
             pipe.send((FAILED, (sendable(error), traceback.format_exc())))
 
 
-def _work_off(pipe: Connection, work: Work[Any, Any]) -> None:
+def _serve_orders(pipe: Connection, work: Work[Any, Any]) -> None:
     state = work.setup()
-    tell = _teller(pipe)
+    notify = _notifier(pipe)
     pipe.send((READY, None))
     while True:
         order: Order = pipe.recv()
         task, item = order
         if item is None:
-            pipe.send((DONE, work.run(state, task, tell)))
+            pipe.send((DONE, work.run(state, task, notify)))
         else:
-            work.run_alone(state, task, item, tell)
+            work.run_alone(state, task, item, notify)
             pipe.send((DONE, None))
 
 
-def _teller(pipe: Connection) -> Callable[[int], None]:
-    return lambda items: pipe.send((TOLD, items))
+def _notifier(pipe: Connection) -> Callable[[int], None]:
+    return lambda items: pipe.send((BATCH, items))
 
 
 class RaisedInWorkerError(Exception):
-    """Cause of an exception that comes from a worker: where it was raised there."""
+    """Cause of an exception raised in a worker; its text is the traceback there."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
 def sendable(error: Exception) -> Exception:
-    """The error itself, or one with the same words where it does not survive pickling."""
+    """The error, or one with the same message where it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # noqa: BLE001 - whatever an exception's own constructor raises
@@ -74,10 +74,10 @@ def sendable(error: Exception) -> Exception:
     return error
 
 
-def _obey_the_parent_alone() -> None:
-    """Ctrl-C reaches every process of a terminal, and the parent is the one that decides; SIGTERM is its word.
+def _leave_signals_to_parent() -> None:
+    """Ignore Ctrl-C, which reaches every process of a terminal and is the parent's to handle.
 
-    SIGTERM becomes an exception, so that temporary files go as they do with any other error.
+    SIGTERM, by which the parent ends a worker, becomes an exception, so that temporary files are removed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
@@ -86,18 +86,18 @@ def _obey_the_parent_alone() -> None:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the tidying
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the clean-up
     sys.exit(1)
 
 
-def _be_first_to_go() -> None:
-    """When memory is short, the kernel shall kill a worker, which is replaced, rather than the parent."""
+def _be_killed_first() -> None:
+    """Let the kernel kill a worker, which can be replaced, before the parent when memory is short."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers."""
+    """End this process when the parent has been killed, which then cannot stop its workers."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

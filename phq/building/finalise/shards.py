@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from phq.building.executors.contract import Task, Tell
+from phq.building.executors.contract import Notify, Task
 from phq.building.finalise.decisions import Decisions
 from phq.building.finalise.gather import PLACES, DamagedUnitError, unit_errors
 from phq.building.unit import blob_path
@@ -81,14 +81,14 @@ class WriteShards:
     def setup(self) -> None:
         """Nothing to load."""
 
-    def run(self, state: None, task: Task, tell: Tell) -> Shard:
+    def run(self, state: None, task: Task, notify: Notify) -> Shard:
         """One shard, unless it is done."""
         (job,) = task.items
         if task.refused:
             raise PhqError(f"worker processes die as they write {job.name}; what is finished is kept")
         return shard_done(self.out, self.work, job) or write_shard(self.out, self.work, job)
 
-    def run_alone(self, state: None, task: Task, item: int, tell: Tell) -> None:
+    def run_alone(self, state: None, task: Task, item: int, notify: Notify) -> None:
         """There is one item: nothing to tell apart."""
 
     def sees(self, task: Task) -> dict[str, str]:

@@ -27,16 +27,16 @@ MOST_COMPARED = 200
 
 
 class StateForBody:
-    """The body columns of every person who has labels of the embedded body, for the body that a word names."""
+    """The body columns of every person who has labels of the embedded body, for the body that a spec names."""
 
     name = "body"
 
-    def __init__(self, word: str) -> None:
-        self.word = word
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
 
     def setup(self) -> None:
         """Load the body and lay it on the embedded one."""
-        self.transfer = transfer_to(open_body(self.word))
+        self.transfer = transfer_to(open_body(self.spec))
 
     def process(self, photos: list[Photo]) -> None:
         """Every living person; one without labels of the embedded body keeps the labels there are."""

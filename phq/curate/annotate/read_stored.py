@@ -9,7 +9,6 @@ from phq.curate.annotate.views import (
     CROP,
     RAW,
     RECORD,
-    Fields,
     StoredPerson,
     StoredPhoto,
     View,
@@ -26,6 +25,7 @@ from phq.people import Photo
 from phq.photos.decode import Decoded, PhotoRejectError, decode
 from phq.pose.body import load_body
 from phq.record import BodyLabel
+from phq.schema import Fields
 
 
 class ReadStored:

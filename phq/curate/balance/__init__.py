@@ -1,1 +1,1 @@
-"""Sampling weights, or a subset, that even out a dataset's directions and head poses: ``phq balance``."""
+"""Sampling weights, or a subset, by which directions and head poses are balanced: ``phq balance``."""

@@ -1,4 +1,4 @@
-"""`balance`: weights or a subset that even out directions and head poses, as an overlay. What ``phq balance`` does."""
+"""`balance`: weights or a subset that balance directions and head poses, as an overlay (``phq balance``)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from phq.system.arrays import Doubles, Ints
 from phq.system.version import __version__
 
 WEIGHT = "balance_weight"
-"""Column of the overlay: how often a sample is to be drawn, 1 being the mean of its split; 0 or 1 for a subset."""
+"""Column of the overlay: sampling weight, with mean 1 in each split; 0 or 1 for a subset."""
 CAP = 5.0
 _NEEDED = ("key", "split", "camera_yaw_deg", "camera_pitch_deg", "neck_head_pose")
 
 
 @dataclass(frozen=True)
 class Balanced:
-    """What the weights come to in the largest split."""
+    """Effect of the weights in the largest split."""
 
     name: str
-    """Of the overlay."""
+    """Name of the overlay."""
     split: str
     samples: int
     below_floor: int
-    """Samples that a floor keeps out."""
+    """Samples below a minimum."""
     chosen: int
-    """Samples of weight above 0."""
+    """Samples with a weight above 0."""
     effective: float
     """Effective sample size (Σw)² / Σw² (Kish 1965): as many samples of equal weight would vary as little."""
     largest: float
@@ -46,9 +46,9 @@ class Balanced:
     before: Doubles
     """(`YAW_BINS`,) share of the samples in each bin of yaw, from −180° on."""
     after: Doubles
-    """The same of the weight."""
+    """Share of the weight in each bin."""
     empty: int
-    """Bins of yaw without a sample that may be drawn."""
+    """Bins of yaw without a sample to draw."""
 
     def front(self, shares: Doubles) -> float:
         """Share within 90° of the front."""
@@ -65,25 +65,26 @@ def balance(
     subset: int | None = None,
     seed: int = 0,
 ) -> Balanced:
-    """Weigh the kept samples as the overlays leave them, and put the column `WEIGHT` on top as overlay `name`.
+    """Compute weights of the kept samples and write them as column `WEIGHT` of an overlay, on top of the stack.
 
-    Each split is balanced by itself. Its mass goes to 24 directions of 15° by `target`; within each direction evenly
-    to the bins of pitch that occur there, and within these evenly to those of head pose, as far as `cap` allows
-    (`phq.curate.balance.fill`). Read it with ``Loader(…, balance="balance_weight")``, a subset also with
+    Each split is balanced by itself. Its mass is distributed over 24 directions of 15° by `target`, within each
+    direction evenly over the occupied bins of pitch, and within these evenly over those of head pose, as far as `cap`
+    allows (`phq.curate.balance.fill`). Read it with ``Loader(…, balance="balance_weight")``, a subset also with
     ``Dataset(…, where="balance_weight > 0")``.
 
     Args:
         dataset: a folder.
-        target: ``uniform-yaw``: every direction as often; ``front-back=R``: the front half R times as often as the
-            back half, and within a half as the samples are.
-        quality_min: ``SCORE=VALUE``: samples with less of that column weigh 0.
-        cap: most that a sample weighs, at least 1; the mean is 1.
-        subset: choose that many samples, each at most once, in place of weights.
-        seed: of the subset.
+        target: ``uniform-yaw``: all directions equally often; ``front-back=R``: the front half R times as often as the
+            back half, and within a half in proportion to the samples.
+        name: of the overlay.
+        quality_min: each ``SCORE=VALUE``; samples below the value weigh 0.
+        cap: largest weight of a sample, at least 1; the mean is 1.
+        subset: number of samples to choose, each at most once, in place of weights.
+        seed: random seed of the subset.
 
     Raises:
-        ConfigError: a setting that cannot be.
-        InputError: no dataset, a name that cannot be used, or no sample at or above the floors.
+        ConfigError: a setting out of range.
+        InputError: there is no dataset, the name cannot be used, or no sample reaches the minima.
     """
     aim, least = Target.parse(target), floors(quality_min)
     check_name(name)
@@ -107,7 +108,7 @@ def balance(
     rows = zip(table["key"].to_pylist(), weights.tolist(), strict=True)
     named = ({"key": key, WEIGHT: weight} for key, weight in rows)
     write_overlay(samples.root.local, name, named, [WEIGHT], about, below=samples.overlays)
-    return _told(name, table["split"], bins[:, 0], weights, allowed)
+    return _summary(name, table["split"], bins[:, 0], weights, allowed)
 
 
 def _at_least(table: pa.Table, least: Mapping[str, float]) -> NDArray[np.bool_]:
@@ -115,7 +116,7 @@ def _at_least(table: pa.Table, least: Mapping[str, float]) -> NDArray[np.bool_]:
     for name, value in least.items():
         kind = table[name].type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-            raise ConfigError(f"--quality-min {name}={value:g}: that column holds no numbers")
+            raise ConfigError(f"--quality-min {name}={value:g}: that column does not hold numbers")
         allowed &= pc.cast(table[name], pa.float64()).fill_null(-np.inf).to_numpy() >= value
     return allowed
 
@@ -129,7 +130,7 @@ def _cells(table: pa.Table) -> Ints:
 def _weights(
     splits: pa.ChunkedArray, allowed: NDArray[np.bool_], bins: Ints, target: Target, cap: float, subset: int | None
 ) -> Doubles:
-    """(N,) weights, balanced in each split; a subset is shared out among the splits by their sizes."""
+    """(N,) weights, balanced in each split; a subset is divided among the splits in proportion to their sizes."""
     names = np.asarray(splits.to_pylist(), dtype=object)
     parts = [np.flatnonzero(allowed & (names == name)) for name in sorted(set(names[allowed].tolist()))]
     sizes = np.array([len(part) for part in parts])
@@ -157,7 +158,7 @@ def _drawn(splits: pa.ChunkedArray, weights: Doubles, bins: Ints, seed: int) -> 
     return drawn
 
 
-def _told(
+def _summary(
     name: str, splits: pa.ChunkedArray, every_yaw: Ints, every_weight: Doubles, allowed: NDArray[np.bool_]
 ) -> Balanced:
     names = np.asarray(splits.to_pylist(), dtype=object)
@@ -180,7 +181,7 @@ def _told(
 
 
 def lines(done: Balanced) -> Iterator[str]:
-    """What was done, for people."""
+    """The result as text."""
     floor = f"   {done.below_floor} below the floor" if done.below_floor else ""
     yield f"overlay {done.name}   {done.split}: {done.chosen} of {done.samples} samples{floor}"
     yield f"effective sample size {done.effective:.0f} ({done.effective / done.samples:.0%})   largest weight " + (

@@ -1,4 +1,4 @@
-"""Dealing out a mass over nested cells as evenly as a cap on each sample allows."""
+"""Distributing a mass over nested bins as evenly as a cap on each sample allows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 from phq.system.arrays import Doubles, Ints
 
 Shares = Callable[[Ints, Ints], Doubles]
-"""Bins that are occupied and the number of samples in each, to the relative share that each is to get."""
+"""Occupied bins and the number of samples in each → relative share of each bin."""
 
 
 def fill(total: float, shares: Doubles, capacities: Doubles) -> Doubles:
     """(B,) masses in proportion to `shares`, none over its capacity, that add up to `total`.
 
     What a full bin cannot take goes to the others in proportion (water-filling): the masses are
-    min(capacity, level · share) at the one level that adds up. If all are full, the sum is that of the capacities.
+    min(capacity, level · share) at the level for which they add up. If all are full, they are the capacities.
+
+    Args:
+        total: mass to distribute.
+        shares: (B,) relative shares.
+        capacities: (B,) largest masses.
     """
     full_at = np.divide(capacities, shares, out=np.full(len(shares), np.inf), where=shares > 0)
     order = np.argsort(full_at, kind="stable")
@@ -37,7 +42,10 @@ def spread(total: float, cells: Ints, cap: float, first: Shares) -> Doubles:
     bins of the next level evenly, and so on; samples of one cell weigh the same.
 
     Args:
-        total: at most N · cap. cells: (N, L) bin of each sample at each level. cap: most that a sample weighs.
+        total: at most N · cap.
+        cells: (N, L) bin of each sample at each level.
+        cap: largest weight of a sample.
+        first: shares of the bins of the first level.
     """
     weights = np.zeros(len(cells))
 
@@ -58,13 +66,15 @@ def spread(total: float, cells: Ints, cap: float, first: Shares) -> Doubles:
 
 
 def draw(weights: Doubles, cells: Ints, seed: int) -> NDArray[np.bool_]:
-    """(N,) which samples are drawn: each with the probability that is its weight, in all as many as the weights sum to.
+    """(N,) which samples are drawn: each with its weight as probability, as many in all as the sum of the weights.
 
-    Systematic sampling (Madow 1949) down the nested cells, so that each gets its share to within two samples; at every
-    level in an order drawn at random, or its steps would meet the same bins again and again.
+    Systematic sampling (Madow 1949) over the nested bins, so that each gets its share to within two samples; the order
+    at every level is random, since regular steps could favour some bins.
 
     Args:
-        weights: 0 to 1, their sum a whole number. cells: as for `spread`. seed: of the start and the order in a cell.
+        weights: (N,) 0 to 1; the sum is a whole number.
+        cells: as for `spread`.
+        seed: random seed of the start and the orders.
     """
     words = np.random.Philox(key=np.array([seed, 0], np.uint64))
     keys = [words.random_raw(len(weights))]

@@ -1,4 +1,4 @@
-"""How heads are turned against their torsos."""
+"""Head pose relative to the torso."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def head_to_torso(neck_head_pose: ArrayLike) -> tuple[Doubles, Doubles]:
     Args:
         neck_head_pose: (N, 6) axis-angle of neck and head, as `phq.schema.Sample` has it.
     """
-    pose = rotvec_to_rotmat(np.array(neck_head_pose, np.float64).reshape(-1, 2, 3))  # SciPy wants it writable
+    pose = rotvec_to_rotmat(np.array(neck_head_pose, np.float64).reshape(-1, 2, 3))  # SciPy needs a writable array
     x, y, z = (pose[:, 0] @ pose[:, 1])[:, :, 2].T
     return np.degrees(np.arctan2(x, z)), np.degrees(np.arcsin(np.clip(y, -1, 1)))

@@ -1,4 +1,4 @@
-"""What a balanced dataset is to look like: the bins, and the share of each direction."""
+"""The target of balancing: bins, and the share of each direction."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from phq.errors import ConfigError
 from phq.system.arrays import Doubles, Ints
 
 YAW_BINS = 24
-"""Of 15°, from −180°: ±90°, where front meets back, is an edge."""
+"""Bins of 15° from −180° on, so that ±90°, the border of front and back, is an edge."""
 PITCH_STEP, HEAD_STEP = 15.0, 30.0
-"""Degrees; bins are centred on 0."""
+"""Widths in degrees; one bin is centred on 0."""
 UNIFORM, FRONT_BACK = "uniform-yaw", "front-back"
 
 
@@ -25,12 +25,19 @@ def yaw_bin(yaw_deg: Doubles) -> Ints:
 
 
 def is_front(bins: Ints) -> NDArray[np.bool_]:
-    """Whether the bins are those of cameras less than 90° from the front."""
+    """Whether bins are less than 90° from the front."""
     return np.asarray(np.abs(bins - (YAW_BINS - 1) / 2) < YAW_BINS / 4)
 
 
 def cells(yaw: Doubles, pitch: Doubles, turn: Doubles, nod: Doubles) -> Ints:
-    """(N, 3) bins of yaw, pitch, and head pose: 5 of pitch and 5 × 3 of turn and nod, the outermost ones open."""
+    """(N, 3) bins of yaw, pitch and head pose: 5 of pitch, and 5 × 3 of turn and nod; the outermost are open.
+
+    Args:
+        yaw: (N,) of the camera, degrees.
+        pitch: (N,) of the camera, degrees.
+        turn: (N,) of the head against the torso, degrees.
+        nod: (N,) of the head against the torso, degrees.
+    """
     pitches, turns = (_centred(values, step, 2) for values, step in ((pitch, PITCH_STEP), (turn, HEAD_STEP)))
     return np.stack([yaw_bin(yaw), pitches, 3 * turns + _centred(nod, HEAD_STEP, 1)], axis=1)
 
@@ -41,7 +48,7 @@ def _centred(values: Doubles, step: float, most: int) -> Ints:
 
 @dataclass(frozen=True)
 class Target:
-    """How much of the whole each direction gets."""
+    """Share of each direction in the whole."""
 
     front_to_back: float | None
     """Mass of the front half over that of the back half; None for equal bins all round."""
@@ -51,7 +58,7 @@ class Target:
         """From ``uniform-yaw`` or ``front-back=R``.
 
         Raises:
-            ConfigError: neither, or R is no ratio.
+            ConfigError: it is neither, or R is not above 0.
         """
         if text == UNIFORM:
             return cls(None)
@@ -65,7 +72,12 @@ class Target:
         return cls(value)
 
     def shares(self, bins: Ints, counts: Ints) -> Doubles:
-        """Relative share of each occupied bin of yaw; within a half, as many as there are or as wide as it is."""
+        """(B,) relative share of each occupied bin of yaw: equal, or within each half in proportion to its samples.
+
+        Args:
+            bins: (B,) occupied bins.
+            counts: (B,) samples in each.
+        """
         if self.front_to_back is None:
             return np.ones(len(bins))
         shares, front = counts.astype(np.float64), is_front(bins)
@@ -75,10 +87,10 @@ class Target:
 
 
 def floors(settings: Sequence[str]) -> dict[str, float]:
-    """Least value by column, from texts such as ``blur=0.5``.
+    """Minimum by column, from texts such as ``blur=0.5``.
 
     Raises:
-        ConfigError: one of them is something else.
+        ConfigError: one of them has another form.
     """
     found: dict[str, float] = {}
     for text in settings:

@@ -1,1 +1,1 @@
-"""Whether a dataset still is what the format promises, byte by byte, and what of it can be put right."""
+"""Verification of a dataset against the format, byte by byte, and repair."""

@@ -1,4 +1,4 @@
-"""A walk through one shard: its members where they really are, and every byte that is not as the format has it."""
+"""A walk through one shard: where its members are, and every byte that deviates from the format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 from phq.dataset.layout import BLOCK, blocks, shard_bytes
 
 Headers = Mapping[int, tuple[str, int]]
-"""What the manifest expects: name and size of a member by the offset of its header."""
+"""Offset of a member's header → its name and size, as the manifest has them."""
 _ZEROS = bytes(BLOCK)
 _CHUNK = 1 << 20
 _FIELDS = {
@@ -31,13 +31,13 @@ class Entry:
 
     @property
     def end(self) -> int:
-        """Where the next header is."""
+        """Offset of the next header."""
         return self.offset + BLOCK * blocks(self.size)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A violation of the tar itself; `name` is the member it belongs to, '' if none."""
+    """A violation of the tar format; `name` is the member that it belongs to, '' if none."""
 
     kind: str
     name: str
@@ -45,17 +45,22 @@ class Fault:
 
 
 def header(name: str, size: int) -> bytes:
-    """The one header that a member of this name and size has in a shard."""
+    """The header of a member with this name and size."""
     info = tarfile.TarInfo(name)
     info.size, info.mode, info.uname, info.gname = size, 0o644, "phq", "phq"
     return info.tobuf(tarfile.USTAR_FORMAT)
 
 
 def walk(stream: BinaryIO, size: int, expected: Headers) -> Iterator[Entry | Fault]:
-    """Members and faults of a shard of `size` bytes, in the order of their offsets; a fault never ends the walk.
+    """Members and faults of a shard in the order of their offsets; a fault never ends the walk.
 
-    Behind a damaged header the walk goes on at the next place where `expected` has one, or where a sound one stands.
-    Contents are not read. The stream may be moved between two steps.
+    After a damaged header the walk goes on at the next offset with an expected or a sound header. Contents are not
+    read. The position of the stream may be changed between two steps.
+
+    Args:
+        stream: the shard.
+        size: bytes of the shard.
+        expected: headers by the manifest.
 
     Raises:
         OSError: the shard cannot be read.
@@ -96,7 +101,7 @@ def _read(stream: BinaryIO, offset: int, size: int) -> bytes:
 
 
 def _parsed(block: bytes) -> tuple[str, int] | None:
-    """Name and size of a header whose checksum holds."""
+    """Name and size in a header; None if its checksum is wrong."""
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, UnicodeDecodeError):
@@ -107,7 +112,7 @@ def _parsed(block: bytes) -> tuple[str, int] | None:
 def _member(
     block: bytes, position: int, member: tuple[str, int] | None, sound: bool
 ) -> tuple[Entry | None, list[Fault]]:
-    """The member of this name and size, and in what its header is not the one it should have."""
+    """The member of this name and size, and the differences of its header from the right one."""
     try:
         right = header(*member) if member else None
     except ValueError:  # a name that ustar cannot hold
@@ -134,7 +139,7 @@ def _next_header(stream: BinaryIO, position: int, size: int, expected: Headers) 
 
 
 def _shifted(stream: BinaryIO, position: int, end: int, expected: Headers) -> int | None:
-    """Where the header that is expected here is, if bytes were put in before it; None if there is no sign of it."""
+    """Offset of the header expected here, if bytes were inserted before it; None if it is not found."""
     if position not in expected:
         return None
     name, size = expected[position]
@@ -145,7 +150,7 @@ def _shifted(stream: BinaryIO, position: int, end: int, expected: Headers) -> in
 
 
 def _end(stream: BinaryIO, position: int, size: int) -> Iterator[Fault]:
-    """Behind the last member: zeros up to the end of the tar's last record, and nothing more."""
+    """Check that zeros fill the tar's last record after the last member, and that nothing follows."""
     strange = _not_zero(stream, position)
     if strange is not None:
         yield Fault("end_damaged", "", f"byte {strange} is not zero")

@@ -1,4 +1,4 @@
-"""What describes the shards: index.json of each split, schema.json, run.json, and the card."""
+"""Verification of the files that describe the shards: index.json, schema.json, run.json, card, croissant.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phq.curate.verify.kinds import Violation
 from phq.dataset.card import Card
 from phq.dataset.card_sections import SECTIONS, card_faults, croissant_faults, kept_card, right_card, stated_files
 from phq.dataset.croissant import StoredFile, stored_file
-from phq.dataset.folder import CROISSANT, MANIFEST
+from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SCHEMA, index_name
 from phq.dataset.overlays import stack_names
 from phq.dataset.wids_index import wids_index
 from phq.errors import InputError
@@ -28,7 +28,7 @@ Shards = Mapping[str, Sequence[tuple[str, int, int]]]
 
 @dataclass(frozen=True)
 class Described:
-    """A dataset as it is, for comparison with what is said about it; tables that cannot be used are None."""
+    """A dataset as it is, for comparison with its descriptions; tables that cannot be used are None."""
 
     folder: Path
     shards: Shards
@@ -39,13 +39,13 @@ class Described:
     run: Mapping[str, Any] | None
 
     def paths(self) -> list[str]:
-        """Every shard by its path inside the dataset, in order."""
+        """Paths of the shards inside the dataset, in order."""
         return [f"{split}/{name}" for split, shards in self.shards.items() for name, _, _ in shards]
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
-    """``run.json``, and why it cannot be used."""
-    path = folder / "run.json"
+    """``run.json``, and violations if it cannot be used."""
+    path = folder / RUN
     if not path.exists():
         return None, [Violation("run_missing", path.name)]
     try:
@@ -62,13 +62,13 @@ def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
 
 
 def beside_violations(state: Described) -> Iterator[Violation]:
-    """Everything that is said about the dataset and is not so."""
+    """Every description of the dataset that is wrong."""
     for split, shards in state.shards.items():
         yield from _index_violations(state.folder, split, shards)
-    if _content(state.folder / "schema.json") != json_bytes(json_schema()):
-        yield Violation("schema_wrong", "schema.json")
+    if _content(state.folder / SCHEMA) != json_bytes(json_schema()):
+        yield Violation("schema_wrong", SCHEMA)
     for name, detail in wrong_counts(state).items():
-        yield Violation("run_counts", "run.json", "", f"{name}: {detail}")
+        yield Violation("run_counts", RUN, "", f"{name}: {detail}")
     yield from _card_violations(state)
 
 
@@ -78,8 +78,8 @@ def _card_violations(state: Described) -> Iterator[Violation]:
     card = kept_card(state.run)
     right = right_card(card or Card("", "", ()), state.manifest, state.rejects)
     sections = SECTIONS if card else SECTIONS[:2]  # the licences of the models are in run.json alone
-    for kind, detail in card_faults(_content(state.folder / "README.md"), right, sections):
-        yield Violation(kind, "README.md", "", detail)
+    for kind, detail in card_faults(_content(state.folder / CARD), right, sections):
+        yield Violation(kind, CARD, "", detail)
     if card:
         content = _content(state.folder / CROISSANT)
         for kind, file, detail in croissant_faults(content, card, state.manifest, stored_files(state)):
@@ -87,7 +87,7 @@ def _card_violations(state: Described) -> Iterator[Violation]:
 
 
 def stored_files(state: Described) -> list[StoredFile]:
-    """Manifest and every shard as they are; a shard that was not read as a whole as it is stated, else without sum."""
+    """Manifest and shards with their checksums; for a shard that was not read, the stated one or none."""
     stated = stated_files(_content(state.folder / CROISSANT))
     files = [stored_file(state.folder, MANIFEST)]
     for split, shards in state.shards.items():
@@ -106,7 +106,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _index_violations(folder: Path, split: str, shards: Sequence[tuple[str, int, int]]) -> Iterator[Violation]:
-    file = f"{split}/index.json"
+    file = index_name(split)
     content = _content(folder / file)
     if content is None:
         yield Violation("index_missing", file)
@@ -118,7 +118,7 @@ def _index_fault(content: bytes, shards: Sequence[tuple[str, int, int]]) -> str:
     try:
         stated = [(entry["url"], entry["nsamples"], entry["filesize"]) for entry in json.loads(content)["shardlist"]]
     except (ValueError, KeyError, TypeError):
-        return "it is no index of wids"
+        return "it is not an index of wids"
     for wrong in sorted(set(stated) ^ set(shards), key=str):
         there = "listed" if wrong in stated else "there and not listed"
         return f"{wrong[0]} with {wrong[1]} samples and {wrong[2]} bytes is {there}"
@@ -126,7 +126,7 @@ def _index_fault(content: bytes, shards: Sequence[tuple[str, int, int]]) -> str:
 
 
 def wrong_counts(state: Described) -> dict[str, str]:
-    """Counts of ``run.json`` that differ from the tables', in words; a count that is not there is not missed."""
+    """Sentences about counts in ``run.json`` that differ from those of the tables; absent counts are ignored."""
     counts = (state.run or {}).get("counts")
     if not isinstance(counts, dict) or state.manifest is None or state.rejects is None:
         return {}
@@ -136,7 +136,7 @@ def wrong_counts(state: Described) -> dict[str, str]:
 
 
 def true_counts(counts: Mapping[str, Any], manifest: pa.Table, rejects: pa.Table) -> dict[str, Any]:
-    """The counts that tables can tell, of those that ``run.json`` states, in its form."""
+    """Those counts of ``run.json`` that follow from the tables, as they should be."""
     reasons = Counter(rejects["reason"].to_pylist())
     people = len(manifest) + len(rejects) - rejects["person_index"].null_count
     rejected = dict(sorted(reasons.items())) if isinstance(counts.get("rejected"), dict) else len(rejects)

@@ -1,4 +1,4 @@
-"""Repair of what stands beside shards and manifest: everything that follows from them, and what was left over."""
+"""Repair of files beside shards and manifest, most of which follow from these; removal of leftovers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from phq.system.json_text import json_bytes
 
 
 def _files(report: Report, *kinds: str) -> list[str]:
-    """Files at fault, each once, in the order of the report."""
+    """Files with violations of some kinds, each once, in the order of the report."""
     return list(dict.fromkeys(found.file for found in report.violations if found.kind in kinds))
 
 
 def mend_leftovers(report: Report, change: Change) -> list[str]:
-    """Remove what interrupted runs left."""
+    """Remove leftovers of interrupted runs."""
     names = _files(report, "leftover")
     for name in names:
         if name == WORK:
@@ -36,7 +36,7 @@ def mend_leftovers(report: Report, change: Change) -> list[str]:
 
 
 def mend_rejects(report: Report, change: Change) -> list[str]:
-    """An empty table where there were no rejects; places blanked in one that names some."""
+    """Write an empty table where there were no rejects, or blank the storage columns of one that has them."""
     if _files(report, "reject_stored"):
         blank = dict.fromkeys(STORAGE) | {"shard": ""}
         rows = (row | blank for row in read_table(change.folder / REJECTS).to_pylist())
@@ -50,7 +50,7 @@ def mend_rejects(report: Report, change: Change) -> list[str]:
 
 
 def mend_overlays(report: Report, change: Change) -> list[str]:
-    """Put overlays in force that lie there and break nothing."""
+    """Put overlays in force that are in the folder and break nothing."""
     state = _described(report)
     if state.run is None or _files(report, "run_unreadable"):
         return []
@@ -63,7 +63,7 @@ def mend_overlays(report: Report, change: Change) -> list[str]:
 
 
 def mend_indices(report: Report, change: Change) -> list[str]:
-    """index.json of each split that needs it."""
+    """Rewrite index.json of each split that needs it."""
     files = _files(report, "index_missing", "index_wrong")
     for file in files:
         split = file.partition("/")[0]
@@ -72,7 +72,7 @@ def mend_indices(report: Report, change: Change) -> list[str]:
 
 
 def mend_schema(report: Report, change: Change) -> list[str]:
-    """schema.json."""
+    """Rewrite schema.json."""
     files = _files(report, "schema_wrong")
     for file in files:
         change.write(file, json_bytes(json_schema()))
@@ -80,7 +80,7 @@ def mend_schema(report: Report, change: Change) -> list[str]:
 
 
 def mend_counts(report: Report, change: Change) -> list[str]:
-    """Counts in run.json."""
+    """Correct the counts in run.json."""
     files, state = _files(report, "run_counts"), _described(report)
     for file in files:
         assert state.run is not None and state.manifest is not None and state.rejects is not None
@@ -91,7 +91,7 @@ def mend_counts(report: Report, change: Change) -> list[str]:
 
 
 def mend_card(report: Report, change: Change) -> list[str]:
-    """README.md, or the parts of it that follow from the rows."""
+    """Rewrite README.md, or the parts of it that follow from the rows."""
     files, state = _files(report, "card_missing", "card_wrong"), _described(report)
     card = kept_card(state.run)
     if not files or card is None:
@@ -104,7 +104,7 @@ def mend_card(report: Report, change: Change) -> list[str]:
 
 
 def mend_croissant(report: Report, change: Change) -> list[str]:
-    """croissant.json; the checksum of a damaged file stays the one that it should have."""
+    """Rewrite croissant.json; a damaged file keeps the checksum that it should have."""
     wrong = _files(report, "croissant_missing", "croissant_wrong", "checksum_differs")
     state = _described(report)
     card = kept_card(state.run)

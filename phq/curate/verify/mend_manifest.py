@@ -34,19 +34,19 @@ MENDS = frozenset((
     "json_differs",
 ))  # fmt: skip
 _GAPS = frozenset(("index_wrong", "shard_numbering"))
-"""Signs of shards that are gone: a manifest rebuilt without them would hide it."""
+"""Signs of missing shards, which a manifest rebuilt without them would hide."""
 _VALUES = ("value_missing", "value_invalid", "not_finite")
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """Where a sample lies."""
+    """Where a sample is stored."""
 
     shard: str
     places: Places
 
     def columns(self) -> Fields:
-        """Storage columns of its row, and its split."""
+        """Its storage columns and split."""
         found: Fields = {"shard": self.shard, "split": self.shard.partition("/")[0]}
         for prefix, (offset, size) in self.places.items():
             found |= {f"{prefix}_offset": offset, f"{prefix}_size": size}
@@ -83,7 +83,7 @@ def mend(report: Report, change: Change) -> list[str]:
 
 
 def _located(folder: Path, shards: list[str]) -> tuple[dict[str, _Stored], bool]:
-    """Every sample that lies whole in exactly one sound shard, by key; and whether these are all there is."""
+    """Samples that are whole in exactly one sound shard, by key; and whether these are all samples."""
     found: dict[str, _Stored] = {}
     whole, twice = True, set[str]()
     for name in shards:
@@ -112,7 +112,7 @@ def _places(shard: Path) -> dict[str, Places] | None:
 
 
 def _by_json(report: Report) -> frozenset[str]:
-    """Keys of rows whose values are those of the json: they cannot be used, or only the shard is as it was built."""
+    """Keys of rows that take their values from the json: unusable ones, and those where only the shard is unchanged."""
     changed = {found.file for found in report.violations if found.kind == "checksum_differs"}
     unusable = {found.key for found in report.violations if found.kind in _VALUES}
     if MANIFEST not in changed or report.quick:
@@ -135,7 +135,7 @@ def _fresh_rows(
     by_json: frozenset[str],
     run: Mapping[str, Any] | None,
 ) -> dict[str, Fields]:
-    """Rows of samples that the manifest does not know, as the build would have decided them; not of redacted ones."""
+    """Rows of samples missing in the manifest, decided as by the build; redacted ones are left out."""
     unknown = stored.keys() - (set() if old is None else set(old["key"].to_pylist()))
     config = _config(run)
     if not unknown or config is None:
@@ -144,7 +144,7 @@ def _fresh_rows(
     rows = [sample for key, sample in samples.items() if sample and sample["key"] == key]
     decisions = decide_table(rows_table(rows, NEEDED), np.ones(len(rows), bool), config.when_stored()).to_pylist()
     fresh = [row | said for row, said in zip(rows, decisions, strict=True) if said["decision"] == "kept"]
-    if old is not None:  # a row names those that it looks like, which may be any others
+    if old is not None:  # a row names samples that look alike, which may be any others
         _mark(fresh, _without(old, by_json), config.storing_all())
     return {row["key"]: row for row in fresh}
 
@@ -154,7 +154,7 @@ def _without(table: pa.Table, keys: frozenset[str]) -> pa.Table:
 
 
 def _mark(fresh: list[Fields], old: pa.Table, config: Config) -> None:
-    """Set what new rows repeat, and their groups, among themselves and the old ones."""
+    """Set duplicates and groups of new rows among themselves and the old ones."""
     new = rows_table(fresh, LIKENESS)
     found = find_likeness(compact(pa.concat_tables([new, old.select(LIKENESS).cast(new.schema)])), config)
     for number, row in enumerate(fresh):
@@ -175,7 +175,7 @@ def _rows(
     fresh: Mapping[str, Fields],
     by_json: frozenset[str],
 ) -> Iterator[Fields]:
-    """Rows of the new manifest, by key; a new one takes the place of one without a key."""
+    """Rows of the new manifest by key; a new row replaces one without a key."""
     anew = {(stored[key].shard, stored[key].places["jpg"][0]) for key in fresh}
     known = [old[name].to_pylist() for name in ("key", "shard", "jpg_offset")] if old is not None else [[]] * 3
     places = enumerate(zip(*known, strict=True))

@@ -1,4 +1,4 @@
-"""Repair of shards: headers, padding and end around members that are whole, and jsons that the manifest has too."""
+"""Repair of shards: headers, padding and end around whole members, and jsons that the manifest has too."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _STRANGE = (
     "bytes_unaccounted", "member_unknown", "sample_unlisted", "key_repeated", "offset_wrong", "size_wrong",
     "sample_missing",
 )  # fmt: skip
-"""Where a shard holds something else than the manifest says, writing it again could lose it."""
+"""Violations of shards that have content unknown to the manifest, which rewriting could lose."""
 Fields = Mapping[str, Any]
 
 
 def mend(report: Report, change: Change) -> list[str]:
-    """Write shards again whose members are where the manifest says; contents of images and masks stay as they are.
+    """Rewrite shards whose members are where the manifest says; images and masks keep their bytes.
 
-    A json that is not whole is that of the manifest's row, if it has the recorded number of bytes. One that is whole
-    and says something else is replaced only if the shard then is the very file that ``croissant.json`` describes.
+    A damaged json is replaced by that of the manifest's row if that has the recorded number of bytes. One that is whole
+    but differs is replaced only if the shard then has the checksum in ``croissant.json``.
     """
     if report.state is None or report.state.manifest is None:
         return []
@@ -66,7 +66,7 @@ def _mended(change: Change, name: str, rows: Sequence[Fields], stated: StoredFil
 
 
 def is_layout(rows: Sequence[Fields], size: int) -> bool:
-    """Whether these places of members, and nothing else, fill a shard, whose file of `size` bytes has all of them."""
+    """Whether the members of these rows fill a shard without gaps, within a file of `size` bytes."""
     position = end = 0
     for row in rows:
         for prefix in MEMBERS.values():
@@ -93,7 +93,7 @@ def _members(stream: BinaryIO, row: Fields) -> Iterator[tuple[str, bytes]]:
 
 
 def _right_json(content: bytes, row: Fields, doubtful: bool) -> bytes:
-    """The json of the row, where it may take the place of the stored one; `doubtful`: also of one that is whole."""
+    """The json of the row where it may replace the stored one; with `doubtful` also one that is whole."""
     right = canonical(row)
     if right is None or len(right) != len(content):
         return content

@@ -1,4 +1,4 @@
-"""Overlays: those in run.json and those in the folder, their columns, keys and values."""
+"""Verification of overlays, those in run.json and those in the folder: columns, keys and values."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, Row
 
 _KEPT = ("key", "split", "decision", "source_sha256", "identity", "duplicate_of")
-"""Columns that are looked at over all rows and all overlays at once."""
+"""Columns that are checked over all rows and overlays at once."""
 
 
 def names_in_force(run: Mapping[str, Any] | None) -> list[str]:
-    """Names of the overlays in ``run.json``, bottom to top; none if the list is no list of names."""
+    """Names of the overlays in ``run.json``, bottom to top; none if that is not a list of names."""
     try:
         return stack_names(run or {})
     except InputError:
@@ -33,13 +33,13 @@ def names_in_force(run: Mapping[str, Any] | None) -> list[str]:
 
 
 def known_keys(manifest: pa.Table | None, rejects: pa.Table | None) -> pa.Array:
-    """Every key an overlay may speak of."""
+    """Every key that an overlay may have."""
     columns = [table["key"] for table in (manifest, rejects) if table is not None]
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).combine_chunks()
 
 
 def unlisted(folder: Path, names: Sequence[str]) -> list[str]:
-    """Names of the files in the folder that are overlays by their metadata, and not in run.json; sorted."""
+    """Names of overlays in the folder (by their metadata) that are not in run.json, sorted."""
     found = []
     for path in sorted((folder / OVERLAYS).glob("*.parquet")):
         try:
@@ -57,7 +57,9 @@ def check_overlay(folder: Path, name: str, keys: pa.Array) -> tuple[list[Violati
     """Violations of one overlay, and its columns that decide about splits; None if its rows cannot be used.
 
     Args:
-        folder: the dataset. name: of the overlay. keys: every key of manifest and rejects.
+        folder: the dataset.
+        name: of the overlay.
+        keys: every key of manifest and rejects.
     """
     file = overlay_file(name)
     if not (folder / file).exists():

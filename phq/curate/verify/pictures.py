@@ -1,4 +1,4 @@
-"""Image and mask of a sample: whether they decode, and are what the record says."""
+"""Verification of a sample's image and mask: whether they decode and agree with the record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def picture_digest(pixels: Image) -> bytes:
-    """16 bytes that two pictures share only if every pixel is the same."""
+    """Digest (16 bytes) that two pictures share only if all their pixels are equal."""
     return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
@@ -27,7 +27,9 @@ def jpg_problems(content: bytes, key: str, record: Mapping[str, Any] | None) -> 
     """What is wrong with a stored image, and its H × W × 3 RGB pixels if it can be decoded.
 
     Args:
-        content: the member's bytes. key: of the sample. record: fields of the sample, None if they are not known.
+        content: the member's bytes.
+        key: of the sample.
+        record: fields of the sample, None if they are not known.
     """
     digest = hashlib.sha256(content).hexdigest()[:16]
     problems = [] if digest == key else [("key_wrong", f"the image's bytes have the hash {digest}")]
@@ -38,7 +40,7 @@ def jpg_problems(content: bytes, key: str, record: Mapping[str, Any] | None) -> 
 
 
 def mask_problems(content: bytes, record: Mapping[str, Any] | None) -> list[Problem]:
-    """What is wrong with a stored mask; arguments as `jpg_problems`."""
+    """Problems of a stored mask; arguments as for `jpg_problems`."""
     if broken := png_fault(content):
         return [("mask_damaged", broken)]
     mask = _decoded(content, "PNG", "L")
@@ -48,7 +50,7 @@ def mask_problems(content: bytes, record: Mapping[str, Any] | None) -> list[Prob
 
 
 def _decoded(content: bytes, kind: str, mode: str) -> Image | str:
-    """Pixels, or why there are none."""
+    """Pixels, or a sentence why they cannot be decoded."""
     try:
         with Pil.open(io.BytesIO(content), formats=[kind]) as picture:
             if picture.mode != mode:
@@ -74,7 +76,7 @@ def _value_problems(mask: Image, record: Mapping[str, Any] | None) -> Iterator[P
 
 
 def png_fault(content: bytes) -> str:
-    """Why this is no intact PNG, '' if it is: signature, chunks, their checksums, and nothing behind the last.
+    """Why this is not an intact PNG, '' if it is: signature, chunks, their checksums, and nothing after the last.
 
     Decoders skip the checksum of the pixels (PNG specification, third edition, section 5.3).
     """

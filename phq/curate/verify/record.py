@@ -1,4 +1,4 @@
-"""The json of a sample: whether it is whole, canonical, valid, and the same as its row in the manifest."""
+"""Verification of a sample's json: whole, canonical, valid, and equal to its row in the manifest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 3
 
 
 def canonical(row: Fields) -> bytes | None:
-    """The json that belongs to a row of the manifest; None if the row itself is no valid sample."""
+    """The json that belongs to a row of the manifest; None if the row itself is not a valid sample."""
     try:
         return sample_to_json(Sample.model_validate({name: row[name] for name in Sample.model_fields}))
     except ValidationError:
@@ -24,7 +24,7 @@ def canonical(row: Fields) -> bytes | None:
 
 
 def read_json(content: bytes) -> Sample | Problem:
-    """The sample of a json member, or why it is none."""
+    """The sample in a json member, or the problem with it."""
     try:
         json.loads(content)
     except ValueError as error:
@@ -38,7 +38,7 @@ def read_json(content: bytes) -> Sample | Problem:
 
 
 def json_problems(content: bytes, key: str, row: Fields | None) -> tuple[list[Problem], Fields | None]:
-    """What is wrong with a json member, and the record to judge the pictures by: the row, else the json itself."""
+    """Problems of a json member, and the record to check the pictures against: the row, else the json itself."""
     right = canonical(row) if row is not None else None
     if content == right:  # whole, canonical, valid and equal at once
         return [], row

@@ -1,4 +1,4 @@
-"""`repair`: what of a dataset can be put right without loss; each step happens as a whole or not at all."""
+"""`repair`: repairs of a dataset that lose nothing; each step is atomic."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Step:
     """One kind of repair."""
 
     kinds: frozenset[str]
-    """Violations it may put right."""
+    """Violations that it may repair."""
     mend: Callable[[Report, Change], list[str]]
-    """Stages new files for what the report says, and tells in words what it has done."""
+    """Stages new files for the violations in a report, and returns a sentence for each repair."""
     describes: bool = False
-    """It describes the samples: while some are missing, the old description says what is missing, and stays."""
+    """It rewrites a description of the samples, which stays while some are missing, since it says which."""
 
 
 def _step(mend: Callable[[Report, Change], list[str]], *kinds: str, describes: bool = False) -> Step:
@@ -41,7 +41,7 @@ MISSING = frozenset((
     "shard_missing", "shard_unreadable", "shard_numbering", "shard_truncated", "bytes_unaccounted", "member_missing",
     "member_unknown", "sample_missing", "sample_unlisted",
 ))  # fmt: skip
-"""Violations after which a dataset is not all it was."""
+"""Violations by which samples of a dataset are missing."""
 
 
 ROUNDS = (
@@ -61,14 +61,14 @@ ROUNDS = (
     ),
     (_step(mend_croissant, "croissant_missing", "croissant_wrong", "checksum_differs", describes=True),),
 )
-"""Each round looks at the dataset that the rounds before have left."""
+"""Each round starts from the dataset as the rounds before have left it."""
 
 
 def repair(folder: Path, look: Callable[[], Report]) -> Report:
-    """Put right what can be put right without loss, and look again.
+    """Repair what can be repaired without loss, and verify again.
 
     Shards are written again only around members that are whole; images, masks and anything of the user's are never
-    changed. What the first look finds and the last does not is repaired; the rest is in the report.
+    changed. The report lists the repairs, and the violations that remain.
 
     Args:
         folder: of the dataset.

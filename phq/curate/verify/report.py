@@ -1,4 +1,4 @@
-"""What `verify` found, as text and as JSON."""
+"""The report of `verify`, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from phq.curate.verify.kinds import KIND_BY_NAME, Violation, advice
 
 @dataclass
 class Report:
-    """The state of a dataset."""
+    """Violations in a dataset, and what was repaired."""
 
     folder: Path
     quick: bool
     """Images and masks were not read."""
     violations: list[Violation] = field(default_factory=list)
-    """In a fixed order, whatever the number of workers."""
+    """In an order that does not depend on the number of workers."""
     notes: list[str] = field(default_factory=list)
-    """What is no part of the dataset."""
+    """Files that are not part of the dataset."""
     repaired: list[str] = field(default_factory=list)
-    """What was put right before this look, in words."""
+    """Sentences about repairs made before this verification."""
     shards: int = 0
     samples: int = 0
     size: int = 0
     """Bytes of the shards."""
     seconds: float = 0.0
     state: Described | None = None
-    """The dataset as it was found, for `phq.curate.verify.repair`."""
+    """The dataset as it was read, for `phq.curate.verify.repair`."""
 
     @property
     def clean(self) -> bool:
-        """Nothing breaks the format."""
+        """Whether there are no violations."""
         return not self.violations
 
     def lines(self) -> Iterator[str]:
-        """The report as text: a line a violation, then what each kind means."""
+        """The report as text: a line for each violation, then the meaning of each kind."""
         yield from (f"note  {note}" for note in self.notes)
         yield from map(str, self.violations)
         yield from (f"repaired  {what}" for what in self.repaired)
@@ -48,7 +48,7 @@ class Report:
         yield self.summary()
 
     def summary(self) -> str:
-        """One line: verdict, size, speed."""
+        """A line with verdict, size and speed."""
         count = len(self.violations)
         verdict = f"{count} violation{'s' * (count != 1)}" if count else "clean"
         looked = "without the pictures" if self.quick else "every byte"
@@ -56,7 +56,7 @@ class Report:
         return f"{verdict}   {self.shards} shards, {self.samples} samples, {looked}   {speed}"
 
     def record(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """The report as a JSON object."""
         violations = [{**vars(found), "meaning": KIND_BY_NAME[found.kind].text} for found in self.violations]
         return {
             "dataset": str(self.folder),

@@ -1,4 +1,4 @@
-"""Rows of the manifest, shard by shard."""
+"""Rows of the manifest by shard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from phq.dataset.folder import MANIFEST
 
 
 class ManifestRows:
-    """The rows of one shard after the other; only the groups of rows that speak of it are read."""
+    """Reads the rows of one shard after the other, and only the row groups that contain them."""
 
     def __init__(self, folder: Path) -> None:
         with (folder / MANIFEST).open("rb") as stream:

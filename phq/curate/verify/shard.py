@@ -1,4 +1,4 @@
-"""One shard against its rows of the manifest: places, members, bytes, pictures."""
+"""Verification of one shard against its rows of the manifest: offsets, members, bytes, pictures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from phq.dataset.tar import MEMBERS
 
 Fields = Mapping[str, Any]
 Places = dict[str, tuple[int, int]]
-"""Offset of the first byte, and size, by the columns' prefix in the manifest."""
+"""Prefix of a member's columns in the manifest → offset of its first byte, and its size."""
 
 
 @dataclass
 class ShardFindings:
-    """What was found in one shard."""
+    """Findings in one shard."""
 
     name: str
     size: int = 0
@@ -33,13 +33,13 @@ class ShardFindings:
     """Members of each sample by its key, in the order of the shard; of a repeated key the first."""
     samples: int = 0
     sha256: str = ""
-    """Of the whole file; '' if images and masks were not read."""
+    """sha256 of the file; '' if images and masks were not read."""
     digests: dict[str, bytes] = field(default_factory=dict)
-    """`picture_digest` of the samples that were asked for, by key."""
+    """`picture_digest` of the samples to compare, by key."""
 
 
 def headers_of(rows: Collection[Fields]) -> Headers:
-    """Where the manifest expects tar headers, and of which member."""
+    """Tar headers by the manifest, see `phq.curate.verify.archive.Headers`."""
     return {
         row[f"{prefix}_offset"] - BLOCK: (f"{row['key']}.{member}", row[f"{prefix}_size"])
         for row in rows
@@ -52,7 +52,8 @@ class ShardCheck:
     """Checks one shard; every violation is collected and none ends the check.
 
     Args:
-        folder: the dataset. name: path of the shard in it.
+        folder: the dataset.
+        name: path of the shard in it.
         rows: its rows of the manifest, None if there is no usable manifest.
         quick: contents of images and masks are not read.
         compared: keys of samples whose `picture_digest` is wanted.
@@ -70,7 +71,7 @@ class ShardCheck:
         self._last = ""
 
     def run(self) -> ShardFindings:
-        """Go through the whole shard."""
+        """Check the whole shard."""
         try:
             with (self.folder / self.found.name).open("rb") as stream:
                 self.found.size = os.fstat(stream.fileno()).st_size
@@ -94,7 +95,7 @@ class ShardCheck:
             self._add("shard_too_large", "", f"{self.found.size} bytes")
 
     def _members(self, stream: BinaryIO) -> None:
-        """Consecutive members of one key are a sample."""
+        """Group consecutive members of one key into samples and check them."""
         sample: list[Entry] = []
         for item in walk(stream, self.found.size, self.expected):
             key, _, member = item.name.partition(".")
@@ -126,7 +127,7 @@ class ShardCheck:
         self._check_contents(stream, key, members, row)
 
     def _named(self, key: str, entries: list[Entry]) -> dict[str, Entry]:
-        """The sample's members by name, after a look at their names and order."""
+        """The sample's members by name, after checking names and order."""
         members: dict[str, Entry] = {}
         for entry in entries:
             name = entry.name.partition(".")[2]

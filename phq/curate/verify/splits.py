@@ -1,4 +1,4 @@
-"""What must not be shared: a photo or a person between splits, a picture or a person between samples."""
+"""Violations across samples: a photo or person in two splits, a picture or person in two samples."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from phq.dataset.statements import names_of
 
 COLUMNS = ("key", "split", "decision", "shard", "source_sha256", "source_path", "identity")
 """Columns that decide whether two splits share anything."""
-Told = set[tuple[str, str]]
-"""Kind, and the photo or identity, of what is shared."""
+Shared = set[tuple[str, str]]
+"""Kind of a violation, and the photo or identity that is shared."""
 _DECIDES = ("split", "decision", "source_sha256", "identity")
 
 
 def split_violations(manifest: pa.Table, overlays: Sequence[tuple[str, pa.Table]]) -> Iterator[Violation]:
-    """Photos and identities in two splits: as built, and in every state that the stack of overlays goes through.
+    """Photos and identities in two splits, as built and in the revision of each overlay.
 
-    What is shared already in the state below is not told again.
+    Those that an earlier revision shares already are not reported again.
 
     Args:
-        manifest: `COLUMNS`, a row a sample. overlays: file and table of each, bottom to top.
+        manifest: `COLUMNS`, one row per sample.
+        overlays: file and table of each, bottom to top.
     """
-    state = manifest.select(COLUMNS)
-    told = yield from _shared(state, "", set())
+    revision = manifest.select(COLUMNS)
+    known = yield from _shared(revision, "", set())
     for file, overlay in overlays:
         changing = [name for name in _DECIDES if name in overlay.column_names]
         if changing:
-            state = apply_overlays(state, [overlay.select(["key", *changing])])
-            told = yield from _shared(state, file, told)
+            revision = apply_overlays(revision, [overlay.select(["key", *changing])])
+            known = yield from _shared(revision, file, known)
 
 
-def _shared(state: pa.Table, file: str, told: Told) -> Generator[Violation, None, Told]:
-    kept = state.filter(pc.equal(state["decision"], "kept"))
+def _shared(revision: pa.Table, file: str, known: Shared) -> Generator[Violation, None, Shared]:
+    kept = revision.filter(pc.equal(revision["decision"], "kept"))
     found = {("source_shared", name): rows for name, rows in _in_two_splits(kept, "source_sha256").items()}
     found |= {("identity_shared", name): rows for name, rows in _in_two_splits(_by_identity(kept), "identity").items()}
     for (kind, name), rows in found.items():
-        if (kind, name) not in told:
+        if (kind, name) not in known:
             what = rows[0]["source_path"] if kind == "source_shared" else name
             where = file or rows[0]["shard"] or MANIFEST
             yield Violation(kind, where, rows[0]["key"] or "", f"{what}: {_places(rows)}")
@@ -52,7 +53,7 @@ def _shared(state: pa.Table, file: str, told: Told) -> Generator[Violation, None
 
 
 def _in_two_splits(table: pa.Table, column: str) -> dict[str, list[dict[str, Any]]]:
-    """Value of the column → its rows, smaller split first, for every value that has samples in several splits."""
+    """Value of a column → its rows, smaller split first, for each value with samples in several splits."""
     table = table.filter(pc.and_(pc.not_equal(table[column], ""), pc.is_valid(table["split"])))
     counts = table.group_by(column).aggregate([("split", "count_distinct")])
     shared = counts.filter(pc.greater(counts["split_count_distinct"], 1))[column]
@@ -75,7 +76,7 @@ def _places(rows: list[dict[str, Any]]) -> str:
 
 
 def _by_identity(table: pa.Table) -> pa.Table:
-    """A row for every identity of every sample: several are joined by ';'."""
+    """A row for each identity of each sample, of which several are joined by ';'."""
     named = table.filter(pc.not_equal(table["identity"], ""))
     people = [list(names_of(identity)) for identity in named["identity"].to_pylist()]
     names = pa.array(people, pa.list_(pa.string()))
@@ -85,7 +86,7 @@ def _by_identity(table: pa.Table) -> pa.Table:
 
 
 def repeated_people(manifest: pa.Table) -> Iterator[Violation]:
-    """Samples that are the same person of the same photo, by its bytes."""
+    """Samples of the same person in the same photo, by its bytes."""
     number = pc.cast(manifest["person_index"], pa.string())
     people = pc.binary_join_element_wise(manifest["source_sha256"], number, " person ")
     table = manifest.select(["key", "shard"]).append_column("person", people)
@@ -98,7 +99,7 @@ def repeated_people(manifest: pa.Table) -> Iterator[Violation]:
 
 
 def repeated_pictures(digests: Mapping[str, Mapping[str, bytes]]) -> Iterator[Violation]:
-    """Samples whose pictures are equal in every pixel.
+    """Samples whose pictures have equal pixels.
 
     Args:
         digests: shard → key → `phq.curate.verify.pictures.picture_digest`.
@@ -111,7 +112,7 @@ def repeated_pictures(digests: Mapping[str, Mapping[str, bytes]]) -> Iterator[Vi
 
 
 def alike(manifest: pa.Table) -> dict[str, frozenset[str]]:
-    """Shard → keys of its samples whose perceptual hash another sample has too: only those can be equal."""
+    """Shard → keys of its samples whose perceptual hash occurs again; only their pictures can be equal."""
     same = pa.array(repeated(manifest["phash"].combine_chunks()), pa.string())
     chosen = manifest.filter(pc.is_in(manifest["phash"], value_set=same))
     keys: dict[str, set[str]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""Manifest, rejects and tombstones: readable, of the right columns, every value allowed, every row in its place."""
+"""Verification of manifest and rejects: readable, with the right columns, values and order."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ LIGHT = (
     "key", "split", "decision", "reason", "detail", "duplicate_of", "duplicate_group", "scene_group", "identity_group",
     "shard", "jpg_offset", "source_path", "source_sha256", "person_index", "phash", "camera_yaw_deg", *PROVENANCE,
 )  # fmt: skip
-"""Columns that are looked at over all rows at once; of the others, a few thousand rows are in memory at a time."""
+"""Columns that are checked over all rows at once; of the others only one row group is in memory at a time."""
 DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError)
-"""What Arrow raises for a file that is no Parquet, or no longer."""
+"""Errors that Arrow raises for a damaged Parquet file."""
 
 
 def row_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """A Parquet file, group of rows by group of rows.
+    """The row groups of a Parquet file.
 
     Raises:
-        DAMAGED: any of these, also after some groups.
+        DAMAGED: any of these, possibly after some groups.
     """
     with path.open("rb") as stream:
         file = pq.ParquetFile(stream)
@@ -38,12 +38,12 @@ def row_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.
 
 
 def version_of(schema: pa.Schema) -> str:
-    """The format's version that a table states, '' if none."""
+    """Version of the format that a table states, '' if none."""
     return str((schema.metadata or {}).get(b"schema_version", b"").decode(errors="replace"))
 
 
 def schema_fault(schema: pa.Schema) -> str:
-    """Why a table has not the columns of the manifest, '' if it has."""
+    """Why the columns of a table are not those of the manifest, '' if they are."""
     if version_of(schema) != SCHEMA_VERSION:
         return f"its version is {version_of(schema)!r}, not {SCHEMA_VERSION!r}"
     right = arrow_schema()
@@ -68,7 +68,7 @@ def check_manifest(folder: Path) -> tuple[list[Violation], pa.Table | None]:
 
 
 def check_rejects(folder: Path, manifest: pa.Table | None) -> tuple[list[Violation], pa.Table | None]:
-    """The same of the rejects."""
+    """The same for the rejects."""
     found, light = _check_table(folder, REJECTS, "rejects")
     if light is not None:
         found += _reject_violations(light, manifest)
@@ -102,7 +102,7 @@ def table_violations(table: pa.Table, name: str, nulls: bool = False) -> Iterato
 
 
 def key_violations(column: pa.ChunkedArray, file: str) -> Iterator[Violation]:
-    """Keys of a table that are there twice, or do not ascend."""
+    """Keys of a table that are repeated or do not ascend."""
     keys = column.combine_chunks()
     for entry in repeated(keys):
         yield Violation("key_repeated", file, entry, "in several rows")
@@ -111,7 +111,7 @@ def key_violations(column: pa.ChunkedArray, file: str) -> Iterator[Violation]:
 
 
 def repeated(keys: pa.Array) -> list[str]:
-    """Values that occur more than once, each once; nulls and '' do not count."""
+    """Values that occur more than once, each once, except null and ''."""
     counts = pc.value_counts(keys)
     values = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
     return [value for value in values.to_pylist() if value]

@@ -1,4 +1,4 @@
-"""Values of any table of the dataset, column by column: types, nulls, finite numbers, cameras that can be."""
+"""Verification of values in any table: nulls, lengths, finite and rounded numbers, valid cameras."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Finding = tuple[str, int, str]
 """Kind of a violation, number of the row, and its detail."""
 _ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg")
 _EXACT = 2.0**40
-"""Beyond it, the decimals that are kept are lost in a double."""
+"""Magnitude beyond which a double does not hold the decimals that are kept."""
 _POLE = 0.01
 """Distance from the torso's vertical axis, metres, below which the yaw is no longer determined by rounded numbers."""
 
@@ -27,9 +27,10 @@ def value_findings(table: pa.Table, nulls: bool = False) -> Iterator[Finding]:
     """Every value that the format does not allow, column by column, rows ascending.
 
     Args:
-        table: some columns of `phq.schema.Row`, of the right types; in other columns only nulls and numbers that are
-            not finite are found. nulls: nulls and numbers that are not finite are allowed: a reject keeps what was
-            computed of it, and a score that is not a number is a reason to reject.
+        table: columns of `phq.schema.Row`, of the right types; in other columns only nulls and non-finite numbers are
+            found.
+        nulls: allow nulls and non-finite numbers: a reject has what was computed of it, and a score that is NaN is a
+            reason to reject.
     """
     for name in table.column_names:
         column = table.column(name).combine_chunks()
@@ -70,7 +71,7 @@ def _list_findings(name: str, column: pa.Array, nulls: bool) -> Iterator[Finding
 
 
 def _rows(flags: Any) -> list[int]:
-    """Numbers of the rows whose flag is set; a null is not."""
+    """Numbers of the rows whose flag is true; null counts as false."""
     return np.flatnonzero(pc.fill_null(flags, False).to_numpy(zero_copy_only=False)).tolist()
 
 
@@ -85,7 +86,10 @@ def _decimals(name: str, column: pa.Array, owners: NDArray[np.int64], nulls: boo
     """Numbers that are not finite, and those that `phq.schema.rounded` would have written shorter.
 
     Args:
-        column: all numbers of the column. owners: the row of each. nulls: see `value_findings`.
+        name: of the column.
+        column: all numbers of the column.
+        owners: the row of each.
+        nulls: see `value_findings`.
     """
     values: Doubles = pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False)
     findings = [] if nulls else [("not_finite", ~np.isfinite(values))]
@@ -129,7 +133,7 @@ def _pose_findings(cam2world: Doubles, table: pa.Table) -> Iterator[Finding]:
 
 
 def _angle_findings(cam2world: Doubles, usable: NDArray[np.bool_], table: pa.Table) -> Iterator[Finding]:
-    """Stored angles against those of the position and of the up axis (docs/conventions.md)."""
+    """Compare the stored angles with those of position and up axis (docs/conventions.md)."""
     x, y, z = cam2world[:, :3, 3].T
     flat = np.hypot(x, z)
     up = cam2world[:, 1, :3]

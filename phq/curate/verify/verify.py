@@ -1,4 +1,4 @@
-"""`verify`: every byte of a dataset and every rule of the format. What ``phq verify`` does is this one call."""
+"""`verify`: check every byte of a dataset against the format, and repair it if asked to (``phq verify``)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,36 @@ from phq.building.executors.calls import call_for_each
 from phq.building.finalise.extension import restarts
 from phq.curate.verify.beside import Described, beside_violations, read_run
 from phq.curate.verify.kinds import Violation
-from phq.curate.verify.leftover import folder_violations, notes
 from phq.curate.verify.overlays import check_overlay, known_keys, names_in_force, unlisted
-from phq.curate.verify.redacted import redaction_violations
 from phq.curate.verify.repair import repair as repaired
 from phq.curate.verify.report import Report
 from phq.curate.verify.rows import ManifestRows
 from phq.curate.verify.shard import ShardCheck, ShardFindings
 from phq.curate.verify.splits import alike, repeated_people, repeated_pictures, split_violations
 from phq.curate.verify.tables import check_manifest, check_rejects
-from phq.dataset.folder import MANIFEST, REJECTS, shard_names
+from phq.dataset.folder import (
+    MANIFEST,
+    REJECTS,
+    SHARD,
+    SPLITS,
+    TOMBSTONES,
+    WORK,
+    files_of,
+    is_ours,
+    leftovers,
+    shard_names,
+)
 from phq.dataset.layout import MIN_SHARDS
 from phq.dataset.overlays import overlay_file
+from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
+from phq.schema import GROUPS
+from phq.system.journal import JOURNAL
 from phq.system.threads import available_cores
+
+_PAUSED = "; the same command continues what was interrupted there"
+_KEY_IN_TEXT = r"\b(?P<key>[0-9a-f]{16})\b"
+_NAMING = ("key", *GROUPS, "source_sha256")
 
 
 def verify(
@@ -41,19 +57,19 @@ def verify(
     workers: int | None = None,
     quiet: bool = True,
 ) -> Report:
-    """Check everything in a dataset's folder.
+    """Verify a dataset.
 
     Args:
         dataset: a local folder.
         repair: repair first what can be repaired without loss; without, nothing is changed.
         quick: do not read the contents of images and masks, only tables, jsons, headers and offsets.
-        workers: processes, by default one a core; the report does not depend on it.
+        workers: processes, by default one per core; the report does not depend on it.
         quiet: no progress bar.
 
     Raises:
         InputError: there is no dataset in that folder.
         OutputError: a repair cannot be written, or another process is changing the dataset.
-        PhqError: worker processes died of a shard.
+        PhqError: worker processes died while reading a shard.
     """
     folder = Path(dataset)
     look = partial(_look, folder, quick, workers, quiet)
@@ -63,7 +79,7 @@ def verify(
 def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report:
     check_is_dataset(folder)
     started = time.perf_counter()
-    report = Report(folder, quick, list(folder_violations(folder)), notes(folder))
+    report = Report(folder, quick, list(_folder_violations(folder)), _notes(folder))
     manifest_found, manifest = check_manifest(folder)
     rejects_found, rejects = check_rejects(folder, manifest)
     run, run_found = read_run(folder)
@@ -77,7 +93,7 @@ def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report
     tables = {MANIFEST: manifest, REJECTS: rejects, **overlays}
     tables |= {name: pa.table({"key": list(found.places)}) for name, found in shards.items()}
     named = {name: table for name, table in tables.items() if table is not None}
-    report.violations += redaction_violations(folder, named)
+    report.violations += _redaction_violations(folder, named)
     checksums = {name: found.sha256 for name, found in shards.items() if found.sha256}
     report.state = Described(folder, indexed(folder, shards), manifest, rejects, checksums, run)
     report.violations += beside_violations(report.state)
@@ -86,8 +102,10 @@ def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report
 
 
 def check_is_dataset(folder: Path) -> None:
-    """Raises:
-    InputError: there is no dataset in the folder, nor what is left of one.
+    """Check that a folder holds a dataset, or what is left of one.
+
+    Raises:
+        InputError: it does not.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
@@ -120,7 +138,7 @@ def _check(context: _Context, job: _Job) -> ShardFindings:
 def check_shards(
     folder: Path, manifest: pa.Table | None, quick: bool, workers: int, quiet: bool
 ) -> dict[str, ShardFindings]:
-    """Findings in every shard there is, by its path inside the dataset, in order of split and number."""
+    """Findings in each shard by its path inside the dataset, in order of split and number."""
     names = [name for shards in shard_names(folder).values() for name in shards]
     compared = alike(manifest) if manifest is not None and not quick else {}
     jobs = [_Job(name, compared.get(name, frozenset())) for name in names]
@@ -151,8 +169,12 @@ def _shard_violations(
 
 
 def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]) -> Iterator[Violation]:
-    """Keys that two shards have, and shards that do not go on where the one before them ends, but for `restarts`:
-    with these an extension begins."""
+    """Keys in two shards, and shards whose keys do not follow those of the shard before.
+
+    Args:
+        shards: findings by path.
+        restarts: shards with which an extension begins, whose keys start again.
+    """
     first: dict[str, str] = {}
     last = ("", "")
     for name, findings in shards.items():
@@ -169,7 +191,7 @@ def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]
 def _overlays(
     folder: Path, run: Mapping[str, Any] | None, manifest: pa.Table | None, rejects: pa.Table | None
 ) -> tuple[dict[str, pa.Table], list[Violation]]:
-    """Overlays in force that can be used, bottom to top by their file, and what is wrong with any overlay."""
+    """Usable overlays in force by file, bottom to top, and the violations of all overlays."""
     names = names_in_force(run)
     keys = known_keys(manifest, rejects)
     usable, found = {}, []
@@ -195,3 +217,56 @@ def _measure(report: Report, shards: Mapping[str, ShardFindings], started: float
     report.samples = sum(findings.samples for findings in shards.values())
     report.size = sum(findings.size for findings in shards.values())
     report.seconds = time.perf_counter() - started
+
+
+def _folder_violations(folder: Path) -> Iterator[Violation]:
+    """Leftovers of an interrupted run, and shards whose names or numbers do not follow the format."""
+    if (folder / JOURNAL).exists():
+        yield Violation("journal_left", JOURNAL)
+    for name in leftovers(folder):
+        yield Violation("leftover", name)
+    for split in SPLITS:
+        for path in sorted((folder / split).glob("*.tar")):
+            if not SHARD.fullmatch(f"{split}/{path.name}"):
+                yield Violation("shard_name", f"{split}/{path.name}")
+    for names in shard_names(folder).values():
+        for number, name in enumerate(names):
+            if int(name[-10:-4]) != number:
+                yield Violation("shard_numbering", name, "", f"number {number} is missing")
+                break
+
+
+def _notes(folder: Path) -> list[str]:
+    """A line for each file in the folder that is not part of the dataset; such files are not violations."""
+    reported = {violation.file for violation in _folder_violations(folder)}
+    strange = [name for name in files_of(folder) if not is_ours(name) and name not in reported]
+    return [f"{name} is not a file of the format{_PAUSED if name.startswith(WORK) else ''}" for name in strange]
+
+
+def _redaction_violations(folder: Path, tables: Mapping[str, pa.Table]) -> Iterator[Violation]:
+    """Redacted keys and photos that are still there.
+
+    Args:
+        folder: the dataset.
+        tables: tables that name samples, by file, with any of the columns ``key``, ``duplicate_of`` and groups,
+            ``source_sha256``, ``detail`` and ``shard``.
+    """
+    try:
+        gone = {tombstone.key_sha256 for tombstone in read_tombstones(folder)}
+    except InputError as error:
+        yield Violation("tombstones_unreadable", TOMBSTONES, "", str(error))
+        return
+    for file, table in tables.items() if gone else ():
+        for column, name in _names(table):
+            if text_sha256(name) in gone:
+                yield Violation("tombstone_alive", file, name, f"in {column}")
+
+
+def _names(table: pa.Table) -> Iterator[tuple[str, str]]:
+    """(column, text) of every key and every photo that a table names, each once a column."""
+    for column in _NAMING:
+        if column in table.column_names:
+            yield from ((column, name) for name in pc.unique(table[column]).to_pylist() if name)
+    if "detail" in table.column_names:
+        found = pc.struct_field(pc.extract_regex(table["detail"], _KEY_IN_TEXT), "key")
+        yield from (("detail", name) for name in pc.unique(found).to_pylist() if name)

@@ -12,11 +12,11 @@ from phq.system.arrays import Doubles
 
 YAW = "yaw"
 BINS = 36
-"""Of 10° each."""
+"""Bins of 10°."""
 _KERNEL = ((-2, 1.0), (-1, 4.0), (0, 6.0), (1, 4.0), (2, 1.0))
-"""Binomial, standard deviation one bin; sums of whole numbers, so the weights are the same on every machine."""
+"""Binomial kernel, standard deviation one bin; sums of whole numbers give the same weights on every machine."""
 LEAST = 0.1
-"""Part of an even share that every direction counts as having: one lone view does not fill a quarter of an epoch."""
+"""Least density, as a fraction of an even one, so that a single view does not fill a quarter of an epoch."""
 
 
 def balance_weights(dataset: Dataset, balance: str, mirror: bool) -> Doubles:
@@ -29,7 +29,7 @@ def balance_weights(dataset: Dataset, balance: str, mirror: bool) -> Doubles:
 
     Raises:
         ConfigError: there is no such column.
-        InputError: its values are no weights.
+        InputError: a value is missing, infinite or negative, or all are 0.
     """
     if balance != YAW:
         return np.repeat(_column(dataset, balance), 1 + mirror)
@@ -38,9 +38,12 @@ def balance_weights(dataset: Dataset, balance: str, mirror: bool) -> Doubles:
 
 
 def yaw_weights(yaw_deg: Doubles) -> Doubles:
-    """(N,) one over the density of samples about each one's yaw, degrees: their number in its bin of 10°, smoothed.
+    """(N,) inverse density of samples at the yaw of each: the smoothed count of its bin of 10°.
 
-    The smoothing goes round the circle; the density is at least `LEAST` of an even one.
+    The smoothing is circular; the density is at least `LEAST` of an even one.
+
+    Args:
+        yaw_deg: (N,) degrees.
     """
     bins = np.floor((yaw_deg + 180.0) * (BINS / 360.0)).astype(np.int64) % BINS
     counts = np.bincount(bins, minlength=BINS)
@@ -51,9 +54,11 @@ def yaw_weights(yaw_deg: Doubles) -> Doubles:
 def _column(dataset: Dataset, name: str) -> Doubles:
     weights = _numbers(dataset, name)
     if not np.isfinite(weights).all() or weights.min(initial=0.0) < 0:
-        raise InputError(f"the column {name} is no weight: it has values that are missing, infinite or below zero")
+        raise InputError(
+            f"the column {name} cannot be a weight: it has values that are missing, infinite or below zero"
+        )
     if not weights.any():
-        raise InputError(f"the column {name} is no weight: it is zero for all {len(weights)} samples")
+        raise InputError(f"the column {name} cannot be a weight: it is zero for all {len(weights)} samples")
     return weights
 
 

@@ -1,7 +1,7 @@
-"""Memory for batches, used again: a fresh 25 MB of shared memory for each costs as much as decoding half of it.
+"""Reused memory for batches: 25 MB of new shared memory for each would cost as much as decoding half of it.
 
-The kernel must find and clear every page of fresh memory. So the main process owns a few buffers that all workers see,
-and names one with each batch it orders. A buffer is free again when the last tensor that looks into it is gone.
+The kernel must find and clear every page of new memory. So the main process owns a few buffers that all workers share,
+and assigns one to each batch. A buffer is free again when the last tensor that views it is gone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_BUFFER = -1
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pictures of a batch lie in memory: all images, then all masks."""
+    """Layout of the pictures of a batch in memory: all images, then all masks."""
 
     side: int
     image: bool
@@ -28,16 +28,21 @@ class Layout:
         return count * self.side**2 * (3 * self.image + self.mask)
 
     def split(self, memory: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Views of the images, count × side × side × 3, and of the masks, count × side × side, 0 of what is absent."""
+        """Views of images, count × side × side × 3, and masks, count × side × side; an absent kind has count 0."""
         end = count * self.image * self.side**2 * 3
         images = memory[:end].view(-1, self.side, self.side, 3)
         return images, memory[end : self.size(count)].view(-1, self.side, self.side)
 
 
 class Buffers:
-    """A fixed number of buffers of one size; picklable as a DataLoader pickles what its workers get.
+    """A fixed number of buffers of one size; picklable as an argument of a DataLoader's workers.
 
-    Only the process that made them may take and lend.
+    Only the process that made them may call `take` and `lend`.
+
+    Args:
+        number: of buffers.
+        size: bytes of each.
+        shared: in shared memory.
     """
 
     def __init__(self, number: int, size: int, shared: bool) -> None:
@@ -48,15 +53,15 @@ class Buffers:
         self._free = list(range(number))
 
     def take(self) -> int:
-        """Number of a free buffer, `NO_BUFFER` if there is none: somebody keeps many batches."""
+        """Number of a free buffer; `NO_BUFFER` if there is none, since the caller keeps many batches."""
         return self._free.pop() if self._free else NO_BUFFER  # the last one may still be in a cache
 
     def __getitem__(self, number: int) -> Tensor:
-        """A buffer, to be written to by whoever was given its number."""
+        """A buffer, for the worker that its number was assigned to."""
         return self._memory[number]
 
     def lend(self, number: int) -> Tensor:
-        """A buffer to be read, and free again when no tensor or array looks into it any more."""
-        array = self._memory[number].numpy()  # torch keeps this very object as long as the storage made of it
+        """A buffer to read, which is free again when no tensor or array views it any more."""
+        array = self._memory[number].numpy()  # torch keeps this object as long as the storage made from it
         weakref.finalize(array, self._free.append, number).atexit = False
         return torch.from_numpy(array)

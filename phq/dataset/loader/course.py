@@ -1,4 +1,4 @@
-"""`Course`: where a run is in its epochs, as the few integers from which it can go on."""
+"""`Course`: the position of a run in its epochs, as a few integers from which it can be resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Course:
         keys: (N,) of the samples.
         copies: entries of an epoch for each sample: entry e is sample e // copies.
         weights: (N · copies,) of the entries, None for each once.
-        seed: of the order.
+        seed: random seed of the order.
         deal: how the ranks go through it.
     """
 
@@ -31,10 +31,10 @@ class Course:
         self.seed = seed
         self.epoch = 0
         self.position = 0
-        """Entries of the epoch's order that are done; `position` is set by whoever delivers them."""
+        """Entries of the epoch's order that are done, as set by the `Loader` that delivers them."""
         digest = hashlib.sha256(b"%d " % copies + keys.tobytes() + (b"" if weights is None else weights.tobytes()))
         self.fingerprint = int.from_bytes(digest.digest()[:6], "big")
-        """Tells orders of other samples, mirroring or weights apart; small enough for any reader of JSON."""
+        """Hash of samples, mirroring and weights; small enough for any reader of JSON."""
 
     def __len__(self) -> int:
         """Steps that this rank has left in the epoch."""
@@ -46,11 +46,11 @@ class Course:
         return ((order[own], stop) for own, stop in self.deal.steps(self.position, self.entries))
 
     def next_epoch(self) -> None:
-        """The epoch is over."""
+        """Go on to the next epoch."""
         self.epoch, self.position = self.epoch + 1, 0
 
     def state(self) -> dict[str, int]:
-        """What `restore` takes."""
+        """The state, for `restore`."""
         names = ("seed", "epoch", "position", "entries", "fingerprint")
         return {name: int(getattr(self, name)) for name in names}
 
@@ -58,10 +58,10 @@ class Course:
         """Go on from a state, whatever the number of ranks that left it.
 
         Raises:
-            InputError: it is no state, or one of other samples, mirroring or weights.
+            InputError: it is not a state, or one of other samples, mirroring or weights.
         """
         if missing := [name for name in self.state() if not isinstance(state.get(name), int)]:
-            raise InputError(f"this is no state of a Loader: it has no whole number under {', '.join(missing)}")
+            raise InputError(f"this is not a state of a Loader: it has no whole number under {', '.join(missing)}")
         if (state["entries"], state["fingerprint"]) != (self.entries, self.fingerprint):
             raise InputError(
                 f"this state is of an epoch of {state['entries']} other samples than these {self.entries}: open the "
@@ -69,5 +69,5 @@ class Course:
             )
         for name, most in (("seed", 2**63 - 1), ("epoch", 2**63 - 1), ("position", self.entries)):
             if not 0 <= state[name] <= most:
-                raise InputError(f"this is no state of a Loader: its {name} is {state[name]}")
+                raise InputError(f"this is not a state of a Loader: its {name} is {state[name]}")
         self.seed, self.epoch, self.position = (int(state[name]) for name in ("seed", "epoch", "position"))

@@ -1,4 +1,4 @@
-"""The numbers of a batch: camera and poses as the overlays leave them, changed where the sample is mirrored."""
+"""Labels of a batch: camera and poses with the overlays applied, mirrored where the picture is."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ LABELS: dict[str, tuple[tuple[str, ...], Callable[[Floats], Floats]]] = {
     "pose": (("neck_head_pose",), _mirror_neck_and_head),
     "smpl_pose": (("smpl_pose",), mirror_pose),
 }
-"""For each label the columns it is made of, and the label of the mirror image."""
+"""Label → the columns that it consists of, and the function that mirrors it."""
 
 
 class Labels:
-    """Labels of all samples in memory: 124 bytes a sample for camera and pose.
+    """Labels of all samples, in memory: 124 bytes per sample for camera and pose.
 
     Args:
         dataset: of N samples.
@@ -55,7 +55,12 @@ class Labels:
         self._arrays = {name: np.hstack([_array(dataset, column) for column in LABELS[name][0]]) for name in names}
 
     def batch(self, index: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> dict[str, Singles]:
-        """Labels (B, numbers), float32, of samples by number (B,), mirrored or not (B,)."""
+        """(B, numbers) float32 of each label.
+
+        Args:
+            index: (B,) numbers of the samples.
+            mirrored: (B,) whether each is mirrored.
+        """
         batch = {}
         for name, array in self._arrays.items():
             labels = array[index]

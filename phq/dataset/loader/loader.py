@@ -51,7 +51,8 @@ class Loader:
         dataset: of pictures of one side, or give `size`.
         batch_size: samples a batch and rank.
         seed: of the order, 0 to 2⁶³ − 1.
-        rank, world_size: of this process; those of torch.distributed where it is initialised, else 0 of 1.
+        rank: of this process; by default that of torch.distributed if it is initialised, else 0.
+        world_size: number of ranks; by default that of torch.distributed if it is initialised, else 1.
         workers: processes that read and decode; 0 does it in this one. The batches are the same.
         mirror: an epoch has every sample twice, as it is and as its mirror image, with the label of that.
         balance: ``yaw`` draws from all directions equally often, the name of a column in proportion to it. An epoch
@@ -64,7 +65,7 @@ class Loader:
         multiprocessing_context: how workers start (fork, spawn, forkserver), as for torch's DataLoader.
 
     Raises:
-        ConfigError: an argument that cannot be.
+        ConfigError: an argument out of range.
         InputError: an empty dataset, samples without pictures, pictures of several sides and no `size`.
     """
 
@@ -104,39 +105,39 @@ class Loader:
 
     @property
     def epoch(self) -> int:
-        """Number of the present epoch, from 0."""
+        """Number of the current epoch, from 0."""
         return self._course.epoch
 
     def __len__(self) -> int:
-        """Batches that this rank has left in the epoch."""
+        """Number of batches left for this rank in the epoch."""
         return len(self._course)
 
     def state_dict(self) -> dict[str, int]:
-        """Where all ranks are after the last batch that this one was given: the same for each of them.
+        """Position of all ranks after the last batch that was returned; the same on each of them.
 
-        Batches that workers have made ahead do not count.
+        Batches that workers have prepared in advance do not count.
         """
         return self._course.state()
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on after the last batch that was given out when `state` was taken; the seed is that of the state.
+        """Resume after the last batch that was returned when `state` was taken; the seed is that of the state.
 
-        Any numbers of workers and ranks and any batch size will do: all ranks together get the same remaining samples
+        Numbers of workers and ranks and the batch size may differ: all ranks together get the same remaining samples
         in the same order. Only where `drop_last` cuts the epoch off depends on the size of a step.
 
         Raises:
-            InputError: no state, or one of other samples, mirroring or weights.
+            InputError: it is not a state, or one of other samples, mirroring or weights.
         """
         self._course.restore(state)
         self._running = None
         self._loops += 1
 
     def __iter__(self) -> Iterator[Batch]:
-        """What is left of the epoch; one loop at a time, as all share one place in the order.
+        """Batches of the rest of the epoch; one loop at a time, as all share one position.
 
         Raises:
-            RuntimeError: another loop has been begun since, or a state been loaded.
-            InputError: a shard cannot be read, or a picture not be decoded; the message names it.
+            RuntimeError: another loop was begun since, or a state was loaded.
+            InputError: a shard cannot be read or a picture cannot be decoded; the message names it.
         """
         self._loops += 1
         loop, running, self._running = self._loops, self._running or self._start(), None
@@ -149,7 +150,7 @@ class Loader:
                 if loop != self._loops:
                     raise RuntimeError("this loop over the Loader cannot go on: another was begun, or a state loaded")
             self._course.next_epoch()
-            self._running = running  # only now: workers of a loop that was left are ahead
+            self._running = running  # only now: the workers of an abandoned loop are ahead
         finally:
             del running  # a traceback may keep this frame, and waiting workers with it
 
@@ -164,7 +165,7 @@ class Loader:
             collate_fn=_as_it_is,  # type: ignore[arg-type]
             worker_init_fn=_start_worker,
             multiprocessing_context=self._context if self._workers else None,
-            generator=torch.Generator(),  # or each epoch would draw from torch's own, which training uses
+            generator=torch.Generator(),  # else each epoch would draw from torch's global generator
             prefetch_factor=self._prefetch if self._workers else None,
             persistent_workers=self._workers > 0,
         )
@@ -183,7 +184,7 @@ class Loader:
 
 
 class _Orders:
-    """Batch sampler: what is left of the epoch, and a buffer for each batch while there are free ones."""
+    """Batch sampler: the rest of the epoch, with a buffer for each batch while there are free ones."""
 
     def __init__(self, course: Course, samples: int, buffers: Buffers) -> None:
         self.course = course
@@ -223,12 +224,14 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int]:
 
 
 def _side(dataset: Dataset, size: int | None) -> int:
-    """Side of the pictures of a batch, of which every sample of the dataset has one."""
+    """Side of the pictures of a batch, after checking that every sample has a picture."""
     if not len(dataset):
         raise InputError(f"{dataset} holds no samples")
     table = dataset.columns(["jpg_size", "image_size"])
     if bare := pc.sum(pc.equal(table["jpg_size"].fill_null(0), 0)).as_py():
-        raise InputError(f"{bare} of the {len(dataset)} samples were thrown out and have no pictures: no rejects here")
+        raise InputError(
+            f"{bare} of the {len(dataset)} samples are rejects and have no pictures: open the dataset without rejects"
+        )
     sides = sorted(pc.unique(table["image_size"]).to_pylist())
     if size is None and len(sides) > 1:
         raise InputError(f"the pictures have sides from {sides[0]} to {sides[-1]} pixels; choose one size for all")

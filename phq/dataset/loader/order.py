@@ -1,8 +1,7 @@
-"""The order of an epoch, and which rank gets which part of it: integers in, integers out, the same everywhere.
+"""The order of an epoch and its division among ranks, the same on every machine.
 
 Shuffling sorts by the words of Philox (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"), a
-counter-based generator whose key is (seed, epoch). NumPy keeps that stream of words from version to version, which
-it does not promise for its shuffle.
+counter-based generator whose key is (seed, epoch). NumPy guarantees this stream across versions, but not its shuffle.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def _shuffled(entries: Ints, words: np.random.Philox) -> Ints:
 
 
 def _times(weights: Doubles, start: float) -> Ints:
-    """How often each entry is hit by points at `start` + 0, 1, … on its piece of a line of length len(weights)."""
+    """(N,) how many of the points `start` + 0, 1, … fall on each entry's piece of a line of length N."""
     ends = np.cumsum(weights)
     ends *= len(weights) / ends[-1]
     ends[-1] = len(weights)
@@ -45,7 +44,7 @@ def _times(weights: Doubles, start: float) -> Ints:
 
 @dataclass(frozen=True)
 class Deal:
-    """How all ranks together go through an order, step by step."""
+    """Division of an order among ranks, step by step."""
 
     batch_size: int
     rank: int
@@ -53,7 +52,7 @@ class Deal:
     drop_last: bool
 
     def count(self, position: int, length: int) -> int:
-        """Number of `steps`, without going through them."""
+        """Number of `steps`, without iterating over them."""
         whole, last = divmod(length - position, self.batch_size * self.world_size)
         if not last or self.drop_last:
             return whole

@@ -1,4 +1,4 @@
-"""What a worker does: read, decode, mirror, resize, straight into the memory of the batch."""
+"""The task of a worker: read, decode, mirror and resize pictures into the memory of a batch."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from phq.system.arrays import Image
 
 
 class Order(NamedTuple):
-    """One batch of a rank, as the main process orders it and gets it back."""
+    """One batch of a rank, as the main process sends it and gets it back."""
 
     samples: NDArray[np.int64]
-    """(B,) their numbers in the dataset."""
+    """(B,) numbers in the dataset."""
     mirrored: NDArray[np.bool_]
-    """(B,)"""
+    """(B,) whether each is mirrored."""
     stop: int
     """Position in the epoch after this step, see `phq.dataset.loader.course.Course`."""
     buffer: int
-    """Where the pictures go; `NO_BUFFER` for memory of their own."""
+    """Number of the buffer for the pictures; `NO_BUFFER` for memory of its own."""
 
 
 class Pictures:
     """Map-style dataset of a torch DataLoader, indexed by `Order`.
 
     Args:
-        dataset: where the samples come from.
+        dataset: of the samples.
         layout: what is decoded, and its side; pictures of another side are resized.
-        buffers: where it goes.
+        buffers: memory for it.
     """
 
     def __init__(self, dataset: Dataset, layout: Layout, buffers: Buffers) -> None:
@@ -46,9 +46,9 @@ class Pictures:
         return len(self.dataset)
 
     def __getitems__(self, order: Order) -> tuple[Order, Tensor | InputError | None]:
-        """The order carried out, and its memory if that is not one of the buffers.
+        """Carry out an order; return it with its memory if that is not a buffer, or with an error.
 
-        What cannot be read is given back as an error: torch would wrap one that is raised into a report of its own.
+        The error is returned, since torch would wrap a raised one in a report of its own.
         """
         own = empty(self.layout.size(len(order.samples)), dtype=uint8) if order.buffer == NO_BUFFER else None
         try:

@@ -1,1 +1,1 @@
-"""Back ends: the networks that may stand at each place of the pipeline, each chosen by a word of the configuration."""
+"""Back ends: the networks for each slot of the pipeline, chosen by a spec in the configuration."""

@@ -1,4 +1,4 @@
-"""Does a back end keep to its protocol? For phq's own and for anybody's::
+"""Does a back end keep to its protocol? For phq's own and for those of other packages::
 
 from phq.detect.backends.conformance import complaints
 assert list(complaints("mask", MyMask(), photos)) == []
@@ -26,20 +26,20 @@ TRIALS: dict[str, type[Trial]] = {
     "mask": MaskTrial,
 }
 ALIKE = 0.75
-"""Fraction of what is seen in photos that has to be seen in their mirror images, and at twice the size, too."""
+"""Fraction of the people found in photos that must be found in the mirror images and at twice the size, too."""
 
 
 def complaints(slot: str, backend: Any, photos: Sequence[Image], weights: str = "") -> Iterator[str]:
-    """A sentence for each thing that is not as `phq.detect.backends.protocols` says; nothing for a back end that
-    conforms.
+    """A sentence for each departure from `phq.detect.backends.protocols`; none for a back end that conforms.
 
     Looked at: `name` and `weights`; shapes, ranges, order and finite numbers; that a picture is not written to, that
     the same picture gives the same answer, also after others; odd pictures (one pixel, narrow, huge, without colour,
     without anything); that a mirrored photo, and one at twice the size, give about the same people.
 
     Args:
-        slot: of `phq.detect.backends.protocols.SLOTS`. photos: H × W × 3 uint8 RGB with people in them. weights:
-            what the back end was made with.
+        slot: of `phq.detect.backends.protocols.SLOTS`.
+        photos: H × W × 3 uint8 RGB with people in them.
+        weights: what the back end was made with.
     """
     yield from _of_itself(backend, weights)
     trial = TRIALS[slot](backend)
@@ -60,7 +60,7 @@ def _of_itself(backend: Any, spec: str) -> Iterator[str]:
         yield "it has no name"
     try:
         weights = type(backend).weights(spec)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it is to be told
+    except Exception as error:  # noqa: BLE001 - any fault of it is a complaint
         yield f"weights() raises {_called(error)}"
         return
     if not isinstance(weights, tuple) or not all(isinstance(weight, Weight) for weight in weights):

@@ -1,4 +1,4 @@
-"""The ONNX file that the word of a back end names: a pulled one of its family, or one of the user's own."""
+"""The ONNX file that a back end's spec names: a pulled one of its family, or the user's own."""
 
 from __future__ import annotations
 
@@ -23,44 +23,46 @@ class Family:
     names: tuple[str, ...]
     """How their names in ``phq weights list`` begin."""
     default: str
+    """Weights if none are named; empty: a file must be named."""
     purpose: str
 
-    def weight(self, word: str) -> Weight:
-        """What a word names, after looking that it is there.
+    def weight(self, spec: str) -> Weight:
+        """The weight that a spec names, checked to exist.
 
         Raises:
             WeightError: it is not, or it is damaged, or it belongs to another back end.
         """
-        word = word or self.default
-        if not self._named(word):
-            path = self._own(word)
+        spec = spec or self.default
+        if not self._named(spec):
+            path = self._own(spec)
             size = path.stat().st_size
             return Weight(path.stem, path.name, sha256_once(path), size, "not stated", "own file", self.purpose)
-        entry, path = remote(word), weights_path(word)
+        entry, path = remote(spec), weights_path(spec)
         size = path.stat().st_size
         return Weight(entry.name, entry.file, sha256_once(path), size, entry.licence, entry.source, entry.purpose)
 
-    def session(self, word: str) -> Any:
-        """ONNX Runtime session of what a word names.
+    def session(self, spec: str) -> Any:
+        """ONNX Runtime session of the weight that a spec names.
 
         Raises:
             WeightError: see `weight`; or ONNX Runtime cannot run it.
         """
-        word = word or self.default
-        if not self._named(word):
-            return open_onnx(self._own(word))
-        return open_onnx(pack_file(word, ".onnx") if remote(word).file.endswith(".zip") else weights_path(word))
+        spec = spec or self.default
+        if not self._named(spec):
+            return open_onnx(self._own(spec))
+        return open_onnx(pack_file(spec, ".onnx") if remote(spec).file.endswith(".zip") else weights_path(spec))
 
-    def _named(self, word: str) -> bool:
-        return word in remotes() and word.startswith(self.names)
+    def _named(self, spec: str) -> bool:
+        return spec in remotes() and spec.startswith(self.names)
 
-    def _own(self, word: str) -> Path:
-        path = Path(word).expanduser()
+    def _own(self, spec: str) -> Path:
+        path = Path(spec).expanduser()
         if path.suffix == ".onnx" and path.is_file():
             return path
-        known = ", ".join(f"{self.backend}:{name}" for name in remotes() if name.startswith(self.names))
-        missing = f"there is no file {path}" if path.suffix == ".onnx" else f"{self.backend} has no weights {word!r}"
-        raise WeightError(f"{missing}; there are {known} and {self.backend}:FILE.onnx")
+        known = [f"{self.backend}:{name}" for name in remotes() if name.startswith(self.names)]
+        missing = f"there is no file {path}" if path.suffix == ".onnx" else f"{self.backend} has no weights {spec!r}"
+        missing = missing if spec else f"{self.backend} needs a file of weights"
+        raise WeightError(f"{missing}; possible are {' and '.join([*known, f'{self.backend}:FILE.onnx'])}")
 
 
 def input_size(session: Any, otherwise: int | None) -> tuple[int, int]:

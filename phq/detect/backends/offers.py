@@ -1,4 +1,4 @@
-"""The back ends there are: phq's own table, and what other packages add by entry points.
+"""All back ends: phq's own table, and those that other packages add by entry points.
 
 A package adds a back end to a slot by an entry point in the group ``phq.SLOT``, as in its ``pyproject.toml``::
 
@@ -31,7 +31,7 @@ class Offer:
     target: str
     """``module:Class``."""
     extra: str = ""
-    """The extra that brings its package; '' if none is needed."""
+    """The extra that installs its package; '' if none is needed."""
 
 
 OFFERS = (
@@ -70,17 +70,21 @@ def open_backend(slot: str, spec: str) -> Any:
     """The loaded back end that a spec names; None for `NONE` at a slot that may be empty.
 
     Raises:
-        ConfigError: nobody offers it. WeightError, MissingExtraError: see `phq.detect.backends.protocols.Backend`.
+        ConfigError: there is no such back end.
+        WeightError: see `phq.detect.backends.protocols.Backend`.
+        MissingExtraError: see `phq.detect.backends.protocols.Backend`.
     """
     cls = _chosen(slot, spec)
     return cls(split_spec(spec)[1]) if cls else None
 
 
 def weights_of(slot: str, spec: str) -> tuple[Any, ...]:
-    """The files (`phq.weights.embedded.Weight`) that a spec's back end would load, after looking that they are there.
+    """The files (`phq.weights.embedded.Weight`) that a spec's back end would load, checked to exist.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+        ConfigError: see `open_backend`.
+        WeightError: see `open_backend`.
+        MissingExtraError: see `open_backend`.
     """
     cls = _chosen(slot, spec)
     return tuple(cls.weights(split_spec(spec)[1])) if cls else ()
@@ -89,27 +93,29 @@ def weights_of(slot: str, spec: str) -> tuple[Any, ...]:
 def network_id(slot: str, spec: str) -> str:
     """A back end and the beginning of a hash of its weights, as the column ``face_network`` states it.
 
-    Embeddings can be compared if, and only if, they are of one network; where the file lies does not matter.
+    Embeddings can be compared if, and only if, they are of one network; the location of the file does not matter.
 
     Raises:
-        ConfigError, WeightError, MissingExtraError: see `open_backend`.
+        ConfigError: see `open_backend`.
+        WeightError: see `open_backend`.
+        MissingExtraError: see `open_backend`.
     """
     digests = "".join(weight.sha256 for weight in weights_of(slot, spec))
     return f"{split_spec(spec)[0]}:{hashlib.sha256(digests.encode()).hexdigest()[:8]}"
 
 
 def wants_of(slot: str, spec: str) -> Resources:
-    """What a worker wants that runs a spec's back end; memory as its class states it, none if it does not.
+    """Resources of a worker that runs a spec's back end, as its class states them; none by default.
 
     Raises:
-        ConfigError: nobody offers it.
+        ConfigError: there is no such back end.
     """
     wants: Resources = getattr(_chosen(slot, spec), "wants", Resources())
     return wants
 
 
 def _chosen(slot: str, spec: str) -> Any:
-    """The class that a spec means; None where the slot stays empty."""
+    """The class that a spec names; None where the slot stays empty."""
     name, _ = split_spec(spec)
     return None if name == NONE and slot in MAY_BE_EMPTY else backend_class(slot, name)
 
@@ -118,7 +124,7 @@ def backend_class(slot: str, name: str) -> Any:
     """The class of a back end; phq's own name wins over an entry point's.
 
     Raises:
-        ConfigError: nobody offers that name, or the package that does cannot be loaded.
+        ConfigError: there is no such back end, or its package cannot be loaded.
     """
     offer = offers(slot).get(name)
     if offer is not None:
@@ -139,10 +145,11 @@ def same_face(network: str, stated: float | None) -> float:
     """Cosine from which two embeddings of a network show one face.
 
     Args:
-        network: as ``face_network`` calls it. stated: what the configuration says.
+        network: as ``face_network`` calls it.
+        stated: the configured value, None if there is none.
 
     Raises:
-        ConfigError: the configuration does not say, and the network is not known here.
+        ConfigError: no value is configured, and the network is not known here.
     """
     return stated or float(backend_class("identity", split_spec(network)[0]).same)
 

@@ -1,7 +1,7 @@
-"""What a network has to offer at each place of the pipeline: one small protocol a place.
+"""What a network offers in each slot of the pipeline: one small protocol a slot.
 
-A back end is a class. Importing its module is cheap; `weights` says what it would run, without loading it; its
-constructor loads, once a worker. The word of the configuration is ``NAME`` or ``NAME:WEIGHTS``, and what stands after
+A back end is a class. Importing its module is cheap; `weights` states the files it would load, without loading them;
+its constructor loads, once a worker. The spec in the configuration is ``NAME`` or ``NAME:WEIGHTS``; the part after
 the colon is the constructor's argument (a name in ``phq weights list`` or a path; '' for the back end's own choice).
 Every picture is H × W × 3 uint8 RGB, upright. A back end is deterministic and writes nothing; it raises `WeightError`
 for weights it cannot load and `MissingExtraError` where its package is not installed.
@@ -25,11 +25,10 @@ SLOTS = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
 
 
 class Backend(Protocol):
-    """What every back end has. It may state a ``wants``, a `phq.system.resources.Resources`: what a worker needs for
-    it."""
+    """Common to all back ends. A ``wants`` (`phq.system.resources.Resources`) may state what a worker needs for it."""
 
     name: str
-    """As the configuration calls it, without weights."""
+    """Its name in the configuration, without weights."""
 
     def __init__(self, weights: str = "") -> None:
         """Load the network.
@@ -48,14 +47,14 @@ class Detector(Backend, Protocol):
     """Finds people as boxes."""
 
     threshold: float
-    """Score from which a box is believed, if the configuration does not say (``detect.threshold``)."""
+    """Score from which a box is believed, unless the configuration sets ``detect.threshold``."""
 
     def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
         """Candidates of each picture, best first, weaker ones included (the other network may believe in them too).
 
         Args:
-            threshold: score from which a candidate is believed. tiles: whether to look at the tiles of a large photo
-                too (`phq.detect.tiles.look_at_tiles`).
+            threshold: score from which a candidate is believed.
+            tiles: whether to look at the tiles of a large photo too (`phq.detect.tiles.look_at_tiles`).
 
         Returns:
             Boxes in pixels of each picture; with keypoints where the network has them.
@@ -66,13 +65,14 @@ class Skeleton(Backend, Protocol):
     """Finds 17 COCO keypoints a person, with boxes of its own or on the detector's."""
 
     threshold: float
-    """Score from which a person is believed, if the configuration does not say (``detect.skeleton_threshold``)."""
+    """Score from which a person is believed, unless the configuration sets ``detect.skeleton_threshold``."""
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """People with keypoints, best first.
 
         Args:
-            boxes: the detector's candidates. thresholds: of the detector and of this network.
+            boxes: the detector's candidates.
+            thresholds: of the detector and of this network.
         """
 
 
@@ -82,7 +82,7 @@ class LandmarkNetwork(Backend, Protocol):
     def run(self, jobs: list[tuple[Image, Region, bool]]) -> list[Landmarks]:
         """One `Landmarks` a job (photo, region, mirrored); a mirrored job is run on the mirror image and mirrored back.
 
-        Where it sees nobody, `presence` is 0.
+        Without a person, `presence` is 0.
         """
 
 
@@ -97,10 +97,10 @@ class FaceNetwork(Backend, Protocol):
 
 
 class IdentityNetwork(Backend, Protocol):
-    """Who it is: a direction in a space where pictures of one person lie close together."""
+    """Identity of a face: a direction in a space where pictures of one person are close together."""
 
     same: float
-    """Cosine from which two embeddings are called one person."""
+    """Cosine from which two embeddings count as one person."""
 
     def embed(self, pixels: Image, face: Face) -> Floats:
         """(D,) of unit length, from the photo and the face in it (photo pixels)."""
@@ -110,7 +110,7 @@ class MaskNetwork(Backend, Protocol):
     """The mask of one person."""
 
     def segment(self, crop: Image, hint: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Soft mask of the stored crop, size × size in 0..1, of the person whom `hint` shows.
+        """Soft mask of the stored crop, size × size in 0..1, of the person in `hint`.
 
         Args:
             hint: size × size soft mask of that person by the landmark network: coarse, but of the right one.

@@ -14,11 +14,11 @@ from phq.photos.discover import discover
 from phq.system.arrays import Image
 
 MOST_PHOTOS = 8
-"""More would tell no more."""
+"""More find no further faults."""
 
 
 def listing() -> Iterator[str]:
-    """A line for each back end: slot, spec, where it comes from, licence of its weights or what is missing."""
+    """A line for each back end: slot, name, package, licence of its weights or what is missing."""
     default = Models()
     rows = [("slot", "name", "comes with", "weights")]
     for slot in SLOTS:
@@ -45,13 +45,16 @@ def checked(slot: str, spec: str, source: str) -> Iterator[str]:
     """`phq.detect.backends.conformance.complaints` of the back end that a spec names, on some photos.
 
     Raises:
-        ConfigError: no such slot or spec. WeightError, MissingExtraError: it cannot be loaded. InputError: no photos.
+        ConfigError: no such slot or spec.
+        WeightError: it cannot be loaded.
+        MissingExtraError: it cannot be loaded.
+        InputError: no photos.
     """
     if slot not in SLOTS:
         raise ConfigError(f"there is no slot {slot!r}; there are: {', '.join(SLOTS)}")
     backend = open_backend(slot, spec)
     if backend is None:
-        raise ConfigError(f"{slot} {spec!r} is nothing that could be checked")
+        raise ConfigError(f"{slot} {spec!r} is an empty slot: there is nothing to check")
     yield from complaints(slot, backend, _photos(source), split_spec(spec)[1])
 
 

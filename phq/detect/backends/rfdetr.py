@@ -28,8 +28,8 @@ SIDES = {"": 512, "rfdetr-nano": 384, "rfdetr-small": 512}
 OUTPUTS = (("pred_boxes", "logits"), ("dets", "labels"))
 """As onnx-community calls boxes and logits, and as RF-DETR's own export does."""
 COCO_IDS = 91
-"""Logits of a network that was trained on COCO. They go by COCO's ids, where 1 is the person and 0 nobody
-(``id2label`` in config.json beside the weights); one that was trained on somebody's own classes counts from 0."""
+"""Logits of a network that was trained on COCO. They go by COCO's ids, where 1 is the person and 0 unused
+(``id2label`` in config.json beside the weights); a network trained on other classes counts from 0."""
 WEAK = 0.2
 """Score from which a box is kept in mind."""
 MAX_IOU = 0.55
@@ -39,7 +39,9 @@ def decode(boxes: Boxes, logits: Boxes, width: int, height: int) -> Candidates:
     """Output of the network to people in pixels, best first.
 
     Args:
-        boxes: (Q, 4) centre x, y, width, height in 0..1. logits: (Q, classes). width, height: of the photo.
+        boxes: (Q, 4) centre x, y, width, height in 0..1.
+        logits: (Q, classes).
+        width, height: of the photo.
     """
     scores = expit(logits[:, 1 if logits.shape[1] == COCO_IDS else 0].astype(np.float64))
     keep = scores > WEAK

@@ -20,10 +20,9 @@ from phq.system.arrays import Image
 from phq.system.resources import Resources
 from phq.weights.embedded import Weight
 
-FAMILY = Family("rtmdet", ("rtmdet",), "rtmdet-m", "person boxes")
-SIDES = {"rtmdet-nano": 320}
+FAMILY = Family("rtmdet", ("rtmdet",), "", "person boxes")
 SIDE = 640
-"""If a file does not state its own; nano is the small one."""
+"""Pixels, if a file does not state its own."""
 GREY = 114
 PERSON = 0
 """Class of a person: the only one of these files, the first of COCO's 80."""
@@ -45,7 +44,8 @@ def decode(dets: Boxes, labels: Boxes, scale: float) -> Candidates:
     """Output of the network to people in pixels of the photo, best first.
 
     Args:
-        dets: (N, 5) x0, y0, x1, y1 in pixels of the input, score. labels: (N,) classes.
+        dets: (N, 5) x0, y0, x1, y1 in pixels of the input, score.
+        labels: (N,) classes.
     """
     seen = dets[(labels == PERSON) & (dets[:, 4] > WEAK)].astype(np.float64)
     return Candidates.of(seen[:, :4] / scale, seen[:, 4]).distinct(MAX_IOU)
@@ -62,12 +62,12 @@ class RtmDet:
 
     def __init__(self, weights: str = "") -> None:
         self.session = FAMILY.session(weights)
-        self.size = input_size(self.session, SIDES.get(weights, SIDE))
+        self.size = input_size(self.session, SIDE)
         expect_output(self.session, "dets", 5, "RTMDet by MMDeploy")
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
-        """A name in ``phq weights list`` that begins with rtmdet, or the path of an ONNX file."""
+        """The path of an ONNX file."""
         return (FAMILY.weight(weights),)
 
     def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:

@@ -20,7 +20,7 @@ from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
 from phq.weights.embedded import Weight
 
-FAMILY = Family("rtmpose", ("rtmpose", "rtmw"), "rtmpose-m", "keypoints of the person in a box")
+FAMILY = Family("rtmpose", ("rtmpose",), "rtmpose-m", "keypoints of the person in a box")
 COCO = 17
 PADDING = 1.25
 """What the network sees, in sides of the box."""
@@ -41,7 +41,8 @@ def decode(across: Floats, down: Floats) -> Floats:
     """Responses to keypoints.
 
     Args:
-        across: (K, 2 × width). down: (K, 2 × height).
+        across: (K, 2 × width).
+        down: (K, 2 × height).
 
     Returns:
         (17, 3) x, y in pixels of the input (centres of pixels at halves), and score in 0..1.
@@ -54,7 +55,7 @@ def decode(across: Floats, down: Floats) -> Floats:
 class RtmPose:
     """`find(pixels, boxes, thresholds, tiles)` → `Candidates` with the detector's boxes.
 
-    Such a network sees keypoints in any box, so it is no witness for a box by itself: its score of a person is the
+    Such a network sees keypoints in any box, so it is not evidence for a box by itself: its score of a person is the
     mean of the keypoints it is sure of, times the box's score in units of the detector's threshold, at most 1.
     """
 
@@ -71,11 +72,11 @@ class RtmPose:
 
     @classmethod
     def weights(cls, weights: str = "") -> tuple[Weight, ...]:
-        """A name in ``phq weights list`` that begins with rtmpose or rtmw, or the path of an ONNX file."""
+        """A name in ``phq weights list`` that begins with rtmpose, or the path of an ONNX file."""
         return (FAMILY.weight(weights),)
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
-        """See `phq.detect.backends.protocols.Skeleton`; boxes that nobody could believe are not looked at."""
+        """See `phq.detect.backends.protocols.Skeleton`; boxes too weak to be believed are skipped."""
         looked = boxes.at(boxes.scores >= LAST_RESORT * thresholds[0])
         if not len(looked):
             return looked

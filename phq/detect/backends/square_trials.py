@@ -1,4 +1,4 @@
-"""Trials of what sees a square: face, identity and mask."""
+"""Trials of networks that take a square: face, identity and mask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from phq.people import Face
 from phq.system.arrays import Floats, Image
 
 SIDE = 256
-"""Of the crops for masks."""
+"""Side of the crops for masks."""
 OTHER_MASK = 0.15
 """Mean difference of two masks from which they are two masks."""
 
@@ -56,7 +56,7 @@ class FaceTrial(SquareTrial):
         yield from shaped("points", answer.points, (5, 2))
         yield from within("score", answer.score)
         if answer.score > FACE_FOUND and np.abs(answer.box - 0.5).max() > 1.5:
-            yield f"a box lies far outside the picture, {answer.box}: fractions of the side are wanted"
+            yield f"a box is far outside the picture, {answer.box}: fractions of the side are wanted"
 
     def alike(self, answer: Face, picture: Image, change: str) -> list[bool]:
         if answer.score <= FACE_FOUND:

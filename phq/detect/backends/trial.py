@@ -1,4 +1,4 @@
-"""How a back end of one place is asked, and what its answer has to look like."""
+"""How a back end of one slot is called, and what its answer must look like."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIRRORED, DOUBLED = "mirrored", "at twice the size"
 
 
 class Trial(ABC):
-    """What `phq.detect.backends.conformance` does with a back end; one subclass a place."""
+    """The steps of `phq.detect.backends.conformance` with a back end; one subclass a slot."""
 
     changes: tuple[str, ...] = (MIRRORED, DOUBLED)
 
@@ -40,10 +40,10 @@ class Trial(ABC):
 
     @abstractmethod
     def alike(self, answer: Any, picture: Image, change: str) -> list[bool]:
-        """For each thing seen in an answer, whether it is there in the changed picture too."""
+        """For each detection in an answer, whether it is in the changed picture too."""
 
     def odd(self) -> dict[str, Image]:
-        """Pictures that nobody would send on purpose, by name."""
+        """Degenerate pictures by name."""
         rng = np.random.default_rng(0)
         return {
             "one pixel": np.full((1, 1, 3), 90, np.uint8),

@@ -1,4 +1,4 @@
-"""Trials of what sees a whole photo: detector, skeleton and landmark network."""
+"""Trials of networks that take a whole photo: detector, skeleton and landmark network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SURE = 0.4
 PRESENT = 0.5
 """Presence from which a landmark network is expected to see the same in a changed picture."""
 NEAR = 0.1
-"""How far from where it was, fraction of the person's height: the median of his keypoints."""
+"""How far from where it was, fraction of the person's height: the median over the keypoints."""
 
 
 class DetectorTrial(Trial):
@@ -73,7 +73,7 @@ class SkeletonTrial(DetectorTrial):
 
 
 class LandmarkTrial(Trial):
-    """Of the surest person that the embedded detector finds, or else of the whole picture."""
+    """On the surest person that the embedded detector finds, or else on the whole picture."""
 
     def __init__(self, backend: Any) -> None:
         super().__init__(backend)
@@ -130,7 +130,7 @@ def brought_back(found: Candidates, change: str, width: int) -> Candidates:
 
 
 def same_person(person: Candidates, others: Candidates) -> bool:
-    """Whether one candidate is among others, with his keypoints, if both have some, about where they were."""
+    """Whether one candidate is among others, with the keypoints, if both have some, about where they were."""
     overlap = iou(person.boxes, others.boxes)[0]
     if not len(overlap) or overlap.max() < OVERLAP:
         return False

@@ -58,7 +58,8 @@ def mask_agreement(subject: Subject, who: People, real: Dataset, batch: int) -> 
     The segmenter is not the truth: what it makes of real pictures is the mark to compare with.
 
     Args:
-        who: people to render. real: as many pictures of the dataset, or fewer.
+        who: people to render.
+        real: as many pictures of the dataset, or fewer.
     """
     segment = Segmenter()
     generated = [_of_fakes(segment, rendering) for rendering in pictures(subject, who, batch)]

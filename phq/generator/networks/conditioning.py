@@ -15,7 +15,7 @@ def labels(camera: Tensor, pose: Tensor) -> Tensor:
     return torch.cat([camera, pose], dim=1)
 
 
-def swap_labels(camera: Tensor, pose: Tensor, probability: float, chance: Tensor) -> tuple[Tensor, Tensor]:
+def swap_labels(camera: Tensor, pose: Tensor, probability: float, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """Camera (B, 25) and pose (B, 6) of each sample, jointly replaced by its predecessor's in the batch.
 
     EG3D's "generator pose conditioning" regulariser: what z is mapped with is sometimes another sample's, so a style
@@ -23,7 +23,7 @@ def swap_labels(camera: Tensor, pose: Tensor, probability: float, chance: Tensor
 
     Args:
         probability: of a replacement. 3DPortraitGAN goes from 1 to 0.7 over the first million images.
-        chance: (B,) in [0, 1).
+        uniform: (B,) in [0, 1).
     """
-    swapped = (chance < probability)[:, None]
+    swapped = (uniform < probability)[:, None]
     return (torch.where(swapped, camera.roll(1, dims=0), camera), torch.where(swapped, pose.roll(1, dims=0), pose))

@@ -7,22 +7,23 @@ from typing import Any, NamedTuple, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from phq.generator.config import ModelConfig
 from phq.generator.networks import symmetry, volume
-from phq.generator.networks.chance import Chance
 from phq.generator.networks.conditioning import LABELS, labels
-from phq.generator.networks.decoder import Decoder
 from phq.generator.networks.deform import Deformation
 from phq.generator.networks.filters import resize
+from phq.generator.networks.hybrid import HybridPlanes
+from phq.generator.networks.layers import FullyConnected
 from phq.generator.networks.mapping import MappingNetwork
 from phq.generator.networks.march import EMPTY, density
 from phq.generator.networks.modulated import ToColour
-from phq.generator.networks.planes import representation
 from phq.generator.networks.pose import PosePredictor
 from phq.generator.networks.rays import camera_rays
-from phq.generator.networks.superres import SuperResolution
-from phq.generator.networks.synthesis import SynthesisNetwork
+from phq.generator.networks.representation import Representation, TriGrid
+from phq.generator.networks.rng import SampleRng
+from phq.generator.networks.synthesis import SynthesisBlock, SynthesisNetwork
 from phq.pose.body import Body
 
 
@@ -121,7 +122,7 @@ class Generator(nn.Module):
 
     def draw_planes(self, ws: Tensor, seeds: Sequence[int] | None = None) -> Tensor:
         """Feature maps of styles (B, num_ws, style), for `synthesis` and `sample` of the same people many times."""
-        return self._maps(ws, Chance(seeds, ws.device))
+        return self._maps(ws, SampleRng(seeds, ws.device))
 
     def synthesis(  # noqa: PLR0913 (a rendering has as many choices)
         self,
@@ -145,15 +146,15 @@ class Generator(nn.Module):
             ws_background: styles of the background, if not the person's.
             planes: of `draw_planes`, which saves drawing them.
         """
-        chance = Chance(seeds, ws.device)
-        maps = self._maps(ws, chance) if planes is None else planes
+        rng = SampleRng(seeds, ws.device)
+        maps = self._maps(ws, rng) if planes is None else planes
         side = resolution or self.config.render.resolution
         origins, directions = camera_rays(camera, side)
-        field = self._field(maps, pose, chance, density_noise)
-        seen = volume.render(field, origins, directions, self.config.render, chance)
+        field = self._field(maps, pose, rng, density_noise)
+        seen = volume.render(field, origins, directions, self.config.render, rng)
         features, depth, opacity = (x.reshape(len(ws), -1, side, side) for x in seen)
         if self.background is not None:
-            behind = self._behind(ws if ws_background is None else ws_background, side, chance)
+            behind = self._behind(ws if ws_background is None else ws_background, side, rng)
             features = features + (1 - opacity) * behind
         raw = self.colour(features, ws[:, -1])
         image = self.superres(raw, features, ws[:, -1])
@@ -169,9 +170,9 @@ class Generator(nn.Module):
 
         It is what `synthesis` renders without noise: deformed and empty beside the box in the same way.
         """
-        chance = Chance(None, ws.device)
-        maps = self._maps(ws, chance) if planes is None else planes
-        raw, features = self._field(maps, pose, chance, 0.0)(points.transpose(1, 2))
+        rng = SampleRng(None, ws.device)
+        maps = self._maps(ws, rng) if planes is None else planes
+        raw, features = self._field(maps, pose, rng, 0.0)(points.transpose(1, 2))
         colour = self.colour(features[..., None], ws[:, -1])
         return Sampled(density(raw), colour[..., 0].transpose(1, 2))
 
@@ -187,20 +188,20 @@ class Generator(nn.Module):
             if part is not None:
                 part.compile(**options)
 
-    def _maps(self, ws: Tensor, chance: Chance) -> Tensor:
-        maps: Tensor = self.backbone(ws, self.backbone.noises(chance))
+    def _maps(self, ws: Tensor, rng: SampleRng) -> Tensor:
+        maps: Tensor = self.backbone(ws, self.backbone.noises(rng))
         return maps
 
-    def _behind(self, ws: Tensor, side: int, chance: Chance) -> Tensor:
+    def _behind(self, ws: Tensor, side: int, rng: SampleRng) -> Tensor:
         """Features (B, F, side, side) of the background."""
         assert self.background is not None
         missing = self.background.num_ws - ws.shape[1]
         if missing > 0:
             ws = torch.cat([ws, ws[:, -1:].expand(-1, missing, -1)], dim=1)
         ws = ws[:, : self.background.num_ws]
-        return resize(self.background(ws, self.background.noises(chance)), side)
+        return resize(self.background(ws, self.background.noises(rng)), side)
 
-    def _field(self, maps: Tensor, pose: Tensor | None, chance: Chance, noise: float) -> volume.Field:
+    def _field(self, maps: Tensor, pose: Tensor | None, rng: SampleRng, noise: float) -> volume.Field:
         """Raw density and features of points of posed space, canonical if `pose` is None."""
         widest = self.config.render.box / 2 - self.config.render.margin
 
@@ -208,10 +209,63 @@ class Generator(nn.Module):
             if pose is not None and self.deformation is not None:
                 points = self.deformation(points, pose)
             raw, features = self.decoder(self.representation.sample(maps, points))
-            drawn = chance.normal(points.shape[-1]) if noise else None
+            drawn = rng.normal(points.shape[-1]) if noise else None
             if drawn is not None:
                 raw = raw + noise * drawn
             beside = (points[:, 0].abs() > widest) | (points[:, 2].abs() > widest)
             return raw.masked_fill(beside, EMPTY), features
 
         return field
+
+
+class Decoder(nn.Module):
+    """Features (B, C, N) to raw density σ (B, N) and colour features (B, F, N) by one hidden layer with softplus."""
+
+    def __init__(self, inputs: int, hidden: int, features: int) -> None:
+        super().__init__()
+        self.hidden = FullyConnected(inputs, hidden)
+        self.out = FullyConnected(hidden, 1 + features)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Channels stay in front, so that nothing is transposed."""
+        y = _each_point(self.out, F.softplus(_each_point(self.hidden, x)))
+        return y[:, 0], y[:, 1:]
+
+
+def _each_point(layer: FullyConnected, x: Tensor) -> Tensor:
+    weight, bias = layer.scaled()
+    return torch.baddbmm(bias[None, :, None], weight.expand(len(x), -1, -1), x)
+
+
+class SuperResolution(nn.Module):
+    """Two StyleGAN2 blocks without pixel noise, driven by the last style.
+
+    The second doubles the side, the first if it has to. For 512² from 128² that is EG3D's "8XDC", for 256² from 128²
+    its "4X".
+    """
+
+    def __init__(self, config: ModelConfig, precision: torch.dtype) -> None:
+        super().__init__()
+        self.input = config.superres.input
+        first, second = config.superres.channels
+        side = config.resolution
+        up = side == 4 * self.input
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(a, b, 3, config.style, s, up=double, noise=False, precision=precision)
+            for a, b, s, double in ((config.render.features, first, side // 2, up), (first, second, side, True))
+        )
+
+    def forward(self, raw: Tensor, features: Tensor, w: Tensor) -> Tensor:
+        """raw (B, 3, r, r), features (B, F, r, r), w (B, style) → (B, 3, side, side)."""
+        x, image = resize(features, self.input), resize(raw, self.input)
+        for block in self.blocks:
+            x, image = block(x, image, w[:, None].expand(-1, 3, -1), [None, None])
+        return image
+
+
+def representation(config: ModelConfig) -> Representation:
+    """The representation that the configuration names."""
+    planes, box = config.planes, config.render.box
+    if planes.kind == "hybrid":
+        return HybridPlanes(planes.resolution, planes.channels, box)
+    return TriGrid(planes.resolution, planes.channels, planes.depth, box)

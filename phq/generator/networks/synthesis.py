@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from phq.generator.networks.chance import Chance
 from phq.generator.networks.filters import upsample
 from phq.generator.networks.modulated import StyledConv, ToColour
+from phq.generator.networks.rng import SampleRng
 
 FIRST = 4
 """Side of the learned constant."""
@@ -90,9 +90,9 @@ class SynthesisNetwork(nn.Module):
         self.num_ws = len(self.sides) + 1
         """Styles: one a convolution, and one for the last block's colour; the others' share that of the next block."""
 
-    def noises(self, chance: Chance) -> list[Tensor | None]:
+    def noises(self, rng: SampleRng) -> list[Tensor | None]:
         """Pixel noise (B, 1, s, s) for each convolution."""
-        return [chance.normal(1, s, s) for s in self.sides]
+        return [rng.normal(1, s, s) for s in self.sides]
 
     def forward(self, ws: Tensor, noises: list[Tensor | None]) -> Tensor:
         """ws (B, num_ws, style), noises of `noises`."""

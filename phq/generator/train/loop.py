@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from phq.generator.train import chances, checkpoint
+from phq.generator.train import checkpoint, rng
 from phq.generator.train.config import RunConfig
 from phq.generator.train.data import Feed
 from phq.generator.train.mixture import Mixture
@@ -68,7 +68,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors by name, and the rest, for json."""
-        tensors, numbers = chances.states()
+        tensors, numbers = rng.states()
         facts = {
             "config": self.config.model_dump(mode="json"),
             "steps": self.steps,
@@ -88,7 +88,7 @@ class Trainer:
             stream.restore(facts["loader"][name])
         self.networks.restore(tensors)
         self.networks.set_rates(self.training)
-        chances.restore(tensors, facts["rng"])
+        rng.restore(tensors, facts["rng"])
         self.images, self.steps = saved.images, facts["steps"]
 
 

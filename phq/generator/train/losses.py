@@ -45,9 +45,9 @@ def pose_distance(pose: Tensor, wanted: Tensor) -> Tensor:
     return (pose - wanted).square().sum(dim=1).mean()
 
 
-def swapped(own: Tensor, chance: Tensor, probability: float) -> Tensor:
-    """Rows of `own` (B, …), those with a chance (B,) below `probability` replaced by the row before."""
-    taken = (chance < probability).view(-1, *[1] * (own.dim() - 1))
+def swapped(own: Tensor, uniform: Tensor, probability: float) -> Tensor:
+    """Rows of `own` (B, …), those with a uniform (B,) below `probability` replaced by the row before."""
+    taken = (uniform < probability).view(-1, *[1] * (own.dim() - 1))
     return torch.where(taken, own.roll(1, dims=0), own)
 
 

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from phq.errors import PhqError
-from phq.generator.networks.chance import Chance
 from phq.generator.networks.conditioning import swap_labels
 from phq.generator.networks.discriminator import Verdict
 from phq.generator.networks.filters import resize
 from phq.generator.networks.generator import Rendering
+from phq.generator.networks.rng import SampleRng
 from phq.generator.train import losses
-from phq.generator.train.chances import Purpose, seeds
 from phq.generator.train.config import RunConfig
 from phq.generator.train.data import Real, Wanted
 from phq.generator.train.networks import Networks
 from phq.generator.train.ranks import Ranks
+from phq.generator.train.rng import Purpose, seeds
 from phq.generator.train.schedule import Now
 
 Scalars = dict[str, Tensor]
@@ -103,9 +103,9 @@ class Phases:
         gain = settings.density * settings.density_every
 
         def loss(part: Wanted) -> tuple[Tensor, Scalars]:
-            ws, chance = self.people(part, now, Purpose.LATENT_G).ws, self._chance(Purpose.DENSITY, part)
-            points = (drawn(chance.uniform(settings.density_points, 3)) - 0.5) * box
-            step = drawn(chance.normal(settings.density_points, 3)) * (settings.density_step * box)
+            ws, rng = self.people(part, now, Purpose.LATENT_G).ws, self._rng(Purpose.DENSITY, part)
+            points = (drawn(rng.uniform(settings.density_points, 3)) - 0.5) * box
+            step = drawn(rng.normal(settings.density_points, 3)) * (settings.density_step * box)
             here, beside = nets.g.sample_density(torch.cat([points, points + step], dim=1), ws).chunk(2, dim=1)
             uneven = losses.uneven(here, beside)
             return gain * uneven, {"loss/density": uneven}
@@ -160,9 +160,9 @@ class Phases:
 
     def people(self, part: Wanted, now: Now, purpose: Purpose) -> People:
         """New people for the cameras of a part, conditioned as the model wants."""
-        g, chance = self.networks.g, self._chance(purpose, part)
-        z = drawn(chance.normal(self.config.model.latent))
-        swap, behind, stated = drawn(chance.uniform(3)).unbind(dim=1)
+        g, rng = self.networks.g, self._rng(purpose, part)
+        z = drawn(rng.normal(self.config.model.latent))
+        swap, behind, stated = drawn(rng.uniform(3)).unbind(dim=1)
         own = g.predict_pose(z, part.camera)
         pose = torch.where((stated < now.stated_pose)[:, None], part.coarse, own)
         probability = now.swap if self.config.model.conditioning == "swap" else 0.0
@@ -196,8 +196,8 @@ class Phases:
         raw_sigma = now.blur * raw.shape[-1] / image.shape[-1]
         return losses.blurred(image, now.blur), losses.blurred(raw, raw_sigma)
 
-    def _chance(self, purpose: Purpose, part: Wanted) -> Chance:
-        return Chance(seeds(self.config.training.seed, purpose, part.numbers), part.camera.device)
+    def _rng(self, purpose: Purpose, part: Wanted) -> SampleRng:
+        return SampleRng(seeds(self.config.training.seed, purpose, part.numbers), part.camera.device)
 
     def _uncompiled(self) -> AbstractContextManager[object]:
         return torch.compiler.set_stance("force_eager") if self.config.training.compile else nullcontext()
@@ -226,6 +226,6 @@ class Phases:
 
 
 def drawn(numbers: Tensor | None) -> Tensor:
-    """Numbers of a `Chance` that has seeds."""
+    """Numbers of a `SampleRng` that has seeds."""
     assert numbers is not None
     return numbers

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from phq.errors import ConfigError, InputError, OutputError
-from phq.generator.train import chances
+from phq.generator.train import rng
 from phq.generator.train.checkpoint import Checkpoint, checkpoints
 from phq.generator.train.config import RunConfig, differences, load_run_config, over
 from phq.generator.train.loop import Loop, Trainer
@@ -65,7 +65,8 @@ def train(  # noqa: PLR0913 (as many as the command has options)
         resume: go on from the last checkpoint in `out`; from the beginning, if it has none.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         overlays: the state to read of each dataset, or one for all.
-        quiet: no progress bar. say: is given a sentence where labels are for another body than the generator's.
+        quiet: no progress bar.
+        say: called with a sentence where labels are for another body than the generator's.
 
     Raises:
         ConfigError: a setting that cannot be, or that a resumed run cannot change.
@@ -104,7 +105,7 @@ def _train(
 ) -> Result:
     trainer = Trainer(config, mixture, ranks)
     if saved is None:
-        chances.begin(config.training.seed)
+        rng.begin(config.training.seed)
     else:
         trainer.restore(saved)
     record = Record(folder, trainer.images, int(config.training.kimg * 1000), quiet) if ranks.first else None

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from phq.camera.convention import orbit
-from phq.generator.networks.chance import Chance
 from phq.generator.networks.generator import Generator, Rendering
-from phq.generator.train.chances import Purpose, seeds
+from phq.generator.networks.rng import SampleRng
 from phq.generator.train.phases import drawn
+from phq.generator.train.rng import Purpose, seeds
 from phq.system.atomic import output_errors, write_bytes
 
 COLUMNS = ("front", "side", "back", "depth", "mask", "rest pose", "turned")
@@ -75,7 +75,7 @@ class Shown:
     def _people(self, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Planes, styles and poses, conditioned on a camera in front."""
         front = self.camera(0.0)
-        z = drawn(Chance(self.numbers, self.device).normal(g.config.latent))
+        z = drawn(SampleRng(self.numbers, self.device).normal(g.config.latent))
         pose = g.predict_pose(z, front)
         ws = g.mapping(z, front, pose)
         return g.draw_planes(ws), ws, pose

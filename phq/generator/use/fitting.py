@@ -11,16 +11,17 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
+from phq.generator.networks.filters import resize
 from phq.generator.networks.generator import Generator, Rendering
 from phq.generator.use.cameras import camera_at
-from phq.generator.use.likeness import Difference, difference
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person, average
 from phq.generator.use.target import Target
@@ -66,7 +67,8 @@ def fit(
     """Invert a target; on a CPU the same every time.
 
     Args:
-        steps: of style and pose. tune: of the generator's weights, after that.
+        steps: of style and pose.
+        tune: steps of the generator's weights, after those.
         seed: of the noise on the style.
     """
     target = target.to(trained.device)
@@ -87,7 +89,7 @@ def _render(g: Generator, ws: Tensor, target: Target, pose: Tensor, raw: int) ->
 def _fit_style(
     trained: Trained, target: Target, steps: int, seed: int, told: Told | None
 ) -> tuple[Person, list[Point]]:
-    g, mean, chance = trained.g, average(trained, camera_at(0.0)), torch.Generator().manual_seed(seed)
+    g, mean, rng = trained.g, average(trained, camera_at(0.0)), torch.Generator().manual_seed(seed)
     unit = mean.spread / math.sqrt(mean.style.shape[1])
     off = torch.zeros_like(mean.style, requires_grad=True)  # from the average style, in such units
     pose = target.pose.clone().requires_grad_(True)
@@ -95,7 +97,7 @@ def _fit_style(
     rising = LambdaLR(optimiser, lambda step: _ramp(step / steps))
     curve = []
     for step in range(steps):
-        noise = torch.randn(off.shape, generator=chance).to(off.device) * _noise(step / steps)
+        noise = torch.randn(off.shape, generator=rng).to(off.device) * _noise(step / steps)
         ws = _styles(mean.style + unit * (off + noise), g)
         found = difference(_render(g, ws, target, pose, trained.raw), target)
         kept = TYPICAL * off.square().mean() + NEAR_LABEL * (pose - target.pose).square().sum()
@@ -146,3 +148,38 @@ def _noise(part: float) -> float:
 def _point(phase: str, step: int, found: Difference) -> Point:
     values = {"total": found.total, "colour": found.colour, "mask": found.mask}
     return {"phase": phase, "step": step} | {name: round(value.item(), 6) for name, value in values.items()}
+
+
+SMALLEST = 8
+"""Side of the coarsest level."""
+BACKGROUND = 0.1
+"""What a pixel of the background counts, against one of the person."""
+MASK = 1.0
+"""Weight of the outline."""
+
+
+class Difference(NamedTuple):
+    """Means over the picture."""
+
+    colour: Tensor
+    """|difference| of colours that go from −1 to 1, mean over levels."""
+    mask: Tensor
+    """Squared difference of the masks, 0 to 1."""
+
+    @property
+    def total(self) -> Tensor:
+        """What is minimised."""
+        return self.colour + MASK * self.mask
+
+
+def difference(seen: Rendering, target: Target) -> Difference:
+    """Of a rendering of one person from a target; at each level, half the side of the one before, L1 of both."""
+    weight = BACKGROUND + (1 - BACKGROUND) * target.mask
+    levels, off = [], seen["image"] - target.image
+    while True:
+        levels.append((off.abs() * weight).sum() / (3 * weight.sum()))
+        if off.shape[-1] // 2 < SMALLEST:
+            break
+        off, weight = F.avg_pool2d(off, 2), F.avg_pool2d(weight, 2)
+    outline = resize(target.mask, seen["mask"].shape[-1])
+    return Difference(torch.stack(levels).mean(), (seen["mask"] - outline).square().mean())

@@ -40,7 +40,8 @@ def read_latent(where: str | Path, trained: Trained) -> Person:
     """The person of an inversion.
 
     Args:
-        where: its folder, or its `LATENT`. trained: the generator that it was made with.
+        where: its folder, or its `LATENT`.
+        trained: the generator that it was made with.
 
     Raises:
         InputError: it cannot be read, or is of another generator.

@@ -80,8 +80,8 @@ def latent(trained: Trained, seed: int) -> Tensor:
 @torch.no_grad()
 def average(trained: Trained, told: Tensor) -> Average:
     """The average style for the conditioning camera `told` (1, 25)."""
-    chance = torch.Generator().manual_seed(_MEAN_SEED)
-    z = torch.randn(MEAN_OF, trained.g.config.latent, generator=chance).to(trained.device)
+    rng = torch.Generator().manual_seed(_MEAN_SEED)
+    z = torch.randn(MEAN_OF, trained.g.config.latent, generator=rng).to(trained.device)
     camera = told.to(trained.device).expand(MEAN_OF, -1)
     styles = trained.g.mapping(z, camera, trained.g.predict_pose(z, camera))[:, 0]
     mean = styles.mean(dim=0, keepdim=True)

@@ -73,7 +73,8 @@ def from_dataset(dataset: str | Path, key: str, side: int, overlay: str = LATEST
     """A sample of a dataset.
 
     Args:
-        key: whole, or the beginning of one key alone. overlay: the state of the labels.
+        key: whole, or a unique beginning.
+        overlay: the revision of the labels.
 
     Raises:
         InputError: no dataset or state, no such key or several, or a sample without picture.

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.reasons import REASONS, RULES
+from phq.reasons import REASONS, RULES, SCORES
 from phq.system.arrays import Doubles
 from phq.view.report.choose import DOUBTS, Chosen
 from phq.view.report.facts import build, facts, masses, models, sources
 from phq.view.report.pictures import encoded, thumb, with_body
-from phq.view.report.rows import SCORES, Rows
+from phq.view.report.rows import Rows
 
 MOST_ROWS = 100_000
 """Most samples that the page can filter; of a larger dataset it has this many, spread evenly over its rows."""

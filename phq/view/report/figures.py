@@ -14,13 +14,13 @@ from scipy.ndimage import gaussian_filter
 
 from phq.dataset.derived import check_drawing, signed_png
 from phq.errors import MissingExtraError
-from phq.reasons import RULES
+from phq.reasons import RULES, SCORES
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Doubles
 from phq.system.atomic import write_bytes
 from phq.view.report.facts import masses
 from phq.view.report.pictures import TILE
-from phq.view.report.rows import SCORES, Rows
+from phq.view.report.rows import Rows
 
 try:
     from matplotlib.axes import Axes

@@ -15,17 +15,14 @@ from phq.dataset.reader import Dataset
 from phq.dataset.thresholds import thresholds_in_force
 from phq.dataset.whole_columns import columns
 from phq.pose.drawn import Bodies
-from phq.reasons import RULES
-from phq.schema import PROVENANCE
+from phq.reasons import STORED_SCORES
+from phq.schema import BOX, PROVENANCE
 from phq.system.arrays import Bools, Doubles
 
-SCORES = tuple(dict.fromkeys(rule.score for rule in RULES))
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
-_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
-_STORED = tuple(score for score in SCORES if score != "box_px")
 _WORDS = ("key", "source_path", "source_sha256", "decision", "reason", "detail", "split", "shard", "score_name",
           "duplicate_of", *PROVENANCE)  # fmt: skip
-_NUMBERS = (*ANGLES, *_STORED, *_BOX, "margin")
+_NUMBERS = (*ANGLES, *STORED_SCORES, *BOX, "margin")
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def read_rows(dataset: Dataset, bodies: Bodies) -> Rows:
     """
     table = columns(dataset, (*_WORDS, *_NUMBERS, "neck_head_pose"))
     numbers = {name: _floats(table[name]) for name in _NUMBERS}
-    x0, y0, x1, y1 = (numbers.pop(name) for name in _BOX)
+    x0, y0, x1, y1 = (numbers.pop(name) for name in BOX)
     turn, nod = _head(table["neck_head_pose"])
     words = pa.table({name: table[name].cast(pa.string()).fill_null("") for name in _WORDS})
     numbers |= {"box_px": np.minimum(x1 - x0, y1 - y0), "turn": turn, "nod": nod}

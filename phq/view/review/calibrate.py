@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from phq.config.build import load_config
 from phq.dataset.marks import FLIP, Marks
 from phq.dataset.marks_log import read_log
+from phq.decisions.rules import margins
 from phq.errors import InputError, OutputError
 from phq.reasons import RULE_BY_ADDRESS, Rule
 from phq.system.arrays import Bools, Doubles
@@ -179,8 +180,8 @@ def _short(low: float, high: float) -> float:
 
 
 def _broken(rule: Rule, values: Doubles, threshold: float) -> Bools:
-    """(N,) whether a rule rejects each sample; NaN breaks a rule, as in `phq.decisions.rules.decide`."""
-    return np.asarray(~(values >= threshold) if rule.side == "min" else ~(values <= threshold))
+    """(N,) whether a rule rejects, as in a decision."""
+    return np.asarray(margins(np.ma.MaskedArray(values), rule, threshold) < 0)
 
 
 def _rejected(rules: Sequence[Rule], scores: Sequence[Doubles], thresholds: Doubles) -> Bools:

@@ -20,13 +20,13 @@ from phq.dataset.thresholds import thresholds_in_force
 from phq.dataset.whole_columns import columns
 from phq.errors import InputError
 from phq.reasons import RULES
+from phq.schema import BOX
 from phq.system.arrays import Doubles, Ints
 from phq.view.review.overlay import DECIDED, review_names
 
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
 DOUBTS = ("p_flip", "yaw_sigma_deg", "margin")
 _WORDS = ("reason", "split", "source")
-_BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 
 class Catalogue:
@@ -81,9 +81,9 @@ class Catalogue:
     def _numbers(self) -> dict[str, Doubles]:
         names = self._columns.names
         scores = [name for name in dict.fromkeys(rule.score for rule in RULES) if name in names]
-        table = columns(self.dataset, (*ANGLES, *DOUBTS[:2], *scores, *_BOX))
+        table = columns(self.dataset, (*ANGLES, *DOUBTS[:2], *scores, *BOX))
         found = {name: _floats(table[name]) for name in dict.fromkeys((*ANGLES, *DOUBTS[:2], *scores))}
-        x0, y0, x1, y1 = (_floats(table[name]) for name in _BOX)
+        x0, y0, x1, y1 = (_floats(table[name]) for name in BOX)
         return found | {"box_px": np.minimum(x1 - x0, y1 - y0), "margin": _floats(self._base["margin"])}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""ArcFace (Deng et al. 2019) of a model pack: 512 numbers that say who it is."""
+"""ArcFace (Deng et al. 2019) of a model pack: 512 numbers a face, close together for one person."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def weight_of(weights: str, task: str) -> Weight:
     """The file that does a task, with licence and source.
 
     Raises:
-        MissingExtraError, WeightError: see `file_of`.
+        MissingExtraError: see `file_of`.
+        WeightError: see `file_of`.
     """
     path, name = file_of(weights, task), weights or DEFAULT
     known = remote(name) if name in remotes() and not Path(name).is_dir() else None

@@ -41,7 +41,8 @@ def best_face(boxes: Floats, points: Floats, side: int) -> Face:
     """The surest of N faces, in fractions of the side.
 
     Args:
-        boxes: (N, 5) x0, y0, x1, y1, score. points: (N, 5, 2), the subject's right eye first, as CenterFace has them.
+        boxes: (N, 5) x0, y0, x1, y1, score.
+        points: (N, 5, 2), the subject's right eye first, as CenterFace has them.
     """
     if not len(boxes):
         return Face(0.0, np.zeros(4), np.zeros((5, 2)))

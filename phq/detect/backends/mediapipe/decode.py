@@ -12,7 +12,7 @@ from phq.system.arrays import Floats
 COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """Landmarks that are the 17 COCO keypoints, in COCO's order."""
 UPPER = slice(0, 13)
-"""Head and shoulders: whoever lacks them gives no headshot."""
+"""Head and shoulders: without them there is no headshot."""
 SEEN = 0.5
 """Visibility from which a landmark belongs into the box, and mask value from which a pixel does."""
 REACH = 0.94
@@ -26,7 +26,7 @@ def keypoints_of(pose: Pose) -> Floats:
 
 
 def score_of(pose: Pose) -> float:
-    """How surely head and shoulders of a person are seen, 0..1. MediaPipe keeps its detector's score to itself."""
+    """Visibility of head and shoulders of a person, 0..1. MediaPipe does not expose its detector's score."""
     return float((pose.visibility * pose.presence)[UPPER].mean())
 
 
@@ -50,7 +50,7 @@ def _largest_piece(mask: NDArray[np.float32]) -> Floats:
 
 
 def centre_of(points: Floats) -> Floats:
-    """(2, 2) what stands for auxiliary landmarks 33 and 34, which MediaPipe does not give away.
+    """(2, 2) substitutes for auxiliary landmarks 33 and 34, which MediaPipe does not expose.
 
     33 is the middle of the hips; 34 lies from there in the direction of the middle of the shoulders, as far as the
     radius of the circle round the whole person (Bazarevsky et al. 2020). The farthest landmark stands in for the

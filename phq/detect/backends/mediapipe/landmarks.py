@@ -18,7 +18,7 @@ from phq.system.arrays import Floats, Image
 class MediaPipeLandmarks(TaskBackend):
     """`run(jobs)` for (pixels, region, mirrored) jobs, as `phq.detect.blazepose.BlazePose`.
 
-    MediaPipe keeps the auxiliary landmarks and the pose flag to itself:
+    MediaPipe exposes neither the auxiliary landmarks nor the pose flag:
     `phq.detect.backends.mediapipe.decode.centre_of` stands in for the former; of the latter is known whether it is
     below `NOBODY`, and else the mean presence of head and shoulders stands in for it. Its landmarks differ from the
     network's own by what it draws from the heatmaps.
@@ -34,7 +34,7 @@ class MediaPipeLandmarks(TaskBackend):
     def _run(self, pixels: Image, region: Region, mirrored: bool) -> Landmarks:
         crop = sample(pixels, region, SIDE)
         poses = self.task.look(crop[:, ::-1] if mirrored else crop)
-        return landmarks_of(poses[0], region, mirrored) if poses else nobody(region)
+        return landmarks_of(poses[0], region, mirrored) if poses else no_person(region)
 
 
 def landmarks_of(pose: Pose, region: Region, mirrored: bool) -> Landmarks:
@@ -56,8 +56,8 @@ def turned(world: Floats, angle: float) -> Floats:
     return np.column_stack([world[:, :2] @ np.array([[cos, sin], [-sin, cos]]), world[:, 2]])
 
 
-def nobody(region: Region) -> Landmarks:
-    """What is said of a region without a person: presence 0, the same region again."""
+def no_person(region: Region) -> Landmarks:
+    """Result for a region without a person: presence 0, the same region again."""
     middle = np.array([region.cx, region.cy])
     points, soft = np.tile(middle, (33, 1)), np.zeros((SIDE, SIDE), np.float32)
     up = np.array([np.sin(region.angle), -np.cos(region.angle)]) * region.side / AUX_SCALE

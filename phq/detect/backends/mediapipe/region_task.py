@@ -1,4 +1,4 @@
-"""A ``.task`` file whose detector sees one person who fills the picture, so that phq's regions are looked at.
+"""A ``.task`` file whose detector always returns one person filling the picture, so that phq's regions are looked at.
 
 MediaPipe takes no regions from outside. Its detector is therefore replaced by a network without layers that always
 gives the same answer: the alignment points of which MediaPipe makes the whole picture its region. The landmark network
@@ -20,7 +20,7 @@ from phq.system.arrays import Floats
 
 DETECTOR, LANDMARKS = "pose_detector.tflite", "pose_landmarks_detector.tflite"
 SIDE = 224
-"""Of the detector's input, pixels; its answers are in them."""
+"""Side of the detector's input, pixels, which are the unit of its answers."""
 FIRST_ANCHOR = 0.5 * 8 / SIDE
 """x and y of the centre of its first cell (stride 8), fraction of the side; answers are relative to it."""
 SURE = 50.0

@@ -26,7 +26,7 @@ NOWHERE = "http://127.0.0.1:9"
 
 @dataclass(frozen=True)
 class Pose:
-    """One person as MediaPipe saw him."""
+    """One person as MediaPipe returns it."""
 
     points: Floats
     """(33, 2) pixels of the picture."""
@@ -47,11 +47,13 @@ class PoseLandmarker:
     device (`phq.weights.devices`): MediaPipe knows the CPU and one GPU, whatever its kind and number.
 
     Args:
-        people: at most so many a picture. detection, presence: least confidence of its detector, and of its landmark
-            network that a person is there. changed: makes the bundle that is opened of that in the file.
+        people: at most so many a picture.
+        detection, presence: least confidence of its detector, and of its landmark network that a person is there.
+        changed: makes the bundle that is opened of that in the file.
 
     Raises:
-        MissingExtraError: no package mediapipe. WeightError: MediaPipe cannot read the file, or cannot start its GPU.
+        MissingExtraError: no package mediapipe.
+        WeightError: MediaPipe cannot read the file, or cannot start its GPU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a back end of MediaPipe loads: the ``.task`` file of a Pose Landmarker, by the word of the configuration."""
+"""The ``.task`` file of a Pose Landmarker that a MediaPipe back end loads, by its spec in the configuration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LICENCE = "Apache-2.0"
 
 
 def task_path(weights: str) -> Path:
-    """The file that a word means: a name of ``phq weights list``, '' for `DEFAULT`, or else a path.
+    """The file that a spec names: a name of ``phq weights list``, '' for `DEFAULT`, or else a path.
 
     Raises:
-        WeightError: no such file, weights that are not pulled, or a file that is no Pose Landmarker.
+        WeightError: no such file, weights that are not pulled, or a file that is not a Pose Landmarker.
     """
     name = weights or DEFAULT
     path = weights_path(name) if name in remotes() else Path(name).expanduser()
@@ -65,7 +65,8 @@ class TaskBackend:
         """The ``.task`` file.
 
         Raises:
-            MissingExtraError: no package mediapipe. WeightError: see `task_path`.
+            MissingExtraError: no package mediapipe.
+            WeightError: see `task_path`.
         """
         if find_spec("mediapipe") is None:
             raise missing()

@@ -12,7 +12,7 @@ from phq.detect.candidates import Candidates
 KEYPOINTS = (17, 3)
 """Shape of the keypoints of COCO with scores."""
 AGREES = 0.5
-"""Intersection over union from which a mask is of the person whom the hint shows."""
+"""Intersection over union from which a mask is of the person in the hint."""
 
 
 def candidates(result: Any) -> Candidates:
@@ -39,10 +39,11 @@ def _keypoints(result: Any, people: int) -> NDArray[np.float64]:
 
 
 def best_mask(result: Any, hint: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """The person who agrees best with the hint, (H, W) of 0 and 1; None if nobody does (`AGREES`).
+    """Mask of the person that agrees best with the hint, (H, W) of 0 and 1; None if none does (`AGREES`).
 
     Args:
-        result: with ``masks`` of the picture's size. hint: (H, W) soft mask.
+        result: with ``masks`` of the picture's size.
+        hint: (H, W) soft mask.
     """
     data = getattr(result.masks, "data", None)
     if data is None or not len(data):

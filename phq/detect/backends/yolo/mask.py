@@ -13,7 +13,7 @@ from phq.weights.embedded import Weight
 
 
 class YoloMask:
-    """`segment(crop, hint)` → the mask of the person who agrees best with the hint, of ``-seg`` weights.
+    """`segment(crop, hint)` → the mask of the person that agrees best with the hint, of ``-seg`` weights.
 
     It is 0 or 1: the guided filter afterwards leads it to the edges of the picture.
     """
@@ -31,6 +31,6 @@ class YoloMask:
         return (weight_of(weights or "yolo11n-seg", "person masks")[1],)
 
     def segment(self, crop: Image, hint: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `phq.detect.backends.protocols.MaskNetwork`; the hint itself where nobody agrees with it."""
+        """See `phq.detect.backends.protocols.MaskNetwork`; the hint itself where no mask agrees with it."""
         mask = best_mask(self.network.look([crop], WEAK, retina_masks=True)[0], hint)
         return hint if mask is None else mask

@@ -24,26 +24,27 @@ MOST = 16
 """Pictures of one batch on a GPU."""
 
 
-def weight_of(word: str, purpose: str) -> tuple[Path, Weight]:
-    """The file that a word names, and what is to be said of it.
+def weight_of(spec: str, purpose: str) -> tuple[Path, Weight]:
+    """The file that a spec names, and its description.
 
     Args:
-        word: a name of ``phq weights list``, or a path: it has a suffix or a folder. purpose: for a file of the user's.
+        spec: a name of ``phq weights list``, or a path: it has a suffix or a folder.
+        purpose: for a file of the user's.
 
     Raises:
         MissingExtraError: ultralytics is not there.
         WeightError: there are no such weights, they are not pulled, or not of this kind.
     """
     check_installed()
-    path = Path(word).expanduser()
-    if path.suffix or path.name != word:
+    path = Path(spec).expanduser()
+    if path.suffix or path.name != spec:
         return _own_file(path, purpose)
-    entry = remote(word)
+    entry = remote(spec)
     if not entry.file.endswith(SUFFIX) or entry.extra != "yolo":
-        raise WeightError(f"the weights {word} ({entry.purpose}) are not of ultralytics")
-    path = weights_path(word)
+        raise WeightError(f"the weights {spec} ({entry.purpose}) are not of ultralytics")
+    path = weights_path(spec)
     size = path.stat().st_size
-    return path, Weight(word, entry.file, sha256_once(path), size, entry.licence, entry.source, entry.purpose)
+    return path, Weight(spec, entry.file, sha256_once(path), size, entry.licence, entry.source, entry.purpose)
 
 
 def _own_file(path: Path, purpose: str) -> tuple[Path, Weight]:
@@ -175,9 +176,9 @@ def opened(path: Path) -> Any:
 
     from phq.weights.pickles import Skeleton, read_torch
 
-    content = read_torch(path)  # before ultralytics, which would run what a pickle says
+    content = read_torch(path)  # before ultralytics, which would run the code of a pickle
     saved = (content.get("ema") or content.get("model")) if isinstance(content, dict) else None
-    # The network itself comes where somebody has told PyTorch that its class is safe, as ultralytics can.
+    # PyTorch returns the network itself once its class is registered as safe, as ultralytics can do.
     if not isinstance(saved, Skeleton | torch.nn.Module):
         raise WeightError(f"{path} holds no network that ultralytics saved")
     try:
@@ -187,5 +188,5 @@ def opened(path: Path) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line."""
+    """First line of an exception's message."""
     return str(error).strip().split("\n", 1)[0] or type(error).__name__

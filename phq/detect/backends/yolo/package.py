@@ -2,7 +2,7 @@
 
 It reads its environment variables while it is imported, and changes things of other packages by the way. Here the
 variables stand for that time only, its folder of settings is one that is gone afterwards, and what it changes is
-changed back. Where somebody has imported it before, it is as he wanted it.
+changed back. A package that the user has imported before keeps the user's settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUIET = {
     "YOLO_OFFLINE": "true",  # no telemetry, no downloads
     "YOLO_AUTOINSTALL": "false",
     "YOLO_VERBOSE": "false",
-    "ULTRALYTICS_SAFE_LOAD": "false",  # it would let PyTorch's restricted reader make its classes for everybody
+    "ULTRALYTICS_SAFE_LOAD": "false",  # it would let PyTorch's restricted reader make its classes for the whole process
 }
 FOLDER = "YOLO_CONFIG_DIR"
 

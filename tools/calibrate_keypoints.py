@@ -1,6 +1,6 @@
-"""Make ``phq/pose/mark_table.json``: where each network's marks appear on a body, by the side it is seen from.
+"""Make ``phq/pose/keypoint_table.json``: where each network's keypoints appear on a body, by the side it is seen from.
 
-    python tools/calibrate_marks.py TRUTH_DIR [--every 3]
+    python tools/calibrate_keypoints.py TRUTH_DIR [--every 3]
 
 TRUTH_DIR as for ``tools/calibrate_landmarks.py``. The table that ships was made from every third of 2,027 renders of
 384², none of which is used to report an error anywhere.
@@ -18,13 +18,13 @@ from calibrate_landmarks import Person as TruePerson
 
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.centerface import FACE_FOUND
-from phq.evaluate.renders import seen_people
+from phq.evaluate.truth import seen_people
 from phq.people import Person, known
 from phq.pose.evidence import COCO, FACE_POINTS, SURE_KEYPOINT
-from phq.pose.marks import HEAD_MARKS, view_terms
+from phq.pose.keypoints import HEAD_KEYPOINTS, view_terms
 
 ROBUST = 0.03
-"""Metres from which a mark loses weight: the network looked at something else."""
+"""Metres from which a keypoint loses weight: the network looked at something else."""
 STAGES = ("read", "detect", "keypoints", "pose", "face")
 Seen = Callable[[Person, int], "np.ndarray | None"]
 
@@ -60,7 +60,7 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Seen]] = {
 
 def place_mark(people: list[tuple[TruePerson, Person]], landmark: int, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
     """(3 terms, 3) place by reweighted least squares over views from all sides, and (3 terms,) its spread."""
-    part = "head" if landmark < HEAD_MARKS else "torso"
+    part = "head" if landmark < HEAD_KEYPOINTS else "torso"
     rows, want, terms = [], [], []
     for truth, person in people:
         pixel = seen(person, landmark)
@@ -105,8 +105,8 @@ def main() -> None:
             "places": ((places + places[mirror] * [-1, 1, 1]) / 2).round(4).tolist(),
             "spread": ((spread + spread[mirror]) / 2).round(4).tolist(),
         }
-    table = {"made_by": f"tools/calibrate_marks.py, {len(people)} rendered people", "networks": networks}
-    target = Path(__file__).parents[1] / "phq" / "pose" / "mark_table.json"
+    table = {"made_by": f"tools/calibrate_keypoints.py, {len(people)} rendered people", "networks": networks}
+    target = Path(__file__).parents[1] / "phq" / "pose" / "keypoint_table.json"
     target.write_text(json.dumps(table) + "\n", encoding="utf-8")
     print(f"{target}: {len(people)} people")
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 
-class Chance:
+class SampleRng:
     """Draws for a batch of B samples, each from its own torch.Generator.
 
-    The same seeds give the same numbers on the same kind of device, in any batch and on any rank. Without seeds there
-    is no chance: no noise, and samples in the middle of their strata.
+    The same seeds give the same numbers on the same kind of device, in any batch and on any rank. Without seeds nothing
+    is random: no noise, and samples in the middle of their strata.
     """
 
     def __init__(self, seeds: Sequence[int] | None, device: torch.device) -> None:
