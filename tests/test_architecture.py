@@ -12,6 +12,7 @@ import pytest
 import typer.main
 
 from phq.cli import app
+from phq.commands.ending import ExitCode
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "phq"
@@ -152,6 +153,11 @@ def test_a_wrong_command_line_is_seen() -> None:
     assert complaint(command, ["bild", "PHOTOS"]) == "no command bild"
     assert complaint(command, ["build", "PHOTOS", "DATASET", "--sise", "512"]) == "no option --sise"
     assert complaint(command, ["build", "PHOTOS", "DATASET", "MORE"]) == "3 arguments"
+
+
+def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)] == sorted(ExitCode)
 
 
 def test_every_page_that_the_code_names_exists() -> None:
