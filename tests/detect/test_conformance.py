@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from phq.align.mask_from_landmarks import LandmarkMask
 from phq.cli import app
 from phq.detect.backends.conformance import complaints
-from phq.detect.backends.offers import OFFERS, open_backend, split_word, weights_of
+from phq.detect.backends.offers import OFFERS, open_backend, split_spec, weights_of
 from phq.detect.backends.protocols import SLOTS
 from phq.detect.backends.report import checked, listing
 from phq.detect.blazepose import BlazePose
@@ -52,7 +52,7 @@ def test_it_conforms(place: str, word: str, photos: list[Image], pulled: None) -
         backend = open_backend(place, word)
     except (MissingExtraError, WeightError) as error:
         pytest.skip(str(error))
-    assert list(complaints(place, backend, photos, split_word(word)[1])) == []
+    assert list(complaints(place, backend, photos, split_spec(word)[1])) == []
 
 
 class Forgetful(NanoDet):
