@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test mutate clean
 
 demo: $(VENV)/.installed
 	rm -rf demo-out
@@ -17,6 +17,10 @@ test: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# Not part of the tests: plants small faults and reports which of them the tests see.
+mutate: $(VENV)/.installed-dev
+	$(BIN)/python tools/mutate.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -64,6 +65,34 @@ def unexplained(boxes: Candidates, skeletons: Candidates, sure_box: float) -> Bo
     return boxes.boxes[~same & ~part]
 
 
+def look_where_unexplained(
+    pixels: Image,
+    look: Callable[[Image], Candidates],
+    boxes: Candidates,
+    thresholds: tuple[float, float],
+    max_iou: float,
+) -> Candidates:
+    """People in the whole photo, and in those tiles of a large one that hold boxes which the first look leaves
+    unexplained; best first.
+
+    Args:
+        pixels: H × W × 3 RGB.
+        look: one look at a picture.
+        boxes: the detector's candidates.
+        thresholds: of the detector and of this network.
+        max_iou: largest overlap of two people's boxes.
+    """
+    sure_box, threshold = thresholds
+    whole = look(pixels)
+    open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
+
+    def shows_more(tile: Rect) -> bool:
+        return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
+
+    in_tiles, parts = look_at_tiles(pixels, look, shows_more)
+    return united([whole, in_tiles]).with_parts(parts, threshold).distinct(max_iou)
+
+
 class MoveNet:
     """`find(pixels, boxes, thresholds, tiles)` → `Candidates` with keypoints from `WEAK` up.
 
@@ -86,17 +115,9 @@ class MoveNet:
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """See `phq.detect.backends.protocols.Skeleton`."""
-        sure_box, threshold = thresholds
-        whole = self.look(pixels)
         if not tiles:
-            return whole.distinct(MAX_IOU)
-        open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
-
-        def shows_more(tile: Rect) -> bool:
-            return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
-
-        in_tiles, parts = look_at_tiles(pixels, self.look, shows_more)
-        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
+            return self.look(pixels).distinct(MAX_IOU)
+        return look_where_unexplained(pixels, self.look, boxes, thresholds, MAX_IOU)
 
     def look(self, pixels: Image) -> Candidates:
         """One look at a picture."""

@@ -20,7 +20,7 @@ from phq.camera.convention import camera_from_torso, level_view
 from phq.config.build import load_config
 from phq.detect.boxes import iou
 from phq.errors import InputError
-from phq.people import Person, Photo, box_of
+from phq.people import Person, Photo
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.schema import SMPL_JOINTS
 from phq.stages.pipeline import Pipeline, stages
@@ -134,7 +134,7 @@ def seen_people(folder: Path, names: Collection[str], every: int = 1) -> Iterato
         photo = pipeline.run([Photo(path, path.name)])[0]
         photo.pixels = None  # a folder of them would not fit
         box = np.array(truth.person["bbox_visible_xyxy"], float)[None]
-        overlaps = [(float(iou(box, box_of(p)[None])[0, 0]), p) for p in photo.people if not p.rejected]
+        overlaps = [(float(iou(box, p.box.edges[None])[0, 0]), p) for p in photo.people if not p.rejected]
         overlap, best = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
         if best is not None and overlap > MATCH:
             yield truth, best

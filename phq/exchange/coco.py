@@ -32,7 +32,7 @@ from phq.photos.region import apply_affine
 from phq.pose.body import load_body
 from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
-from phq.system.arrays import Doubles, Image
+from phq.system.arrays import Bools, Doubles
 from phq.system.atomic import atomic_write, output_errors
 
 Document = dict[str, Any]
@@ -242,10 +242,10 @@ class _Annotations:
     def _from_crop(self, row: Mapping[str, Any], points: Any) -> Doubles:
         """(n, 2) crop pixels to pixels of the image."""
         flat = np.reshape(np.asarray(points, float), (-1, 2))
-        return apply_affine(np.reshape(row["crop_to_source"], (2, 3)), flat) if self.photo else flat
+        return np.asarray(apply_affine(np.reshape(row["crop_to_source"], (2, 3)), flat) if self.photo else flat)
 
 
-def run_lengths(mask: Image) -> Document:
+def run_lengths(mask: Bools) -> Document:
     """COCO's uncompressed run lengths of a mask.
 
     Args:

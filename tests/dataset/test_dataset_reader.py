@@ -130,7 +130,7 @@ def test_rejects_come_last_and_have_a_row_but_no_bytes(heads: Path) -> None:
     assert dataset.table.slice(len(KEYS)).to_pylist() == [bare.row, half.row]
     assert dataset.filter("reason = 'blurred'").keys == [half.key]
     for read in (lambda: half.read("jpg"), lambda: bare.image, half.encoded):
-        with pytest.raises(InputError, match="was thrown out"):
+        with pytest.raises(InputError, match="was rejected"):
             read()
     with pytest.raises(InputError, match="no complete record"):
         _ = half.sample

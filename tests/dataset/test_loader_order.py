@@ -121,11 +121,11 @@ def test_a_state_of_other_samples_is_refused() -> None:
 def test_what_is_no_state_is_refused(damage: dict[str, int]) -> None:
     with pytest.raises(InputError, match=f"no whole number under {next(iter(damage))}"):
         course().restore(course().state() | damage)
-    with pytest.raises(InputError, match="no state"):
+    with pytest.raises(InputError, match="not a state"):
         course().restore({})
 
 
 @pytest.mark.parametrize("damage", [{"epoch": -1}, {"position": -4}, {"position": 51}, {"seed": 2**63}])
 def test_a_place_that_no_epoch_has_is_no_state(damage: dict[str, int]) -> None:
-    with pytest.raises(InputError, match=f"no state of a Loader: its {next(iter(damage))} is"):
+    with pytest.raises(InputError, match=f"not a state of a Loader: its {next(iter(damage))} is"):
         course().restore(course().state() | damage)

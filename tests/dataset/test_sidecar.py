@@ -271,7 +271,7 @@ def test_the_command_says_what_did_not_meet(photos: Path, tmp_path: Path) -> Non
     )
     assert done.exit_code == 0, done.output
     assert "sidecar credits.csv: 4 rows, 1 photos stated" in done.output
-    assert "3 rows about photos that are not there, such as a.png" in done.output
+    assert "3 rows about photos that do not exist, such as a.png" in done.output
 
 
 def test_a_sidecar_that_cannot_be_used_stops_the_build_before_anything_is_written(photos: Path, tmp_path: Path) -> None:

@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from training_dataset import SETS, read_log
 
+from phq.generator.train import checkpoint, losses
 from phq.generator.train.checkpoint import checkpoints, latest
 from phq.generator.train.run import train
 
@@ -23,16 +27,16 @@ from phq.cli import main
 sys.argv[1:1] = ["gan", "train"]
 main()
 """
-KILL = """
+INTERRUPT = """
 import os, signal
-import phq.generator.train.{module} as module
-real, calls = module.{name}, []
-def dies(*args, **options):
+from phq.generator.train import losses
+real, calls = losses.judged, []
+def interrupts(*args, **options):
     calls.append(1)
-    if len(calls) == {call}:
-        os.kill(os.getpid(), signal.{signal})
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
     return real(*args, **options)
-module.{name} = dies
+losses.judged = interrupts
 """
 NOT_THERE = """
 class NotThere:
@@ -57,18 +61,37 @@ def options(sets: list[str] | tuple[str, ...]) -> list[str]:
     return [word for text in sets for word in ("--set", text)]
 
 
+def killed_at(call: int, module: ModuleType, name: str, work: Callable[[], object]) -> int:
+    """Do `work` in a copy of this process that is killed at that call of a function; the signal that ended it."""
+    child = os.fork()
+    if not child:
+        real, calls = getattr(module, name), count(1)
+
+        def dies(*args: object, **options: object) -> object:
+            if next(calls) == call:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **options)
+
+        try:
+            setattr(module, name, dies)
+            work()
+        finally:
+            os._exit(1)
+    return os.WTERMSIG(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize(
-    ("module", "name", "call", "left"),
-    [("phases", "losses.judged", 5, [12]), ("checkpoint", "write_bytes", 2, [12])],
+    ("module", "name", "call"),
+    [(losses, "judged", 5), (checkpoint, "write_bytes", 2)],
     ids=["in a step", "between the two files of a checkpoint"],
 )
 def test_killed_at_any_point_and_resumed(
-    portraits: Path, whole_run: Path, tmp_path: Path, module: str, name: str, call: int, left: list[int]
+    portraits: Path, whole_run: Path, tmp_path: Path, module: ModuleType, name: str, call: int
 ):
     out = tmp_path / "run"
-    killing = KILL.format(module=module, name=name, call=call, signal="SIGKILL")
-    assert start(portraits, "--out", out, *options(SETS), code=killing).returncode == -signal.SIGKILL
-    assert [found.images for found in checkpoints(out)] == left
+    assert killed_at(call, module, name, lambda: train([portraits], out, sets=SETS)) == signal.SIGKILL
+    assert [found.images for found in checkpoints(out)] == [12]
     assert train([portraits], out, resume=True).finished
     one, other = latest(out), latest(whole_run)
     assert one.tensors.read_bytes() == other.tensors.read_bytes()
@@ -78,8 +101,7 @@ def test_killed_at_any_point_and_resumed(
 
 def test_ctrl_c_is_a_sentence_and_a_checkpoint(portraits: Path, tmp_path: Path):
     out = tmp_path / "run"
-    stopping = KILL.format(module="phases", name="losses.judged", call=2, signal="SIGINT")
-    done = start(portraits, "--out", out, *options(SETS), code=stopping)
+    done = start(portraits, "--out", out, *options(SETS), code=INTERRUPT)
     assert done.returncode == 130
     assert done.stderr.splitlines()[-1] == "phq: stopped after 8 images, which are saved; --resume goes on"
     assert "Traceback" not in done.stderr

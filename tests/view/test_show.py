@@ -59,7 +59,7 @@ def test_the_record_in_words(forty: Path) -> None:
 def test_a_reject_has_a_record_but_no_picture(forty: Path, tmp_path: Path) -> None:
     key = person(60).row["key"]
     assert "looks like another" in show(forty, key).text
-    with pytest.raises(InputError, match="thrown out"):
+    with pytest.raises(InputError, match="was rejected"):
         show(forty, key, out=tmp_path / "x.png")
     assert not (tmp_path / "x.png").exists()
 

@@ -45,6 +45,9 @@ def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Pat
     Raises:
         OutputError: a file exists and phq did not draw it, or one cannot be written.
     """
+    paths = {name: folder / f"{name}.png" for name in ("directions", "heads", "scores", "reasons", "bodies")}
+    for path in paths.values():
+        check_drawing(path, ".png")
     drawn = {
         "directions": _png(_density(rows, ("camera_yaw_deg", "camera_pitch_deg"), (180.0, 60.0), wrap=True)),
         "heads": _png(_density(rows, ("turn", "nod"), (90.0, 60.0), wrap=False)),
@@ -52,12 +55,9 @@ def write_figures(folder: Path, rows: Rows, content: dict[str, Any]) -> list[Pat
         "reasons": _png(_reasons(content)),
         "bodies": _bodies(content),
     }
-    files = {folder / f"{name}.png": picture for name, picture in drawn.items()}
-    for path in files:
-        check_drawing(path, ".png")
-    for path, picture in files.items():
-        write_bytes(path, picture)
-    return list(files)
+    for name, path in paths.items():
+        write_bytes(path, drawn[name])
+    return list(paths.values())
 
 
 def _png(figure: Figure) -> bytes:

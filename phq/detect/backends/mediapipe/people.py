@@ -10,16 +10,15 @@ import numpy as np
 from phq.detect.backends.mediapipe.decode import box_of, keypoints_of, score_of
 from phq.detect.backends.mediapipe.runtime import PoseLandmarker
 from phq.detect.backends.mediapipe.task_file import TaskBackend, task_path
-from phq.detect.boxes import covered
-from phq.detect.candidates import Candidates, united
-from phq.detect.movenet import HELD, unexplained
-from phq.detect.tiles import Rect, look_at_tiles
+from phq.detect.candidates import Candidates
+from phq.detect.movenet import look_where_unexplained
+from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 
 PEOPLE = 10
-"""At most so many in a picture or tile."""
+"""Most people in a picture or tile."""
 DETECTION, PRESENCE = 0.3, 0.5
-"""Confidences from which MediaPipe tells of a person. With its own 0.5 and 0.5 it misses every seventh rendered person;
+"""Confidences from which MediaPipe returns a person. With its own 0.5 and 0.5 it misses every seventh rendered person;
 with less than this it finds people on walls, with landmarks as sure as any."""
 WEAK = 0.1
 LONG_SIDE = 1024
@@ -28,7 +27,7 @@ MAX_IOU = 0.5
 
 
 class MediaPipePeople(TaskBackend):
-    """What detector and skeleton have in common."""
+    """Common to detector and skeleton."""
 
     threshold = 0.4
 
@@ -54,12 +53,7 @@ class MediaPipeDetector(MediaPipePeople):
 
     def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
         """See `phq.detect.backends.protocols.Detector`."""
-        return [self._detect(pixels, threshold, tiles) for pixels in pictures]
-
-    def _detect(self, pixels: Image, threshold: float, tiles: bool) -> Candidates:
-        whole = self.look(pixels)
-        in_tiles, parts = look_at_tiles(pixels, self.look) if tiles else (united([]), united([]))
-        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
+        return look_everywhere(pictures, self.look, threshold, tiles, MAX_IOU)
 
 
 class MediaPipeSkeleton(MediaPipePeople):
@@ -67,14 +61,6 @@ class MediaPipeSkeleton(MediaPipePeople):
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """See `phq.detect.backends.protocols.Skeleton`."""
-        sure_box, threshold = thresholds
-        whole = self.look(pixels)
         if not tiles:
-            return whole
-        open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
-
-        def shows_more(tile: Rect) -> bool:
-            return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
-
-        in_tiles, parts = look_at_tiles(pixels, self.look, shows_more)
-        return united([whole, in_tiles]).with_parts(parts, threshold).distinct(MAX_IOU)
+            return self.look(pixels)
+        return look_where_unexplained(pixels, self.look, boxes, thresholds, MAX_IOU)
