@@ -1,4 +1,4 @@
-"""What each part of the evidence buys: the table in docs/ablation.md.
+"""What each part of the evidence buys: the table in docs/accuracy.md.
 
     python benchmarks/ablation.py TRUTH_DIR [TRUTH_DIR ...] [--every N]
 

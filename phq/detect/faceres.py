@@ -28,7 +28,7 @@ class FaceRes:
 
     name = "faceres"
     same = 0.65
-    """Measured, see docs/backends.md: it favours not to join two people, for one wrong link joins two whole groups."""
+    """Measured (docs/swap-networks.md); on the safe side, since one wrong link joins two whole groups."""
     wants = Resources(memory=60 << 20)
 
     def __init__(self, weights: str = "") -> None:
