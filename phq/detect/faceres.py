@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.detect.face_crop import to_unit
-from phq.people import Face
+from phq.people.person import Face
 from phq.photos.region import Region, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
