@@ -121,7 +121,7 @@ def test_a_state_of_other_samples_is_refused() -> None:
 def test_what_is_no_state_is_refused(damage: dict[str, int]) -> None:
     with pytest.raises(InputError, match=f"no whole number under {next(iter(damage))}"):
         course().restore(course().state() | damage)
-    with pytest.raises(InputError, match="no state"):
+    with pytest.raises(InputError, match="not a state"):
         course().restore({})
 
 
