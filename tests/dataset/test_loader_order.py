@@ -127,5 +127,5 @@ def test_what_is_no_state_is_refused(damage: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("damage", [{"epoch": -1}, {"position": -4}, {"position": 51}, {"seed": 2**63}])
 def test_a_place_that_no_epoch_has_is_no_state(damage: dict[str, int]) -> None:
-    with pytest.raises(InputError, match=f"no state of a Loader: its {next(iter(damage))} is"):
+    with pytest.raises(InputError, match=f"not a state of a Loader: its {next(iter(damage))} is"):
         course().restore(course().state() | damage)
