@@ -151,11 +151,17 @@ def calibrate_command(
 def evaluate_pose_command(
     dataset: LocalDataset,
     *,
-    truth: Annotated[Path, typer.Option(help="Folder with the truth, NNNNN.json.", show_default=False)],
+    truth: Annotated[
+        Path, typer.Option(help="Folder of renders with NNNNN.json, or JSON file of headshots.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="PNG to write: stated doubt against errors found.", show_default="none")
+    ] = None,
     json: Json = None,
 ) -> None:
-    """Compare labels with the truth of rendered people: yaw, pitch, roll, flips, crops, by framing and side."""
-    from phq.evaluate.pose import evaluate, table
+    """Compare labels with the truth: of renders pose, crops, flips; of headshots yaw, people found, stated doubt."""
+    from phq.evaluate.evaluating import evaluate
 
-    found = evaluate(dataset, truth)
-    report("evaluate pose", found, [table(found)], json)
+    found, text = evaluate(dataset, truth, out)
+    pictures = [] if out is None else [f"picture   {out}"]
+    report("evaluate pose", found, [text, *pictures], json)
