@@ -1,1 +1,1 @@
-"""Labels against exact truth: rendered people, and calibrated cameras."""
+"""Labels against truth: rendered people, and real headshots whose yaw is known."""

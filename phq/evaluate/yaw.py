@@ -99,7 +99,7 @@ def evaluate(dataset: Path, truth: Path) -> dict[str, Any]:
     """
     pairs = list(subjects(dataset, truth))
     found = [(headshot, row) for headshot, row, _ in pairs if row is not None]
-    people = [yaw_errors(headshot, row) for headshot, row in found if row["p_flip"] is not None]
+    people = [yaw_errors(headshot, row) for headshot, row in found if _is_annotated(row)]
     return {
         "headshots": len(pairs),
         "found": len(found),
@@ -114,6 +114,10 @@ def evaluate(dataset: Path, truth: Path) -> dict[str, Any]:
     }
 
 
+def _is_annotated(row: Mapping[str, Any]) -> bool:
+    return all(row[name] is not None for name in (*PARTS.values(), "p_flip"))  # a person may be rejected before
+
+
 def _missed(headshot: Headshot, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     boxes = sum(row["box_x0"] is not None for row in rows)
     return {"set": headshot.set, "file": headshot.file, "others": boxes}
@@ -123,9 +127,9 @@ def table(report: Mapping[str, Any]) -> str:
     """Markdown."""
     rejected = ", ".join(f"{reason} {count}" for reason, count in report["rejected"].items())
     lines = [
-        f"found {report['found']} of {report['headshots']}: the most central box covers {CHEST_SHARE:.0%} of the middle "
-        f"third of the lower half and {PICTURE_SHARE:.0%} of the picture",
-        *(f"not found: {missed['file']} ({missed['others']} elsewhere)" for missed in report["missed"]),
+        f"found {report['found']} of {report['headshots']}: the most central box covers {CHEST_SHARE:.0%} of the lower "
+        f"half's middle third and {PICTURE_SHARE:.0%} of the picture",
+        *(f"not found: {missed['file']} (other boxes: {missed['others']})" for missed in report["missed"]),
         f"annotated {report['annotated']}, kept {report['kept']}{f'; rejected: {rejected}' if rejected else ''}",
         "",
         "| group | n | torso yaw, median / p90 / over 90° | head yaw | beyond tolerance, p90: torso, head | kept |",
