@@ -175,7 +175,7 @@ def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest
     assert done.exit_code == 1
     assert "writes to the picture (photo 0)" in done.stdout
     assert list(checked("detector", RTMDET, str(photo))) == []
-    with pytest.raises(ConfigError, match="there is no place 'nose'"):
+    with pytest.raises(ConfigError, match="there is no slot 'nose'"):
         list(checked("nose", "nanodet", str(photo)))
     with pytest.raises(ConfigError, match="nothing that could be checked"):
         list(checked("skeleton", "none", str(photo)))
