@@ -1,4 +1,4 @@
-"""What each part of the evidence buys: the table in docs/ablation.md.
+"""What each part of the evidence buys: the table in docs/accuracy.md.
 
     python benchmarks/ablation.py TRUTH_DIR [TRUTH_DIR ...] [--every N]
 
@@ -21,7 +21,7 @@ from phq.align.crop import crop_box
 from phq.camera.angles import wrap_deg
 from phq.evaluate.pose import person_errors, summary
 from phq.evaluate.truth import Truth, seen_people
-from phq.people import Person, TorsoFit, known
+from phq.people.person import Person, TorsoFit, known
 from phq.pose.closed_form import fit_torso, split_neck_head
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import Observation, optimise

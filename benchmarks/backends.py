@@ -1,4 +1,4 @@
-"""What each back end delivers: the tables in docs/backends.md.
+"""What each back end delivers: the tables in docs/swap-networks.md.
 
     python benchmarks/backends.py TRUTH_DIR PHOTOS [--row "detector=rtmdet skeleton=rtmpose"] [--every N]
 

@@ -30,7 +30,7 @@ from phq.decisions.faces import face_groups
 from phq.detect.backends.offers import open_backend, same_face
 from phq.detect.face_crop import HALF, text_to_embedding
 from phq.detect.faceres import FaceRes
-from phq.people import Face
+from phq.people.person import Face
 
 WHO = Path(__file__).with_suffix(".csv")
 TILE = 128

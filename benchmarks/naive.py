@@ -24,7 +24,7 @@ from phq.detect.fuse import fuse
 from phq.detect.movenet import MAX_IOU, MoveNet
 from phq.detect.nanodet import NanoDet
 from phq.detect.tiles import look_at_tiles
-from phq.people import Person, Photo, living
+from phq.people.person import Person, Photo, living
 from phq.photos.decode import PhotoRejectError, decode
 from phq.schema import plain
 from phq.stages.crop_headshot import crop_person

@@ -25,10 +25,10 @@ from PIL import Image
 from phq import build
 from phq.dataset.overlays import write_overlay
 from phq.decisions.decide import Decided, decide_dataset
+from phq.people.record import BodyLabel, CameraLabel
 from phq.photos.region import apply_affine
 from phq.quality.framing import head_disc
 from phq.reasons import RULE_BY_ADDRESS
-from phq.record import BodyLabel, CameraLabel
 
 KEEP_COPIES = ["duplicates.reject=false"]
 """A faulty copy of a good photo is to be caught for its fault."""

@@ -31,9 +31,9 @@ from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.config.build import load_config
 from phq.dataset.card import Card
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
+from phq.people.record import Source as PhotoSource
 from phq.photos.discover import Found
-from phq.record import Source as PhotoSource
 from phq.schema import SCHEMA_VERSION, Sample, column_kind, plain
 from phq.stages.pipeline import Pipeline
 

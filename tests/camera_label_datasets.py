@@ -20,9 +20,9 @@ from phq.dataset.card import Card
 from phq.dataset.write import write_dataset
 from phq.exchange.formats import View
 from phq.exchange.reading import label_person
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
+from phq.people.record import unmeasured
 from phq.pose import template
-from phq.record import unmeasured
 from phq.schema import Sample, make_sample, sample_to_json
 
 SIDE = 128

@@ -18,8 +18,8 @@ from phq.building.finalise import dataset
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.config.build import Config
-from phq.people import Person, Photo
-from phq.record import Source
+from phq.people.person import Person, Photo
+from phq.people.record import Source
 from phq.schema import Sample, column_kind
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline

@@ -63,6 +63,13 @@ def test_every_path_exists(page: Path) -> None:
     assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
+@every_page
+def test_every_python_file_named_alone_exists(page: Path) -> None:
+    ours = {path.name for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob("*.py")} | {"cli.py"}
+    named = set(re.findall(r"`(\w+\.py)`", page.read_text("utf-8")))
+    assert sorted(named - ours - {"mirror_dataset.py"}) == [], "mirror_dataset.py is EG3D's"
+
+
 def headings(page: Path) -> set[str]:
     lines = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}

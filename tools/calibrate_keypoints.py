@@ -19,7 +19,7 @@ from calibrate_landmarks import Person as TruePerson
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.centerface import FACE_FOUND
 from phq.evaluate.truth import seen_people
-from phq.people import Person, known
+from phq.people.person import Person, known
 from phq.pose.evidence import COCO, FACE_POINTS, SURE_KEYPOINT
 from phq.pose.keypoints import HEAD_KEYPOINTS, view_terms
 

@@ -63,9 +63,7 @@ def extended(command: str, out: Path, photos: Path) -> None:
     phq(command, "build", half, out, "--size", SIZE, "--keep-rejects", "--extend")
     phq(command, "annotate", out, "--name", "again")
     phq(command, "decide", out, "--set", "blur.min=0.5", "--apply")
-    option = (
-        "--revision" if "--revision" in phq(command, "bake", "--help") else "--overlay"
-    )  # as older versions have it
+    option = "--revision" if "--revision" in phq(command, "bake", "--help") else "--overlay"  # an older version
     phq(command, "bake", out, out.with_name("baked"), option, "again")
 
 

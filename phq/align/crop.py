@@ -10,10 +10,10 @@ from PIL import Image as Pil
 
 from phq.align.padding import padding_fraction, soften_padding
 from phq.camera.convention import VISIBLE_HEIGHT, camera_from_torso, project
-from phq.people import TorsoFit
+from phq.people.person import TorsoFit
+from phq.people.record import CropFrame
 from phq.photos.region import Region
 from phq.pose import template
-from phq.record import CropFrame
 from phq.system.arrays import Floats, Image
 
 

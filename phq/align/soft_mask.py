@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from phq.detect.blazepose import SIDE
-from phq.people import Landmarks
+from phq.people.person import Landmarks
+from phq.people.record import MaskScores
 from phq.photos.region import invert_affine, warp_soft
-from phq.record import MaskScores
 from phq.system.arrays import Floats, Image, Singles
 
 RADIUS = 1 / 64

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from phq.building.executors.contract import Notify, Refusal, Task
 from phq.building.plan import NOTE
 from phq.building.unit import UnitResult, opened, run_unit
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.photos.discover import Found
 from phq.stages.pipeline import Pipeline
 from phq.system.threads import single_threaded

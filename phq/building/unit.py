@@ -15,7 +15,7 @@ from typing import Any
 from phq.building.executors.contract import Refusal
 from phq.dataset.tables import write_rows
 from phq.dataset.tar import MEMBERS
-from phq.people import Photo, Reject
+from phq.people.person import Photo, Reject
 from phq.photos.discover import Found
 from phq.schema import plain
 from phq.stages.pipeline import Pipeline, StageCount

@@ -122,7 +122,9 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     written = [] if pictures is None else [f"pictures   {pictures}"]
     if pictures is not None:
         write_pictures(pictures, done.decided)
-    overlay = f"overlay {done.overlay}   changes {done.changed} samples" if apply else "dry run: --apply writes it"
+    overlay = "dry run, nothing is written; --apply writes the overlay"
+    if apply:
+        overlay = f"overlay {done.overlay}   changes {done.changed} samples"
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}
     report("decide", content, [*lines(done.decided), *written, overlay], json)
 

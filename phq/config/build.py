@@ -36,7 +36,7 @@ class Detect(Section):
 
 
 class Models(Section):
-    """Back end of each slot, as a spec ``NAME`` or ``NAME:WEIGHTS`` (docs/backends.md)."""
+    """Back end of each slot, as a spec ``NAME`` or ``NAME:WEIGHTS`` (docs/swap-networks.md)."""
 
     detector: str = Field(default="nanodet", description="finds people as boxes")
     skeleton: str = Field(default="movenet", description="17 keypoints a person, a second opinion; or none")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.errors import ConfigError
-from phq.people import Landmarks
+from phq.people.person import Landmarks
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources

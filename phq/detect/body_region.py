@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.people import Landmarks
+from phq.people.person import Landmarks
 from phq.photos.region import Region
 from phq.system.arrays import Floats
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from phq.people import Face
+from phq.people.person import Face
 from phq.system.arrays import Floats, Image
 from phq.weights.devices import open_session
 from phq.weights.embedded import Weight, embedded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.detect.face_crop import to_unit
-from phq.people import Face
+from phq.people.person import Face
 from phq.photos.region import Region, sample
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
@@ -28,7 +28,7 @@ class FaceRes:
 
     name = "faceres"
     same = 0.65
-    """Measured, see docs/backends.md: it favours not to join two people, for one wrong link joins two whole groups."""
+    """Measured (docs/swap-networks.md); on the safe side, since one wrong link joins two whole groups."""
     wants = Resources(memory=60 << 20)
 
     def __init__(self, weights: str = "") -> None:

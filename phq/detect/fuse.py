@@ -8,7 +8,7 @@ import numpy as np
 
 from phq.detect.boxes import Boxes, area, clip, covered, iou
 from phq.detect.candidates import Candidates
-from phq.record import PersonBox
+from phq.people.record import PersonBox
 from phq.schema import rounded
 
 SAME = 0.4

@@ -20,7 +20,7 @@ from phq.camera.convention import camera_from_torso, level_view
 from phq.config.build import load_config
 from phq.detect.boxes import iou
 from phq.errors import InputError
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
 from phq.pose.body import TRUTH_FACE, load_body
 from phq.schema import SMPL_JOINTS
 from phq.stages.pipeline import Pipeline, stages

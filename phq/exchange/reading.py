@@ -25,12 +25,12 @@ from phq.camera.rotations import rotmat_to_rotvec
 from phq.errors import InputError
 from phq.exchange.archive import ORIGIN, LabelledSet
 from phq.exchange.formats import View, label_format
-from phq.people import Person, Photo, known
+from phq.people.person import Person, Photo, known
+from phq.people.record import CropFrame, MaskScores, Source
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.pose import template
 from phq.pose.labels import camera_label
 from phq.quality.image_scores import image_scores
-from phq.record import CropFrame, MaskScores, Source
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats, Image
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from phq.camera.angles import yaw_pitch
 from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
-from phq.people import Landmarks, TorsoFit
+from phq.people.person import Landmarks, TorsoFit
 from phq.pose import template
 from phq.system.arrays import Floats
 

@@ -9,7 +9,7 @@ from phq.camera.convention import level_view
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.body_region import BORDER
 from phq.detect.centerface import FACE_FOUND
-from phq.people import Belief, Person, TorsoFit, known
+from phq.people.person import Belief, Person, TorsoFit, known
 from phq.pose import chain
 from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
 from phq.pose.keypoints import keypoints_of

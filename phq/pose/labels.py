@@ -7,11 +7,11 @@ import numpy as np
 from phq.camera.angles import camera_angles, part_angles
 from phq.camera.convention import CONVENTION, intrinsics, world2cam
 from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
-from phq.people import TorsoFit
+from phq.people.person import TorsoFit
+from phq.people.record import BodyLabel, CameraLabel, Keypoints
 from phq.pose.body import Body
 from phq.pose.closed_form import head_joint
 from phq.pose.limbs import arm_pose, observed_joints
-from phq.record import BodyLabel, CameraLabel, Keypoints
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Bools, Floats
 

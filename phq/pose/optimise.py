@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from phq.camera.rotations import rotation_log, rotvec_to_rotmat
-from phq.people import Belief
+from phq.people.person import Belief
 from phq.pose import chain
 from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
 from phq.system.arrays import Floats

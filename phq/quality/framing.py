@@ -6,9 +6,9 @@ import numpy as np
 
 from phq.camera.convention import world2cam
 from phq.camera.rotations import rotvec_to_rotmat
-from phq.people import Person, known
+from phq.people.person import Person, known
+from phq.people.record import CameraLabel, CropFrame
 from phq.pose import template
-from phq.record import CameraLabel, CropFrame
 from phq.schema import LANDMARKS
 from phq.system.arrays import Floats
 

@@ -7,9 +7,9 @@ import numpy as np
 from phq.camera.convention import project
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.detect.centerface import FACE_FOUND
-from phq.people import Face
+from phq.people.person import Face
+from phq.people.record import HeadFace
 from phq.pose import template
-from phq.record import HeadFace
 from phq.system.arrays import Floats
 
 NEAR_HEAD = 0.25

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.people.record import CropFrame, ImageScores
 from phq.quality.appearance import appearance
 from phq.quality.blocks import blockiness
 from phq.quality.blur import laplacian_variance, sharpness
@@ -12,7 +13,6 @@ from phq.quality.exposure import exposure
 from phq.quality.hashes import phash, phash_mirror
 from phq.quality.naturalness import naturalness
 from phq.quality.noise import noise_sigma
-from phq.record import CropFrame, ImageScores
 from phq.system.arrays import Image
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.align.soft_mask import soft_mask
-from phq.people import Person, known
+from phq.people.person import Person, known
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose import template
 from phq.quality.framing import in_picture, person_head_disc

@@ -13,9 +13,9 @@ from phq.config.build import Config, load_config
 from phq.detect.boxes import Boxes, area, clip
 from phq.detect.fuse import Detection
 from phq.errors import RejectError
-from phq.people import Person, Photo, known
+from phq.people.person import Person, Photo, known
+from phq.people.record import Source
 from phq.photos.exif import assumed_focal_px
-from phq.record import Source
 from phq.schema import Sample
 from phq.stages.detect_people import DetectPeople
 from phq.stages.gate import Gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.system.resources import Resources, together
 
 

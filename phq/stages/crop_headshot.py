@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phq.align.crop import crop_box, crop_frame, cut
-from phq.people import Person, Photo, known, living
+from phq.people.person import Person, Photo, known, living
 
 
 class CropHeadshot:

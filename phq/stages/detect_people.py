@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import Detection, fuse
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
 from phq.system.arrays import Image
 from phq.system.resources import summed
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from phq.detect.backends.offers import network_id, open_backend
 from phq.detect.face_crop import embedding_to_text
-from phq.people import Photo, known, living
-from phq.record import FaceIdentity
+from phq.people.person import Photo, known, living
+from phq.people.record import FaceIdentity
 from phq.system.resources import Resources
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import io
 
 from PIL import Image as Pil
 
-from phq.people import Person, Photo, known, living
+from phq.people.person import Person, Photo, known, living
 from phq.schema import make_sample, sample_to_json
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from phq.align.crop import start_region
 from phq.detect.backends.offers import open_backend, wants_of
-from phq.people import Photo, known, living
+from phq.people.person import Photo, known, living
+from phq.people.record import FaceIdentity
 from phq.photos.region import invert_affine, sample
 from phq.quality.head_face import head_centre, head_face
-from phq.record import FaceIdentity
 
 if TYPE_CHECKING:
     from phq.detect.backends.protocols import FaceNetwork

@@ -8,8 +8,8 @@ import numpy as np
 
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.body_region import NOBODY, first_region, second_region
-from phq.people import Landmarks, Person, Photo, known, living
-from phq.record import Keypoints
+from phq.people.person import Landmarks, Person, Photo, known, living
+from phq.people.record import Keypoints
 
 if TYPE_CHECKING:
     from phq.detect.backends.protocols import LandmarkNetwork

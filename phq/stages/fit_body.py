@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from phq.camera.angles import wrap_deg
-from phq.people import Person, Photo, living
+from phq.people.person import Person, Photo, living
+from phq.people.record import Agreement, FitScores
 from phq.pose.closed_form import fit_torso, torso_yaw
 from phq.pose.evidence import observe, to_fit
 from phq.pose.optimise import optimise
-from phq.record import Agreement, FitScores
 
 
 class StartBody:

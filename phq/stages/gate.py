@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from phq.decisions.rules import decide, scores_of
-from phq.people import Photo, living
-from phq.record import NearestThreshold
+from phq.people.person import Photo, living
+from phq.people.record import NearestThreshold
 
 
 class Gate:

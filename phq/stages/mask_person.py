@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from phq.align.padding import is_padding
 from phq.align.soft_mask import binary, mask_scores, refine, soft_mask
 from phq.detect.backends.offers import open_backend, wants_of
-from phq.people import Person, Photo, known, living
+from phq.people.person import Person, Photo, known, living
 
 if TYPE_CHECKING:
     from phq.detect.backends.protocols import MaskNetwork

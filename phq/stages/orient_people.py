@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.people import Belief, Photo, TorsoFit, known, living
+from phq.people.person import Belief, Photo, TorsoFit, known, living
+from phq.people.record import Orientation
 from phq.pose.evidence import is_cut
 from phq.pose.orient.angles import angles_of, rotation_of
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import evidence_of, fuse
 from phq.pose.orient.net import OrientationNet
-from phq.record import Orientation
 from phq.system.arrays import Floats
 
 TRUST = np.array([[0.4], [0.5]])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from phq.config.build import Config
 from phq.dataset.sidecar import Sidecar
 from phq.detect.backends.offers import NONE, weights_of
-from phq.people import Photo, living
+from phq.people.person import Photo, living
 from phq.stages.contract import Stage
 from phq.stages.crop_headshot import CropHeadshot
 from phq.stages.detect_people import DetectPeople

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phq.camera.convention import camera_from_torso
-from phq.people import Photo, known, living
+from phq.people.person import Photo, known, living
 from phq.pose.body import load_body
 from phq.pose.labels import body_label, camera_label, neck_head
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from phq.people import Photo
+from phq.people.person import Photo
+from phq.people.record import Source
 from phq.photos.decode import Decoded, PhotoRejectError, decode
 from phq.photos.exif import assumed_focal_px
-from phq.record import Source
 from phq.system.resources import Resources
 
 

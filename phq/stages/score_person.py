@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from phq.detect.centerface import CenterFace
-from phq.people import Person, Photo, known, living
+from phq.people.person import Person, Photo, known, living
+from phq.people.record import Obstruction, Uncertainty
 from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.image_scores import image_scores
 from phq.quality.occlusion import occluded, others_in_crop
 from phq.quality.second_face import second_face
 from phq.quality.sigma import yaw_sigma_deg
-from phq.record import Obstruction, Uncertainty
 
 
 class ScorePerson:

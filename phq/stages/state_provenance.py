@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from phq.config import build as config
 from phq.dataset.sidecar import Sidecar
-from phq.people import Photo
-from phq.record import Provenance
+from phq.people.person import Photo
+from phq.people.record import Provenance
 
 
 class StateProvenance:

@@ -14,9 +14,9 @@ from typing import Any
 from phq.camera.convention import FOCAL, intrinsics
 from phq.exchange.formats import View as LabelView
 from phq.exchange.reading import label_person, labelled_person
-from phq.people import Person, Photo, known
+from phq.people.person import Person, Photo, known
+from phq.people.record import BodyLabel, Provenance, Source
 from phq.pose.body import load_body
-from phq.record import BodyLabel, Provenance, Source
 from phq.synth.portrait import Portrait
 from phq.synth.views import neck_head
 from phq.system.arrays import Doubles, Image

@@ -22,7 +22,7 @@ from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.run import run_record
 from phq.errors import ConfigError
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.photos.discover import Found
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry, body_weight

@@ -16,7 +16,7 @@ def needs_train(purpose: str) -> Iterator[None]:
     """Turn a failed import of a module that needs the extra ``train`` into a `MissingExtraError`.
 
     Args:
-        purpose: what needs it, as the message names it, such as ``phq train``.
+        purpose: what needs it, as the message names it, such as ``phq gan train``.
 
     Raises:
         MissingExtraError: it is not installed.

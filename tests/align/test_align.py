@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from phq.align.crop import CropBox, crop_box, cut
 from phq.align.padding import is_padding, padding_fraction, soften_padding
 from phq.camera.convention import VISIBLE_HEIGHT, camera_from_torso, project
-from phq.people import TorsoFit
+from phq.people.person import TorsoFit
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose import template
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.stages.pipeline import Pipeline
 
 

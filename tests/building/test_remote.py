@@ -16,7 +16,7 @@ from phq.building.executors.choice import Engine, Execution
 from phq.dataset.folder import WORK
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.photos.decode import read_file
 from phq.photos.discover import discover
 from phq.system import lease

@@ -133,7 +133,7 @@ def test_counts_of_a_stage_add_up():
 
 
 def test_stages_are_counted():
-    from phq.people import Photo
+    from phq.people.person import Photo
 
     pipeline = odd_pipeline()
     pipeline.run([Photo(Path("a"), "a"), Photo(Path("b"), "b")])

@@ -193,7 +193,7 @@ def test_the_folded_record_of_every_sample_is_complete(dataset: Path):
         ({"groups": ["keypoints"]}, ConfigError, "--photos"),
         ({"where": "yaw > 3"}, InputError, "yaw"),
         ({"where": "blur > 1e9"}, InputError, "no stored sample"),
-        ({"raw": "nowhere"}, InputError, "no such file"),
+        ({"photos": "nowhere"}, InputError, "no such file"),
         ({"sets": ["blurr.min=1"]}, ConfigError, "did you mean blur"),
         ({"name": "none"}, InputError, "cannot be called"),
         ({"name": "../x"}, InputError, "cannot be called"),

@@ -87,7 +87,7 @@ def test_the_command_states_labels_for_the_file(dataset: Path, file: Path, tmp_p
     body = open_body(str(file))
     assert f"{body.name}" in done.stdout
     assert "Max Planck non-commercial research" in done.stdout
-    assert "head, neck and shoulders lie 0." in done.stdout
+    assert "head, neck and shoulders differ from the embedded body's by 0." in done.stdout
     assert hashes(dataset) == before, "no shard is touched"
     assert sheet.read_bytes().startswith(b"\x89PNG")
     about = about_overlay(Dataset(dataset).root, "smpl")

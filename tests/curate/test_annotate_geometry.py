@@ -18,8 +18,8 @@ from phq.curate.annotate.stage_outputs import torso_from_camera
 from phq.curate.annotate.stored_stages import stored_face
 from phq.curate.annotate.views import StoredPerson, View, laid_back
 from phq.curate.annotate.window import neck_in_picture, state_camera, stored_intrinsics, to_own_picture
-from phq.people import Face, TorsoFit
-from phq.record import HeadFace
+from phq.people.person import Face, TorsoFit
+from phq.people.record import HeadFace
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
 seeds = st.integers(0, 2**32 - 1)

@@ -26,7 +26,7 @@ from phq.decisions.split_groups import LINKS, split_groups, split_of
 from phq.errors import InputError, OutputError
 from phq.exchange.export import export_labels
 from phq.exchange.importing import import_labels
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.photos.discover import Found
 from phq.schema import PROVENANCE
 from phq.stages.state_provenance import StateProvenance

@@ -21,7 +21,7 @@ from phq.decisions.decide import decide_dataset
 from phq.decisions.moves import by_yaw
 from phq.decisions.overlay import apply, apply_build_decision, free_name
 from phq.decisions.rules import decide, decide_scores, score_columns, scores_of
-from phq.errors import ConfigError, InputError
+from phq.errors import ConfigError, OutputError
 from phq.reasons import RULE_BY_ADDRESS, RULES
 from phq.view.decision_pictures import write_pictures
 
@@ -138,7 +138,7 @@ def test_pictures_show_those_who_move(ten, tmp_path):
     assert page.count("<img") == 5 and "5 would leave: blurred" in page
     write_pictures(tmp_path / "a.png", decided)
     write_pictures(tmp_path / "a.png", decided)
-    with pytest.raises(InputError, match="are written as"):
+    with pytest.raises(OutputError, match="ends in"):
         write_pictures(tmp_path / "a.gif", decided)
 
 

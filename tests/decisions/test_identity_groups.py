@@ -29,8 +29,8 @@ from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.decisions.overlay import apply
 from phq.detect.face_crop import HALF, embedding_to_text, packed, text_to_embedding, to_unit
 from phq.errors import ConfigError, InputError
-from phq.people import Person, Photo
-from phq.record import FaceIdentity
+from phq.people.person import Person, Photo
+from phq.people.record import FaceIdentity
 from phq.schema import DECISION
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline

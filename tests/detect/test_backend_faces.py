@@ -27,9 +27,9 @@ from phq.detect.centerface import FACE_FOUND, CenterFace
 from phq.detect.face_crop import text_to_embedding
 from phq.detect.faceres import FaceRes
 from phq.errors import MissingExtraError, WeightError
-from phq.people import Face, Person, Photo
+from phq.people.person import Face, Person, Photo
+from phq.people.record import FaceIdentity, HeadFace, PersonBox
 from phq.photos.region import Region, sample
-from phq.record import FaceIdentity, HeadFace, PersonBox
 from phq.stages.embed_identity import EmbedIdentity
 from phq.stages.find_face import StoreFace
 from phq.stages.pipeline import foreign, stages, weights_used

@@ -35,7 +35,7 @@ from phq.detect.body_region import box_region
 from phq.detect.boxes import iou
 from phq.detect.candidates import Candidates
 from phq.errors import MissingExtraError, WeightError
-from phq.people import AUX_SCALE
+from phq.people.person import AUX_SCALE
 from phq.photos.region import Region, apply_affine, invert_affine
 from phq.weights.catalogue import remote
 

@@ -1,4 +1,4 @@
-"""``phq evaluate gan`` on a run of a few steps."""
+"""``phq gan evaluate`` on a run of a few steps."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def test_overlays_for_all_or_for_each(two: list[str], tmp_path: Path):
 
     assert first([]) == first(["truth", "none"]) == first(["latest"]) == 0.5
     assert first(["none"]) != 0.5
-    with pytest.raises(ConfigError, match="--overlay is given 3 times for 2 datasets"):
+    with pytest.raises(ConfigError, match="--revision is given 3 times for 2 datasets"):
         mixed(paths, ["none", "none", "none"])
     with pytest.raises(ConfigError, match=r"training\.shares is given 1 times for 2"):
         mixed(paths, shares=(1.0,))

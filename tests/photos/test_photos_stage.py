@@ -10,9 +10,9 @@ import pytest
 from encoded_pictures import encoded, small_picture
 from PIL import ExifTags, Image
 
-from phq.people import Photo
+from phq.people.person import Photo
+from phq.people.record import Source
 from phq.photos.exif import assumed_focal_px
-from phq.record import Source
 from phq.schema import PROVENANCE, Sample
 from phq.stages.contract import Stage
 from phq.stages.read_photos import ReadPhotos

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from phq.camera.convention import BODY_TO_CV
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.detect.blazepose import LEFT_RIGHT
-from phq.people import Belief
+from phq.people.person import Belief
 from phq.pose import chain
 from phq.pose.body import load_body
 from phq.pose.closed_form import landmark_table

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 from phq.camera.angles import part_angles
 from phq.config.build import Detect, Models
 from phq.detect.boxes import area
-from phq.people import Photo
+from phq.people.person import Photo
+from phq.people.record import Source
 from phq.photos.region import Region
 from phq.pose.closed_form import fit_torso
 from phq.pose.orient.angles import angles_of, rotation_of
@@ -20,7 +21,6 @@ from phq.pose.orient.crop import OrientationRegion, orientation_region
 from phq.pose.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of
 from phq.pose.orient.fuse import evidence_of, familiarity, fuse
 from phq.pose.orient.net import OrientationNet
-from phq.record import Source
 from phq.stages.detect_people import DetectPeople
 from phq.stages.find_landmarks import FindLandmarks
 

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from phq.camera.convention import BODY_TO_CV, MIRROR
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.detect.blazepose import LEFT_RIGHT
-from phq.people import Landmarks
+from phq.people.person import Landmarks
 from phq.photos.region import Region
 from phq.pose import closed_form
 from phq.pose.closed_form import FACE, TORSO, fit_torso, head_joint, landmark_table, place, split_neck_head

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from phq.camera.convention import intrinsics, orbit
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
+from phq.people.record import Keypoints, Source
 from phq.quality.framing import GRID, hand_on_head, head_outside, person_head_disc
 from phq.quality.occlusion import occluded_fraction
-from phq.record import Keypoints, Source
 from phq.schema import LANDMARKS
 
 SIZE = 512

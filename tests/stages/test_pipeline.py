@@ -19,9 +19,9 @@ from phq.building.executors.calls import call_for_each
 from phq.building.unit import photo_rows, run_unit
 from phq.config.build import load_config
 from phq.errors import WeightError
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
+from phq.people.record import Source
 from phq.photos.discover import Found
-from phq.record import Source
 from phq.stages.pipeline import Pipeline, stages, weights_used
 from phq.weights.embedded import registry
 

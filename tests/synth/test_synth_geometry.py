@@ -14,7 +14,7 @@ from phq.building.contact_sheet import pixel_intrinsics
 from phq.camera.angles import camera_angles
 from phq.camera.convention import FOCAL, RADIUS, mirror_camera, orbit, project, world2cam
 from phq.camera.rotations import mirror_pose, rotvec_to_rotmat
-from phq.people import Photo
+from phq.people.person import Photo
 from phq.pose.body import load_body
 from phq.pose.render import draw_body
 from phq.schema import SMPL_JOINTS, make_sample

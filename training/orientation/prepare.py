@@ -33,13 +33,13 @@ from phq.config.build import Detect, Models
 from phq.detect.boxes import area, iou
 from phq.detect.fuse import Detection
 from phq.evaluate.truth import JOINT_OF, PART_AXES
-from phq.people import Person, Photo
+from phq.people.person import Person, Photo
+from phq.people.record import Source
 from phq.photos.decode import decode
 from phq.photos.region import Region, sample
 from phq.pose.closed_form import fit_torso
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import blazepose_angles, evidence_of
-from phq.record import Source
 from phq.stages.detect_people import DetectPeople
 from phq.stages.find_landmarks import FindLandmarks
 

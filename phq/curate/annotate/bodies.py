@@ -12,11 +12,11 @@ from phq.camera.convention import world2cam
 from phq.curate.annotate.views import stored_people
 from phq.dataset.embedded import BODY_COLUMNS, EmbeddedLabels
 from phq.dataset.reader import Dataset
-from phq.people import Photo, known
+from phq.people.person import Photo, known
+from phq.people.record import BodyLabel, CameraLabel
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import open_body
 from phq.pose.transfer import Posed, Transfer, transfer_to
-from phq.record import BodyLabel, CameraLabel
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats
 

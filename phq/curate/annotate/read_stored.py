@@ -21,10 +21,10 @@ from phq.curate.annotate.views import (
 from phq.dataset.embedded import EmbeddedLabels
 from phq.dataset.item import Item
 from phq.dataset.reader import Dataset
-from phq.people import Photo
+from phq.people.person import Photo
+from phq.people.record import BodyLabel
 from phq.photos.decode import Decoded, PhotoRejectError, decode
 from phq.pose.body import load_body
-from phq.record import BodyLabel
 from phq.schema import Fields
 
 

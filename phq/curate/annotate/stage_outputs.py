@@ -8,7 +8,7 @@ from phq.camera.convention import RADIUS, unit
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.curate.annotate.views import StoredPerson
 from phq.curate.annotate.window import neck_in_picture
-from phq.people import Face, TorsoFit, known
+from phq.people.person import Face, TorsoFit, known
 from phq.photos.region import apply_affine
 from phq.pose.body import load_body
 from phq.schema import SMPL_JOINTS

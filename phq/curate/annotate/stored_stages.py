@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from phq.curate.annotate.views import StoredPerson, stored_people, stored_runs
 from phq.curate.annotate.window import state_camera, to_own_picture
-from phq.people import Face, Person, Photo, known
+from phq.people.person import Face, Person, Photo, known
+from phq.people.record import Agreement, FaceIdentity, HeadFace, Orientation, Uncertainty
 from phq.photos.region import invert_affine
 from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.head_face import head_centre, head_face
 from phq.quality.sigma import yaw_sigma_deg
-from phq.record import Agreement, FaceIdentity, HeadFace, Orientation, Uncertainty
 from phq.stages.find_face import StoreFace
 from phq.stages.find_landmarks import FindLandmarks
 from phq.stages.fit_body import FitBody

@@ -19,7 +19,7 @@ from phq.building.unit import BATCH_PHOTOS, UnitResult, table_path
 from phq.curate.annotate.views import StoredPerson, StoredPhoto
 from phq.dataset.tables import arrow_schema, read_table
 from phq.errors import InputError
-from phq.people import Photo, Reject
+from phq.people.person import Photo, Reject
 from phq.photos.discover import Found
 from phq.schema import Fields, column_kind, rounded
 from phq.stages.pipeline import Pipeline

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from phq.align.crop import CropBox, cut
-from phq.people import Landmarks, Person, Photo, living
+from phq.people.person import Landmarks, Person, Photo, living
+from phq.people.record import Keypoints, Source
 from phq.photos.decode import Decoded
 from phq.photos.region import Region, between_centres
-from phq.record import Keypoints, Source
 from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 

@@ -9,7 +9,7 @@ import numpy as np
 from phq.align.crop import crop_box
 from phq.camera.convention import CONVENTION, WINDOW_CONVENTION, intrinsics, world2cam
 from phq.curate.annotate.views import StoredPerson
-from phq.people import known
+from phq.people.person import known
 from phq.photos.region import apply_affine
 from phq.pose import template
 from phq.system.arrays import Floats

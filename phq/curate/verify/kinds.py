@@ -139,7 +139,7 @@ KINDS = (
 )  # fmt: skip
 
 KIND_BY_NAME = {kind.name: kind for kind in KINDS}
-_MARK = "<!-- table: python -m phq.curate.verify.kinds docs/health.md -->\n"
+_MARK = "<!-- table: python -m phq.curate.verify.kinds docs/keep-healthy.md -->\n"
 
 
 def violations_markdown() -> str:

@@ -32,7 +32,7 @@ _KEPT = 3
 
 
 class Loader:
-    """Batches of a dataset in a shuffled order that seed and epoch fix; docs/reading.md shows its use.
+    """Batches of a dataset in a shuffled order that seed and epoch fix; docs/read.md shows its use.
 
     A batch is a dict with what `fields` names:
 

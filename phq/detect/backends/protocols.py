@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.detect.candidates import Candidates
-from phq.people import Face, Landmarks
+from phq.people.person import Face, Landmarks
 from phq.photos.region import Region
 from phq.system.arrays import Floats, Image
 from phq.weights.embedded import Weight

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phq.detect.backends.trial import MIRRORED, Trial, changed, shaped, square, within
 from phq.detect.boxes import iou
 from phq.detect.centerface import FACE_FOUND, CenterFace
-from phq.people import Face
+from phq.people.person import Face
 from phq.system.arrays import Floats, Image
 
 SIDE = 256
@@ -44,7 +44,7 @@ class FaceTrial(SquareTrial):
     def ask(self, picture: Image) -> Face:
         found = self.backend.detect(picture)
         if not isinstance(found, Face):
-            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.people.Face")
+            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.people.person.Face")
         return found
 
     def arrays(self, answer: Face) -> Sequence[Floats]:

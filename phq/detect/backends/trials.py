@@ -12,7 +12,7 @@ from phq.detect.body_region import first_region
 from phq.detect.boxes import iou
 from phq.detect.candidates import Candidates
 from phq.detect.nanodet import NanoDet
-from phq.people import Landmarks
+from phq.people.person import Landmarks
 from phq.photos.region import Region
 from phq.system.arrays import Floats, Image
 
@@ -90,7 +90,7 @@ class LandmarkTrial(Trial):
     def _run(self, picture: Image, region: Region, mirrored: bool) -> Landmarks:
         (found,) = self.backend.run([(picture, region, mirrored)])
         if not isinstance(found, Landmarks):
-            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.people.Landmarks")
+            raise TypeError(f"an answer is a {type(found).__name__}, not a phq.people.person.Landmarks")
         return found
 
     def arrays(self, answer: Landmarks) -> Sequence[Floats]:

@@ -1,1 +1,1 @@
-"""Measures of a trained generator: ``phq evaluate gan RUN --data DATASET``; docs/evaluating-generators.md."""
+"""Measures of a trained generator: ``phq gan evaluate RUN --data DATASET``; docs/generator.md."""

@@ -46,7 +46,7 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
     overlay: str = LATEST,
     truth: str | None = None,
 ) -> Report:
-    """Measure a training run; what ``phq evaluate gan`` does. docs/evaluating-generators.md explains every number.
+    """Measure a training run; what ``phq gan evaluate`` does. docs/generator.md explains every number.
 
     Args:
         run: folder of the run.

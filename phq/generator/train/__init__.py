@@ -1,4 +1,4 @@
-"""Training of the bundled generator from phq shards: docs/training.md.
+"""Training of the bundled generator from phq shards: docs/train.md.
 
 `config` can be read without torch; everything else needs it (``pip install 'phq[train]'``).
 """

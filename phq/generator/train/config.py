@@ -37,7 +37,7 @@ class Stage(Section):
 
 
 class Losses(Section):
-    """Weights of the losses, and what is faded in or out; upstream's names and numbers are in docs/training.md."""
+    """Weights of the losses, and what is faded in or out; upstream's names and numbers are in docs/train.md."""
 
     r1: Weight = Field(default=1.0, description="R1 on image and raw image, γ")
     r1_mask: Weight = Field(default=1.0, description="R1 on the mask")
@@ -87,7 +87,7 @@ class Pictures(Section):
 
 
 class Training(Section):
-    """How the networks are trained; the defaults are upstream's. docs/training.md explains the schedules."""
+    """How the networks are trained; the defaults are upstream's. docs/train.md explains the schedules."""
 
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of everything random")
     batch: Count = Field(default=32, description="images of a step, of all processes together")
@@ -136,7 +136,7 @@ class RunConfig(Section):
     training: Training = Training()
 
 
-SETTINGS = Settings(RunConfig, PRESETS, "docs/training.md lists all settings.")
+SETTINGS = Settings(RunConfig, PRESETS, "docs/train.md lists all settings.")
 
 
 def load_run_config(preset: str | None = None, file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:

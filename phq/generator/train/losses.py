@@ -1,4 +1,4 @@
-"""The losses of a step, on tensors alone; what the published training uses is in docs/training.md.
+"""The losses of a step, on tensors alone; what the published training uses is in docs/train.md.
 
 Every one is a mean over the batch. B samples, images (B, C, H, W), poses (B, 6) axis-angle of neck and head, radians.
 """

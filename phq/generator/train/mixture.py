@@ -88,8 +88,8 @@ def open_mixture(
         ConfigError: other numbers of overlays or shares than of datasets; no such column.
         InputError: a dataset cannot be opened, or lacks something; one sentence says what.
     """
-    for name, given in (("--overlay", overlays), ("training.shares", shares)):
-        if len(given) not in ({0, 1, len(paths)} if name == "--overlay" else {0, len(paths)}):
+    for name, given in (("--revision", overlays), ("training.shares", shares)):
+        if len(given) not in ({0, 1, len(paths)} if name == "--revision" else {0, len(paths)}):
             raise ConfigError(f"{name} is given {len(given)} times for {len(paths)} datasets")
     states = list(overlays) * (len(paths) if len(overlays) == 1 else 1) or ["latest"] * len(paths)
     datasets = tuple(

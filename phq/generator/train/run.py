@@ -53,7 +53,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
     quiet: bool = True,
     say: Callable[[str], object] = lambda _: None,
 ) -> Result:
-    """Train the bundled generator; what ``phq train`` does.
+    """Train the bundled generator; what ``phq gan train`` does.
 
     Args:
         datasets: folders or URLs of phq datasets, trained on together.

@@ -1,6 +1,6 @@
 """What the schedules say after a number of images: pure functions of it, so that a resumed run needs no memory of them.
 
-The numbers are upstream's (3DPortraitGAN; docs/training.md lists them). One count of images drives everything: the
+The numbers are upstream's (3DPortraitGAN; docs/train.md lists them). One count of images drives everything: the
 published code counts some fades from the start of the run and some from that of the last restart.
 """
 

@@ -1,4 +1,4 @@
-"""`invert`: a photo as a person of the generator, seen from other sides. What ``phq invert`` does."""
+"""`invert`: a photo as a person of the generator, seen from other sides. What ``phq gan invert`` does."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def read_latent(where: str | Path, trained: Trained) -> Person:
         with np.load(path) as arrays:
             w, pose, images = (torch.from_numpy(arrays[n]) for n in ("w", "neck_head_pose", "trained_on"))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is no latent of phq invert: {error}") from error
+        raise InputError(f"{path} is not a latent of phq gan invert: {error}") from error
     size = trained.g.config.style
     if w.shape != (size,) or images.item() != trained.images:
         raise InputError(

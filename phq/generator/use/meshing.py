@@ -1,4 +1,4 @@
-"""`write_mesh`: a person as GLB or PLY with vertex colours. What ``phq mesh`` does."""
+"""`write_mesh`: a person as GLB or PLY with vertex colours. What ``phq gan mesh`` does."""
 
 from __future__ import annotations
 

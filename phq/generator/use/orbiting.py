@@ -1,4 +1,4 @@
-"""`film`: people seen from all around. What ``phq orbit`` does."""
+"""`film`: people seen from all around. What ``phq gan orbit`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sample`: pictures of seeds with their labels. What ``phq sample`` does."""
+"""`sample`: pictures of seeds with their labels. What ``phq gan sample`` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`View`: a page on this machine on which a person is turned by dragging. What ``phq viewer`` shows.
+"""`View`: a page on this machine on which a person is turned by dragging. What ``phq gan view`` shows.
 
 The page is viser's (Apache-2.0), served from its package: nothing is fetched. It sends its camera; what the generator
 draws for that camera is the page's background.
@@ -50,7 +50,7 @@ class View:
         try:
             import viser
         except ImportError:
-            raise MissingExtraError("viser", "viewer", "phq viewer") from None
+            raise MissingExtraError("viser", "viewer", "phq gan view") from None
         self._draw = draw
         self._lock = threading.RLock()
         self._waiting: set[int] = set()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phq.people import TorsoFit
+from phq.people.person import TorsoFit
 from phq.photos.region import Region
 from phq.pose.closed_form import head_joint, split_neck_head
 

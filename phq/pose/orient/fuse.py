@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from phq.detect.body_region import BORDER
-from phq.people import Person, TorsoFit
+from phq.people.person import Person, TorsoFit
 from phq.pose.closed_form import head_rotation, torso_rotation
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.decode import BINS, CENTRES, softmax, yaw_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from phq.detect.backends.insightface.pack import file_of, model_zoo, weight_of
 from phq.detect.face_crop import to_unit
-from phq.people import Face
+from phq.people.person import Face
 from phq.system.arrays import Floats, Image
 from phq.weights.devices import open_onnx
 from phq.weights.embedded import Weight

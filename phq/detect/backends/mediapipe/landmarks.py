@@ -10,7 +10,7 @@ from phq.detect.backends.mediapipe.runtime import Pose, PoseLandmarker
 from phq.detect.backends.mediapipe.task_file import TaskBackend, task_path
 from phq.detect.blazepose import LEFT_RIGHT, SIDE
 from phq.detect.body_region import NOBODY
-from phq.people import AUX_SCALE, Landmarks
+from phq.people.person import AUX_SCALE, Landmarks
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
 

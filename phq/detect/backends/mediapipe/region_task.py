@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from phq.errors import WeightError
-from phq.people import AUX_SCALE
+from phq.people.person import AUX_SCALE
 from phq.system.arrays import Floats
 
 DETECTOR, LANDMARKS = "pose_detector.tflite", "pose_landmarks_detector.tflite"

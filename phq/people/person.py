@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.photos.region import Region, apply_affine
-from phq.record import (
+from phq.people.record import (
     Agreement,
     BodyLabel,
     CameraLabel,
@@ -35,6 +34,7 @@ from phq.record import (
     Source,
     Uncertainty,
 )
+from phq.photos.region import Region, apply_affine
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Bools, Floats, Image
 
@@ -130,7 +130,7 @@ class Person:
 
     @classmethod
     def unmeasured(cls, photo: Photo, index: int = 0) -> Self:
-        """A person of whom nothing was measured, see `phq.record.Part.unmeasured`."""
+        """A person of whom nothing was measured, see `phq.people.record.Part.unmeasured`."""
         parts: dict[str, Any] = {name: part.unmeasured() for name, part in PARTS.items()}
         return cls(photo, index, **parts)
 
