@@ -48,3 +48,20 @@ def nms(boxes: Boxes, scores: Boxes, max_iou: float) -> list[int]:
 def clip(boxes: Boxes, width: int, height: int) -> Boxes:
     """Boxes cut at the borders of a width × height picture."""
     return np.asarray(np.clip(boxes, 0, [width, height, width, height]))
+
+
+MIDDLE = 0.2
+"""Side of the middle of a photo, fraction of the photo's sides."""
+
+
+def holds_middle(boxes: Boxes, width: int, height: int) -> Any:
+    """(N,) whether a box holds at least half of the photo's middle, where the subject of a headshot is.
+
+    Args:
+        boxes: (N, 4) x0, y0, x1, y1 in photo pixels.
+        width: of the photo, pixels.
+        height: of the photo, pixels.
+    """
+    low, high = (1 - MIDDLE) / 2, (1 + MIDDLE) / 2
+    middle = np.array([[low * width, low * height, high * width, high * height]])
+    return covered(middle, boxes)[0] >= 0.5

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from phq.detect.boxes import Boxes, area, clip, covered, iou
+from phq.detect.boxes import Boxes, area, clip, covered, holds_middle, iou
 from phq.detect.candidates import Candidates
 from phq.people.record import PersonBox
 from phq.schema import rounded
@@ -19,7 +19,10 @@ INSIDE = 0.85
 TOGETHER = 0.95
 """Sum of two detectors' scores, each in units of its threshold, that makes one person of two half beliefs."""
 LAST_RESORT = 0.625
-"""Score, in units of the threshold, from which the detector's best box is taken if no other is believed."""
+"""Score, in units of the threshold, from which the detector's best box is taken if no other is believed, or if none
+of the believed holds the middle of the photo and this one does."""
+PROMINENT = 0.15
+"""Least fraction of the photo that such a box in the middle fills."""
 SURE_KEYPOINT = 0.4
 """Score from which a keypoint widens the box."""
 NETWORKS = ("nanodet", "movenet")
@@ -90,15 +93,27 @@ def fuse(
     """
     people = _paired(boxes, skeletons, networks)
     believed = [p for p in people if _believed(p, *thresholds)]
-    if not believed:
-        best = max(people, key=lambda p: p.detector_score, default=None)
-        believed = [best] if best is not None and best.detector_score >= LAST_RESORT * thresholds[0] else []
+    believed += _last_resort(people, believed, thresholds[0], width, height)
     return _ordered(_without_parts([_clipped(p, width, height) for p in believed]))
 
 
 def _believed(person: Detection, detector: float, skeleton: float) -> bool:
     ratios = person.detector_score / detector, person.skeleton_score / skeleton
     return max(ratios) >= 1 or (min(ratios) > 0 and sum(ratios) >= TOGETHER)
+
+
+def _last_resort(
+    people: list[Detection], believed: list[Detection], threshold: float, width: int, height: int
+) -> list[Detection]:
+    """The detector's best box, if no person is believed, or none in the middle of the photo."""
+    if believed:
+        if holds_middle(np.stack([p.box for p in believed]), width, height).any():
+            return []
+        boxes = clip(np.stack([p.box for p in people]), width, height)
+        prominent = holds_middle(boxes, width, height) & (area(boxes) >= PROMINENT * width * height)
+        people = [person for person, central in zip(people, prominent, strict=True) if central]
+    best = max(people, key=lambda p: p.detector_score, default=None)
+    return [best] if best is not None and best.detector_score >= LAST_RESORT * threshold else []
 
 
 def _paired(boxes: Candidates, skeletons: Candidates, networks: tuple[str, str]) -> list[Detection]:

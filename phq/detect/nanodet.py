@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phq.detect.boxes import Boxes
+from phq.detect.boxes import Boxes, holds_middle
 from phq.detect.candidates import Candidates, united
 from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
@@ -27,6 +27,9 @@ SURE = 0.6
 """Score from which the second look, with a margin, is not needed."""
 MARGIN = 0.25
 """Width of that margin on each side, fraction of the photo's side."""
+WIDE_MARGINS = (0.75, 1.5)
+"""Widths of the margins of two more looks, if no believed box holds the middle of the photo: the network has learned
+people in scenes, and a headshot of a back or a profile is found once it is small (docs/log.md)."""
 
 
 def to_input(pixels: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -61,8 +64,9 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
 class NanoDet:
     """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up.
 
-    Three looks at a photo: the whole of it; the whole with a margin round it, if the first look was not sure of
-    any person (a person who fills the frame is larger than the network's training people); tiles of a large photo.
+    Looks at a photo: the whole of it; the whole with a margin round it, if the first look was not sure of any person
+    (a person who fills the frame is larger than the network's training people); with wide margins, if the middle of
+    the photo is still unexplained, for a box that holds it; tiles of a large photo.
     """
 
     name = "nanodet"
@@ -84,17 +88,25 @@ class NanoDet:
         return [self._detect(pixels, threshold, tiles) for pixels in pictures]
 
     def _detect(self, pixels: Image, threshold: float, tiles: bool) -> Candidates:
-        whole = self._whole(pixels)
+        whole = self._whole(pixels, threshold)
         return look_closer(pixels, whole, self._look, threshold, MAX_IOU) if tiles else whole.distinct(MAX_IOU)
 
-    def _whole(self, pixels: Image) -> Candidates:
-        seen = self._look(pixels)
-        if len(seen) and seen.scores.max() >= SURE:
-            return seen
+    def _whole(self, pixels: Image, threshold: float) -> Candidates:
         height, width = pixels.shape[:2]
-        my, mx = int(height * MARGIN), int(width * MARGIN)
+        candidates = self._look(pixels)
+        if candidates.scores.max(initial=0) < SURE:
+            candidates = united([candidates, self._framed(pixels, MARGIN)]).distinct(MAX_IOU)
+        if not holds_middle(candidates.boxes[candidates.scores >= threshold], width, height).any():
+            wide = united([self._framed(pixels, margin) for margin in WIDE_MARGINS])
+            central = wide.at(holds_middle(wide.boxes, width, height))
+            candidates = united([candidates, central]).distinct(MAX_IOU)
+        return candidates
+
+    def _framed(self, pixels: Image, margin: float) -> Candidates:
+        """A look at the photo with a grey margin on each side, fraction of the photo's side."""
+        my, mx = (int(side * margin) for side in pixels.shape[:2])
         framed = cv2.copyMakeBorder(pixels, my, my, mx, mx, cv2.BORDER_CONSTANT, value=(128, 128, 128))
-        return united([seen, self._look(framed).moved(-mx, -my)]).distinct(MAX_IOU)
+        return self._look(framed).moved(-mx, -my)
 
     def _look(self, pixels: Image) -> Candidates:
         names = [self._by_shape[(SIDE // s) ** 2, n] for s in STRIDES for n in (80, 4 * BINS)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phq.config.build import Detect, Models
 from phq.detect import movenet, nanodet, tiles
-from phq.detect.boxes import covered, iou, nms
+from phq.detect.boxes import covered, holds_middle, iou, nms
 from phq.detect.candidates import Candidates
 from phq.detect.fuse import fuse
 from phq.stages.detect_people import DetectPeople
@@ -137,6 +137,43 @@ def test_where_nobody_is_sure_the_best_guess_is_taken():
     both = Candidates.of([[10, 10, 60, 150], [120, 10, 170, 150]], [0.3, 0.35])
     assert [f.detector_score for f in fuse(both, EMPTY, THRESHOLDS, 200, 200)] == [0.35]
     assert fuse(Candidates.of([[10, 10, 60, 150]], [0.2]), EMPTY, THRESHOLDS, 200, 200) == []
+
+
+def test_a_prominent_box_in_the_middle_is_not_lost_to_a_surer_person_at_the_edge():
+    at_the_edge, behind, small = [0, 40, 20, 100], [30, 20, 80, 100], [45, 45, 60, 60]
+    one = fuse(Candidates.of([at_the_edge, behind], [0.9, 0.25]), EMPTY, THRESHOLDS, 100, 100)
+    assert [person.box.tolist() for person in one] == [at_the_edge, behind]
+    for box, score in ((behind, 0.24), (small, 0.39), ([0, 20, 45, 100], 0.39)):  # too weak, too small, off the middle
+        assert len(fuse(Candidates.of([at_the_edge, box], [0.9, score]), EMPTY, THRESHOLDS, 100, 100)) == 1
+    central = [20, 10, 85, 100]
+    assert len(fuse(Candidates.of([central, [35, 0, 90, 30]], [0.9, 0.39]), EMPTY, THRESHOLDS, 100, 100)) == 1
+
+
+def test_a_box_holds_the_middle_if_half_of_the_middle_is_in_it():
+    boxes = np.array([[0, 0, 100, 200], [50, 0, 100, 200], [51, 0, 100, 200], [0, 0, 100, 60.0]])
+    assert holds_middle(boxes, 100, 200).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("sure_at_the_edge", [True, False])
+def test_wide_looks_are_taken_only_where_the_middle_is_unexplained(monkeypatch, sure_at_the_edge):
+    network = nanodet.NanoDet()
+    edge, middle, small = [0, 0, 30, 90], [20, 10, 90, 100], [0, 80, 10, 95]
+    looks = []
+
+    def look(pixels):
+        looks.append(pixels.shape[0])
+        if pixels.shape[0] == 100:
+            return Candidates.of([edge if sure_at_the_edge else middle], [0.8])
+        margin = (pixels.shape[0] - 100) // 2
+        return Candidates.of([middle, small], [0.5, 0.5]).moved(margin, margin)
+
+    monkeypatch.setattr(network, "_look", look)
+    (found,) = network.detect([np.zeros((100, 100, 3), np.uint8)], 0.4, False)
+    if sure_at_the_edge:
+        assert looks == [100, 250, 400]
+        assert sorted(found.boxes.tolist()) == [edge, middle]  # what is beside the middle came from no closer look
+    else:
+        assert (looks, found.boxes.tolist()) == ([100], [middle])
 
 
 def test_a_box_without_a_skeleton_of_its_own_is_worth_another_look():
