@@ -212,7 +212,7 @@ def test_files_that_are_no_body(dataset: Path, tmp_path: Path):
     before = hashes(dataset)
     for word, error, said in (
         (str(tmp_path / "nothing.pkl"), WeightError, "cannot be read"),
-        (str(other), WeightError, "no SMPL model file: it lacks v_template"),
+        (str(other), WeightError, "is not an SMPL model file: it lacks v_template"),
         (str(face), WeightError, r"5 joints.*face alone \(FLAME\)"),
         (f"smplx:{body}", ConfigError, "of the kind smpl, not smplx"),
         ("smpl:", ConfigError, "names no file"),

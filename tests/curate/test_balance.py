@@ -166,7 +166,7 @@ def test_the_same_call_gives_the_same_bytes(tmp_path: Path, written: Path) -> No
         ({"target": "front-back=nan"}, "above 0"),
         ({"cap": 0.5}, "at least 1"),
         ({"quality_min": ["blur>1"]}, "SCORE=VALUE"),
-        ({"quality_min": ["source_path=1"]}, "no numbers"),
+        ({"quality_min": ["source_path=1"]}, "does not hold numbers"),
         ({"subset": 1000}, "expected 1 to 240"),
     ],
 )

@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_datasets import STORAGE, tiny_sample
 
-from phq.dataset import tables
 from phq.dataset.folder import check_folder
-from phq.dataset.tables import arrow_schema, read_table, write_table
+from phq.dataset.tables import arrow_schema, read_table, write_rows, write_table
 from phq.errors import OutputError
 from phq.schema import Row
 
@@ -47,9 +46,9 @@ def test_columns_are_those_of_the_record_with_their_descriptions() -> None:
     assert schema.field("cam2world").metadata[b"length"] == b"16"
 
 
-def test_row_groups_do_not_change_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 3)
-    write_table(tmp_path / "m.parquet", ROWS, complete=True)
+def test_row_groups_do_not_change_the_rows(tmp_path: Path) -> None:
+    with (tmp_path / "m.parquet").open("wb") as stream:
+        write_rows(stream, ROWS, complete=True, group=3)
     assert pq.ParquetFile(tmp_path / "m.parquet").num_row_groups == 3
     assert read_table(tmp_path / "m.parquet").to_pylist() == ROWS
 

@@ -143,7 +143,7 @@ def test_what_did_not_meet_is_counted_and_said(tmp_path: Path) -> None:
     assert (met.rows, met.stated) == (4, 2)
     assert (met.unstated, met.unknown, met.other_file) == (("b.jpg", "d.jpg"), ("gone.jpg",), ("b.jpg",))
     text = "\n".join(met.sentences())
-    for part in ("4 rows, 2 photos", "2 photos without a row, such as b.jpg", "that are not there, such as gone.jpg"):
+    for part in ("4 rows, 2 photos", "2 photos without a row, such as b.jpg", "that do not exist, such as gone.jpg"):
         assert part in text
 
 

@@ -216,7 +216,7 @@ def test_the_faces_of_a_dataset_that_stands_are_embedded_without_looking_for_the
     config = ["models.identity=faceres", "identity.same=0.01"]
     options = {"preset": "everything", "sets": config, "workers": 1}
     said = annotate(tmp_path / "ds", "who", groups=["identity"], **options)
-    assert said.stages == ["identity", "decisions"]
+    assert said.groups == ["identity", "decisions"]
     rows = Dataset(tmp_path / "ds").table.to_pylist()
     assert [len(text_to_embedding(row["face_embedding"])) for row in rows if row["face_found"]] == [1024, 1024]
     first = min(row["key"] for row in rows if row["face_found"])

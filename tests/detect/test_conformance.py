@@ -177,7 +177,7 @@ def test_the_command_checks_a_word_on_photos(tmp_path: Path, monkeypatch: pytest
     assert list(checked("detector", RTMDET, str(photo))) == []
     with pytest.raises(ConfigError, match="there is no slot 'nose'"):
         list(checked("nose", "nanodet", str(photo)))
-    with pytest.raises(ConfigError, match="nothing that could be checked"):
+    with pytest.raises(ConfigError, match="there is nothing to check"):
         list(checked("skeleton", "none", str(photo)))
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(InputError, match="no photo that can be read"):

@@ -178,7 +178,7 @@ def test_fewer_pictures_than_a_batch(two: list[str]):
 
 
 def test_no_dataset_at_all(tmp_path: Path):
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         mixed([str(tmp_path / "nowhere")])
     (tmp_path / "empty").mkdir()
     write_tiny(tmp_path / "empty", [])

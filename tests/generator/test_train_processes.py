@@ -103,7 +103,7 @@ def test_ctrl_c_is_a_sentence_and_a_checkpoint(portraits: Path, tmp_path: Path):
     out = tmp_path / "run"
     done = start(portraits, "--out", out, *options(SETS), code=INTERRUPT)
     assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == "phq: stopped after 8 images, which are saved; --resume goes on"
+    assert done.stderr.splitlines()[-1] == "phq: stopped after 8 images, which are saved; --resume continues"
     assert "Traceback" not in done.stderr
     assert latest(out).images == 8
 

@@ -116,10 +116,10 @@ def test_a_latent_of_another_checkpoint_is_refused(untrained: Trained, own: Targ
     invert(untrained, own, tmp_path / "found", steps=1)
     with pytest.raises(InputError, match="after 12 images, not 8 after 13"):
         read_latent(tmp_path / "found", Trained(untrained.g, untrained.raw, 13))
-    with pytest.raises(InputError, match="is no latent"):
+    with pytest.raises(InputError, match="is not a latent"):
         read_latent(tmp_path, untrained)
     (tmp_path / "latent.npz").write_bytes(b"PK damaged")
-    with pytest.raises(InputError, match="is no latent"):
+    with pytest.raises(InputError, match="is not a latent"):
         read_latent(tmp_path, untrained)
 
 

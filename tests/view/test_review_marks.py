@@ -138,7 +138,7 @@ def test_redacted_keys_leave_the_log(opened: Any) -> None:
 
 def test_actions_are_checked_alike_from_the_log_and_from_the_page() -> None:
     Action(1, "", "ann", "reject", "review_other", ("k",)).checked()
-    with pytest.raises(InputError, match="is no reason"):
+    with pytest.raises(InputError, match="is not a reason"):
         Action(1, "", "ann", "reject", "", ("k",)).checked()
     with pytest.raises(InputError, match="each once"):
         Action(1, "", "ann", "keep", "", ("k", "k")).checked()
