@@ -36,7 +36,7 @@ class Violation:
         return "  ".join(part for part in (self.kind, self.file, self.key, self.detail) if part)
 
 
-_COPY = "take the file from a copy of the dataset, or build it again"
+_COPY = "restore a copy or rebuild"
 _SAMPLE = "take the shard from a copy, or remove the sample with `phq redact`"
 _ONE = "remove one of them with `phq redact`"
 _PLACES = "the places are read again from the shards"
