@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+PIXELATED = 0.35
+"""Share of faces made unrecognisable: a front without a face must not pass for a back."""
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 cv2.setNumThreads(1)
 Rng = np.random.Generator
@@ -170,7 +172,7 @@ def worsened(
     picture = np.ascontiguousarray(picture)
     if rng.random() < 0.15:
         occlude(rng, picture, textures)
-    if rng.random() < 0.12:
+    if rng.random() < PIXELATED:
         pixelate(rng, picture, face, 2.0 if near else 1.0)
     picture = shaded(rng, picture) if rng.random() < 0.3 else picture
     picture = colour(rng, picture) if rng.random() < 0.7 else picture

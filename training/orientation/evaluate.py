@@ -1,7 +1,7 @@
 """Errors of torso and head yaw: BlazePose in closed form, the network, both fused.
 
 python evaluate.py ORIENTATION.onnx --bench BENCH.npz --multiview MULTIVIEW.npz --calibration Calib.qca.txt
-    [--cut CUT.npz]
+    [--cut CUT.npz] [--people PHOTOS.npz ...]
 """
 
 from __future__ import annotations
@@ -123,6 +123,29 @@ def multiview_report(data: dict[str, np.ndarray], methods: dict[str, np.ndarray]
         print(row(f"relative yaw: {method}", relative))
 
 
+def people_report(data: dict[str, np.ndarray], methods: dict[str, np.ndarray]) -> None:
+    """Real people with pseudo-labels in cut photos, by the side of them that is seen and by how much is left."""
+    true, side = true_yaw(data["rotations"]), np.abs(true_yaw(data["rotations"])[:, 0])
+    cut, known = data["cut"], np.isfinite(data["label_sigma"])
+    groups = {
+        "all cut": cut < 1, "front": (cut < 1) & (side <= 45), "side": (cut < 1) & (side > 45) & (side <= 135),
+        "back": (cut < 1) & (side > 135), "headshots": cut < 0.35, "headshots, back": (cut < 0.35) & (side > 135),
+    }  # fmt: skip
+    for group, keep in groups.items():
+        for method, yaw in methods.items():
+            off = np.where(known, np.abs(wrap(yaw[:, :, 0] - true)), np.nan)[keep]
+            flips = [100 * np.mean(o[np.isfinite(o)] > 90) for o in off.T]
+            middle, most = np.nanmedian(off, 0), np.nanpercentile(off, 90, axis=0)
+            cells = [f"{m:5.1f} {p:6.1f} {f:5.1f}%" for m, p, f in zip(middle, most, flips, strict=True)]
+            print(f"{group + ': ' + method:28s} n={len(off):4d} | " + " | ".join(cells))
+    fused, off = methods["fused"][cut < 1], np.abs(wrap(methods["fused"][:, :, 0] - true))[cut < 1]
+    for low, high in ((0, 0.003), (0.003, 0.01), (0.01, 0.03), (0.03, 0.1), (0.1, 0.3), (0.3, 1)):
+        here = (fused[:, 0, 6] >= low) & (fused[:, 0, 6] < high)
+        if here.any():
+            stated, found = fused[here, 0, 6].mean(), (off[here, 0] > 90).mean()
+            print(f"  p_flip {low}..{high}: n={here.sum()} stated {stated:.4f} found {found:.4f}")
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,7 +154,12 @@ def main() -> None:
     parser.add_argument("--multiview", type=Path)
     parser.add_argument("--calibration", type=Path)
     parser.add_argument("--cut", type=Path, help="the same videos, prepared with --cut")
+    parser.add_argument("--people", type=Path, nargs="*", default=[])
     options = parser.parse_args()
+    for path in options.people:
+        data = dict(np.load(path))
+        print(path.name)
+        people_report(data, answers(outputs(options.network, data), data["evidence"]))
     if options.bench:
         data = dict(np.load(options.bench))
         bench_report(data, answers(outputs(options.network, data), data["evidence"]))

@@ -1,16 +1,20 @@
 """Train the gates of the fusion on people that the network has not seen; writes ``phq/pose/orient/fusion_table.json``.
 
-    python fusion.py ORIENTATION.onnx --photos TRAIN.npz ... --spoilt SPOILT.npz ... --textures FOLDER
+    python fusion.py ORIENTATION.onnx --renders RENDERS.npz ... --people PHOTOS.npz ... --textures FOLDER
 
-Of every file the held-back people are used, of the photos once as they are and once with worsened crops, while
-BlazePose saw the photo. In every copy of a sample some outputs of the network are somebody else's, turned front
-to back, or somebody else's and faint: the gates learn that a network can be wrong, and that a faint one mostly is.
+Of every file the held-back people are used, once as they are and once with worsened crops, while BlazePose saw the
+picture; of real people those whose photo was cut (`photos.py`), since a whole body's label is the landmarks' own
+word, and of these the half that is not left for a calibration. In every copy of a sample some outputs of the network are
+somebody else's, turned front to back, or somebody else's and faint: the gates learn that a network can be wrong, and
+that a faint one mostly is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +32,12 @@ from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
 HIDDEN, RATE, BATCH = 16, 5e-3, 192
 NONSENSE, CONFUSED, FAINT = 0.01, 0.01, 0.15
 """Shares of samples whose outputs are somebody else's, turned front to back, somebody else's and faint."""
-COPIES = 4
+COPIES = 2
+WHOLE = 1.0
+"""Metres shown below the neck from which a photo counts as whole."""
 DOUBT = (80, 95)
 """Percentiles of the doubt on held-back photos between which the network's word fades."""
-Samples = tuple[np.ndarray, np.ndarray, np.ndarray]
+Samples = tuple[np.ndarray, ...]
 
 
 class Gates(nn.Module):
@@ -61,7 +67,7 @@ def loss_of(gates: Tensor, views: Tensor, known: Tensor, angles: Tensor, target:
         views: (N, VIEWS, 2, 28) outputs of the network.
         known: (N,) of `phq.pose.orient.fuse.familiarity`.
         angles: (N, 2, 3) closed form, radians.
-        target: (N, 2, 28) of `train.target_of`.
+        target: (N, 2, 29) of `train.target_of`.
     """
     v, centres = fuse.VIEWS, torch.from_numpy(CENTRES.astype(np.float32))
     trust, off = nn.functional.softplus(gates[..., : v + 2]), centres - angles[..., :1]
@@ -73,30 +79,46 @@ def loss_of(gates: Tensor, views: Tensor, known: Tensor, angles: Tensor, target:
     entropy = -(target[..., :BINS] * log_p).sum(-1)
     p = log_p.exp()
     mean = torch.stack([(p * centres.cos()).sum(-1), (p * centres.sin()).sum(-1)], -1)
-    gross = 1 - (mean * target[..., BINS + 2 :]).sum(-1)
+    gross = 1 - (mean * target[..., BINS + 2 : BINS + 4]).sum(-1)
     tilts = torch.cat([views[..., BINS : BINS + 2], angles[:, None, :, 1:]], 1)
     tilt = torch.einsum("npv,nvpt->npt", gates[..., v + 2 : -2].softmax(-1), tilts)
     tilt = known * tilt + (1 - known) * angles[..., 1:]
     log_b = gates[..., -2:].clamp(-4, 1)
     spread = ((tilt - target[..., BINS : BINS + 2]).abs() * (-log_b).exp() + log_b).sum(-1)
-    return (entropy + gross + 0.5 * spread).mean()
+    return ((entropy + gross + 0.5 * spread) * target[..., BINS + 4]).mean()
 
 
 def people(options: argparse.Namespace) -> tuple[Samples, np.ndarray]:
-    """Network outputs (N, 2, 3, 56), evidence (N, 143) and rotations (N, 2, 3, 3) of all who were held back; limits of
-    the network's doubt on their photos."""
+    """Network outputs (N, 2, 3, 56), evidence (N, 143), rotations (N, 2, 3, 3) and spread of the label (N, 2) of all
+    who were held back; limits of the network's doubt on their pictures."""
     network, textures, found, doubts = open_network(options.network), load_textures(options.textures), [], []
-    for path in [*options.photos, *options.spoilt]:
-        data = dict(np.load(path))
-        data = {name: values[held_back(data["names"])] for name, values in data.items()}
+    for path in [*options.renders, *options.people]:
+        wanted = (lambda names: ~calibrates(names)) if path in options.people else None
+        data = held_back_of(path, wanted)
         crops = crops_of(data)
         draws = [crops, worsened_crops(options.seed, *crops, *masks_of(data), textures)]
-        for body, head in draws if path in options.photos else draws[:1]:
-            found.append((both_ways(network, body, head), data["evidence"], data["rotations"]))
-        if path in options.photos:
-            doubts += [fuse.doubt_of(raw) for raw in found[-2][0]]
-    raw, evidence, rotations = (np.concatenate(part) for part in zip(*found, strict=True))
-    return (raw, evidence, rotations), np.percentile(doubts, DOUBT)
+        for body, head in draws:
+            found.append((both_ways(network, body, head), data["evidence"], data["rotations"], data["label_sigma"]))
+        doubts += [fuse.doubt_of(raw) for raw in found[-len(draws)][0]]
+    parts = tuple(np.concatenate(part) for part in zip(*found, strict=True))
+    return parts, np.percentile(doubts, DOUBT)
+
+
+def held_back_of(path: Path, wanted: Callable[[np.ndarray], np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """The held-back people of a file whose photo was cut (all renders); `wanted` keeps some of their names (N,)."""
+    data = dict(np.load(path))
+    kept = held_back(data["names"])
+    if "cut" in data:
+        kept &= data["cut"] < WHOLE
+    if wanted is not None:
+        kept &= wanted(data["names"])
+    data.setdefault("label_sigma", np.zeros((len(kept), 2)))
+    return {name: values[kept] for name, values in data.items()}
+
+
+def calibrates(names: np.ndarray) -> np.ndarray:
+    """(N,) bool: the half of the held-back real people (by photo) left for a calibration."""
+    return np.array([zlib.crc32(str(name).split("#")[0].encode()) % 2 == 0 for name in names])
 
 
 def crops_of(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,13 +149,13 @@ def with_lies(raw: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def samples(options: argparse.Namespace, rng: np.random.Generator) -> tuple[tuple[Tensor, ...], np.ndarray]:
     """Features, mean outputs, familiarity, closed-form angles and targets of all copies; limits of the doubt."""
-    (raw, evidence, rotations), limits = people(options)
+    (raw, evidence, rotations, sigma), limits = people(options)
     copies = [with_lies(raw, rng) for _ in range(COPIES)]
     features = np.array([[fuse.gate_features(r, e) for r, e in zip(c, evidence, strict=True)] for c in copies])
     views = np.array(copies).mean(2).reshape(-1, fuse.VIEWS, 2, BINS + 4)
     known = np.array([fuse.familiarity(fuse.doubt_of(r), limits) for c in copies for r in c])
     angles = np.tile(np.radians([fuse.blazepose_angles(e)[0] for e in evidence]), (COPIES, 1, 1))
-    targets = np.tile([target_of(r) for r in rotations], (COPIES, 1, 1))
+    targets = np.tile([target_of(r, s) for r, s in zip(rotations, sigma, strict=True)], (COPIES, 1, 1))
     parts = (features.reshape(-1, *features.shape[2:]), views, known, angles, targets)
     return tuple(torch.from_numpy(np.asarray(part, np.float32)) for part in parts), limits
 
@@ -142,8 +164,8 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", type=Path)
-    parser.add_argument("--photos", type=Path, nargs="+", required=True)
-    parser.add_argument("--spoilt", type=Path, nargs="*", default=[])
+    parser.add_argument("--renders", type=Path, nargs="+", required=True)
+    parser.add_argument("--people", type=Path, nargs="+", required=True)
     parser.add_argument("--textures", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=1)

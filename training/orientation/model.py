@@ -12,6 +12,8 @@ from torch import Tensor, nn
 BINS = 24
 OUTPUTS = 2 * (BINS + 4)
 """Torso then head: 24 yaw logits, pitch, roll (radians) and their log standard deviations."""
+FROZEN = 12
+"""First layers of the trunk that keep their weights: they cost most of the time and learn least."""
 SETTING = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 """Expansion, channels, repeats, first stride: table 2 of Sandler et al. 2018."""
 
@@ -78,9 +80,26 @@ class Orientation(nn.Module):
         self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
 
+    def load_onnx(self, path: Path) -> None:
+        """All weights of a network that `export.py` wrote."""
+        values = {
+            t.name.removesuffix("_half"): onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer
+        }
+        for name, parameter in self.named_parameters():
+            parameter.data.copy_(torch.from_numpy(np.array(values[f"model.{name}"], np.float32)))
+
     def features_of(self, crops: Tensor) -> Tensor:
         """(N, 1280) of either crop."""
         return self.trunk((crops - self.mean) / self.std)
+
+    def front(self, crops: Tensor) -> Tensor:
+        """(N, C, H, W) after the first `FROZEN` layers, which training leaves as they are."""
+        return self.trunk.layers[:FROZEN]((crops - self.mean) / self.std)
+
+    def from_front(self, body: Tensor, head: Tensor) -> Tensor:
+        """Raw outputs for what `front` made of both crops."""
+        rest = self.trunk.layers[FROZEN:]
+        return self.head(self.drop(torch.cat([rest(part).mean((2, 3)) for part in (body, head)], 1)))
 
     def forward(self, body: Tensor, head: Tensor) -> Tensor:
         """Raw outputs."""
