@@ -15,7 +15,7 @@ from phq.camera.angles import camera_angles
 from phq.camera.convention import world2cam
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.dataset.loader import Loader
-from phq.dataset.loader.balance import yaw_weights
+from phq.dataset.loader.balance import balance_weights, yaw_weights
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
@@ -183,6 +183,13 @@ def test_balancing_evens_out_yaw(uneven: Dataset, mirror: bool) -> None:
     assert before.sum() == after.sum() == (1 + mirror) * len(uneven)
     assert before.max() > 6 * before.min()
     assert after.max() < 1.6 * after.min()
+
+
+def test_a_mirror_image_counts_at_the_opposite_yaw(uneven: Dataset) -> None:
+    yaw = uneven.columns(["camera_yaw_deg"])["camera_yaw_deg"].to_numpy()
+    both = balance_weights(uneven, "yaw", mirror=True)
+    assert len(both) == 2 * len(yaw)
+    np.testing.assert_allclose(both, yaw_weights(np.ravel(np.column_stack([yaw, -yaw]))))
 
 
 def test_a_balanced_epoch_is_the_same_for_the_same_seed_and_another_for_another(uneven: Dataset) -> None:

@@ -4,7 +4,7 @@
 
 Of every file the held-back people are used, once as they are and once with worsened crops, while BlazePose saw the
 picture; of real people those whose photo was cut (`photos.py`), since a whole body's label is the landmarks' own
-word, and of these the half that is not left for a calibration. In every copy of a sample some outputs of the network are
+word, and of these the half that is left to the gates. In every copy of a sample some outputs of the network are
 somebody else's, turned front to back, or somebody else's and faint: the gates learn that a network can be wrong, and
 that a faint one mostly is.
 """
