@@ -8,8 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from phq.detect.boxes import Boxes, holds_middle
+from phq.detect.boxes import Boxes, holds_middle, iou
 from phq.detect.candidates import Candidates, united
+from phq.detect.fuse import LAST_RESORT, SAME
 from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
 from phq.system.arrays import Image
@@ -61,6 +62,19 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
     return np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], -1), scores[keep, 0]
 
 
+def confirmed(candidates: Candidates, wide: Candidates, least: float) -> Candidates:
+    """Candidates and those of wide looks: a box of the same person lends its score, since closer looks box better.
+
+    Args:
+        candidates: of closer looks.
+        wide: of wide looks.
+        least: score from which a closer candidate keeps its box.
+    """
+    same = (iou(candidates.boxes, wide.boxes) > SAME) & (candidates.scores >= least)[:, None]
+    scores = np.maximum(candidates.scores, np.where(same, wide.scores, 0.0).max(1, initial=0.0))
+    return united([Candidates(candidates.boxes, scores, candidates.keypoints), wide.at(~same.any(0))])
+
+
 class NanoDet:
     """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up.
 
@@ -99,7 +113,7 @@ class NanoDet:
         if not holds_middle(candidates.boxes[candidates.scores >= threshold], width, height).any():
             wide = united([self._framed(pixels, margin) for margin in WIDE_MARGINS])
             central = wide.at(holds_middle(wide.boxes, width, height))
-            candidates = united([candidates, central]).distinct(MAX_IOU)
+            candidates = confirmed(candidates, central, LAST_RESORT * threshold).distinct(MAX_IOU)
         return candidates
 
     def _framed(self, pixels: Image, margin: float) -> Candidates:

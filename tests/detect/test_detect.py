@@ -154,6 +154,14 @@ def test_a_box_holds_the_middle_if_half_of_the_middle_is_in_it():
     assert holds_middle(boxes, 100, 200).tolist() == [True, True, False, False]
 
 
+def test_a_wide_look_lends_its_score_to_the_box_of_a_closer_one():
+    close = Candidates.of([[0, 0, 50, 100], [100, 0, 150, 100]], [0.3, 0.2])
+    wide = Candidates.of([[5, 5, 40, 80], [105, 5, 140, 80]], [0.5, 0.5])
+    both = nanodet.confirmed(close, wide, 0.25)
+    assert both.boxes.tolist() == [[0, 0, 50, 100], [100, 0, 150, 100], [105, 5, 140, 80]]  # the second was too weak
+    assert both.scores.tolist() == [0.5, 0.2, 0.5]
+
+
 @pytest.mark.parametrize("sure_at_the_edge", [True, False])
 def test_wide_looks_are_taken_only_where_the_middle_is_unexplained(monkeypatch, sure_at_the_edge):
     network = nanodet.NanoDet()
