@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from phq.camera.convention import BODY_TO_CV, level_view
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats
 
 
 def wrap_deg(angle: float) -> float:
     """Angle in (−180, 180]."""
     wrapped = -((-angle + 180.0) % 360.0 - 180.0)
     return float(wrapped) + 0.0
+
+
+def apart_deg(first: ArrayLike, second: ArrayLike) -> Doubles:
+    """Angles between directions, degrees, 0 to 180; NaN where a direction is.
+
+    Args:
+        first: (N,) degrees, or one for all.
+        second: (N,) degrees, or one for all.
+    """
+    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
+    return np.asarray(np.abs((difference + 180) % 360 - 180))
 
 
 def yaw_pitch(position: Floats) -> tuple[float, float]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from phq.camera.angles import apart_deg
+
 SIDES = ("front", "side", "back")
 """Within 60° of the front, between, within 60° of the back: a third each where all directions are as frequent."""
 
 
 def on_sides(yaw_deg: ArrayLike) -> dict[str, NDArray[np.bool_]]:
     """For each of `SIDES` which of the yaws (N,), degrees, are there."""
-    away = np.abs((np.asarray(yaw_deg, np.float64) + 180) % 360 - 180)
+    away = apart_deg(yaw_deg, 0.0)
     return dict(zip(SIDES, (away <= 60, (away > 60) & (away < 120), away >= 120), strict=True))
 
 

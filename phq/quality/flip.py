@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from phq.camera.angles import apart_deg
 from phq.pose.evidence import SURE_KEYPOINT
 from phq.system.arrays import Bools, Doubles
 
@@ -77,7 +78,7 @@ def p_flips(columns: Mapping[str, ArrayLike]) -> Doubles:
         columns: `EVIDENCE` of N records.
     """
     doubt, seen, camera, head = (np.asarray(columns[name], np.float64) for name in EVIDENCE[:4])
-    faces_away = np.abs((camera - seen + 180) % 360 - 180) > 90
+    faces_away = apart_deg(camera, seen) > 90
     prior = np.clip(np.where(faces_away, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
     front, known = shoulder_order(columns["coco_keypoints"])
     face = _likelihood_ratio("face", head, np.asarray(columns["face_found"], bool))

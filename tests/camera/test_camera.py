@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from phq.camera import FOCAL, RADIUS, VISIBLE_HEIGHT, intrinsics
-from phq.camera.angles import camera_angles, part_angles, wrap_deg
+from phq.camera.angles import apart_deg, camera_angles, part_angles, wrap_deg
 from phq.camera.convention import BODY_TO_CV, camera_from_torso, look_at, mirror_camera, orbit, project, world2cam
 
 angle = st.floats(-179, 179)
@@ -20,6 +20,10 @@ tilt = st.floats(-60, 60)
 @pytest.mark.parametrize("view", VECTORS)
 def test_published_camera_vectors(view):
     np.testing.assert_allclose(orbit(*view).ravel(), VECTORS[view], atol=2e-6)
+
+
+def test_the_angle_between_directions_is_the_short_way_round():
+    assert apart_deg([170, -90, 0, 10], [-170, 90, 360, 10]).tolist() == [20, 180, 0, 0]
 
 
 def test_constants():

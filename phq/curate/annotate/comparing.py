@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.spatial.transform import Rotation
 
+from phq.camera.angles import apart_deg
 from phq.dataset.reader import Dataset
 from phq.system.arrays import Doubles
 
@@ -97,7 +98,7 @@ def _changes(before: pa.Table, after: pa.Table) -> dict[str, Doubles]:
 
 def _turn(before: pa.ChunkedArray, after: pa.ChunkedArray) -> Doubles:
     """(N,) angle between two directions in degrees, 0 to 180."""
-    return np.asarray(np.abs((after.to_numpy() - before.to_numpy() + 180) % 360 - 180))
+    return apart_deg(after.to_numpy(), before.to_numpy())
 
 
 def _matrix(table: pa.Table, name: str, *shape: int) -> Doubles:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from phq.camera.angles import apart_deg
 from phq.camera.convention import RADIUS
 from phq.schema import DIGITS, Row, column_kind
 from phq.system.arrays import Doubles
@@ -142,6 +143,6 @@ def _angle_findings(cam2world: Doubles, usable: NDArray[np.bool_], table: pa.Tab
         if name in table.column_names:
             stated = table.column(name).to_numpy()
             with np.errstate(invalid="ignore"):
-                off = np.abs((stated - np.degrees(radians) + 180) % 360 - 180)
+                off = apart_deg(stated, np.degrees(radians))
             for row in np.flatnonzero(usable & (flat > _POLE) & (off > 1e-3)):
                 yield "camera_angles", int(row), f"{name} is {stated[row]}, by cam2world {np.degrees(radians[row]):.6f}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.camera.angles import apart_deg
 from phq.curate.balance.fill import draw, spread
 from phq.curate.balance.target import cells
 from phq.system.arrays import Bools, Ints
@@ -84,7 +85,7 @@ def _around(rows: Rows, shown: Bools) -> dict[int, list[int]]:
     keys = np.asarray(rows.words["key"])
     yaw = rows.numbers["camera_yaw_deg"]
     known = shown & np.isfinite(yaw)
-    away = {middle: np.abs((yaw - middle + 180) % 360 - 180) <= 15 for middle in range(-180, 180, 30)}
+    away = {middle: apart_deg(yaw, middle) <= 15 for middle in range(-180, 180, 30)}
     return {middle: _first(np.flatnonzero(known & near), keys, A_DIRECTION) for middle, near in away.items()}
 
 
