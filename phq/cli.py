@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -124,9 +124,17 @@ def main() -> None:
     try:
         app()
     except PhqError as error:
-        typer.echo(f"phq: {error}", err=True)
-        sys.exit(ExitCode.REFUSED)
-    except Exception:  # noqa: BLE001 - reported, and told apart by its exit code
+        _refuse(error)
+    except Exception as error:  # noqa: BLE001 - reported, and told apart by its exit code
+        from phq.system.atomic import disk_failure
+
+        if isinstance(error, OSError) and (failure := disk_failure(error)):
+            _refuse(failure)
         traceback.print_exc()
         typer.echo("phq: this is an error in phq itself; please report it with the lines above", err=True)
         sys.exit(ExitCode.BUG)
+
+
+def _refuse(error: PhqError) -> NoReturn:
+    typer.echo(f"phq: {error}", err=True)
+    sys.exit(ExitCode.REFUSED)

@@ -23,23 +23,23 @@ from phq.building.finalise.extension import (
     since,
 )
 from phq.building.finalise.result import Written
+from phq.building.finalise.stored_rejects import decide_stored
 from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, load_config
 from phq.dataset.card import TITLE, Card, stored_card, yaw_histogram
-from phq.dataset.folder import INPUTS, MANIFEST
+from phq.dataset.folder import INPUTS, MANIFEST, WORK
 from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
-from phq.decisions.overlay import apply_build_decision
 from phq.errors import ConfigError, InputError
 from phq.photos.discover import Found, discover
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.contract import wanted
 from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
-from phq.system.atomic import write_bytes
-from phq.system.journal import recover, stage
+from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.system.journal import Change, recover, stage
 from phq.system.place import is_remote, is_url, place
 from phq.system.version import __version__
 from phq.weights.embedded import Weight
@@ -80,6 +80,7 @@ class BuildResult(Written):
         return int(self.counts["photos"])
 
 
+@disk_errors_explained
 def build(  # noqa: PLR0913 - the options of the command
     photos: str | Path,
     out: str | Path,
@@ -159,10 +160,8 @@ class Build:
     quiet: bool
 
     def complete(self, plan: Plan, work: Path, finish: Callable[[], BuildResult]) -> BuildResult:
-        """Compute what is missing of a plan, `finish`, decide if rejects are stored, and remove the work folder."""
+        """Compute what is missing of a plan, `finish`, and remove the work folder."""
         result = computed(work, lambda: self._run(plan, work), finish)
-        if plan.config.keep_rejects:
-            apply_build_decision(self.folder, plan.config)
         close_work_folder(work)
         return result
 
@@ -187,9 +186,13 @@ def _built(job: Build, extend: bool) -> BuildResult:
             outcome = conclude_units(job.folder, source)
             result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
             write_bytes(job.folder / INPUTS, inputs_path(work).read_bytes())
-            record = _record(job, result, plan)
-            write_units(job.folder, source, outcome, record, _card(result), job.execution, sheet=True)
-            return result
+            written = source, outcome, _record(job, result, plan), _card(result), job.execution
+            if not plan.config.keep_rejects:
+                write_units(job.folder, *written, sheet=True)
+                return result
+            with stage(job.folder) as change:
+                write_units(job.folder, *written, sheet=True, tables=change.path(MANIFEST).parent)
+                return _decided(job, change, outcome, result)
 
         return job.complete(plan, work, finish)
 
@@ -199,6 +202,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
     started = time.perf_counter()
     with alone(job.folder, EXTENDING):
         recover(job.folder)
+        close_work_folder(job.folder / WORK)  # a kill after the last write may have left it
         known = known_photos(job.folder)
         forget_if_added(job.folder / EXTENDING, known)
         differs = since(known, job.plan.inputs)
@@ -218,9 +222,17 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
                 outcome = conclude_extension(job.folder, source)
                 result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
                 add_units(change, source, outcome, plan.inputs, _extension_record(job, result, plan))
-            return result
+                return _decided(job, change, outcome, result) if plan.config.keep_rejects else result
 
         return job.complete(plan, work, finish)
+
+
+def _decided(job: Build, change: Change, outcome: Outcome, result: BuildResult) -> BuildResult:
+    """The result after the decision on the people of an outcome, who are all stored."""
+    counts, yaws = decide_stored(change, job.plan.config, outcome)
+    result.counts |= counts
+    result.sectors = yaw_histogram(yaws.tolist())
+    return result
 
 
 def _unchanged(job: Build, run: dict[str, Any], differs: Difference) -> BuildResult:

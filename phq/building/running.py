@@ -16,6 +16,7 @@ from phq.dataset.folder import MANIFEST, WORK, check_folder
 from phq.errors import OutputError
 from phq.photos.discover import Found
 from phq.system.atomic import output_errors
+from phq.system.journal import recover
 from phq.system.locking import LOCK, alone_in
 from phq.system.logs import RunLog
 from phq.system.place import is_remote
@@ -31,6 +32,8 @@ def check_free(folder: Path) -> None:
     Raises:
         OutputError: names the file that is in the way.
     """
+    if not is_remote(folder):
+        recover(folder)
     check_folder(folder)
     if (folder / MANIFEST).exists():
         close_work_folder(folder / WORK)  # a kill after the last write may have left it

@@ -12,6 +12,7 @@ from phq.building.running import check_free
 from phq.curate.migrations import MIGRATIONS, Migration
 from phq.curate.revision import Revision
 from phq.dataset.card import Card, card_of
+from phq.dataset.counts import REVISION
 from phq.dataset.folder import TOMBSTONES
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
@@ -20,6 +21,7 @@ from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
 from phq.errors import OutputError
 from phq.schema import Fields
+from phq.system.atomic import disk_errors_explained
 from phq.system.journal import recover
 from phq.system.version import __version__
 from phq.weights.licences import Model
@@ -40,6 +42,7 @@ class Baked:
     """Overlays of the new dataset: columns that are not in the schema."""
 
 
+@disk_errors_explained
 def bake(
     dataset: str | Path,
     out: str | Path,
@@ -93,6 +96,7 @@ def _run_record(
     old, abouts = source.run, source.abouts()
     reasons = Counter(str(row["reason"]) for row in rejects)
     counts = {"photos": 0, "people": 0, **old.get("counts", {})}
+    counts.pop(REVISION, None)
     configs = [record["config"] for record in (old, *abouts) if record.get("config")]
     return run_record(
         "bake",

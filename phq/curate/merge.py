@@ -24,6 +24,7 @@ from phq.dataset.tombstones import read_tombstones, unite_tombstones, write_tomb
 from phq.dataset.write import write_dataset
 from phq.errors import ConfigError, OutputError
 from phq.schema import Fields
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 from phq.weights.licences import Model
 
@@ -45,6 +46,7 @@ class Merged:
     """Samples that went to train because a linked one was there."""
 
 
+@disk_errors_explained
 def merge(
     datasets: Sequence[str | Path],
     out: str | Path,

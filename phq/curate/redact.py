@@ -15,6 +15,7 @@ from phq.dataset.marks_log import no_review
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tombstones import Tombstone, read_tombstones, text_sha256, write_tombstones
 from phq.errors import InputError, OutputError
+from phq.system.atomic import disk_errors_explained
 from phq.system.journal import Change, recover, stage
 
 
@@ -38,6 +39,7 @@ class Redacted:
     """Files stored under a second name elsewhere (hard links), where the old content stays."""
 
 
+@disk_errors_explained
 def redact(
     dataset: str | Path,
     keys: Iterable[str] = (),

@@ -13,6 +13,7 @@ from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
 from phq.decisions.split_groups import LINKS, split_groups, split_of
 from phq.errors import ConfigError, InputError
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 BY = ("identity", "source")
@@ -34,6 +35,7 @@ class Division:
     """Samples that are in another split than before."""
 
 
+@disk_errors_explained
 def split(dataset: str | Path, name: str, by: str, *, val: float = 0.05, seed: int = 0) -> Division:
     """Divide the kept samples, with the overlays applied, and write the result as overlay `name` on top.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,10 @@ import pyarrow.compute as pc
 
 from phq.dataset.card import Card, card_of
 from phq.dataset.card_sections import mended_card, right_card, stated_checksums
+from phq.dataset.counts import stored_rejects, true_counts
 from phq.dataset.croissant import StoredFile, croissant, stored_file
 from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SPLITS, index_name
+from phq.dataset.root import Root
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import Rows
 from phq.dataset.wids_index import wids_index
@@ -72,7 +73,7 @@ class Descriptions:
         """
         for split in SPLITS:
             self._stage_index(split)
-        new = self.scrubber.json({**run, "counts": self._counts(run.get("counts", {}))})
+        new = self.scrubber.json({**run, "counts": self._counts(run)})
         self.change.write(RUN, json_bytes(new))
         card = card_of(new)
         self.change.write(CARD, self._card(card).encode())
@@ -91,12 +92,10 @@ class Descriptions:
         if not there.exists() or there.read_bytes() != new:  # also where nothing but the last shard is gone
             self.change.write(name, new)
 
-    def _counts(self, old: Mapping[str, Any]) -> dict[str, Any]:
-        reasons = self.after.rejects["reason"].to_pylist()
-        in_words = isinstance(old.get("rejected"), dict)
-        new: dict[str, Any] = {
-            "kept": len(self.after.manifest),
-            "rejected": dict(sorted(Counter(reasons).items())) if in_words else len(reasons),
+    def _counts(self, run: Mapping[str, Any]) -> dict[str, Any]:
+        old = run.get("counts", {})
+        stored = stored_rejects(Root(self.change.folder, self.change.new), run)
+        new = true_counts(old, self.after.manifest, self.after.rejects, stored) | {
             "photos": old.get("photos", 0) - self.before.photos() + self.after.photos(),
             "people": old.get("people", 0) - self.before.people() + self.after.people(),
         }

@@ -28,7 +28,7 @@ from phq.dataset.tar import STORAGE
 from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, Row, plain
 from phq.system.atomic import atomic_write
-from phq.system.journal import stage
+from phq.system.journal import Change, stage
 from phq.system.json_text import json_bytes
 
 TABLES = (MANIFEST, REJECTS)
@@ -179,16 +179,36 @@ def write_overlay(
     check_name(name)
     table = _overlay(name, rows, columns, about)
     with stage(folder) as change:
-        root = Root(folder)
-        run = read_run(root)
-        names = stack_names(run)
-        check_taken(root, name, names)
-        if below is not None and names != list(below):
-            raise OutputError(f"another overlay was put on {folder} meanwhile; annotate again, on top of it")
-        _check_replaceable(root, name)
-        _check_keys(root, table["key"])
-        _write(change.path(overlay_file(name)), table)
-        change.write(RUN, json_bytes(run | {"overlays": [*names, name]}))
+        _stage(change, name, table, below)
+
+
+def stage_overlay(
+    change: Change, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
+) -> None:
+    """Put an overlay on top of the stack as part of a change, whose new tables and ``run.json`` it is about.
+
+    Args:
+        change: of the dataset.
+        name: see `write_overlay`, as the others and the errors.
+        rows: see `write_overlay`.
+        columns: see `write_overlay`.
+        about: see `write_overlay`.
+    """
+    check_name(name)
+    _stage(change, name, _overlay(name, rows, columns, about), None)
+
+
+def _stage(change: Change, name: str, table: pa.Table, below: Sequence[str] | None) -> None:
+    root = Root(change.folder, change.new)
+    run = read_run(root)
+    names = stack_names(run)
+    check_taken(root, name, names)
+    if below is not None and names != list(below):
+        raise OutputError(f"another overlay was put on {change.folder} meanwhile; annotate again, on top of it")
+    _check_replaceable(root, name)
+    _check_keys(root, table["key"])
+    _write(change.path(overlay_file(name)), table)
+    change.write(RUN, json_bytes(run | {"overlays": [*names, name]}))
 
 
 def write_overlay_file(

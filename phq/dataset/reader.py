@@ -42,7 +42,7 @@ class Dataset:
     threads and after a fork; pickled, it carries its list of samples along and opens its files again.
 
     Args:
-        path: the dataset's folder, or a URL of any file system fsspec knows.
+        path: the dataset's folder, or a URL of any file system fsspec knows; or its opened root.
         split: ``train``, ``val`` or a split named by an overlay; None for all.
         overlay: the revision to read: ``none`` or None (as built), the name of an overlay, or ``latest``.
         where: a condition over the columns, see `phq.dataset.filters.matching`.
@@ -57,14 +57,14 @@ class Dataset:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | Path | Root,
         *,
         split: str | None = None,
         overlay: str | None = LATEST,
         where: str | None = None,
         rejects: bool = False,
     ) -> None:
-        self.root = Root(path)
+        self.root = path if isinstance(path, Root) else Root(path)
         _check_dataset(self.root)
         self.run = read_run(self.root)
         """Content of ``run.json``."""
@@ -219,7 +219,7 @@ class _KeyIndex:
 
 def _check_dataset(root: Root) -> None:
     """Check that this is a finished dataset of whose files parts can be read."""
-    if root.local is not None:
+    if root.local is not None and root.staged is None:
         _check_local(root.local)
     root.read(RUN, 0, 1)  # a server without HTTP ranges would send whole shards: fail now
 

@@ -59,14 +59,16 @@ class Root:
 
     Args:
         where: a folder, or a URL of any file system fsspec knows (``https://…``, ``s3://…``, ``hf://…``).
+        staged: folder with new files of the same names, which are read in place of those in `where`.
 
     Raises:
         InputError: fsspec does not know such a file system, or needs another package for it.
         MissingExtraError: the path is a URL and fsspec is not installed.
     """
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, where: str | Path, staged: Path | None = None) -> None:
         self.where = str(where)
+        self.staged = staged
         is_url = isinstance(where, str) and ("://" in where or "::" in where)
         local = Path(where).absolute() if not is_url else _local_folder(self.where)
         self.local: Path | None = local
@@ -74,12 +76,17 @@ class Root:
         self._prefix = f"{local}{os.sep}"
         self._reset()
 
+    def _path(self, name: str) -> str:
+        if self.staged is not None and (self.staged / name).exists():
+            return str(self.staged / name)
+        return self._prefix + name
+
     def _reset(self) -> None:
         self._descriptors: Callable[[str], _Descriptor] = lru_cache(_most_open_files())(_descriptor)
         self._remote: tuple[int, AbstractFileSystem, str] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"where": self.where, "local": self.local, "_prefix": self._prefix}
+        return {"where": self.where, "staged": self.staged, "local": self.local, "_prefix": self._prefix}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -112,7 +119,7 @@ class Root:
                 stream.seek(offset)
                 return stream.read()
         try:
-            return self._descriptors(self._prefix + name).read(size, offset)
+            return self._descriptors(self._path(name)).read(size, offset)
         except OSError as error:
             raise self._failure(name, error) from error
 
@@ -135,7 +142,7 @@ class Root:
         """
         if self.local is not None:
             with self._errors(name):
-                return Path(self._prefix + name).open("rb")
+                return Path(self._path(name)).open("rb")
         fs, folder = self._file_system()
         with self._errors(name):
             stream: BinaryIO = fs.open(f"{folder}/{name}", "rb", cache_type="none")
@@ -161,7 +168,7 @@ class Root:
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of that name."""
         if self.local is not None:
-            return (self.local / name).exists()
+            return Path(self._path(name)).exists()
         fs, folder = self._file_system()
         with self._errors(name):
             return bool(fs.exists(f"{folder}/{name}"))

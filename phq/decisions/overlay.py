@@ -15,14 +15,16 @@ import numpy as np
 import pyarrow.compute as pc
 
 from phq.config.build import Config
-from phq.dataset.overlays import check_name, check_taken, stack_names, write_overlay
+from phq.dataset.overlays import check_name, check_taken, stack_names, stage_overlay, write_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.root import Root
 from phq.dataset.whole_columns import columns
 from phq.decisions.decide import Decided, decide_with
 from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups
 from phq.errors import InputError
 from phq.schema import DECISION
 from phq.system.arrays import Bools, Ints
+from phq.system.journal import Change
 from phq.system.version import __version__
 
 BUILD = "build"
@@ -53,28 +55,40 @@ def apply(decided: Decided, name: str) -> int:
         raise InputError(f"{decided.samples.root.where} is not a folder on this machine; an overlay can only go there")
     check_name(name)
     check_taken(decided.samples.root, name, stack_names(decided.samples.run))
+    rows, columns, about = _changes(decided)
+    write_overlay(Path(folder), name, rows, columns, about, below=decided.samples.overlays)
+    return len(rows)
+
+
+def stage_build_decision(change: Change, config: Config) -> tuple[str, Decided] | None:
+    """Decide by a build's own configuration on the dataset that it stored by `phq.config.build.Config.storing_all`.
+
+    Args:
+        change: with the dataset's new tables and ``run.json``; the overlay is added.
+        config: of the build.
+
+    Returns:
+        Name of the overlay, and the decision; None if no sample is stored.
+
+    Raises:
+        OutputError: the overlay cannot be written.
+    """
+    decided = decide_with(Dataset(Root(change.folder, change.new), rejects=True), config)
+    if not len(decided.before):
+        return None
+    name = free_name(decided, BUILD, bare=True)
+    stage_overlay(change, name, *_changes(decided))
+    return name, decided
+
+
+def _changes(decided: Decided) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
+    """Rows of the samples of which something changes, their columns, and how the overlay was made."""
     changed = {name: _differs(decided, name) for name in (*DECISION, "p_flip")}
     splits = _new_splits(decided)
     written = [column for column, where in changed.items() if where.any()] or ["decision"]
     rows = np.flatnonzero(np.any([changed[column] for column in written], axis=0))
     about = {"command": "decide", "version": __version__, "config": decided.config.model_dump(mode="json")}
-    named = [*written, "split"] if splits else written
-    write_overlay(
-        Path(folder), name, _rows(decided, rows, written, splits), named, about, below=decided.samples.overlays
-    )
-    return len(rows)
-
-
-def apply_build_decision(folder: Path, config: Config) -> Decided:
-    """Decide by a build's own configuration on the dataset that it stored by `phq.config.build.Config.storing_all`.
-
-    Raises:
-        OutputError: the overlay cannot be written.
-    """
-    decided = decide_with(Dataset(folder, rejects=True), config)
-    if len(decided.before):
-        apply(decided, free_name(decided, BUILD, bare=True))
-    return decided
+    return list(_rows(decided, rows, written, splits)), [*written, "split"] if splits else written, about
 
 
 def _differs(decided: Decided, name: str) -> Bools:

@@ -9,6 +9,7 @@ from pathlib import Path
 from phq.decisions.decide import Decided, decide_dataset
 from phq.decisions.overlay import apply as write_decision
 from phq.decisions.overlay import free_name
+from phq.system.atomic import disk_errors_explained
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Redecided:
     """Samples in the overlay; 0 in a dry run."""
 
 
+@disk_errors_explained
 def decide(
     dataset: str | Path,
     *,

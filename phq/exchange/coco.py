@@ -33,7 +33,7 @@ from phq.pose.body import load_body
 from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
 from phq.system.arrays import Bools, Doubles
-from phq.system.atomic import atomic_write, output_errors
+from phq.system.atomic import atomic_write, disk_errors_explained, output_errors
 
 Document = dict[str, Any]
 PERSON, FACE, HEADSHOT = 1, 2, 3
@@ -67,6 +67,7 @@ class CocoExport:
     """Photos that were not found, and are left out."""
 
 
+@disk_errors_explained
 def export_coco(
     dataset: str | Path,
     out: str | Path,

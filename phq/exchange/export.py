@@ -22,6 +22,7 @@ from phq.exchange.crops import Photos, from_crop, mask_part, read_settings, wind
 from phq.exchange.formats import LabelFormat, label_format
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Image
+from phq.system.atomic import disk_errors_explained
 
 Fields = dict[str, Any]
 COLUMNS = (
@@ -41,6 +42,7 @@ class Exported:
     """Mean fraction of the pictures beyond the photo (or the stored crop), where they are made up."""
 
 
+@disk_errors_explained
 def export_labels(  # noqa: PLR0913 - the options of the command
     dataset: str | Path,
     out: str | Path,

@@ -25,6 +25,7 @@ from phq.photos.discover import Found
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 from phq.stages.state_provenance import StateProvenance
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 
@@ -58,6 +59,7 @@ class _ImportPlan(Plan):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@disk_errors_explained
 def import_labels(  # noqa: PLR0913 - the options of the command
     source: str | Path,
     out: str | Path,

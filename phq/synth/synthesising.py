@@ -31,6 +31,7 @@ from phq.stages.pipeline import Pipeline
 from phq.synth.portrait import coarse, draw_portrait, render
 from phq.synth.record import describe, pose_columns
 from phq.synth.views import Spread
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 COARSE = "coarse"
@@ -58,6 +59,7 @@ class _SynthPlan(Plan):
         return hashlib.sha256(f"{super().id} {self.spread.model_dump_json()}".encode()).hexdigest()[:16]
 
 
+@disk_errors_explained
 def synthesise(  # noqa: PLR0913 - the options of the command
     out: str | Path,
     count: int,

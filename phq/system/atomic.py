@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from phq.errors import OutputError
 from phq.system.place import file_system, is_of_server, is_remote
@@ -24,8 +25,15 @@ _ADVICE = {
     errno.EROFS: "that file system is read-only; choose another output folder",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
     errno.EISDIR: "a folder of that name is in the way",
+    errno.EIO: f"the disk reports an input/output error; check it; {_RESUME}",
+    errno.EMFILE: "this process may open no more files; raise its limit (ulimit -n)",
+    errno.ENFILE: "this machine can open no more files",
+    errno.ESTALE: f"the network file system has lost the file; {_RESUME}",
 }
-
+_OF_DISKS = frozenset(_ADVICE) - {errno.ENOTDIR, errno.EISDIR}
+"""Errors that no command has caused, wherever they occur."""
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 _PART = 1 << 24
 """Bytes of an object that are sent in one part."""
@@ -59,6 +67,42 @@ def output_errors(path: Path) -> Iterator[None]:
         if not is_remote(path) or not is_of_server(error):
             raise
         raise OutputError(f"cannot write {path}: {error}; {_RESUME}") from error
+
+
+def disk_failure(error: OSError, where: object = "") -> OutputError | None:
+    """The sentence for an error of a disk that nothing nearer to it has explained; None for any other error.
+
+    Args:
+        error: as the system raised it; that of a write does not name its file.
+        where: named where the error names no file.
+    """
+    if error.errno not in _OF_DISKS:
+        return None
+    return OutputError(f"cannot read or write {error.filename or where or 'a file'}: {_ADVICE[error.errno]}")
+
+
+def disk_errors_explained(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a call end with an `OutputError` where the error of a disk would leave it as an `OSError`.
+
+    Args:
+        command: its first path is named where the error names no file.
+    """
+
+    @wraps(command)
+    def explained(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        try:
+            return command(*args, **options)
+        except OSError as error:
+            failure = disk_failure(error, _first_path((*args, *options.values())))
+            if failure is None:
+                raise
+            raise failure from error
+
+    return explained
+
+
+def _first_path(values: Iterable[Any]) -> object:
+    return next((value for value in values if isinstance(value, (str, os.PathLike))), "")
 
 
 def sync_folder(folder: Path) -> None:

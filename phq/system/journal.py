@@ -73,6 +73,11 @@ class Change:
         self._check_place(name)
         self._deleted.add(name)
 
+    @property
+    def new(self) -> Path:
+        """Folder in which the new files grow, under their paths inside the dataset."""
+        return self._new
+
     def staged(self) -> list[str]:
         """Names of the new files, sorted."""
         files = (path for path in self._new.rglob("*") if path.is_file())

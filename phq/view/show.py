@@ -13,7 +13,7 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.schema import Row, column_kind
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.view.picture import draw
 
 Fields = dict[str, Any]
@@ -35,6 +35,7 @@ class Shown:
     """The picture of its labels, if one was requested."""
 
 
+@disk_errors_explained
 def show(
     dataset: str | Path,
     key: str,

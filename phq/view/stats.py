@@ -25,6 +25,7 @@ from phq.dataset.whole_columns import columns
 from phq.errors import InputError
 from phq.reasons import STORED_SCORES
 from phq.schema import PROVENANCE
+from phq.system.atomic import disk_errors_explained
 
 ANGLES = tuple(f"{part}_{axis}_deg" for part in ("camera", "head") for axis in ("yaw", "pitch", "roll"))
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
@@ -36,6 +37,7 @@ _COLUMNS = (
 Stats = dict[str, Any]
 
 
+@disk_errors_explained
 def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
     """Numbers about a dataset with its overlays applied, as plain values that JSON has.
 

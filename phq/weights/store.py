@@ -13,7 +13,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from phq.errors import WeightError
-from phq.system.atomic import output_errors, sync_folder
+from phq.system.atomic import disk_errors_explained, output_errors, sync_folder
 from phq.weights.catalogue import Remote, megabytes, remote
 from phq.weights.digest import sha256_of, sha256_once
 from phq.weights.download import download
@@ -82,6 +82,7 @@ def addresses(entry: Remote) -> list[str]:
     return [*(f"{mirror.rstrip('/')}/{entry.file}" for mirror in mirrors if mirror), entry.url]
 
 
+@disk_errors_explained
 def pull(name: str, connect: bool | None = None, quiet: bool = True) -> Pulled:
     """Bring weights into the cache, unless they are there and sound.
 

@@ -110,8 +110,16 @@ def conclude_units(out: Path, source: Source, before: pa.Table | None = None) ->
     return Outcome(decide_people(table, source.config, before), stages)
 
 
-def write_units(
-    out: Path, source: Source, outcome: Outcome, record: Fields, card: Card, execution: Execution, sheet: bool
+def write_units(  # noqa: PLR0913 - everything that a dataset is made of
+    out: Path,
+    source: Source,
+    outcome: Outcome,
+    record: Fields,
+    card: Card,
+    execution: Execution,
+    *,
+    sheet: bool,
+    tables: Path | None = None,
 ) -> None:
     """Write the dataset of an outcome into a folder or URL; the manifest comes last.
 
@@ -123,6 +131,7 @@ def write_units(
         card: what the rows do not say about the dataset.
         execution: where shards are written.
         sheet: draw the contact sheet too.
+        tables: folder for everything but shards and sheet, in place of `out`.
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
@@ -135,7 +144,7 @@ def write_units(
         draw_sheet(out / SHEET, decisions.kept, work)
     kept, rejects = (Rows(table.select(DESCRIBED)) for table in (decisions.kept, decisions.rejects))
     content = Content(kept, rejects, _manifest(work, decisions, shards), pieces(work, decisions.rejects))
-    finish_dataset(out, shards, content, record, card)
+    finish_dataset(tables or out, shards, content, record, card)
 
 
 def write_shards(out: Path, work: Path, decisions: Decisions, execution: Execution) -> dict[str, list[Shard]]:

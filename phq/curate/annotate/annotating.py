@@ -41,6 +41,7 @@ from phq.pose.body import Body, load_body
 from phq.pose.body_choice import body_entry, open_body
 from phq.pose.transfer import Transfer, transfer_to
 from phq.stages.pipeline import foreign, weights_used
+from phq.system.atomic import disk_errors_explained
 from phq.system.locking import alone_in
 from phq.system.version import __version__
 from phq.weights.embedded import Weight
@@ -64,6 +65,7 @@ class Annotated:
     """How another body was placed, see `phq.curate.annotate.bodies.placing`; {} if none was asked for."""
 
 
+@disk_errors_explained
 def annotate(  # noqa: PLR0913 - the options of the command
     dataset: str | Path,
     name: str,

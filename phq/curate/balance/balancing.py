@@ -19,6 +19,7 @@ from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
 from phq.errors import ConfigError, InputError
 from phq.system.arrays import Doubles, Ints
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 WEIGHT = "balance_weight"
@@ -55,6 +56,7 @@ class Balanced:
         return float(shares[is_front(np.arange(YAW_BINS))].sum())
 
 
+@disk_errors_explained
 def balance(
     dataset: str | Path,
     target: str,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,11 @@ import pyarrow as pa
 from phq.curate.verify.kinds import Violation
 from phq.dataset.card import Card
 from phq.dataset.card_sections import SECTIONS, card_faults, croissant_faults, kept_card, right_card, stated_files
+from phq.dataset.counts import stored_rejects, true_counts
 from phq.dataset.croissant import StoredFile, stored_file
 from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SCHEMA, index_name
 from phq.dataset.overlays import stack_names
+from phq.dataset.root import Root
 from phq.dataset.wids_index import wids_index
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION, json_schema
@@ -130,14 +131,16 @@ def wrong_counts(state: Described) -> dict[str, str]:
     counts = (state.run or {}).get("counts")
     if not isinstance(counts, dict) or state.manifest is None or state.rejects is None:
         return {}
-    right = true_counts(counts, state.manifest, state.rejects)
+    right = right_counts(state)
     wrong = {name: value for name, value in right.items() if counts[name] != value}
     return {name: f"{counts[name]}, and the tables have {value}" for name, value in wrong.items()}
 
 
-def true_counts(counts: Mapping[str, Any], manifest: pa.Table, rejects: pa.Table) -> dict[str, Any]:
-    """Those counts of ``run.json`` that follow from the tables, as they should be."""
-    reasons = Counter(rejects["reason"].to_pylist())
-    people = len(manifest) + len(rejects) - rejects["person_index"].null_count
-    rejected = dict(sorted(reasons.items())) if isinstance(counts.get("rejected"), dict) else len(rejects)
-    return {k: v for k, v in {"kept": len(manifest), "people": people, "rejected": rejected}.items() if k in counts}
+def right_counts(state: Described) -> dict[str, Any]:
+    """The counts of ``run.json`` as they should be; none if an overlay that they depend on cannot be read."""
+    assert state.run is not None and state.manifest is not None and state.rejects is not None
+    try:
+        stored = stored_rejects(Root(state.folder), state.run)
+    except InputError:  # reported as a violation of the overlay
+        return {}
+    return true_counts(state.run["counts"], state.manifest, state.rejects, stored)

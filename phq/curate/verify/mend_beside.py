@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from phq.building.plan import close_work_folder
-from phq.curate.verify.beside import Described, stored_files, true_counts
+from phq.curate.verify.beside import Described, right_counts, stored_files
 from phq.curate.verify.overlays import check_overlay, known_keys
 from phq.curate.verify.report import Report
 from phq.dataset.card_sections import kept_card, mended_card, right_card, stated_files
@@ -83,10 +83,8 @@ def mend_counts(report: Report, change: Change) -> list[str]:
     """Correct the counts in run.json."""
     files, state = _files(report, "run_counts"), _described(report)
     for file in files:
-        assert state.run is not None and state.manifest is not None and state.rejects is not None
-        counts = state.run["counts"]
-        new = counts | true_counts(counts, state.manifest, state.rejects)
-        change.write(file, json_bytes({**state.run, "counts": new}))
+        assert state.run is not None
+        change.write(file, json_bytes({**state.run, "counts": state.run["counts"] | right_counts(state)}))
     return [f"{file}: counted again" for file in files]
 
 

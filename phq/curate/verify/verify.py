@@ -41,6 +41,7 @@ from phq.dataset.overlays import overlay_file
 from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
 from phq.schema import GROUPS
+from phq.system.atomic import disk_errors_explained
 from phq.system.journal import JOURNAL
 from phq.system.threads import available_cores
 
@@ -49,6 +50,7 @@ _KEY_IN_TEXT = r"\b(?P<key>[0-9a-f]{16})\b"
 _NAMING = ("key", *GROUPS, "source_sha256")
 
 
+@disk_errors_explained
 def verify(
     dataset: str | Path,
     *,

@@ -24,7 +24,7 @@ from phq.generator.evaluate.poses import compared, mean_pose, stated_poses
 from phq.generator.evaluate.subject import Subject, read_trained, untrained
 from phq.generator.train.ranks import joined
 from phq.generator.train.trained import checkpoint_after
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.version import __version__
 
 FOLDER = "evaluation"
@@ -33,6 +33,7 @@ PROXY, FID = "fd_mobilenetv2", "fid"
 Report = dict[str, Any]
 
 
+@disk_errors_explained
 def evaluate(  # noqa: PLR0913 (as many as the command has options)
     run: str | Path,
     data: str | Path,

@@ -19,7 +19,7 @@ from phq.generator.train.loop import Loop, Trainer
 from phq.generator.train.mixture import Mixture, open_mixture, other_bodies
 from phq.generator.train.ranks import Ranks, joined
 from phq.generator.train.record import Record
-from phq.system.atomic import output_errors, write_bytes
+from phq.system.atomic import disk_errors_explained, output_errors, write_bytes
 from phq.system.locking import Lock, locked
 from phq.system.version import __version__
 
@@ -39,6 +39,7 @@ class Result:
     """Whether this process is the one to talk about it."""
 
 
+@disk_errors_explained
 def train(  # noqa: PLR0913 (as many as the command has options)
     datasets: Sequence[str | Path],
     out: str | Path,

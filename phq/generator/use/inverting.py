@@ -23,7 +23,7 @@ from phq.generator.use.people import Person
 from phq.generator.use.placing import check_new_folder
 from phq.generator.use.sampling import numbers
 from phq.generator.use.target import Target
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.version import __version__
 
 YAWS = (-90.0, -45.0, 0.0, 45.0, 90.0, 180.0)
@@ -38,6 +38,7 @@ class Inverted:
     fit: Fit
 
 
+@disk_errors_explained
 def invert(  # noqa: PLR0913 (as many as the command has options)
     trained: Trained,
     target: Target,

@@ -15,12 +15,13 @@ from phq.generator.use.people import Person
 from phq.generator.use.placing import check_free, check_suffix
 from phq.generator.use.surface import Surface, extract
 from phq.system.arrays import Floats
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 
 LEVEL = 15.0
 VOXELS = 192
 
 
+@disk_errors_explained
 def write_mesh(
     person: Person,
     outs: Sequence[Path],

@@ -23,7 +23,7 @@ from phq.generator.use.people import Cast, Person
 from phq.generator.use.placing import check_free
 from phq.schema import rounded
 from phq.system.arrays import Floats
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.version import __version__
 
 FORMAT = "phq-sample/1"
@@ -44,6 +44,7 @@ class Picture:
     seen: Rendering
 
 
+@disk_errors_explained
 def sample(  # noqa: PLR0913 (as many as the command has options)
     trained: Trained,
     out: str | Path,

@@ -10,7 +10,7 @@ from phq.dataset.embedded import bodies_of
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.view.report.choose import choose
 from phq.view.report.content import content
 from phq.view.report.page import page, plotly_js
@@ -30,6 +30,7 @@ class Reported:
     """The main figures as PNG."""
 
 
+@disk_errors_explained
 def report(
     dataset: str | Path,
     out: str | Path | None = None,

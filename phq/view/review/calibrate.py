@@ -23,7 +23,7 @@ from phq.decisions.rules import margins
 from phq.errors import InputError, OutputError
 from phq.reasons import RULE_BY_ADDRESS, Rule
 from phq.system.arrays import Bools, Doubles
-from phq.system.atomic import write_bytes
+from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.view.review.catalogue import Catalogue
 
 LEAST = 20
@@ -60,6 +60,7 @@ class Calibrated:
         return {name: (old, self.after[name]) for name, old in self.before.items() if self.after[name] != old}
 
 
+@disk_errors_explained
 def calibrate(
     dataset: str | Path,
     *,

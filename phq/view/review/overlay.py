@@ -20,6 +20,7 @@ from phq.dataset.run import read_run
 from phq.reasons import FLIPPED
 from phq.reasons import REVIEW_REASONS as REASONS
 from phq.schema import column_kind
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 COMMAND = "review"
@@ -43,6 +44,7 @@ def folded(root: Root, names: Sequence[str]) -> tuple[int, str]:
     return about.get("seq", 0), about.get("time", "")
 
 
+@disk_errors_explained
 def fold(folder: Path, marks: Marks) -> str | None:
     """Write the marks as a new overlay on top; its name, or None if an overlay has all of them already.
 

@@ -13,6 +13,7 @@ from types import FrameType
 
 from phq.dataset.marks_log import open_log
 from phq.errors import ConfigError, MissingExtraError, OutputError
+from phq.system.atomic import disk_errors_explained
 from phq.view.review.catalogue import Catalogue
 from phq.view.review.overlay import fold
 
@@ -23,6 +24,7 @@ _GRACE = 2
 """Seconds that open responses have once the server is to stop."""
 
 
+@disk_errors_explained
 def serve(
     dataset: Path,
     *,

@@ -1,0 +1,158 @@
+"""File operations of a process, counted below one folder, of which one can end the process or fail.
+
+Operations are those that Python audits (files opened, renamed, removed, linked, cut, folders made, listed and removed),
+every write of an open file, and every fsync. Numbers count from 0, in the order in which they happen.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_AUDITED = {
+    "os.rename": "rename", "os.remove": "remove", "os.mkdir": "mkdir", "os.rmdir": "rmdir", "os.link": "link",
+    "os.symlink": "symlink", "os.truncate": "truncate", "os.listdir": "list", "os.scandir": "list",
+}  # fmt: skip
+_HANDLES = {"os.rename": 2, "os.remove": 1, "os.mkdir": 2, "os.rmdir": 1}
+"""Which argument is the open folder that the path begins in, or −1."""
+READS = ("read", "list")
+"""Operations that change nothing."""
+NEEDS_ROOM = ("open", "write", "mkdir", "fsync", "rename", "link", "symlink")
+"""Operations that fail on a full disk."""
+
+
+class KilledError(BaseException):
+    """What a test sees in place of the end of the process."""
+
+
+@dataclass
+class Faults:
+    """One fault that is to happen, and the operations that came before it.
+
+    Args:
+        folder: only operations on paths below it count.
+        kind: ``kill`` (SIGKILL), ``raise`` (`KilledError`, from then on at every change), ``eio`` (fails once), ``enospc``
+            (fails from then on, where room is needed) or ``none``.
+        number: of the operation before which it happens.
+    """
+
+    folder: str
+    kind: str = "none"
+    number: int = -1
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    """Operation and path below the folder, in order."""
+
+    def met(self, operation: str, path: Any) -> None:
+        """Count an operation, and let the fault happen if it is its turn."""
+        name = _text(path)
+        if not name.startswith(self.folder):
+            return
+        number = len(self.seen)
+        self.seen.append((operation, name[len(self.folder) :].lstrip("/")))
+        if number < self.number or self.kind == "none":
+            return
+        if self.kind == "kill" and number == self.number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "raise" and operation not in READS:
+            raise KilledError(f"{operation} {name}")
+        if self.kind == "eio" and number == self.number:
+            raise _failure(errno.EIO, operation, name)
+        if self.kind == "enospc" and operation in NEEDS_ROOM:
+            raise _failure(errno.ENOSPC, operation, name)
+
+
+def _failure(number: int, operation: str, name: str) -> OSError:
+    # as the system calls do: those on an open file know no name
+    named = () if operation in ("write", "fsync", "truncate") else (name,)
+    return OSError(number, os.strerror(number), *named)
+
+
+def _text(path: Any) -> str:
+    if isinstance(path, int):
+        try:
+            return os.readlink(f"/proc/self/fd/{path}")
+        except OSError:
+            return ""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        return ""
+
+
+def _below(path: Any, index: int | None, args: tuple[Any, ...]) -> Any:
+    handle = args[index] if index is not None else -1
+    return path if handle == -1 else os.path.join(_text(handle), os.fsdecode(path))
+
+
+class _Hooks:
+    active: Faults | None = None
+    installed = False
+    fsync, write, open = os.fsync, os.write, io.open
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    faults = _Hooks.active
+    if faults is None:
+        return
+    if event == "open":
+        changing = isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        faults.met("open" if changing else "read", args[0])
+    elif event in _AUDITED:
+        faults.met(_AUDITED[event], _below(args[0], _HANDLES.get(event), args))
+
+
+def _fsync(handle: Any) -> None:
+    """Count it; nothing is flushed, since no test cuts the power."""
+    if _Hooks.active is None:
+        _Hooks.fsync(handle)
+    else:
+        _Hooks.active.met("fsync", handle if isinstance(handle, int) else handle.fileno())
+
+
+def _write(handle: int, content: Any) -> int:
+    if _Hooks.active is not None:
+        _Hooks.active.met("write", handle)
+    return _Hooks.write(handle, content)
+
+
+class _Counted(io.FileIO):
+    def write(self, content: Any) -> int:
+        if _Hooks.active is not None:
+            _Hooks.active.met("write", self.name)
+        return super().write(content)
+
+
+def _open(file: Any, mode: str = "r", buffering: int = -1, *rest: Any, **more: Any) -> Any:
+    """`open` whose writes are counted."""
+    plain = not isinstance(file, int) and set(mode) & set("wax+")
+    if _Hooks.active is None or not plain or more.get("opener") or len(rest) > 3:
+        return _Hooks.open(file, mode, buffering, *rest, **more)
+    raw = _Counted(file, mode.replace("b", "").replace("t", ""))
+    if buffering == 0:
+        return raw
+    stream = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
+    return stream if "b" in mode else io.TextIOWrapper(stream, *rest, **more)
+
+
+@contextmanager
+def faults(folder: Path, kind: str = "none", number: int = -1) -> Iterator[Faults]:
+    """Count the operations of the block below `folder`, with one fault; see `Faults`."""
+    if not _Hooks.installed:
+        sys.addaudithook(_audit)
+        _Hooks.installed = True
+    os.fsync, os.write, io.open, builtins.open = _fsync, _write, _open, _open
+    _Hooks.active = plan = Faults(str(folder), kind, number)
+    try:
+        yield plan
+    finally:
+        _Hooks.active = None
+        os.fsync, os.write, io.open, builtins.open = _Hooks.fsync, _Hooks.write, _Hooks.open, _Hooks.open
