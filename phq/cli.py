@@ -10,8 +10,8 @@ import typer
 
 from phq.commands import annotate, build, curate, exchange, gan, look, networks
 from phq.commands.ending import (
+    ABSENT,
     CONTINUES,
-    LEFTOVERS,
     REPAIRS,
     RESTARTS,
     TRAINING,
@@ -54,15 +54,15 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "balance": (curate.balance_command, WHOLE_CHANGE),
     },
     "Exchange": {
-        "export labels": (exchange.export_labels_command, LEFTOVERS),
-        "export coco": (exchange.export_coco_command, LEFTOVERS),
+        "export labels": (exchange.export_labels_command, ABSENT),
+        "export coco": (exchange.export_coco_command, ABSENT),
     },
     "Train": {
         "gan train": (gan.train_command, TRAINING),
-        "gan sample": (gan.sample_command, LEFTOVERS),
+        "gan sample": (gan.sample_command, ABSENT),
         "gan orbit": (gan.orbit_command, WHOLE_FILES),
         "gan mesh": (gan.mesh_command, WHOLE_FILES),
-        "gan invert": (gan.invert_command, LEFTOVERS),
+        "gan invert": (gan.invert_command, ABSENT),
         "gan view": (gan.view_command, UNCHANGED),
         "gan evaluate": (gan.evaluate_command, WHOLE_FILES),
     },

@@ -40,8 +40,8 @@ class Faults:
 
     Args:
         folder: only operations on paths below it count.
-        kind: ``kill`` (SIGKILL), ``raise`` (`KilledError`, from then on at every change), ``eio`` (fails once), ``enospc``
-            (fails from then on, where room is needed) or ``none``.
+        kind: ``kill`` (SIGKILL), ``raise`` (`KilledError`, from then on at every change), ``eio`` (fails once),
+            ``enospc`` (fails from then on, where room is needed) or ``none``.
         number: of the operation before which it happens.
     """
 
@@ -79,7 +79,7 @@ def _failure(number: int, operation: str, name: str) -> OSError:
 def _text(path: Any) -> str:
     if isinstance(path, int):
         try:
-            return os.readlink(f"/proc/self/fd/{path}")
+            return str(Path(f"/proc/self/fd/{path}").readlink())
         except OSError:
             return ""
     try:
@@ -90,7 +90,7 @@ def _text(path: Any) -> str:
 
 def _below(path: Any, index: int | None, args: tuple[Any, ...]) -> Any:
     handle = args[index] if index is not None else -1
-    return path if handle == -1 else os.path.join(_text(handle), os.fsdecode(path))
+    return path if handle == -1 else f"{_text(handle)}/{os.fsdecode(path)}"
 
 
 class _Hooks:

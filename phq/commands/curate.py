@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -53,13 +54,29 @@ def redact_command(
                                  show_default="none")
     ] = None,
     reason: Annotated[str, typer.Option(help="Reason to keep in the tombstone.", show_default="none")] = "",
+    name_in_reason: Annotated[
+        bool, typer.Option("--name-in-reason", help="Keep the reason even if it has the person's name.")
+    ] = False,
     json: Json = None,
 ) -> None:  # fmt: skip
-    """Remove every trace of some samples from a dataset; a tombstone keeps them out."""
-    from phq.curate.redact import lines, redact
+    """Remove every trace of some samples from a dataset; exit code 1 if something else still names them."""
+    from phq.curate.redact import NamedReasonError, lines, redact
 
-    done = redact(dataset, keys or (), source=source, reason=reason)
+    try:
+        done = redact(dataset, keys or (), source=source, reason=reason, name_in_reason=name_in_reason)
+    except NamedReasonError as error:
+        question = f"The reason has the name {error.word!r}, and the tombstone will keep it. Store it so?"
+        if not _is_terminal() or not typer.confirm(question, err=True):
+            raise
+        done = redact(dataset, keys or (), source=source, reason=reason, name_in_reason=True)
     report("redact", done, lines(done), json)
+    if not done.clean:
+        raise typer.Exit(ExitCode.FOUND)
+
+
+def _is_terminal() -> bool:
+    """Whether a question can be answered."""
+    return sys.stdin.isatty()
 
 
 def merge_command(

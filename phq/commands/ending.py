@@ -35,10 +35,10 @@ RESTARTS = "the new dataset is incomplete, and the same command starts again fro
 TRAINING = "the run is as its last checkpoint left it, and continues from there with --resume"
 WHOLE_CHANGE = "the dataset has either the whole change or nothing of it"
 WHOLE_FILES = "each file is either complete or as it was before"
-LEFTOVERS = "a folder keeps the files that are already written: empty it, or choose another, to start again"
+ABSENT = "nothing of it was written, and the same command starts again from the beginning"
 REPAIRS = "nothing was changed but by repairs, each of which is either complete or was not made"
 UNCHANGED = "nothing was changed"
-_REPEATED = (CONTINUES, RESTARTS)
+_REPEATED = (CONTINUES, RESTARTS, ABSENT)
 """Sentences that the command line follows, to be copied."""
 
 Command = Callable[..., None]

@@ -3,6 +3,7 @@ and ``evaluate pose``."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -118,10 +119,9 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
 
     if pictures is not None:
         check_pictures(pictures)
-    done = decide(dataset, preset=preset, config=config, sets=set_ or (), apply=apply, name=name)
+    look = None if pictures is None else partial(write_pictures, pictures)
+    done = decide(dataset, preset=preset, config=config, sets=set_ or (), apply=apply, name=name, look=look)
     written = [] if pictures is None else [f"pictures   {pictures}"]
-    if pictures is not None:
-        write_pictures(pictures, done.decided)
     overlay = "dry run, nothing is written; --apply writes the overlay"
     if apply:
         overlay = f"overlay {done.overlay}   changes {done.changed} samples"

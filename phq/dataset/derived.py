@@ -7,9 +7,8 @@ redacted, since pictures cannot be searched for it; phq can draw all of them aga
 from __future__ import annotations
 
 import io
-import mmap
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +89,3 @@ def files_in(folder: Path) -> Iterator[str]:
             folders.remove(JOURNAL)
         found += [(Path(root) / name).relative_to(folder).as_posix() for name in files]
     yield from sorted(found)
-
-
-def mentioning(folder: Path, files: Collection[str], names: Collection[str]) -> list[str]:
-    """Those of `files` whose bytes contain one of `names`."""
-    wanted = sorted(name.encode() for name in names)
-    return [file for file in files if _mentions(folder / file, wanted)]
-
-
-def _mentions(path: Path, names: list[bytes]) -> bool:
-    if not path.is_file() or not path.stat().st_size:
-        return False
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(content.find(name) >= 0 for name in names)

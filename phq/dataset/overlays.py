@@ -157,6 +157,7 @@ def write_overlay(
     about: Mapping[str, Any],
     *,
     below: Sequence[str] | None = None,
+    look: Callable[[Root], object] | None = None,
 ) -> None:
     """Write an overlay and put it on top of the stack, in one change of the dataset (`phq.system.journal`).
 
@@ -170,6 +171,7 @@ def write_overlay(
             is that of the first value.
         about: how it was made, as JSON: command, groups, version, config, weights.
         below: names of the stack that it was made for, None for any.
+        look: called with the dataset as it will be, just before it is.
 
     Raises:
         InputError: the name cannot be used or is taken, or the dataset does not have a key.
@@ -180,6 +182,8 @@ def write_overlay(
     table = _overlay(name, rows, columns, about)
     with stage(folder) as change:
         _stage(change, name, table, below)
+        if look is not None:
+            look(Root(folder, change.new))
 
 
 def stage_overlay(

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from phq.config.build import Config
-from phq.dataset.overlays import check_name, check_taken, stack_names, stage_overlay, write_overlay
+from phq.dataset.overlays import about_overlay, check_name, check_taken, stack_names, stage_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.dataset.whole_columns import columns
@@ -40,6 +40,19 @@ def free_name(decided: Decided, stem: str = "decide", bare: bool = False) -> str
     return next(name for name in numbered if name not in taken)
 
 
+def applied_as(decided: Decided) -> str | None:
+    """Name of the topmost overlay if it has this very decision, so that nothing would change."""
+    names = decided.samples.overlays
+    if not names or about_overlay(decided.samples.root, names[-1]) != _about(decided):
+        return None
+    return None if _changes(decided)[0] else names[-1]
+
+
+def _about(decided: Decided) -> dict[str, Any]:
+    """How the overlay is made."""
+    return {"command": "decide", "version": __version__, "config": decided.config.model_dump(mode="json")}
+
+
 def apply(decided: Decided, name: str) -> int:
     """Put the decision on top of the dataset as overlay `name`; the number of samples in it.
 
@@ -55,8 +68,8 @@ def apply(decided: Decided, name: str) -> int:
         raise InputError(f"{decided.samples.root.where} is not a folder on this machine; an overlay can only go there")
     check_name(name)
     check_taken(decided.samples.root, name, stack_names(decided.samples.run))
-    rows, columns, about = _changes(decided)
-    write_overlay(Path(folder), name, rows, columns, about, below=decided.samples.overlays)
+    rows, columns = _changes(decided)
+    write_overlay(Path(folder), name, rows, columns, _about(decided), below=decided.samples.overlays)
     return len(rows)
 
 
@@ -77,18 +90,17 @@ def stage_build_decision(change: Change, config: Config) -> tuple[str, Decided] 
     if not len(decided.before):
         return None
     name = free_name(decided, BUILD, bare=True)
-    stage_overlay(change, name, *_changes(decided))
+    stage_overlay(change, name, *_changes(decided), _about(decided))
     return name, decided
 
 
-def _changes(decided: Decided) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
-    """Rows of the samples of which something changes, their columns, and how the overlay was made."""
+def _changes(decided: Decided) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of the samples of which something changes, and their columns."""
     changed = {name: _differs(decided, name) for name in (*DECISION, "p_flip")}
     splits = _new_splits(decided)
     written = [column for column, where in changed.items() if where.any()] or ["decision"]
     rows = np.flatnonzero(np.any([changed[column] for column in written], axis=0))
-    about = {"command": "decide", "version": __version__, "config": decided.config.model_dump(mode="json")}
-    return list(_rows(decided, rows, written, splits)), [*written, "split"] if splits else written, about
+    return list(_rows(decided, rows, written, splits)), [*written, "split"] if splits else written
 
 
 def _differs(decided: Decided, name: str) -> Bools:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from phq.decisions.decide import Decided, decide_dataset
+from phq.decisions.overlay import applied_as, free_name
 from phq.decisions.overlay import apply as write_decision
-from phq.decisions.overlay import free_name
 from phq.system.atomic import disk_errors_explained
 
 
@@ -32,6 +32,7 @@ def decide(
     sets: Sequence[str] = (),
     apply: bool = False,
     name: str | None = None,
+    look: Callable[[Decided], object] | None = None,
 ) -> Redecided:
     """Decide again on every stored sample from its stored scores; no network runs, and no picture is read.
 
@@ -41,7 +42,8 @@ def decide(
         config: TOML file over the preset.
         sets: ``key=value`` each.
         apply: write the decision as an overlay; without, nothing is written.
-        name: name of that overlay, by default ``decide-N``.
+        name: name of that overlay, by default ``decide-N``; none is written where the topmost one has this decision.
+        look: called with the decision before anything is written.
 
     Raises:
         ConfigError: see `phq.config.build.load_config`.
@@ -49,7 +51,11 @@ def decide(
         OutputError: another overlay was put on the dataset meanwhile, or it cannot be written.
     """
     decided = decide_dataset(dataset, preset=preset, config=config, sets=sets)
+    if look is not None:
+        look(decided)
     if not apply:
         return Redecided(decided, None, 0)
+    if name is None and (there := applied_as(decided)):  # a call that was killed at its end is repeated
+        return Redecided(decided, there, 0)
     overlay = name or free_name(decided)
     return Redecided(decided, overlay, write_decision(decided, overlay))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from PIL import Image as Pil
 
 from phq.errors import InputError, OutputError
-from phq.system.atomic import atomic_write, output_errors, write_bytes
+from phq.system.atomic import output_errors
+from phq.system.publish import published
 
 INDEX = "dataset.json"
 ORIGIN = "phq"
@@ -43,30 +44,33 @@ class _FolderSink:
 
     def add(self, name: str, content: bytes) -> None:
         path = self.root / name
-        if name == INDEX:  # the file that makes the folder a set: complete or absent
-            write_bytes(path, content)
-            return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
 
 @contextmanager
-def open_sink(path: Path, as_zip: bool) -> Iterator[Sink]:
-    """A new zip (stored; the same files in the same order give the same bytes) or a new or empty folder.
+def open_sinks(paths: Sequence[Path], as_zip: bool) -> Iterator[list[Sink]]:
+    """New zips (stored; the same files in the same order give the same bytes) or new or empty folders.
 
-    A zip appears under its name once it is complete.
+    They appear under their names together, once all are complete.
+
+    Args:
+        paths: in one folder.
+        as_zip: zips, not folders.
 
     Raises:
-        OutputError: the zip exists, the folder is not empty, or `path` cannot be written.
+        OutputError: a zip exists, a folder is not empty, or one cannot be written.
     """
-    if path.exists() and (as_zip or not path.is_dir() or any(path.iterdir())):
-        raise OutputError(f"{path} already exists; choose another name (nothing is ever overwritten)")
-    if not as_zip:
-        with output_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
-            yield _FolderSink(path)
-        return
-    with atomic_write(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+    if taken := [path for path in paths if as_zip and path.is_dir()]:
+        raise OutputError(f"{taken[0]} is a folder; choose another name")
+    with ExitStack() as stack:
+        staged = stack.enter_context(published(*paths))
+        yield [stack.enter_context(_open_zip_sink(path)) if as_zip else _FolderSink(path) for path in staged]
+
+
+@contextmanager
+def _open_zip_sink(path: Path) -> Iterator[Sink]:
+    with output_errors(path), path.open("wb") as stream, zipfile.ZipFile(stream, "w") as archive:
         yield _ZipSink(archive)
 
 

@@ -27,13 +27,14 @@ from phq.dataset.item import Item
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.dataset.tar import STORAGE
-from phq.errors import InputError, OutputError
+from phq.errors import InputError
 from phq.photos.region import apply_affine
 from phq.pose.body import load_body
 from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
 from phq.system.arrays import Bools, Doubles
 from phq.system.atomic import atomic_write, disk_errors_explained, output_errors
+from phq.system.publish import published
 
 Document = dict[str, Any]
 PERSON, FACE, HEADSHOT = 1, 2, 3
@@ -98,15 +99,18 @@ def export_coco(
     """
     opened = Dataset(dataset, overlay=overlay, where=where, rejects=photos is not None)
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} already exists; choose another name (nothing is ever overwritten)")
-    groups = _crops(opened, folder) if photos is None else _photos(opened, photos)
+    with published(folder) as (staged,):
+        groups = _crops(opened, staged) if photos is None else _photos(opened, photos)
+        images, people = _write_labels(staged / "labels.json", opened, groups, photos is not None, quiet)
+    return CocoExport(folder, images, people, groups.missing)
+
+
+def _write_labels(path: Path, opened: Dataset, groups: _Groups, photo: bool, quiet: bool) -> tuple[int, int]:
+    """Write the document as the images come; the numbers of images and people."""
     images: list[Document] = []
     annotations = people = 0
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    annotate = _Annotations(opened, photos is not None)
-    with atomic_write(folder / "labels.json") as stream:
+    annotate = _Annotations(opened, photo)
+    with atomic_write(path) as stream:
         head = json.dumps({"info": _info(opened), "licenses": [], "categories": _categories()})
         stream.write(head[:-1].encode() + b', "annotations": [')
         for image, items in tqdm(groups.images, total=groups.count, unit="picture", disable=quiet):
@@ -117,7 +121,7 @@ def export_coco(
                 numbered = {"id": annotations, "image_id": len(images)} | annotation
                 stream.write((b",\n" if annotations > 1 else b"\n") + json.dumps(numbered).encode())
         stream.write(b'\n], "images": ' + json.dumps(images).encode() + b"}\n")
-    return CocoExport(folder, len(images), people, groups.missing)
+    return len(images), people
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def _crops(dataset: Dataset, folder: Path) -> _Groups:
         for item in dataset:
             path = folder / "data" / f"{item.key}.jpg"
             with output_errors(path):
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(item.read("jpg"))
             size = int(item.row["image_size"])
             yield {"file_name": path.name, "width": size, "height": size}, [item]

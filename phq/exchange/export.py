@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
-from phq.exchange.archive import INDEX, ORIGIN, Sink, open_sink
+from phq.exchange.archive import INDEX, ORIGIN, Sink, open_sinks
 from phq.exchange.crops import Photos, from_crop, mask_part, read_settings, window_box
 from phq.exchange.formats import LabelFormat, label_format
 from phq.schema import SCHEMA_VERSION
@@ -91,9 +90,8 @@ def export_labels(  # noqa: PLR0913 - the options of the command
     side = size or _common_size(rows)
     source = None if photos is None else Photos(photos, rows, read_settings(samples.run))
     beyond = []
-    with ExitStack() as stack:
-        images = stack.enter_context(open_sink(out, zipped))
-        mask_sink = stack.enter_context(open_sink(mask_out, zipped)) if masks else None
+    with open_sinks([out, mask_out] if masks else [out], zipped) as sinks:
+        images, mask_sink = sinks[0], sinks[1] if masks else None
         for index, row in enumerate(tqdm(rows, unit="image", desc="export", disable=quiet)):
             name, box = kind.image_name(index), window_box(row, kind.window(*_camera(row)))
             cut = from_crop(row, samples.read(index), box, side) if source is None else source.cut(row, box, side)
@@ -101,7 +99,7 @@ def export_labels(  # noqa: PLR0913 - the options of the command
             if mask_sink:
                 mask_sink.add(name, _png(mask_part(samples.read(index, "mask.png"), box, side)))
             beyond.append(cut[1])
-        _write_index([images, *([mask_sink] if mask_sink else [])], rows, kind)
+        _write_index(sinks, rows, kind)
     return Exported(out, mask_out if masks else None, len(rows), float(np.mean(beyond)))
 
 

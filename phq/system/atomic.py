@@ -15,20 +15,20 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 from phq.errors import OutputError
 from phq.system.place import file_system, is_of_server, is_remote
 
-_RESUME = "what was finished is kept: make room and run the same command again, it continues from there"
+_AGAIN = "run the same command again: it continues from what is finished, or starts again"
 _ADVICE = {
-    errno.ENOSPC: f"the disk is full; {_RESUME}",
-    errno.EDQUOT: f"your disk quota is used up; {_RESUME}",
+    errno.ENOSPC: f"the disk is full; make room and {_AGAIN}",
+    errno.EDQUOT: f"your disk quota is used up; make room and {_AGAIN}",
     errno.EFBIG: "the file grew larger than this file system or your limits allow",
     errno.EACCES: "you have no permission to write there; choose another output folder",
     errno.EPERM: "you have no permission to write there; choose another output folder",
     errno.EROFS: "that file system is read-only; choose another output folder",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
     errno.EISDIR: "a folder of that name is in the way",
-    errno.EIO: f"the disk reports an input/output error; check it; {_RESUME}",
+    errno.EIO: f"the disk reports an input/output error; check it and {_AGAIN}",
     errno.EMFILE: "this process may open no more files; raise its limit (ulimit -n)",
     errno.ENFILE: "this machine can open no more files",
-    errno.ESTALE: f"the network file system has lost the file; {_RESUME}",
+    errno.ESTALE: f"the network file system has lost the file; {_AGAIN}",
 }
 _OF_DISKS = frozenset(_ADVICE) - {errno.ENOTDIR, errno.EISDIR}
 """Errors that no command has caused, wherever they occur."""
@@ -66,7 +66,7 @@ def output_errors(path: Path) -> Iterator[None]:
     except Exception as error:
         if not is_remote(path) or not is_of_server(error):
             raise
-        raise OutputError(f"cannot write {path}: {error}; {_RESUME}") from error
+        raise OutputError(f"cannot write {path}: {error}; {_AGAIN}") from error
 
 
 def disk_failure(error: OSError, where: object = "") -> OutputError | None:

@@ -1,4 +1,4 @@
-"""Change many files of a dataset at once: after a kill at any moment it is the old dataset or the new one.
+"""Change many files of a folder at once: after a kill at any moment it is the old dataset or the new one.
 
 New files grow in ``.phq-journal/new``. The commit is one rename: ``journal.json``, which lists every file that takes
 its place and every one that is deleted. From then on the change is carried out, by this process or, after a kill, by
@@ -29,11 +29,12 @@ _RECORD = "journal.json"
 class Change:
     """A change that is being collected, until it is committed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, journal: str = JOURNAL) -> None:
         self.folder = folder
-        self._journal = folder / JOURNAL
+        self._journal = folder / journal
         self._new = self._journal / _NEW
         self._deleted: set[str] = set()
+        self._whole: set[str] = set()
 
     def path(self, name: str) -> Path:
         """Path to which the new content of a file of the dataset is to be written; its parent folder is made.
@@ -60,6 +61,19 @@ class Change:
             OutputError: see `path`.
         """
         write_bytes(self.path(name), content)
+
+    def whole(self, name: str) -> Path:
+        """Path at which a new file, or a new folder that is moved as one, is to be made.
+
+        Args:
+            name: at the top of the folder; an empty folder of that name gives way.
+
+        Raises:
+            ValueError: see `path`.
+        """
+        _check_name(name)
+        self._whole.add(name)
+        return self._new / name
 
     def delete(self, name: str) -> None:
         """Delete the file at the commit, if it exists and no new one is staged under its name.
@@ -101,53 +115,66 @@ class Change:
                 os.fsync(file.fileno())
         _sync({self._new, self._journal, self.folder}.union(*(_parents(self._new, name) for name in names)))
         if names or deleted:
-            write_bytes(self._journal / _RECORD, json.dumps({"move": names, "delete": deleted}, indent=1).encode())
+            moved = sorted({self._moved_as(name) for name in names})
+            write_bytes(self._journal / _RECORD, json.dumps({"move": moved, "delete": deleted}, indent=1).encode())
+
+    def _moved_as(self, name: str) -> str:
+        first = PurePosixPath(name).parts[0]
+        return first if first in self._whole else name
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Change]:
+def stage(folder: Path, name: str = JOURNAL) -> Iterator[Change]:
     """Collect a change of the dataset in `folder`, which happens at the end of the block, but not after an error.
 
     An interrupted earlier change is finished first. Datasets opened inside the block do not show the change yet.
 
+    Args:
+        folder: the dataset, or any folder.
+        name: of the journal in it; changes with journals of different names may happen at the same time.
+
     Raises:
         OutputError: another process is changing the dataset, or the folder cannot be written.
     """
-    journal = folder / JOURNAL
-    recover(folder)
+    journal = folder / name
+    recover(folder, name)
     with alone_in(journal, f"another phq process is changing {folder}; wait until it has finished"):
         try:
             shutil.rmtree(journal / _NEW, ignore_errors=True)
             with output_errors(journal / _NEW):
                 (journal / _NEW).mkdir()
-            change = Change(folder)
+            change = Change(folder, name)
             yield change
             with output_errors(journal):
                 change.commit()
             with _unfinished_errors(folder):
-                _carry_out(folder)
+                _carry_out(journal)
         finally:
             _drop(journal)
 
 
-def recover(folder: Path) -> None:
+def recover(folder: Path, name: str = JOURNAL) -> None:
     """Finish what a killed change has left: a committed one is carried out, an uncommitted one is dropped.
 
     It is idempotent, and where there is nothing to do it costs one look at the disk. A change that another process is
     still collecting is left alone; one that it is carrying out is waited for.
 
+    Args:
+        folder: see `stage`.
+        name: see `stage`.
+
     Raises:
         OutputError: a committed change cannot be carried out (permission, read-only disk).
         InputError: the journal is damaged.
     """
-    journal = folder / JOURNAL
+    journal = folder / name
     if not journal.is_dir():
         return
     committed = (journal / _RECORD).exists()
     # an uncommitted change does no harm where nothing can be removed
     with _unfinished_errors(folder) if committed else suppress(OSError), locked(journal / LOCK, wait=committed) as lock:
         if lock is Lock.HELD or (lock is Lock.NONE and committed):
-            _carry_out(folder)
+            _carry_out(journal)
             _drop(journal)
 
 
@@ -160,14 +187,14 @@ def _unfinished_errors(folder: Path) -> Iterator[None]:
         raise OutputError(f"{why}: {error.strerror or error}") from error
 
 
-def _carry_out(folder: Path) -> None:
+def _carry_out(journal: Path) -> None:
     """Carry out the record, passing over steps that were done before, and remove it."""
-    record = folder / JOURNAL / _RECORD
+    record, folder = journal / _RECORD, journal.parent
     if not record.exists():
         return
     moved, deleted = _read_record(record)
     for name in moved:
-        _move(folder / JOURNAL / _NEW / name, folder / name)
+        _move(journal / _NEW / name, folder / name)
     for name in deleted:
         (folder / name).unlink(missing_ok=True)
     touched = {folder}.union(*(_parents(folder, name) for name in (*moved, *deleted)))
@@ -182,6 +209,8 @@ def _carry_out(folder: Path) -> None:
 def _move(staged: Path, target: Path) -> None:
     if staged.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
+        if staged.is_dir() and target.is_dir():
+            target.rmdir()  # empty; Windows would not replace it
         staged.replace(target)
     elif not target.exists():
         raise InputError(f"the interrupted change in {staged} is damaged: neither it nor {target} is there")

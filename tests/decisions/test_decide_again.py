@@ -15,14 +15,16 @@ from typer.testing import CliRunner
 
 from phq.cli import app
 from phq.config.build import load_config
+from phq.dataset.folder import MANIFEST, REJECTS, RUN
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.decisions.decide import decide_dataset
 from phq.decisions.moves import by_yaw
-from phq.decisions.overlay import apply, apply_build_decision, free_name
+from phq.decisions.overlay import apply, free_name, stage_build_decision
 from phq.decisions.rules import decide, decide_scores, score_columns, scores_of
 from phq.errors import ConfigError, OutputError
 from phq.reasons import RULE_BY_ADDRESS, RULES
+from phq.system.journal import stage
 from phq.view.decision_pictures import write_pictures
 
 SCORES = sorted({rule.score for rule in RULES} - {"box_px"})
@@ -85,7 +87,12 @@ def test_what_is_shown_is_what_is_applied_and_can_be_taken_back(ten):
 def test_a_dataset_that_keeps_its_rejects_gives_them_back(ten):
     config = load_config("everything", None, ["blur.min=0.45", "keep_rejects=true"])
     assert config.storing_all().thresholds == {}
-    apply_build_decision(ten, config)
+    with stage(ten) as change:
+        for name in (MANIFEST, REJECTS, RUN):
+            change.write(name, (ten / name).read_bytes())
+        staged = stage_build_decision(change, config)
+    assert staged is not None
+    assert staged[0] == "build"
     assert kept(ten) == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
     back = decide_dataset(ten, sets=["blur.min=0.15"])
     apply(back, "back")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from file_faults import faults
 from kill_at_disk_change import count_changes, kill_at
 
 from phq.errors import InputError, OutputError
@@ -47,6 +48,17 @@ def test_a_change_is_made_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert files(tmp_path) == NEW
     assert not (tmp_path / "val").exists()  # its only file is gone
     assert not (tmp_path / JOURNAL).exists()
+
+
+def test_folders_are_flushed_before_the_record_goes(tmp_path: Path) -> None:
+    """Or else a cut of the power could lose a new name whose record is gone already."""
+    lay(tmp_path)
+    with faults(tmp_path) as seen:
+        change(tmp_path)
+    record = seen.seen.index(("remove", f"{JOURNAL}/journal.json"))
+    last_move = max(n for n, (what, _) in enumerate(seen.seen[:record]) if what in ("rename", "remove"))
+    flushed = {path for what, path in seen.seen[last_move:record] if what == "fsync"}
+    assert {"", "deep", "more", "more/far"} <= flushed
 
 
 def test_an_error_inside_the_block_changes_nothing(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,31 @@ def test_a_page_of_another_origin_or_another_host_name_is_refused(opened: Any) -
     assert client.get("/api/about", headers={"Host": "evil.example"}).status_code == 400
     assert client.post("/api/marks", json=body, headers={"Origin": BASE}).status_code == 200
     assert log.marks.seq == 1
+
+
+@pytest.mark.parametrize("path", ["/api/marks", "/api/undo"])
+def test_a_body_of_many_megabytes_is_refused_without_being_kept(opened: Any, path: str) -> None:
+    client, _, log = opened
+    left, answers = [64], []
+
+    async def receive() -> dict[str, Any]:
+        left[0] -= 1
+        return {"type": "http.request", "body": b"x" * (1 << 20), "more_body": left[0] > 0}
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {TOKEN}".encode())]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "scheme": "http"}
+    tracemalloc.start()
+    asyncio.run(client.app(scope, receive, send))  # the test client would collect the body itself
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answers[0]["status"] == 413
+    # 64 KiB, and 32 bytes for each of the twelve keys
+    assert b"has at most 65920 bytes, and this one had 67108864" in answers[1]["body"]
+    assert most < 16 << 20
+    assert log.marks.seq == 0
 
 
 def test_nothing_but_samples_can_be_reached(opened: Any) -> None:

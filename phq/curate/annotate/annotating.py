@@ -33,6 +33,7 @@ from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import check_name, check_taken, stack_names
 from phq.dataset.reader import Dataset
+from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.decisions.settings import settings_for
 from phq.errors import ConfigError, InputError, OutputError
@@ -128,10 +129,9 @@ def annotate(  # noqa: PLR0913 - the options of the command
     with _alone(_work_folder(folder, name), samples, plan) as work:
         labels = _run(samples, plan, selection, body, work, how, quiet)
         about = _about(samples, settings, selection, transfer, where, labels, used)
-        statement = state(samples, name, labels, selection, settings, about)
+        look = partial(draw_state, pictures, samples.keys, body) if pictures is not None else None
+        statement = state(samples, name, labels, selection, settings, about, look)
         shutil.rmtree(work, ignore_errors=True)
-    if pictures is not None:
-        draw_state(pictures, folder, name, samples.keys, body)
     models, placed = _models(used, selection, chosen), about["body"].get("placed", {})
     return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 
@@ -288,20 +288,19 @@ def _models(weights: Sequence[Weight], selection: Selection, body: Body) -> tupl
     return models_of(weights, body=False) + ((body_entry(body),) if selection.body else ())
 
 
-def draw_state(path: Path, dataset: Path, state: str, keys: Sequence[str], body: str | None) -> None:
-    """Write a PNG with some of the samples of a revision, as `phq.building.contact_sheet` draws them.
+def draw_state(path: Path, keys: Sequence[str], body: str | None, dataset: Root) -> None:
+    """Write a PNG with some of the samples of a dataset, as `phq.building.contact_sheet` draws them.
 
     Args:
         path: of the PNG.
-        dataset: its folder.
-        state: the revision.
         keys: samples to choose from.
         body: spec of `phq.pose.body_choice`, for records of that body.
+        dataset: with its overlays.
 
     Raises:
         OutputError: it cannot be written.
     """
-    opened = Dataset(dataset, overlay=state, rejects=True)
+    opened = Dataset(dataset, rejects=True)
     table = opened.columns(["key", "camera_yaw_deg"]).to_pylist()
     wanted = set(keys)
     rows = [opened[row["key"]].row for row in choose([row for row in table if row["key"] in wanted])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from phq.curate.annotate.groups import Selection
 from phq.curate.annotate.units import beyond_rounding
 from phq.dataset.overlays import apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
+from phq.dataset.root import Root
 from phq.dataset.whole_columns import columns as known_columns
 from phq.decisions.decision import NEEDED, decide_table, open_rows
 from phq.schema import DECISION, GROUPS, Fields, Row
@@ -50,6 +51,7 @@ def state(
     selection: Selection,
     config: Config,
     about: Mapping[str, Any],
+    look: Callable[[Root], object] | None = None,
 ) -> Statement:
     """Write the overlay `name`.
 
@@ -60,6 +62,7 @@ def state(
         selection: the groups of labels.
         config: for the decisions.
         about: the record of the annotation.
+        look: see `phq.dataset.overlays.write_overlay`.
 
     Raises:
         OutputError: the dataset has got another overlay meanwhile, or cannot be written.
@@ -76,7 +79,7 @@ def state(
     after = {key: _rounded(old, now.get(key, old)) for key, old in before.items()}
     columns = _changed(before, after, labels)
     written = columns or ["decision"]  # an overlay has at least one column, even if nothing has changed
-    write_overlay(folder, name, _rows(labels, after, written), written, about, below=samples.overlays)
+    write_overlay(folder, name, _rows(labels, after, written), written, about, below=samples.overlays, look=look)
     return Statement(columns, Counter(why[0] for why in thrown_out.values()), *_moves(before, after))
 
 

@@ -24,6 +24,7 @@ from phq.generator.use.placing import check_new_folder
 from phq.generator.use.sampling import numbers
 from phq.generator.use.target import Target
 from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.system.publish import published
 from phq.system.version import __version__
 
 YAWS = (-90.0, -45.0, 0.0, 45.0, 90.0, 180.0)
@@ -66,6 +67,15 @@ def invert(  # noqa: PLR0913 (as many as the command has options)
     """
     folder = Path(out)
     check_new_folder(folder)
+    with published(folder) as (staged,):
+        found = _inverted(trained, target, staged, steps, tune, seed, quiet)
+        if frames:
+            film(lambda _camera: [found.person], staged / "orbit.mp4", frames=frames, quiet=quiet)
+    return Inverted(folder, found)
+
+
+def _inverted(trained: Trained, target: Target, folder: Path, steps: int, tune: int, seed: int, quiet: bool) -> Fit:
+    """Fit, and write everything but the video."""
     with tqdm(total=steps + tune, unit="step", disable=quiet) as bar:
         found = fit(trained, target, steps, tune, seed, partial(_advance, bar))
     person = found.person
@@ -77,9 +87,7 @@ def invert(  # noqa: PLR0913 (as many as the command has options)
     write_latent(folder, person, trained)
     settings = {"steps": steps, "tune": tune, "seed": seed}
     _write_json(folder / "inversion.json", _facts(trained, target, found) | settings)
-    if frames:
-        film(lambda _camera: [person], folder / "orbit.mp4", frames=frames, quiet=quiet)
-    return Inverted(folder, found)
+    return found
 
 
 def _advance(bar: Any, phase: str) -> None:

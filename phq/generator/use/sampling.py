@@ -20,10 +20,10 @@ from phq.generator.use.asking import OWN
 from phq.generator.use.cameras import camera_at, stated
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Cast, Person
-from phq.generator.use.placing import check_free
 from phq.schema import rounded
 from phq.system.arrays import Floats
 from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.system.publish import published
 from phq.system.version import __version__
 
 FORMAT = "phq-sample/1"
@@ -73,9 +73,10 @@ def sample(  # noqa: PLR0913 (as many as the command has options)
     """
     folder = Path(out)
     suffixes = (".png", ".json", *(f"-{name}.png" for name in extras))
-    check_free(folder / (_stem(seed) + suffix) for seed in seeds for suffix in suffixes)
     cast = Cast(trained, tuple(seeds), truncation, conditioning)
-    return [_write(folder, picture, cast, extras) for picture in pictures(cast, pose, camera)]
+    with published(*(folder / (_stem(seed) + suffix) for seed in seeds for suffix in suffixes)) as staged:
+        written = [_write(staged[0].parent, picture, cast, extras) for picture in pictures(cast, pose, camera)]
+    return [folder / path.name for path in written]
 
 
 def pictures(cast: Cast, pose: Floats | str = OWN, camera: Tensor | None = None) -> Iterator[Picture]:

@@ -36,6 +36,8 @@ _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _NEVER = {"Cache-Control": "no-store"}
 _MOST_ROWS = 512
 """Samples that one request can ask about."""
+_HEAD_BYTES, _KEY_BYTES = 1 << 16, 32
+"""Bytes that a request may have: for all but the keys, and for each key."""
 _LAYERS = 4096
 """Body layers kept, of some 5 kB."""
 
@@ -181,7 +183,7 @@ class Review:
 
     async def mark(self, request: Request) -> Response:
         """Mark samples; the response is sent once the mark is on the disk."""
-        marked = _parsed(_Mark, await request.body())
+        marked = _parsed(_Mark, await self._body(request))
         if unknown := [key for key in marked.keys if key not in self.catalogue.rows]:
             raise HTTPException(404, f"the dataset has no sample {unknown[0]!r} with a picture")
         action, keys = await run_in_threadpool(self.log.mark, marked.reviewer, marked.mark, marked.reason, marked.keys)
@@ -189,8 +191,19 @@ class Review:
 
     async def undo(self, request: Request) -> Response:
         """Take back the newest mark of a reviewer."""
-        action, keys = await run_in_threadpool(self.log.undo, _parsed(_Undo, await request.body()).reviewer)
+        action, keys = await run_in_threadpool(self.log.undo, _parsed(_Undo, await self._body(request)).reviewer)
         return self._published(action, keys)
+
+    async def _body(self, request: Request) -> bytes:
+        """What was sent; of more than can be meant nothing is kept."""
+        content, size, most = bytearray(), 0, _HEAD_BYTES + _KEY_BYTES * len(self.catalogue)
+        async for chunk in request.stream():  # to its end, or the sender would not read the answer
+            size += len(chunk)
+            if size <= most:
+                content += chunk
+        if size > most:
+            raise HTTPException(413, f"a request about these samples has at most {most} bytes, and this one had {size}")
+        return bytes(content)
 
     def _published(self, action: Action | None, keys: Iterable[str]) -> Response:
         news = self._news(list(keys))

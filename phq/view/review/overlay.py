@@ -21,6 +21,7 @@ from phq.reasons import FLIPPED
 from phq.reasons import REVIEW_REASONS as REASONS
 from phq.schema import column_kind
 from phq.system.atomic import disk_errors_explained
+from phq.system.journal import recover
 from phq.system.version import __version__
 
 COMMAND = "review"
@@ -54,6 +55,7 @@ def fold(folder: Path, marks: Marks) -> str | None:
         InputError: see `phq.dataset.overlays.write_overlay`.
         OutputError: another process is changing the dataset, or the folder cannot be written.
     """
+    recover(folder)
     root = Root(folder)
     names = stack_names(read_run(root))
     last = marks.seq, marks.time  # before the rows are made: marks that come meanwhile belong to the next overlay
