@@ -46,7 +46,7 @@ from phq.schema import SCHEMA_VERSION  # noqa: E402
 
 COMMAND = get_command(app)
 KINDS = ("kill", "enospc", "eio")
-DONE, REFUSED, KILLED, BARE = "done", "refused", "killed", "bare"
+DONE, FOUND, REFUSED, KILLED, BARE = "done", "found", "refused", "killed", "bare"
 ADVICE = ("choose", "remove", "run ", "the same command", "again", "finish", "continue", "resume", "redact")
 """A refusal that leaves a command unfinished has one of these."""
 
@@ -128,7 +128,7 @@ def _outcome(work: Callable[[Path], object], folder: Path) -> Ended:
     except PhqError as error:
         return Ended(REFUSED, str(error))
     except SystemExit as end:
-        return Ended(DONE if end.code in (0, 1, None) else BARE, f"exit code {end.code}")
+        return Ended({0: DONE, None: DONE, 1: FOUND}.get(end.code, BARE), f"exit code {end.code}")
     except BaseException:  # noqa: BLE001 - reported
         return Ended(BARE, traceback.format_exc())
     return Ended(DONE)
@@ -178,7 +178,7 @@ def try_case(name: str, case: Case, work: Path, kinds: list[str], every: int) ->
     start = start.with_name("made")
     _warm(case, _fresh(start, spot))
     whole = in_process(case.run, _fresh(start, spot), "none", -1)
-    if whole.how != DONE:
+    if whole.how not in (DONE, FOUND):
         return Tally(wrong=[f"{name}: it does not run undisturbed: {whole.message}"])
     target = without_times(contents(spot))
     tally.counts["operations"] = len(whole.seen)
@@ -230,7 +230,7 @@ def _try_one(case: Case, spot: Path, kind: str, number: int, target: dict[str, s
     if second.how == BARE:
         tally.wrong.append(f"{where}: the next run fails:\n{second.message}")
     elif there == target:
-        tally.counts["identical" if second.how == DONE else "refused, whole"] += 1
+        tally.counts["refused, whole" if second.how == REFUSED else "identical"] += 1
     elif second.how == REFUSED and any(word in second.message for word in ADVICE):
         tally.counts["refused, with advice"] += 1
         tally.refusals[f"  {kind}, next run: {_general(second.message, spot)} [{_differences(target, there)}]"] += 1
@@ -412,7 +412,7 @@ CASES: dict[str, Case] = {
     "build --keep-rejects": Case(_photos, phq_command(*BUILD, *REJECTS)),
     "build --extend": Case(_built(), phq_command(*BUILD, "--extend")),
     "build --keep-rejects --extend": Case(_built(*REJECTS), phq_command(*BUILD, *REJECTS, "--extend")),
-    "build --extend, unfinished": Case(_unfinished, phq_command(*BUILD, "--extend")),
+    "build --extend (unfinished)": Case(_unfinished, phq_command(*BUILD, "--extend")),
     "annotate": Case(
         _people(), phq_command("annotate", "@set", "--name", "again", "--groups", "camera,decisions", "--executor",
                                "inline", "--pictures", "@again.png"),
@@ -450,12 +450,12 @@ def main() -> None:
     """Try every command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="folder for the trials")
-    parser.add_argument("--commands", default=",".join(name for name in CASES).replace(", ", ";"), help="names")
+    parser.add_argument("--commands", default=",".join(CASES), help="names")
     parser.add_argument("--faults", default=",".join(KINDS), help="kinds of faults")
     parser.add_argument("--every", type=int, default=1, help="only every N-th operation")
     parser.add_argument("--say", action="store_true", help="print the sentences of refusals too")
     given = parser.parse_args()
-    names = [name.replace(";", ", ") for name in given.commands.split(",")]
+    names = given.commands.split(",")
     failed = 0
     print("| command | operations | killed | disk full | faulty | sentences | identical | refused, whole | refused, "
           "with advice | wrong |\n|---|---|---|---|---|---|---|---|---|---|", flush=True)  # fmt: skip

@@ -58,6 +58,7 @@ def _state_counts(change: Change, counts: dict[str, Any]) -> None:
     if run.get("extended"):
         run["extended"][-1]["counts"] |= counts
     run["counts"] |= counts
-    tables = [read_table(change.new / name) for name in (MANIFEST, REJECTS)]
-    run["counts"] |= true_counts(run["counts"], *tables, stored_rejects(Root(change.folder, change.new), run))
+    manifest, rejects = (read_table(change.new / name) for name in (MANIFEST, REJECTS))
+    stored = stored_rejects(Root(change.folder, change.new), run)
+    run["counts"] |= true_counts(run["counts"], manifest, rejects, stored)
     change.write(RUN, json_bytes(run))
