@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
@@ -85,7 +86,7 @@ def disk_errors_explained(command: Callable[Arguments, Result]) -> Callable[Argu
     """Let a call end with an `OutputError` where the error of a disk would leave it as an `OSError`.
 
     Args:
-        command: its first path is named where the error names no file.
+        command: its argument ``out``, or else its first path, is named where the error names no file.
     """
 
     @wraps(command)
@@ -93,7 +94,7 @@ def disk_errors_explained(command: Callable[Arguments, Result]) -> Callable[Argu
         try:
             return command(*args, **options)
         except OSError as error:
-            failure = disk_failure(error, _first_path((*args, *options.values())))
+            failure = disk_failure(error, _where(signature(command).bind(*args, **options).arguments))
             if failure is None:
                 raise
             raise failure from error
@@ -101,8 +102,9 @@ def disk_errors_explained(command: Callable[Arguments, Result]) -> Callable[Argu
     return explained
 
 
-def _first_path(values: Iterable[Any]) -> object:
-    return next((value for value in values if isinstance(value, (str, os.PathLike))), "")
+def _where(arguments: Mapping[str, Any]) -> object:
+    paths = (value for value in arguments.values() if isinstance(value, (str, os.PathLike)))
+    return arguments.get("out") or next(paths, "")
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import requests
@@ -172,11 +173,9 @@ class _Transfer:
             )
 
     def _write(self, response: requests.Response, start: int) -> None:
-        with output_errors(self.part):
-            stream = self.part.open("ab" if start else "wb")
         labels = {"desc": self.part.stem, "unit": "B", "unit_scale": True, "disable": self.quiet, "leave": False}
         bar = tqdm(total=self.size, initial=start, **labels)
-        with stream, bar:
+        with self._opened("ab" if start else "wb") as stream, bar:
             for chunk in response.iter_content(CHUNK):
                 with output_errors(self.part):
                     stream.write(chunk)
@@ -184,6 +183,16 @@ class _Transfer:
             with output_errors(self.part):
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[IO[bytes]]:
+        with output_errors(self.part):
+            stream = self.part.open(mode)
+        try:
+            yield stream
+        finally:
+            with output_errors(self.part):  # closing writes again what could not be written
+                stream.close()
 
     def _length(self) -> int:
         return self.part.stat().st_size if self.part.is_file() else 0

@@ -254,7 +254,7 @@ def test_a_disk_that_fills_up_keeps_what_came(server: Server, cache: Path, monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match=r"the disk is full.*continues from there"):
+    with pytest.raises(OutputError, match=r"the disk is full.*continues from what is finished"):
         pull("known")
     monkeypatch.undo()
     assert (cache / "known.bin.part").is_file()
