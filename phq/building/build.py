@@ -202,7 +202,8 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
     started = time.perf_counter()
     with alone(job.folder, EXTENDING):
         recover(job.folder)
-        close_work_folder(job.folder / WORK)  # a kill after the last write may have left it
+        if (job.folder / WORK).exists():  # left by a kill after the last write of a build
+            close_work_folder(job.folder / WORK)
         known = known_photos(job.folder)
         forget_if_added(job.folder / EXTENDING, known)
         differs = since(known, job.plan.inputs)

@@ -163,6 +163,15 @@ def test_an_extension_that_stands_is_not_added_again(tmp_path: Path, monkeypatch
     assert verify(out, workers=1).violations == []
 
 
+def test_the_work_folder_of_a_build_that_was_killed_at_its_end_goes(tmp_path: Path) -> None:
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    (out / ".phq-work").mkdir()
+    (out / ".phq-work" / "000000.bin").write_bytes(b"left")
+    extended(source, out)
+    assert not (out / ".phq-work").exists()
+
+
 def test_a_photo_that_is_gone_is_not_mistaken_for_one_of_its_name_elsewhere(tmp_path: Path, monkeypatch) -> None:
     source, out = photos(tmp_path / "photos", ["a/x.jpg", "x.jpg", "y.jpg"]), tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
