@@ -67,6 +67,7 @@ REASONS = (
     Reason("is_empty", "photo", "the file has no bytes"),
     Reason("not_an_image", "photo", "the content is that of no image format, whatever the name says"),
     Reason("unsupported_format", "photo", "an image format that is not read (camera raw, SVG…)"),
+    Reason("unsupported_colour", "photo", "its stated colour is not converted: HDR (PQ, HLG), unknown code points"),
     Reason("decoder_missing", "photo", "the format is read once an optional package is installed"),
     Reason("truncated", "photo", "the file ends before the image does"),
     Reason("corrupt", "photo", "the image data cannot be decoded"),

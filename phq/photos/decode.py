@@ -21,6 +21,8 @@ from phq.errors import RejectError
 from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
 from phq.photos.opening import open_photo, refuse_sequences
+from phq.photos.stated_colour import profile_of
+from phq.photos.turns import read_turn
 from phq.system.arrays import Image as Pixels
 from phq.system.place import file_system, is_remote
 
@@ -47,6 +49,8 @@ class Decoded:
     """Focal length from EXIF in photo pixels; see `phq.photos.exif.focal_from_tags`."""
     format: str
     """JPEG, PNG, WEBP, BMP, TIFF, GIF, HEIF or AVIF."""
+    remark: str = ""
+    """What a person should know who asks about this photo; see `phq.photos.turns`."""
 
 
 class PhotoRejectError(RejectError):
@@ -179,17 +183,19 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
         with _strict_and_quiet():
             kind = formats.sniff(data)
             image = open_photo(kind, data)
-            width, height = exif.upright_size(image)
+            turn = read_turn(kind, data, image)
+            width, height = exif.upright_size(image, turn.orientation)
             _check_size(width, height, max_pixels)
             refuse_sequences(kind, image)
+            icc = profile_of(kind, data, image)
             _load(kind, data, image)
-            turn, focal = exif.orientation(image), exif.focal_px(image)
-            upright = exif.turn_upright(to_srgb(image, background), turn)
+            focal = exif.focal_px(image)
+            upright = exif.turn_upright(to_srgb(image, icc, background), turn.orientation)
             pixels = np.ascontiguousarray(np.asarray(upright))
     except Exception as error:  # decoders raise anything, and one bad photo must not end a build
         reject = _as_reject(error, kind, data)
         raise PhotoRejectError(reject.reason, reject.detail, sha256, width, height) from error
-    return Decoded(pixels, sha256, focal, kind)
+    return Decoded(pixels, sha256, focal, kind, turn.remark)
 
 
 def decode(
