@@ -138,6 +138,19 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise RejectError("too_small", f"{width} × {height}, a strip of more than {MAX_ASPECT} : 1")
 
 
+def _readable(kind: str, data: bytes) -> bytes:
+    """`data` as the decoder wants it.
+
+    Raises:
+        RejectError: unsupported_format.
+    """
+    if kind != "JPEG":
+        return data
+    layout = jpeg.read_layout(data)
+    jpeg.refuse_kinds(layout)
+    return jpeg.mended(data, layout)
+
+
 def _load(kind: str, data: bytes, image: Image.Image) -> None:
     """Decode in place.
 
@@ -182,7 +195,7 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
     try:
         with _strict_and_quiet():
             kind = formats.sniff(data)
-            image = open_photo(kind, data)
+            image = open_photo(kind, _readable(kind, data))
             turn = read_turn(kind, data, image)
             width, height = exif.upright_size(image, turn.orientation)
             _check_size(width, height, max_pixels)
