@@ -22,7 +22,7 @@ from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
 from phq.photos.opening import open_photo, refuse_sequences
 from phq.photos.stated_colour import profile_of
-from phq.photos.turns import read_turn
+from phq.photos.turns import Turn, read_turn
 from phq.system.arrays import Image as Pixels
 from phq.system.place import file_system, is_remote
 
@@ -196,12 +196,16 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
         with _strict_and_quiet():
             kind = formats.sniff(data)
             image = open_photo(kind, _readable(kind, data))
-            turn = read_turn(kind, data, image)
+            late = kind == "PNG"  # Pillow looks for its Exif by decoding it, silent about damage
+            turn = Turn() if late else read_turn(kind, data, image)
             width, height = exif.upright_size(image, turn.orientation)
             _check_size(width, height, max_pixels)
             refuse_sequences(kind, image)
-            icc = profile_of(kind, data, image)
+            icc = None if late else profile_of(kind, data, image)
             _load(kind, data, image)
+            if late:
+                turn, icc = read_turn(kind, data, image), profile_of(kind, data, image)
+                width, height = exif.upright_size(image, turn.orientation)
             focal = exif.focal_px(image)
             upright = exif.turn_upright(to_srgb(image, icc, background), turn.orientation)
             pixels = np.ascontiguousarray(np.asarray(upright))

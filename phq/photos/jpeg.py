@@ -6,7 +6,7 @@ import io
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -71,11 +71,12 @@ class Frame:
     marker: int = 0xC0
     precision: int = 8
     height: int = 0
+    """Where it is 0, that of the DNL segment (§B.2.5)."""
     height_at: int = 0
     """Offset of the height."""
     width: int = 0
-    components: tuple[tuple[int, int, int], ...] = ()
-    """Identifier, horizontal and vertical sampling factor."""
+    components: tuple[tuple[int, int, int, int], ...] = ()
+    """Identifier, horizontal and vertical sampling factor, number of the quantisation table."""
 
     @property
     def progressive(self) -> bool:
@@ -90,8 +91,6 @@ class Layout:
     frame: Frame
     scans: tuple[Scan, ...]
     segments: tuple[Segment, ...]
-    lines: int
-    """Height that a DNL segment states, or 0."""
     has_end: bool
 
 
@@ -115,7 +114,9 @@ def _read_frame(data: bytes, segment: Segment) -> Frame:
     if len(header) < 6:
         return Frame(segment.marker)
     precision, height, width = struct.unpack_from(">BHH", header)
-    parts = tuple((header[i], header[i + 1] >> 4, header[i + 1] & 15) for i in range(6, len(header) - 2, 3))
+    parts = tuple(
+        (header[i], header[i + 1] >> 4, header[i + 1] & 15, header[i + 2]) for i in range(6, len(header) - 2, 3)
+    )
     return Frame(segment.marker, precision, height, segment.start + 1, width, parts)
 
 
@@ -145,7 +146,9 @@ def read_layout(data: bytes) -> Layout:
             lines = int.from_bytes(data[segment.start : segment.body], "big")
         elif segment.marker == _SCAN and (scan := _read_scan(data, segment, frame.progressive)):
             scans.append(scan)
-    return Layout(frame, tuple(scans), tuple(segments), lines, has_end)
+    if lines and not frame.height:
+        frame = replace(frame, height=lines)
+    return Layout(frame, tuple(scans), tuple(segments), has_end)
 
 
 def refuse_kinds(layout: Layout) -> None:
@@ -173,14 +176,14 @@ def mended(data: bytes, layout: Layout) -> bytes:
     frame = layout.frame
     if not layout.has_end and (n := _scans_needed(layout)):
         data = data[: layout.scans[n - 1].end] + b"\xff\xd9"
-    if frame.height == 0 and layout.lines and frame.height_at:
-        data = data[: frame.height_at] + struct.pack(">H", layout.lines) + data[frame.height_at + 2 :]
+    if frame.height_at:
+        data = data[: frame.height_at] + struct.pack(">H", frame.height) + data[frame.height_at + 2 :]
     return data
 
 
 def _scans_needed(layout: Layout) -> int:
     """Number of scans after which every coefficient of every component is there to full precision; 0 if never."""
-    full = {c: np.zeros(64, bool) for c, _, _ in layout.frame.components}
+    full = {c: np.zeros(64, bool) for c, *_ in layout.frame.components}
     for number, scan in enumerate(layout.scans, 1):
         for c in scan.components:
             if c in full and scan.shift == 0:

@@ -43,7 +43,7 @@ def _iso_end(data: bytes) -> int:
 
 _PROMISED_END = {
     "WEBP": _riff_end,
-    "BMP": lambda data: int.from_bytes(data[2:6], "little"),
+    "BMP": lambda data: max(26, int.from_bytes(data[2:6], "little")),  # the smallest header
     "TIFF": tiff.promised_end,
     "HEIF": _iso_end,
     "AVIF": _iso_end,

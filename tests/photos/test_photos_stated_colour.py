@@ -89,9 +89,7 @@ class TestPng:
         ],
         ids=range(5),
     )
-    def test_the_stronger_chunk_counts(
-        self, chunks: list[tuple[bytes, bytes]], icc: bytes | None, space: str
-    ) -> None:
+    def test_the_stronger_chunk_counts(self, chunks: list[tuple[bytes, bytes]], icc: bytes | None, space: str) -> None:
         assert off(png(*chunks, **({"icc_profile": icc} if icc else {})), space) <= 2
 
     def test_narrow_range_is_stretched(self) -> None:

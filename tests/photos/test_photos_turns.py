@@ -84,7 +84,9 @@ class TestContainers:
     def test_the_container_wins_a_contradiction_which_is_told(self, kind: str, orientation: int) -> None:
         data = container(kind, orientation, 3 if orientation != 3 else 6, keep_turn=True)
         assert is_upright(data) or orientation == 1
-        told = f"its metadata state orientation {3 if orientation != 3 else 6}, its container {orientation}, which counts"
+        told = (
+            f"its metadata state orientation {3 if orientation != 3 else 6}, its container {orientation}, which counts"
+        )
         assert decode_bytes(data).remark == ("" if orientation == 1 else told)
 
 
