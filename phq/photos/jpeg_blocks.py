@@ -1,9 +1,9 @@
 """Are all blocks of a JPEG there? Its entropy-coded data read code by code, without making a picture of it.
 
 Needed where no end marker says so: behind the last block there may be nothing, or anything. Decoders take what follows
-a cut for blocks, without an error; here a code that no table has, a block of too many or too large coefficients, or data
-that goes on in the same manner behind the last block gives it away. A few in a hundred cuts with noise behind them pass.
-About a million codes a second.
+a cut for blocks, without an error; here a code that no table has, a block of too many or too large coefficients, or
+data that goes on in the same manner behind the last block gives it away. A few in a hundred cuts with noise behind them
+pass. About a million codes a second.
 """
 
 from __future__ import annotations
