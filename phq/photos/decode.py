@@ -20,6 +20,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from phq.errors import RejectError
 from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
+from phq.photos.jpeg_layout import read_layout
 from phq.photos.opening import open_photo, refuse_sequences
 from phq.photos.stated_colour import profile_of
 from phq.photos.turns import Turn, read_turn
@@ -146,7 +147,7 @@ def _readable(kind: str, data: bytes) -> bytes:
     """
     if kind != "JPEG":
         return data
-    layout = jpeg.read_layout(data)
+    layout = read_layout(data)
     jpeg.refuse_kinds(layout)
     return jpeg.mended(data, layout)
 

@@ -13,10 +13,8 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from phq.photos.jpeg import Layout, Scan
+from phq.photos.jpeg_layout import Layout, Scan
 
 Table = list[tuple[int, int]]
 """Length and symbol of the code that 16 bits begin with; length 0 where none does."""
@@ -207,7 +205,7 @@ def _more_ac(bits: _Bits, parts: Sequence[_Part], mcus: range, scan: Scan) -> No
         bits.check()
 
 
-Procedure = Callable[[_Bits, Sequence[_Part], range, "Scan"], None]
+Procedure = Callable[[_Bits, Sequence[_Part], range, Scan], None]
 
 
 def _procedure(scan: Scan, progressive: bool) -> Procedure:

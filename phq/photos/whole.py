@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from phq.photos import tiff
-from phq.photos.jpeg import read_layout
+from phq.photos.jpeg_layout import read_layout
 
 ZERO_TAIL = 1024
 """Bytes; an interrupted copy onto preallocated space ends in zeros, compressed pictures not for so long."""

@@ -11,7 +11,7 @@ import pytest
 from misbehaving_stage import odd_pipeline
 
 from phq.building.carrying import CarryUnits
-from phq.building.executors.choice import Execution
+from phq.building.executors.choice import Engine, Execution
 from phq.building.plan import Plan, open_work_folder
 from phq.building.progress import Progress
 from phq.building.running import run_plan
@@ -79,7 +79,7 @@ class _Remarks:
 def test_a_remark_names_its_photo_in_the_log_and_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     plan, stream = Plan([Found(tmp_path / name, name) for name in "abc"], load_config()), io.StringIO()
     work = open_work_folder(tmp_path / "out", plan)
-    execution = Execution(workers=0, log=RunLog(stream))
+    execution = Execution(engine=Engine.inline, log=RunLog(stream))
     run_plan(CarryUnits(lambda: Pipeline([_Remarks()]), work), plan, execution, quiet=False)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     told = [(line["photo"], line["detail"]) for line in lines if line["event"] == "remark"]

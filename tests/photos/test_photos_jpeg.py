@@ -10,8 +10,8 @@ import pytest
 from encoded_pictures import encoded, small_picture
 
 from phq.photos.decode import PhotoRejectError, decode_bytes
-from phq.photos.jpeg import read_layout
 from phq.photos.jpeg_blocks import are_all_there
+from phq.photos.jpeg_layout import read_layout
 
 KINDS: list[tuple[str, dict[str, Any]]] = [
     ("RGB", {}),
