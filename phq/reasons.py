@@ -67,6 +67,7 @@ REASONS = (
     Reason("is_empty", "photo", "the file has no bytes"),
     Reason("not_an_image", "photo", "the content is that of no image format, whatever the name says"),
     Reason("unsupported_format", "photo", "an image format that is not read (camera raw, SVG…)"),
+    Reason("unsupported_colour", "photo", "its stated colour is not converted: HDR (PQ, HLG), unknown code points"),
     Reason("decoder_missing", "photo", "the format is read once an optional package is installed"),
     Reason("truncated", "photo", "the file ends before the image does"),
     Reason("corrupt", "photo", "the image data cannot be decoded"),
@@ -136,15 +137,14 @@ def reason_names() -> frozenset[str]:
 
 
 def reasons_markdown() -> str:
-    """The whole table as Markdown, for the documentation."""
-    lines = ["| reason | about | rejected when | threshold |", "|---|---|---|---|"]
-    lines += [f"| `{r.name}` | {r.about} | {r.text} | |" for r in REASONS]
+    """The tables of reasons as Markdown, for the documentation: of photos, of people, of thresholds."""
+    lines: list[str] = []
+    for about in ("photo", "person"):
+        lines += [f"reason of a {about} | rejected when", "---|---"]
+        lines += [f"`{r.name}` | {r.text}" for r in REASONS if r.about == about]
+        lines += [""]
+    lines += ["reason of a person | threshold | rejected when", "---|---|---"]
     for rule in RULES:
-        compared = "too low" if rule.side == "min" else "too high"
-        when = f"`{rule.score}` {compared}: {rule.text}"
-        lines.append(f"| `{rule.reason}` | person | {when} | `{rule.address}` |")
+        compared = "low" if rule.side == "min" else "high"
+        lines.append(f"`{rule.reason}` | `{rule.address}` | `{rule.score}` too {compared}: {rule.text}")
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(reasons_markdown(), end="")

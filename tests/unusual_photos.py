@@ -117,6 +117,9 @@ def _container_files(picture: Image.Image) -> dict[str, bytes]:
         "one-frame.gif": encoded(picture, "GIF"),
         "progressive.jpg": encoded(picture, "JPEG", quality=95, progressive=True),
         "two-pictures.jpg": encoded(picture, "MPO", quality=95, **pair),
+        "end-marker-missing.jpg": jpeg[:-2],
+        "panorama-without-end.jpg": jpeg[:-2] + b"SEFH" + bytes(40) + b"written by its maker" * 20,
+        "fill-bytes.jpg": jpeg[:-2] + b"\xff\xff\xff\xd9",
         "more-behind-the-end.jpg": jpeg + b"MotionPhoto_Data" + bytes(3000),
         "damaged-exif.jpg": encoded(picture, "JPEG", quality=95, exif=b"Exif\0\0II*\0\xff\xff\xff\x7f"),
         "with-thumbnail.tif": _tiff_with_thumbnail(picture),
@@ -154,7 +157,7 @@ def _alpha_file(picture: Image.Image) -> bytes:
 
 
 def make_odd_but_good_files(folder: Path, photo: Path) -> list[str]:
-    """Write one good photograph in some forty ways that must all be read as nearly the same picture.
+    """Write one good photograph in some fifty ways that must all be read as nearly the same picture.
 
     Files whose names start with ``grey`` hold its luma only. Returns the names.
     """

@@ -105,6 +105,9 @@ def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, w
             for carried in results:
                 progress.add(carried.result)
                 execution.log.write("unit_done", **carried.facts())
+                for photo, remark in carried.result.remarks.items():
+                    execution.log.write("remark", unit=carried.number, photo=photo, detail=remark)
+                    progress.remark(f"{photo}: {remark}")
 
 
 def _report(units: Sequence[Sequence[Found]], log: RunLog, progress: Progress, event: Event) -> None:

@@ -35,6 +35,8 @@ class UnitResult:
     kept: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     stages: dict[str, StageCount] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+    """By photo, see `phq.people.person.Photo.remark`."""
 
     def note(self) -> str:
         """As the unit's table carries it."""
@@ -46,7 +48,7 @@ class UnitResult:
         """What `note` has written."""
         said = json.loads(text)
         stages = {name: StageCount(**count) for name, count in said["stages"].items()}
-        return UnitResult(said["photos"], said["kept"], Counter(said["reasons"]), stages)
+        return UnitResult(said["photos"], said["kept"], Counter(said["reasons"]), stages, said["remarks"])
 
 
 def table_path(work: Path, number: int) -> Path:
@@ -72,8 +74,10 @@ def run_unit(
     """
     pipeline.counts.clear()
     rows: list[dict[str, Any]] = []
+    remarks: dict[str, str] = {}
     with atomic_write(blob_path(work, number)) as blob:
         for photo in _carried(pipeline, inputs, refused):
+            remarks |= {photo.name: photo.remark} if photo.remark else {}
             for row, members in photo_rows(photo):
                 places: dict[str, int] = {}
                 for name, content in members.items():
@@ -82,7 +86,7 @@ def run_unit(
                     blob.write(content)
                 rows.append({**row, **places, "shard": blob_path(work, number).name})
     reasons = Counter(row["reason"] for row in rows if row["reason"])
-    result = UnitResult(len(inputs), len(rows) - reasons.total(), reasons, dict(pipeline.counts))
+    result = UnitResult(len(inputs), len(rows) - reasons.total(), reasons, dict(pipeline.counts), remarks)
     with atomic_write(table_path(work, number)) as stream:
         write_rows(stream, rows, complete=False, notes={COUNTS: result.note()})
     return result

@@ -169,6 +169,8 @@ class Photo:
     provenance: Provenance = field(default_factory=Provenance)
     people: list[Person] = field(default_factory=list)
     rejected: Reject | None = None
+    remark: str = ""
+    """For the log: what its file states twice and differently; no reason to reject it."""
 
     def record(self) -> dict[str, Any]:
         """Columns of `phq.schema.Sample` that belong to the photo, as far as they are known."""

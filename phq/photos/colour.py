@@ -79,8 +79,13 @@ def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return converted or image.convert("RGB")
 
 
-def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
+def to_srgb(image: Image.Image, icc: bytes | None, background: Colour) -> Image.Image:
     """`image` as opaque 8-bit RGB in sRGB, same size.
+
+    Args:
+        image: of any mode.
+        icc: its profile (`phq.photos.stated_colour.profile_of`); None for sRGB.
+        background: where it is transparent.
 
     Transparent parts are laid over `background` by their encoded values, as browsers do. A broken profile
     counts as sRGB. CMYK without a profile becomes R = (1 − C)(1 − K).
@@ -88,7 +93,6 @@ def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
     Raises:
         RejectError: unsupported_format, for floating-point and 32-bit samples.
     """
-    icc = image.info.get("icc_profile")
     image = _eight_bit(image)
     if image.mode != "RGBA":
         return _to_rgb(image, icc)

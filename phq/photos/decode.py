@@ -20,7 +20,10 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from phq.errors import RejectError
 from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
+from phq.photos.jpeg_layout import read_layout
 from phq.photos.opening import open_photo, refuse_sequences
+from phq.photos.stated_colour import profile_of
+from phq.photos.turns import Turn, read_turn
 from phq.system.arrays import Image as Pixels
 from phq.system.place import file_system, is_remote
 
@@ -47,6 +50,8 @@ class Decoded:
     """Focal length from EXIF in photo pixels; see `phq.photos.exif.focal_from_tags`."""
     format: str
     """JPEG, PNG, WEBP, BMP, TIFF, GIF, HEIF or AVIF."""
+    remark: str = ""
+    """What a person should know who asks about this photo; see `phq.photos.turns`."""
 
 
 class PhotoRejectError(RejectError):
@@ -134,6 +139,19 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise RejectError("too_small", f"{width} × {height}, a strip of more than {MAX_ASPECT} : 1")
 
 
+def _readable(kind: str, data: bytes) -> bytes:
+    """`data` as the decoder wants it.
+
+    Raises:
+        RejectError: unsupported_format.
+    """
+    if kind != "JPEG":
+        return data
+    layout = read_layout(data)
+    jpeg.refuse_kinds(layout)
+    return jpeg.mended(data, layout)
+
+
 def _load(kind: str, data: bytes, image: Image.Image) -> None:
     """Decode in place.
 
@@ -178,18 +196,24 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
     try:
         with _strict_and_quiet():
             kind = formats.sniff(data)
-            image = open_photo(kind, data)
-            width, height = exif.upright_size(image)
+            image = open_photo(kind, _readable(kind, data))
+            late = kind == "PNG"  # Pillow looks for its Exif by decoding it, silent about damage
+            turn = Turn() if late else read_turn(kind, data, image)
+            width, height = exif.upright_size(image, turn.orientation)
             _check_size(width, height, max_pixels)
             refuse_sequences(kind, image)
+            icc = None if late else profile_of(kind, data, image)
             _load(kind, data, image)
-            turn, focal = exif.orientation(image), exif.focal_px(image)
-            upright = exif.turn_upright(to_srgb(image, background), turn)
+            if late:
+                turn, icc = read_turn(kind, data, image), profile_of(kind, data, image)
+                width, height = exif.upright_size(image, turn.orientation)
+            focal = exif.focal_px(image)
+            upright = exif.turn_upright(to_srgb(image, icc, background), turn.orientation)
             pixels = np.ascontiguousarray(np.asarray(upright))
     except Exception as error:  # decoders raise anything, and one bad photo must not end a build
         reject = _as_reject(error, kind, data)
         raise PhotoRejectError(reject.reason, reject.detail, sha256, width, height) from error
-    return Decoded(pixels, sha256, focal, kind)
+    return Decoded(pixels, sha256, focal, kind, turn.remark)
 
 
 def decode(

@@ -1,4 +1,4 @@
-"""What phq takes from EXIF: which way is up, and the focal length in pixels."""
+"""What phq takes from EXIF: its directories, which way is up, and the focal length in pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image
 
 _ORIENTATION = 0x0112
-_EXIF_DIRECTORY = 0x8769
+EXIF, INTEROPERABILITY = 0x8769, 0xA005
+"""Directories of Exif by the tag that points to them."""
 _FOCAL_LENGTH = 0x920A
 _PIXEL_X, _PIXEL_Y = 0xA002, 0xA003
 _FOCAL_PLANE_X_RESOLUTION = 0xA20E
@@ -41,15 +42,38 @@ def _read_exif(image: Image.Image) -> Image.Exif:
         return Image.Exif()
 
 
+def directory(image: Image.Image, tag: int = 0) -> Mapping[int, Any]:
+    """One directory of the EXIF of `image`, the first or that of `tag`; empty where it is missing or damaged."""
+    try:
+        tags = _read_exif(image)
+        return dict(tags.get_ifd(tag) if tag else tags)
+    except Exception:  # noqa: BLE001 - see _read_exif
+        return {}
+
+
 def orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8 that is still to be applied; TIFF and HEIC are turned by their decoders."""
-    value = 1 if image.format in ("TIFF", "HEIF") else _read_exif(image).get(_ORIENTATION, 1)
-    return value if value in _TURN else 1
+    """Orientation 1..8 in EXIF, or else in XMP; 1 where neither states one."""
+    return valid_orientation(_read_exif(image).get(_ORIENTATION, 1))
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height after orientation, from the header alone."""
-    return (image.height, image.width) if orientation(image) >= 5 else image.size
+def valid_orientation(value: Any) -> int:
+    """`value` if it is an EXIF orientation, else 1."""
+    return int(value) if value in _TURN else 1
+
+
+def orientation_of(tiff: bytes) -> int:
+    """Orientation 1..8 in the TIFF structure of an Exif block; 1 where it states none."""
+    tags = Image.Exif()
+    try:
+        tags.load(b"Exif\0\0" + tiff)
+        return valid_orientation(tags.get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - see _read_exif
+        return 1
+
+
+def upright_size(image: Image.Image, value: int) -> tuple[int, int]:
+    """Width and height after the turn of EXIF orientation `value`, from the header alone."""
+    return (image.height, image.width) if value >= 5 else image.size
 
 
 def turn_upright(image: Image.Image, value: int) -> Image.Image:
@@ -97,11 +121,7 @@ def focal_from_tags(tags: Mapping[int, Any], width: int, height: int) -> float |
 
 def focal_px(image: Image.Image) -> float | None:
     """Focal length of an opened picture in photo pixels, or None; see `focal_from_tags`."""
-    try:
-        tags = _read_exif(image).get_ifd(_EXIF_DIRECTORY)
-        return focal_from_tags(tags, image.width, image.height)
-    except Exception:  # noqa: BLE001 - see _read_exif
-        return None
+    return focal_from_tags(directory(image, EXIF), image.width, image.height)
 
 
 def assumed_focal_px(width: int, height: int) -> float:

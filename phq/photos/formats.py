@@ -44,6 +44,7 @@ _REFUSED_STARTS = (
       for space in (b"\n", b" ", b"\r", b"\t")),
 )  # fmt: skip
 
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 
@@ -62,6 +63,11 @@ def _brand_format(data: bytes) -> str:
     raise RejectError("not_an_image", "a video or another ISO media file")
 
 
+def _is_bmp(data: bytes) -> bool:
+    """Whether the header has the size of one of its versions; two letters alone begin many a text."""
+    return len(data) < 18 or int.from_bytes(data[14:18], "little") in _BMP_HEADERS
+
+
 def sniff(data: bytes) -> str:
     """Name of the accepted format `data` starts like, as Pillow calls it (HEIF for HEIC).
 
@@ -75,7 +81,7 @@ def sniff(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return _brand_format(data)
     for start, name in _ACCEPTED_STARTS:
-        if data.startswith(start):
+        if data.startswith(start) and (name != "BMP" or _is_bmp(data)):
             return name
     for start, name in _REFUSED_STARTS:
         if data.startswith(start):

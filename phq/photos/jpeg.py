@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import struct
 
 import numpy as np
 from PIL import Image
 
-_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
-"""A marker with a length, or the end of image (ITU-T T.81 table B.1); stuffed zeros and restarts are data."""
+from phq.errors import RejectError
+from phq.photos import jpeg_blocks
+from phq.photos.jpeg_layout import Layout, read_layout
 
-_END = 0xD9
-_SCAN = 0xDA
-_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
-_NO_FRAME = (0xC4, 0xC8, 0xCC)
+_READ_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+"""Sequential and progressive, by Huffman or arithmetic coding."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
@@ -24,80 +22,46 @@ _BITS = bytes(range(0xB5, 0x15, -3))
 """No marker among them, and a one first: where data is missing libjpeg reads zeros, which is another code."""
 
 
-@dataclass(frozen=True)
-class Scan:
-    """One scan of a JPEG (ITU-T T.81 §B.2.3)."""
+def refuse_kinds(layout: Layout) -> None:
+    """Refuse the processes of ITU-T T.81 that decoders of photos leave out.
 
-    components: tuple[int, ...]
-    first: int
-    """First coefficient it brings, in zigzag order."""
-    last: int
-    shift: int
-    """Low bits of the coefficients that are left to later scans; 0 = full precision."""
-    end: int
-    """Offset of the marker that ends the scan's data."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Frame and scans of a JPEG up to its end-of-image marker."""
-
-    progressive: bool
-    components: tuple[int, ...]
-    scans: tuple[Scan, ...]
-    has_end: bool
+    Raises:
+        RejectError: unsupported_format.
+    """
+    frame = layout.frame
+    if frame.marker not in _READ_FRAMES:
+        kinds = {0xC3: "a lossless JPEG", 0xCB: "a lossless JPEG", 0xF7: "JPEG-LS"}
+        raise RejectError("unsupported_format", kinds.get(frame.marker, "a hierarchical JPEG"))
+    if frame.precision != 8:
+        raise RejectError("unsupported_format", f"a JPEG of {frame.precision} bits a sample")
+    if len(frame.components) not in (0, 1, 3, 4):
+        raise RejectError("unsupported_format", f"a JPEG of {len(frame.components)} components")
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, offset of what follows its length, and offset behind it (behind the data, for a scan)."""
-    at = 2
-    while found := _MARKER.search(data, at):
-        start = found.start()
-        marker = data[start + 1]
-        if marker == _END:
-            yield marker, start, start + 2
-            return
-        at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
-        if marker == _SCAN:
-            behind = _MARKER.search(data, at)
-            at = behind.start() if behind else len(data)
-        yield marker, start + 4, at
+def mended(data: bytes, layout: Layout) -> bytes:
+    """`data` as decoders want it: with an end marker behind its last scan, and the height in the frame.
+
+    What makers of panoramas put behind a picture without an end marker is left out. A file that lacks a whole scan
+    stays as it is.
+    """
+    frame = layout.frame
+    if not layout.has_end and (n := _scans_needed(layout)):
+        data = data[: layout.scans[n - 1].end] + b"\xff\xd9"
+    if frame.height_at:
+        data = data[: frame.height_at] + struct.pack(">H", frame.height) + data[frame.height_at + 2 :]
+    return data
 
 
-def _read_scan(data: bytes, start: int, end: int, progressive: bool) -> Scan | None:
-    header = data[start:end]
-    n = header[0] if header else 0
-    if len(header) < 4 + 2 * n:
-        return None
-    first, last, precision = header[1 + 2 * n : 4 + 2 * n]
-    if not progressive:  # decoders ignore these fields, and some encoders fill them with nonsense
-        first, last, precision = 0, 63, 0
-    return Scan(tuple(header[1 : 1 + 2 * n : 2]), first, last, precision & 15, end)
-
-
-def read_layout(data: bytes) -> Layout:
-    """Walk the segments of a JPEG; never raises, whatever the bytes."""
-    progressive, has_end = False, False
-    components: tuple[int, ...] = ()
-    scans: list[Scan] = []
-    for marker, start, end in _segments(data):
-        has_end = marker == _END
-        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
-            progressive = marker in _PROGRESSIVE
-            components = tuple(data[start + 6 : end : 3])
-        elif marker == _SCAN and (scan := _read_scan(data, start, end, progressive)):
-            scans.append(scan)
-    return Layout(progressive, components, tuple(scans), has_end)
-
-
-def lacks_scans(layout: Layout) -> bool:
-    """True if no scan brings some coefficient of some component to full precision."""
-    full = {c: np.zeros(64, bool) for c in layout.components}
-    for scan in layout.scans:
+def _scans_needed(layout: Layout) -> int:
+    """Number of scans after which every coefficient of every component is there to full precision; 0 if never."""
+    full = {c: np.zeros(64, bool) for c, *_ in layout.frame.components}
+    for number, scan in enumerate(layout.scans, 1):
         for c in scan.components:
             if c in full and scan.shift == 0:
                 full[c][scan.first : scan.last + 1] = True
-    return not all(seen.all() for seen in full.values())
+        if full and all(seen.all() for seen in full.values()):
+            return number
+    return 0
 
 
 def _more(scan_data: bytes) -> bytes:
@@ -132,7 +96,14 @@ def lacks_blocks(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
 def is_cut(data: bytes, decoded: Image.Image) -> bool:
     """True if a JPEG that decoded without complaint nevertheless lacks a part of its picture.
 
-    `decoded` is the picture as Pillow gives it, before any conversion.
+    Args:
+        data: the file, not mended.
+        decoded: the mended file as Pillow gives it, before any conversion.
     """
     layout = read_layout(data)
-    return not layout.has_end or lacks_scans(layout) or lacks_blocks(data, layout, decoded)
+    if not _scans_needed(layout):
+        return True
+    whole = mended(data, layout)
+    if lacks_blocks(whole, read_layout(whole), decoded):
+        return True
+    return not layout.has_end and not jpeg_blocks.are_all_there(data, layout, _scans_needed(layout))

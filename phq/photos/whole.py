@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from phq.photos import tiff
-from phq.photos.jpeg import read_layout
+from phq.photos.jpeg_layout import read_layout
 
 ZERO_TAIL = 1024
 """Bytes; an interrupted copy onto preallocated space ends in zeros, compressed pictures not for so long."""
@@ -43,7 +43,7 @@ def _iso_end(data: bytes) -> int:
 
 _PROMISED_END = {
     "WEBP": _riff_end,
-    "BMP": lambda data: int.from_bytes(data[2:6], "little"),
+    "BMP": lambda data: max(26, int.from_bytes(data[2:6], "little")),  # the smallest header
     "TIFF": tiff.promised_end,
     "HEIF": _iso_end,
     "AVIF": _iso_end,

@@ -43,4 +43,4 @@ class ReadPhotos:
             photo.source = Source(error.sha256, error.width, error.height)
             photo.reject(error.reason, error.detail)
         else:
-            photo.source, photo.pixels = source_of(decoded), decoded.pixels
+            photo.source, photo.pixels, photo.remark = source_of(decoded), decoded.pixels, decoded.remark

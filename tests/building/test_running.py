@@ -11,7 +11,7 @@ import pytest
 from misbehaving_stage import odd_pipeline
 
 from phq.building.carrying import CarryUnits
-from phq.building.executors.choice import Execution
+from phq.building.executors.choice import Engine, Execution
 from phq.building.plan import Plan, open_work_folder
 from phq.building.progress import Progress
 from phq.building.running import run_plan
@@ -19,9 +19,11 @@ from phq.building.unit import UnitResult, table_path
 from phq.config.build import load_config
 from phq.dataset.tables import read_table
 from phq.errors import OutputError
+from phq.people.person import Photo
 from phq.photos.discover import Found
-from phq.stages.pipeline import StageCount
+from phq.stages.pipeline import Pipeline, StageCount
 from phq.system.logs import STDOUT, RunLog, opened_log
+from phq.system.resources import Resources
 
 NAMES = ("a", "b", "c", "d", "e", "kill", "g", "hang")
 
@@ -58,6 +60,31 @@ def test_the_log_tells_what_happened(ran):
     assert done["rejected"] == {"not_an_image": 2, "crashed_worker": 1, "timed_out": 1}
     assert done["stages"].keys() == {"odd"}
     assert all(line["time"].endswith("+00:00") for line in lines)
+
+
+class _Remarks:
+    """A stage that finds something to say about one photo."""
+
+    name, wants = "remarks", Resources()
+
+    def setup(self) -> None:
+        pass
+
+    def process(self, photos: list[Photo]) -> None:
+        for photo in photos:
+            photo.remark = "stated twice" if photo.name == "b" else ""
+            photo.reject("no_person")
+
+
+def test_a_remark_names_its_photo_in_the_log_and_on_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    plan, stream = Plan([Found(tmp_path / name, name) for name in "abc"], load_config()), io.StringIO()
+    work = open_work_folder(tmp_path / "out", plan)
+    execution = Execution(engine=Engine.inline, log=RunLog(stream))
+    run_plan(CarryUnits(lambda: Pipeline([_Remarks()]), work), plan, execution, quiet=False)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    told = [(line["photo"], line["detail"]) for line in lines if line["event"] == "remark"]
+    assert told == [("b", "stated twice")]
+    assert "phq: b: stated twice" in capsys.readouterr().err
 
 
 def test_a_log_is_appended_to_a_file_or_written_to_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
