@@ -27,6 +27,13 @@ class Read(Section):
     )
 
 
+class Video(Section):
+    """Which frames of a video are photos."""
+
+    fps: float = Field(default=1.0, gt=0, le=1000, description="frames a second")
+    change: float = Field(default=0.0, ge=0, le=255, description="least grey levels from the last frame taken; 0: any")
+
+
 class Detect(Section):
     """How people are found."""
 
@@ -89,6 +96,7 @@ class Config(Section):
     seed: int = Field(default=0, ge=0, description="seed of everything random")
     keep_rejects: bool = Field(default=False, description="store those whom thresholds reject too")
     read: Read = Read()
+    video: Video = Video()
     detect: Detect = Detect()
     models: Models = Models()
     crop: Crop = Crop()

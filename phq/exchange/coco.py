@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image as Pil
 from tqdm import tqdm
 
-from phq.curate.annotate.raw_photos import find_photos
+from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.dataset.card import YAW_SECTORS
 from phq.dataset.embedded import bodies_of
 from phq.dataset.item import Item
@@ -28,6 +28,7 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.dataset.tar import STORAGE
 from phq.errors import InputError, OutputError
+from phq.photos.discover import Found
 from phq.photos.region import apply_affine
 from phq.pose.body import load_body
 from phq.pose.render import project
@@ -153,7 +154,7 @@ def _photos(dataset: Dataset, photos: str | Path) -> _Groups:
     names = {row["source_sha256"]: row["source_path"] for row in table if row["source_sha256"] in people}
     if not names:
         raise InputError(f"{dataset.root.where} has no people to export")
-    paths = find_photos(photos, names)
+    paths = _plain_files(find_photos(photos, names, video_settings(dataset.run)))
 
     def images() -> Iterator[tuple[Document, Sequence[Item]]]:
         for digest, numbers in people.items():
@@ -165,6 +166,21 @@ def _photos(dataset: Dataset, photos: str | Path) -> _Groups:
                 yield {"file_name": str(paths[digest].resolve())} | size | facts, items
 
     return _Groups(images(), len(paths), len(names) - len(paths))
+
+
+def _plain_files(found: Mapping[str, Found]) -> dict[str, Path]:
+    """Paths by sha256.
+
+    Raises:
+        InputError: photos are inside archives, tables or videos, where no other program would look for them.
+    """
+    inside = [photo.name for photo in found.values() if photo.entry is not None]
+    if inside:
+        raise InputError(
+            f"{len(inside)} photos are inside other files, such as {inside[0]}, and COCO names files: unpack them, or "
+            "export the stored crops"
+        )
+    return {digest: photo.path for digest, photo in found.items()}
 
 
 class _Annotations:

@@ -121,7 +121,12 @@ def _read_object(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture that is too large to decode, or too small or long for a person.
+
+    Raises:
+        RejectError: too_many_pixels or too_small.
+    """
     if width * height > max_pixels:
         raise RejectError(
             "too_many_pixels",
@@ -180,7 +185,7 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
             kind = formats.sniff(data)
             image = open_photo(kind, data)
             width, height = exif.upright_size(image)
-            _check_size(width, height, max_pixels)
+            check_size(width, height, max_pixels)
             refuse_sequences(kind, image)
             _load(kind, data, image)
             turn, focal = exif.orientation(image), exif.focal_px(image)
