@@ -41,6 +41,7 @@ _BT709, _BT601, _UNSTATED = 1, 5, 2
 """Matrices of colours (ITU-T H.273 table 4); 5 as FFmpeg's swscale calls BT.601."""
 _HD_LINES = 720
 """Lines from which a video that states no matrix is BT.709, as players take it."""
+_NO_VIDEO = "a media file without a video that FFmpeg can decode, or cut off before its index"
 _PEEK = 16
 """Side of the grey picture by which frames are compared."""
 
@@ -169,9 +170,7 @@ class _Reader:
         except self._errors as error:
             raise RejectError("corrupt", f"FFmpeg cannot open it: {_message(error)}") from error
         if self.stream is None or self.stream.codec_context is None:
-            raise RejectError(
-                "unsupported_format", "a media file without a video that FFmpeg can decode, or cut off before its index"
-            )
+            raise RejectError("unsupported_format", _NO_VIDEO)
         self.stream.codec_context.thread_count = 1
         self._decoded: Iterator[Any] = iter(())
         self._last = -1

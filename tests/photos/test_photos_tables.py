@@ -50,8 +50,8 @@ def test_rows_of_an_image_column(tmp_path: Path) -> None:
 
 def test_a_row_may_hold_a_path_beside_the_table_but_no_url(tmp_path: Path) -> None:
     (tmp_path / "beside.jpg").write_bytes(PICTURES[7])
-    rows = images([{"bytes": None, "path": "beside.jpg"}, {"bytes": None, "path": "gone.jpg"},
-                   {"bytes": None, "path": "https://example.org/a.jpg"}, None, {"bytes": b"", "path": None}])  # fmt: skip
+    paths = ["beside.jpg", "gone.jpg", "https://example.org/a.jpg"]
+    rows = images([*({"bytes": None, "path": path} for path in paths), None, {"bytes": b"", "path": None}])
     found = photos_of(written(tmp_path / "a.parquet", {"image": rows}))
     assert found[0].decode().pixels.shape == (60, 87, 3)
     why = [reason(photo) for photo in found[1:]]
