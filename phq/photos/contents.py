@@ -10,7 +10,8 @@ from phq.config.build import Video
 from phq.errors import InputError, RejectError
 from phq.photos import archives, tables, videos
 from phq.photos.discover import Found, discover, is_litter, recorded
-from phq.photos.entry import Entry, Refused, frame_name
+from phq.photos.entry import Entry, Refused
+from phq.photos.frame_names import frame_name, row_name
 from phq.system.place import is_url
 
 _START = 512
@@ -64,7 +65,7 @@ def _contents(file: Found, video: Video | None, alone: bool) -> Iterator[Found]:
             yield from _members(file, archives.kind_of(start), "" if alone else f"{file.name}/")
         elif start.startswith(tables.MAGIC):
             rows = tables.list_table(file.path)
-            yield from (_inside(file, f"{file.name}#row={number}", row) for number, row in enumerate(rows))
+            yield from (_inside(file, row_name(file.name, number), row) for number, row in enumerate(rows))
         elif videos.may_be_video(start, file.name):
             frames = videos.list_frames(file.path, video)
             yield from (_inside(file, frame_name(file.name, frame.seconds), frame) for frame in frames)

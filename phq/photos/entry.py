@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +10,6 @@ from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.system.place import is_remote
-
-_FRAME = re.compile(r"^(?P<video>.+)#t=(?P<seconds>\d+\.\d{3})$")
 
 
 class Entry(Protocol):
@@ -70,14 +67,3 @@ def version_of(file: Path) -> tuple[int, int] | None:
         return None
     status = file.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def frame_name(video: str, seconds: float) -> str:
-    """Recorded name of a frame: the video's and the time, written as a media fragment (W3C Media Fragments URI 1.0)."""
-    return f"{video}#t={seconds:.3f}"
-
-
-def frame_of(name: str) -> tuple[str, float] | None:
-    """Video and seconds of a frame's recorded name; None if it is not one."""
-    found = _FRAME.match(name)
-    return (found["video"], float(found["seconds"])) if found else None

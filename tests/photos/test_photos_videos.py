@@ -20,7 +20,7 @@ from phq.errors import InputError
 from phq.photos.contents import photos_of
 from phq.photos.decode import PhotoRejectError
 from phq.photos.discover import Found
-from phq.photos.entry import frame_of
+from phq.photos.frame_names import frame_of
 
 W, H = 128, 96
 UPRIGHT = list(CORNERS)
