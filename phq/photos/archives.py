@@ -20,6 +20,7 @@ from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded
 from phq.photos.entry import Entry, as_photo_reject, decode_entry, version_of
+from phq.system.retrying import retried
 
 ZIP, TAR = "zip", "tar"
 SUFFIXES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -48,11 +49,11 @@ class ZipMember:
 
     def decode(self, file: Path, max_pixels: int, background: Colour, max_bytes: int) -> Decoded:
         """See `phq.photos.entry.Entry`."""
-        return _decoded(partial(_read_zip, file, self.name, max_bytes), max_pixels, background)
+        return _decoded(file, partial(_read_zip, file, self.name, max_bytes), max_pixels, background)
 
     def sha256(self, file: Path) -> str:
         """See `phq.photos.entry.Entry`."""
-        return _digest(partial(_read_zip, file, self.name, None))
+        return _digest(file, partial(_read_zip, file, self.name, None))
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ class TarMember:
 
     def decode(self, file: Path, max_pixels: int, background: Colour, max_bytes: int) -> Decoded:
         """See `phq.photos.entry.Entry`."""
-        return _decoded(partial(_read_tar, file, self, max_bytes), max_pixels, background)
+        return _decoded(file, partial(_read_tar, file, self, max_bytes), max_pixels, background)
 
     def sha256(self, file: Path) -> str:
         """See `phq.photos.entry.Entry`."""
-        return _digest(partial(_read_tar, file, self, None))
+        return _digest(file, partial(_read_tar, file, self, None))
 
 
 _NOWHERE = TarMember(-1, 0)
@@ -220,9 +221,9 @@ def _check_size(size: int, max_bytes: int | None) -> None:
         raise RejectError("file_too_large", f"the limit is {max_bytes} bytes")
 
 
-def _reading(read: Callable[[], bytes]) -> bytes:
+def _reading(file: Path, read: Callable[[], bytes]) -> bytes:
     try:
-        return read()
+        return retried(str(file), read)
     except EOFError as error:
         raise RejectError("truncated", "its archive ends before it does") from error
     except KeyError as error:
@@ -231,16 +232,16 @@ def _reading(read: Callable[[], bytes]) -> bytes:
         raise RejectError("corrupt", f"damaged in its archive: {error}") from error
 
 
-def _decoded(read: Callable[[], bytes], max_pixels: int, background: Colour) -> Decoded:
+def _decoded(file: Path, read: Callable[[], bytes], max_pixels: int, background: Colour) -> Decoded:
     try:
-        data = _reading(read)
+        data = _reading(file, read)
     except RejectError as error:
         raise as_photo_reject(error) from error
     return decode_entry(data, max_pixels, background)
 
 
-def _digest(read: Callable[[], bytes]) -> str:
+def _digest(file: Path, read: Callable[[], bytes]) -> str:
     try:
-        return hashlib.sha256(_reading(read)).hexdigest()
+        return hashlib.sha256(_reading(file, read)).hexdigest()
     except RejectError:
         return ""

@@ -16,6 +16,7 @@ from phq.photos.colour import Colour
 from phq.photos.decode import BACKGROUND, MAX_BYTES, MAX_PIXELS, Decoded, decode, read_file
 from phq.photos.entry import Entry
 from phq.system.place import file_system, is_url, place
+from phq.system.retrying import retried
 
 LITTER = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -189,7 +190,7 @@ def _from_url(root: Path) -> list[Found]:
     """Every object below a URL, without litter; identified by its server's content tag."""
     fs, top = file_system(root)
     try:
-        listed = fs.find(top, detail=True)
+        listed = retried(str(root), lambda: fs.find(top, detail=True))
     except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
         raise InputError(f"cannot list {root}: {error}") from error
     if not listed:

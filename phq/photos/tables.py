@@ -17,6 +17,7 @@ from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, read_file
 from phq.photos.entry import as_photo_reject, decode_entry, version_of
+from phq.system.retrying import retried
 
 SUFFIXES = (".parquet",)
 MAGIC = b"PAR1"
@@ -142,9 +143,13 @@ class _Rows:
         """The value of a row."""
         if row < self._start:
             self._restart()
-        while row >= self._start + len(self._batch):
-            self._start += len(self._batch)
-            self._batch = next(self._batches).column(0)
+        try:
+            while row >= self._start + len(self._batch):
+                self._start += len(self._batch)
+                self._batch = next(self._batches).column(0)
+        except Exception:
+            self._restart()
+            raise
         return self._batch[row - self._start].as_py()
 
 
@@ -164,7 +169,7 @@ def _rows(file: Path, version: object, column: Column, group: int) -> _Rows:
 
 def _picture(file: Path, where: TableRow, max_bytes: int | None) -> bytes:
     try:
-        value = _rows(file, version_of(file), where.column, where.group).at(where.row)
+        value = retried(str(file), lambda: _rows(file, version_of(file), where.column, where.group).at(where.row))
     except (pa.ArrowException, OSError, StopIteration) as error:
         _rows.cache_clear()
         raise RejectError("corrupt", f"damaged in its table: {_first_line(error)}") from error
