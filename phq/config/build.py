@@ -40,6 +40,7 @@ class Detect(Section):
     threshold: Score | None = Field(default=None, description="least score of a box; absent: the detector's own")
     skeleton_threshold: Score | None = Field(default=None, description="the same of the skeleton network")
     tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
+    turns: bool = Field(default=True, description="look for lying and upside-down people where nobody upright is sure")
 
 
 class Models(Section):

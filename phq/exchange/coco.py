@@ -30,6 +30,7 @@ from phq.dataset.tar import STORAGE
 from phq.errors import InputError, OutputError
 from phq.photos.discover import Found
 from phq.photos.region import apply_affine
+from phq.photos.turn import from_turned
 from phq.pose.body import load_body
 from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
@@ -161,7 +162,8 @@ def _photos(dataset: Dataset, photos: str | Path) -> _Groups:
             if digest in paths:
                 items = [dataset[number] for number in numbers]
                 row = items[0].row
-                size = {"width": row["image_width"], "height": row["image_height"]}
+                width, height = (row[name] for name in (SIZE if row["photo_turn_deg"] % 180 == 0 else SIZE[::-1]))
+                size = {"width": width, "height": height}
                 facts = {name: row[name] for name in _PHOTO_FIELDS if row[name] is not None}
                 yield {"file_name": str(paths[digest].resolve())} | size | facts, items
 
@@ -181,6 +183,9 @@ def _plain_files(found: Mapping[str, Found]) -> dict[str, Path]:
             "export the stored crops"
         )
     return {digest: photo.path for digest, photo in found.items()}
+
+
+SIZE = ("image_width", "image_height")
 
 
 class _Annotations:
@@ -245,20 +250,27 @@ class _Annotations:
             affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV's pixels have their centres at whole numbers
             size = row["image_width"], row["image_height"]
             mask = cv2.warpAffine(mask, affine, size, flags=cv2.INTER_LINEAR)
+            mask = np.rot90(mask, -row["photo_turn_deg"] // 90)
         return run_lengths(mask > 127)
 
     def _from_photo(self, row: Mapping[str, Any], points: Any) -> Doubles:
         """(n, 2) photo pixels to pixels of the image."""
         flat = np.reshape(np.asarray(points, float), (-1, 2))
         if self.photo:
-            return flat
+            return _in_file(row, flat)
         affine = np.reshape(row["crop_to_source"], (2, 3))
         return np.asarray((flat - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T)
 
     def _from_crop(self, row: Mapping[str, Any], points: Any) -> Doubles:
         """(n, 2) crop pixels to pixels of the image."""
         flat = np.reshape(np.asarray(points, float), (-1, 2))
-        return np.asarray(apply_affine(np.reshape(row["crop_to_source"], (2, 3)), flat) if self.photo else flat)
+        affine = np.reshape(row["crop_to_source"], (2, 3))
+        return _in_file(row, apply_affine(affine, flat)) if self.photo else np.asarray(flat)
+
+
+def _in_file(row: Mapping[str, Any], points: Doubles) -> Doubles:
+    """(n, 2) photo pixels of the record to pixels of the file as a viewer shows it."""
+    return from_turned(points, row["photo_turn_deg"], row["image_width"], row["image_height"])
 
 
 def run_lengths(mask: Bools) -> Document:

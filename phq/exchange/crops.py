@@ -18,6 +18,7 @@ from phq.config.build import Read
 from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.errors import InputError
 from phq.photos.decode import PhotoRejectError
+from phq.photos.turn import turned
 from phq.system.arrays import Floats, Image
 
 Fields = Mapping[str, Any]
@@ -88,6 +89,7 @@ class Photos:
             pixels = photo.decode(self._read.max_pixels, self._read.background).pixels
         except PhotoRejectError as error:
             raise InputError(f"{photo.path} cannot be decoded: {error}") from error
+        pixels = turned(pixels, row["photo_turn_deg"])
         height, width = pixels.shape[:2]
         (scale, _, x), (_, _, y) = np.reshape(row["crop_to_source"], (2, 3))
         in_photo = CropBox(float(x + scale * box.x0), float(y + scale * box.y0), float(scale * box.side))

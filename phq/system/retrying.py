@@ -83,8 +83,14 @@ def _passes(error: BaseException) -> bool:
 
 def _status(error: BaseException) -> int | None:
     """HTTP status that an error of aiohttp, botocore or gcsfs carries; None without one."""
-    stated = [getattr(error, "status", None), getattr(error, "code", None), _metadata(error).get("HTTPStatusCode")]
-    return next((value for value in stated if isinstance(value, int)), None)
+    for stated in (
+        lambda: getattr(error, "status", None),
+        lambda: getattr(error, "code", None),
+        lambda: _metadata(error).get("HTTPStatusCode"),
+    ):
+        if isinstance(value := stated(), int):
+            return value
+    return None
 
 
 def _metadata(error: BaseException) -> dict[str, Any]:

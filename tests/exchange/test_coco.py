@@ -24,7 +24,7 @@ def in_photo(number: int, photo: Path, index: int = 0, **changes: Any) -> Any:
     """A sample whose stored square is that from (100, 50) with side 128 in a photo of 400 × 300."""
     facts = {
         "source_sha256": hashlib.sha256(photo.read_bytes()).hexdigest(), "source_path": photo.name,
-        "person_index": index, "image_width": 400, "image_height": 300,
+        "person_index": index, "image_width": 400, "image_height": 300, "photo_turn_deg": 0,
         "crop_to_source": [2.0, 0.0, 100.0, 0.0, 2.0, 50.0],
         "box_x0": 90.0, "box_y0": 60.0, "box_x1": 190.0, "box_y1": 310.0,
         "smpl_transl": [0.0, 0.0, 2.7], "intrinsics": [4.0, 0.0, 0.5, 0.0, 4.0, 0.5, 0.0, 0.0, 1.0],

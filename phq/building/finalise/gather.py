@@ -91,7 +91,7 @@ def open_unit(work: Path, number: int) -> pq.ParquetFile:
 
 
 class unit_errors:  # noqa: N801 - a context manager that is not a generator, since it is entered a million times
-    """Turns any error that shows a damaged unit into `DamagedUnitError`, and a server that stays away into a sentence."""
+    """Turns an error that shows a damaged unit into `DamagedUnitError`; names a server that stays away."""
 
     def __init__(self, number: int) -> None:
         self.number = number
