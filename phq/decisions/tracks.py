@@ -19,15 +19,17 @@ OVERLAP = 0.3
 """Least intersection over union of the boxes of one person in two neighbouring frames."""
 SAME_CLOTHES = 12.0
 """Largest distance of the clothes' mean colours in L*a*b*; a cut to another person in the same place is farther."""
-CLOTHES = 1
-"""Region of `phq.quality.appearance`."""
+UNMISTAKABLE = 6.0
+"""The same of head and clothes, where the boxes need not overlap: someone who has walked on."""
+HEAD, CLOTHES = 0, 1
+"""Regions of `phq.quality.appearance`."""
 
 
 def tracks(paths: Sequence[str], boxes: Doubles, looks: Doubles, people: Ints) -> Ints:
     """(N,) the same number for samples of one person in consecutive frames of a video, −1 for any other sample.
 
-    From frame to frame the pairs of boxes that overlap most are joined, if the clothes have the same colour and the
-    two are not stated to be different people.
+    From frame to frame the pairs of boxes that overlap most are joined, if the clothes have the same colour, then those
+    with the same head and clothes wherever they are; never two that are stated to be different people.
 
     Args:
         paths: recorded names of the N photos.
@@ -60,13 +62,19 @@ def _followed(
     for (time, before), (later, after) in pairwise(frames):
         if later - time > LONGEST_GAP_S:
             continue
-        overlap = iou(boxes[before], boxes[after])
-        colours = looks[:, CLOTHES, :3]
-        apart = np.linalg.norm(colours[before][:, None] - colours[after][None], axis=2)
+        likeness = _likeness(before, after, boxes, looks)
         named = people[before][:, None] * people[after][None] > 0
-        other = named & (people[before][:, None] != people[after][None])
-        overlap = np.where((apart <= SAME_CLOTHES) & ~other, overlap, 0.0)
-        while overlap.size and overlap.max() >= OVERLAP:
-            i, j = np.unravel_index(int(np.argmax(overlap)), overlap.shape)
+        likeness[named & (people[before][:, None] != people[after][None])] = 0
+        while likeness.size and likeness.max() > 0:
+            i, j = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
             yield before[i], after[j]
-            overlap[i, :] = overlap[:, j] = 0
+            likeness[i, :] = likeness[:, j] = 0
+
+
+def _likeness(before: list[int], after: list[int], boxes: Doubles, looks: Doubles) -> Doubles:
+    """(n, m) 1…2 where the boxes overlap, 0…1 where only head and clothes say that it is one person, else 0."""
+    overlap = iou(boxes[before], boxes[after])
+    colours = looks[:, (HEAD, CLOTHES), :3]
+    apart = np.linalg.norm(colours[before][:, None] - colours[after][None], axis=3)
+    near = (overlap >= OVERLAP) & (apart[..., 1] <= SAME_CLOTHES)
+    return np.where(near, 1 + overlap, np.clip(1 - apart.max(2) / UNMISTAKABLE, 0, 1))

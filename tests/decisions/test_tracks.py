@@ -33,14 +33,18 @@ def test_each_person_is_followed_from_frame_to_frame() -> None:
 
 def test_what_breaks_a_track() -> None:
     other_clothes = (COLOURS + np.array([[0, 0, 0], [30, 0, 0], [0, 0, 0], [0, 0, 0]])).tolist()
+    shaded = {"appearance": person(2, COLOURS + 4)["appearance"]}
     later = {
-        "too late": seen(2, 11, LEFT), "elsewhere": seen(2, 1, RIGHT), "another video": seen(2, 1, LEFT, "b.mp4"),
+        "too late": seen(2, 11, LEFT), "elsewhere, in another light": seen(2, 1, RIGHT) | shaded,
+        "another video": seen(2, 1, LEFT, "b.mp4"),
         "another name": seen(2, 1, LEFT, identity="Bob"), "a photo": person(2, box=LEFT),
         "other clothes": seen(2, 1, LEFT) | {"appearance": person(2, np.array(other_clothes))["appearance"]},
     }  # fmt: skip
     for why, other in later.items():
         assert tracked([seen(1, 0, LEFT, identity="Ann"), other]) == [-1, -1], why
     assert tracked([seen(1, 0, LEFT, identity="Ann"), seen(2, 9, LEFT)]) == [0, 0]
+    assert tracked([seen(1, 0, LEFT), seen(2, 1, LEFT) | shaded]) == [0, 0]
+    assert tracked([seen(1, 0, LEFT), seen(2, 1, RIGHT)]) == [0, 0]  # has walked on
     assert tracked([]) == []
 
 
