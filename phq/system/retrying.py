@@ -83,14 +83,10 @@ def _passes(error: BaseException) -> bool:
 
 def _status(error: BaseException) -> int | None:
     """HTTP status that an error of aiohttp, botocore or gcsfs carries; None without one."""
-    for stated in (
-        lambda: getattr(error, "status", None),
-        lambda: getattr(error, "code", None),
-        lambda: _metadata(error).get("HTTPStatusCode"),
-    ):
-        if isinstance(value := stated(), int):
-            return value
-    return None
+    status = getattr(error, "status", None) or _metadata(error).get("HTTPStatusCode")
+    if status is None:
+        status = getattr(error, "code", None)
+    return status if isinstance(status, int) else None
 
 
 def _metadata(error: BaseException) -> dict[str, Any]:
@@ -103,7 +99,7 @@ def _asked_to_wait(error: BaseException | None) -> float:
     for cause in _causes(error) if error else ():
         headers = getattr(cause, "headers", None) or _metadata(cause).get("HTTPHeaders") or {}
         with suppress(ValueError, TypeError, AttributeError):
-            return float(headers.get("Retry-After") or headers.get("retry-after"))
+            return float(headers.get("Retry-After") or headers.get("retry-after") or 0)
     return 0.0
 
 
