@@ -34,7 +34,7 @@ from phq.photos.turn import from_turned
 from phq.pose.body import load_body
 from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
-from phq.system.arrays import Bools, Doubles
+from phq.system.arrays import Bools, Doubles, Floats
 from phq.system.atomic import atomic_write, output_errors
 
 Document = dict[str, Any]
@@ -268,9 +268,10 @@ class _Annotations:
         return _in_file(row, apply_affine(affine, flat)) if self.photo else np.asarray(flat)
 
 
-def _in_file(row: Mapping[str, Any], points: Doubles) -> Doubles:
+def _in_file(row: Mapping[str, Any], points: Floats) -> Doubles:
     """(n, 2) photo pixels of the record to pixels of the file as a viewer shows it."""
-    return from_turned(points, row["photo_turn_deg"], row["image_width"], row["image_height"])
+    back = from_turned(points, row["photo_turn_deg"], row["image_width"], row["image_height"])
+    return np.asarray(back, np.float64)
 
 
 def run_lengths(mask: Bools) -> Document:

@@ -141,7 +141,7 @@ def _headers(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
     """Headers of everything that can be a file, without keeping them."""
     with tarfile.open(fileobj=stream, mode="r:", errorlevel=1) as archive:
         while (info := archive.next()) is not None:
-            archive.members.clear()  # as many objects as members, of a kilobyte each
+            archive.members.clear()  # type: ignore[attr-defined]  # as many objects as members, of a kilobyte each
             if info.isreg() or info.issym() or info.islnk():
                 yield info
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
-from phq.exchange.coco import FACE, HEADSHOT, PERSON, export_coco, run_lengths
+from phq.exchange.coco import FACE, HEADSHOT, PERSON, _in_file, export_coco, run_lengths
 
 BOX = {"box_x0": 0.0, "box_y0": 0.0, "box_x1": 30.0, "box_y1": 40.0}
 
@@ -31,6 +31,12 @@ def in_photo(number: int, photo: Path, index: int = 0, **changes: Any) -> Any:
         "keypoints_2d": [120.0, 70.0] * 33, "face_found": True, "face_box": [8.0, 4.0, 24.0, 20.0],
     }  # fmt: skip
     return person(number, **(facts | changes))
+
+
+def test_labels_of_a_turned_photo_are_those_of_the_file() -> None:
+    row = {"photo_turn_deg": 90, "image_width": 300, "image_height": 400}  # of a file of 400 × 300
+    assert _in_file(row, np.array([[0.0, 400.0], [0.0, 0.0]])).tolist() == [[0.0, 0.0], [400.0, 0.0]]
+    assert _in_file(row | {"photo_turn_deg": 270}, np.array([[300.0, 0.0]])).tolist() == [[0.0, 0.0]]
 
 
 @pytest.fixture(scope="module")
