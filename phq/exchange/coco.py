@@ -162,7 +162,7 @@ def _photos(dataset: Dataset, photos: str | Path) -> _Groups:
             if digest in paths:
                 items = [dataset[number] for number in numbers]
                 row = items[0].row
-                width, height = (row[name] for name in (SIZE if row["photo_turn_deg"] % 180 == 0 else SIZE[::-1]))
+                width, height = (row[name] for name in (SIZE if _turn(row) % 180 == 0 else SIZE[::-1]))
                 size = {"width": width, "height": height}
                 facts = {name: row[name] for name in _PHOTO_FIELDS if row[name] is not None}
                 yield {"file_name": str(paths[digest].resolve())} | size | facts, items
@@ -250,7 +250,7 @@ class _Annotations:
             affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV's pixels have their centres at whole numbers
             size = row["image_width"], row["image_height"]
             mask = cv2.warpAffine(mask, affine, size, flags=cv2.INTER_LINEAR)
-            mask = np.rot90(mask, -row["photo_turn_deg"] // 90)
+            mask = np.rot90(mask, -_turn(row) // 90)
         return run_lengths(mask > 127)
 
     def _from_photo(self, row: Mapping[str, Any], points: Any) -> Doubles:
@@ -268,9 +268,14 @@ class _Annotations:
         return _in_file(row, apply_affine(affine, flat)) if self.photo else np.asarray(flat)
 
 
+def _turn(row: Mapping[str, Any]) -> int:
+    """Degrees that the photo was turned by; unknown of one that was rejected early, and then 0."""
+    return row.get("photo_turn_deg") or 0
+
+
 def _in_file(row: Mapping[str, Any], points: Floats) -> Doubles:
     """(n, 2) photo pixels of the record to pixels of the file as a viewer shows it."""
-    back = from_turned(points, row["photo_turn_deg"], row["image_width"], row["image_height"])
+    back = from_turned(points, _turn(row), row["image_width"], row["image_height"])
     return np.asarray(back, np.float64)
 
 
