@@ -41,15 +41,16 @@ SMOKE = {
     "review": "import phq.view.review.app, phq.view.review.serving",
     "smplx": "import smplx; import phq.pose.smplx_package",
     "train": "import phq.generator.train.networks, phq.generator.use.meshing",
+    "video": "import av; assert 'h264' in av.codecs_available",
     "viewer": "import viser; import phq.generator.use.viewing",
     "yolo": "import ultralytics; ultralytics.YOLO('yolo11n.yaml')",
     "full": "import insightface, mediapipe, smplx, torch_fidelity, ultralytics, viser",
 }
 """What is run with each extra beside the build, in a folder of its own where ``out`` is the dataset."""
 RUN_PHQ = "from phq.cli import main; main()"
-WITHOUT_TORCH = "heif,insightface,mediapipe,remote,report,review"
-SMOKE[WITHOUT_TORCH] = "import insightface, mediapipe, pillow_heif, s3fs"
-SMALL = ("", "heif", "remote", "report", "review", "mediapipe", "insightface", WITHOUT_TORCH)
+WITHOUT_TORCH = "heif,insightface,mediapipe,remote,report,review,video"
+SMOKE[WITHOUT_TORCH] = "import av, insightface, mediapipe, pillow_heif, s3fs"
+SMALL = ("", "heif", "remote", "report", "review", "video", "mediapipe", "insightface", WITHOUT_TORCH)
 
 
 @dataclass

@@ -69,6 +69,11 @@ class Sample(BaseModel):
     image_height: int = Field(description="height of the upright photo, photo pixels")
     has_focal: bool = Field(description="the photo's EXIF states a focal length")
     focal_px: float = Field(description="focal length used for the photo, photo pixels")
+    photo_turn_deg: int = Field(
+        description="degrees counter-clockwise that the upright photo was turned by, since its people stand so: 0, 90, "
+        "180, 270; photo pixels are those of the turned picture; phq.photos.turn.from_turned leads back"
+    )
+    photo_turn_score: float = Field(description="lead of the turned picture's evidence of people, 0 if not turned")
     licence: str = Field(description="licence of the photo, as stated by whoever built the dataset; '' unknown")
     author: str = Field(description="who made the photo, as stated; '' unknown")
     source: str = Field(description="where the photo came from, such as a URL, as stated; '' unknown")

@@ -6,6 +6,7 @@ Builds with it take milliseconds, so that they can be killed, extended and resta
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,22 @@ from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.config.build import Config
 from phq.people.person import Person, Photo
 from phq.people.record import Source
+from phq.photos.archives import TarMember, ZipMember
 from phq.schema import Sample, column_kind
 from phq.stages.encode_sample import EncodeSample
 from phq.stages.pipeline import Pipeline
 
 SIDE = 64
+
+
+def content_of(photo: Photo) -> bytes:
+    """The file, or the member of an archive."""
+    if isinstance(photo.entry, ZipMember):
+        return zipfile.ZipFile(photo.path).read(photo.entry.name)
+    if isinstance(photo.entry, TarMember):
+        content = photo.path.read_bytes()
+        return content[photo.entry.offset : photo.entry.offset + photo.entry.size]
+    return photo.path.read_bytes()
 
 
 class Invent:
@@ -42,7 +54,7 @@ class Invent:
                 self._one(photo)
 
     def _one(self, photo: Photo) -> None:
-        data = photo.path.read_bytes()
+        data = content_of(photo)
         digest = hashlib.sha256(data)
         photo.source = Source(digest.hexdigest())
         if not data.startswith(b"people "):

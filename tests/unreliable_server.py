@@ -39,6 +39,15 @@ class _Handler(BaseHTTPRequestHandler):
     vices: Server
     protocol_version = "HTTP/1.1"
 
+    def do_HEAD(self) -> None:
+        content = self.vices.files.get(self.path.rsplit("/", 1)[-1])
+        self.close_connection = True
+        self.send_response(404 if content is None else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.send_header("Connection", "close")
+        self.end_headers()
+
     def do_GET(self) -> None:
         server = self.vices
         name = self.path.rsplit("/", 1)[-1]
@@ -46,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         server.before()
         self.close_connection = True
         if refusals := server.status.get(name):
-            self.send_error(refusals.pop(0))
+            self.refuse(refusals.pop(0))
         elif name in server.redirects:
             self.send_response(302)
             self.send_header("Location", server.redirects[name])
@@ -58,20 +67,31 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
+    def refuse(self, status: int) -> None:
+        self.send_response(status)
+        for header, value in self.vices.extra.items():
+            self.send_header(header, value)
+        self.send_header("Content-Length", "0")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
     def answer(self, content: bytes) -> None:
         server = self.vices
         total, first = len(content), 0
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        end = total
         if asked and server.ranges:
-            first = int(asked[1])
+            first, end = int(asked[1]), min(total, int(asked[2]) + 1) if asked[2] else total
             if first >= total:
                 self.send_error(416)
                 return
-        self.send_response(206 if first else 200)
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
+        is_part = first > 0 or end < total
+        self.send_response(206 if is_part else 200)
+        if is_part:
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{total}")
+        content = content[:end]
         if server.lengths:
-            self.send_header("Content-Length", str(total - first))
+            self.send_header("Content-Length", str(end - first))
         for header, value in server.extra.items():
             self.send_header(header, value)
         self.send_header("Connection", "close")

@@ -27,13 +27,14 @@ from phq.building.finalise.stored_rejects import decide_stored
 from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
-from phq.config.build import Config, load_config
+from phq.config.build import Config, Video, load_config
 from phq.dataset.card import TITLE, Card, stored_card, yaw_histogram
 from phq.dataset.folder import INPUTS, MANIFEST, WORK
 from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.errors import ConfigError, InputError
-from phq.photos.discover import Found, discover
+from phq.photos.contents import photos_of
+from phq.photos.discover import Found
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.contract import wanted
@@ -101,7 +102,8 @@ def build(  # noqa: PLR0913 - the options of the command
     """Build a dataset of annotated one-quarter headshots.
 
     Args:
-        photos: folder (searched recursively), list file, image file, glob, or URL of fsspec's; read only.
+        photos: folder (searched recursively), list file, image, archive, image table, video, glob, or URL of fsspec's;
+            see `phq.photos.contents.photos_of`; read only.
         out: folder or URL of the dataset; made if needed. An interrupted build is continued.
         preset: ``default``, ``strict``, ``upstream`` (360°PHQ's rules) or ``everything`` (no thresholds).
         size: side of the crops, pixels.
@@ -139,7 +141,7 @@ def build(  # noqa: PLR0913 - the options of the command
     for line in () if quiet else notices(used):
         print(line, file=sys.stderr)
     digest = stated.sha256 if stated else ""
-    plan = Plan(_inputs(photos, folder, sidecar), settings, sidecar=digest, weights=foreign(used))
+    plan = Plan(_inputs(photos, folder, sidecar, settings.video), settings, sidecar=digest, weights=foreign(used))
     job = Build(folder, plan, used, stated, how, quiet)
     result = _built(job, extend) if existing is None else _extended(job, existing)
     counted = {name: result.counts[name] for name in ("photos", "people", "kept")}
@@ -255,15 +257,22 @@ def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall
     return BuildResult(job.folder, counts, models_of(job.weights), met, sectors, differs, seconds)
 
 
-def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None) -> list[Found]:
+def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None, video: Video) -> list[Found]:
     """Inputs, without the sidecar and anything in the output folder."""
     if is_url(photos) or is_remote(out):
-        return discover(photos)
+        return photos_of(photos, video)
     inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
-    found = [found for found in discover(photos) if _place(found.path) != beside]
-    if not found:
+    left_out = {"sidecar": 0, "output": 0}
+
+    def is_ours(found: Found) -> bool:
+        place = _place(found.path)
+        left_out["sidecar"] += place == beside
+        left_out["output"] += place != beside and inside in place.parents
+        return place == beside or inside in place.parents
+
+    inputs = photos_of(photos, video, is_ours)
+    if not inputs and not left_out["output"]:
         raise InputError(f"there is nothing but the sidecar in {photos}")
-    inputs = [found for found in found if inside not in _place(found.path).parents]
     if not inputs:
         raise InputError(f"every photo is in the output folder {out}; choose another folder for the dataset")
     return inputs

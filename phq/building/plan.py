@@ -130,8 +130,10 @@ def _root(inputs: Sequence[Found]) -> Path:
     """Folder that the names are relative to: a missing file is looked for there and nowhere else."""
     for found in inputs:
         parts = PurePosixPath(found.name).parts
-        if found.path.parts[-len(parts) :] == parts:
-            return found.path.parents[len(parts) - 1]
+        inner = range(len(parts), 0, -1) if found.entry else [len(parts)]  # the name goes on inside the file
+        for length in inner:
+            if found.path.parts[-length:] == parts[:length]:
+                return found.path.parents[length - 1]
     return inputs[0].path.parent
 
 

@@ -100,7 +100,7 @@ def _carried(pipeline: Pipeline, inputs: Sequence[Found], refused: Mapping[int, 
 
 def opened(found: Found, refusal: Refusal | None) -> Photo:
     """A photo on its way into the pipeline; rejected if a worker died of it or never came back."""
-    photo = Photo(found.path, found.name)
+    photo = Photo(found.path, found.name, entry=found.entry)
     if refusal is not None:
         photo.reject(refusal.reason, refusal.detail)
     return photo

@@ -27,12 +27,20 @@ class Read(Section):
     )
 
 
+class Video(Section):
+    """Which frames of a video are photos."""
+
+    fps: float = Field(default=1.0, gt=0, le=1000, description="frames a second")
+    change: float = Field(default=0.0, ge=0, le=255, description="least grey levels from the last frame taken; 0: any")
+
+
 class Detect(Section):
     """How people are found."""
 
     threshold: Score | None = Field(default=None, description="least score of a box; absent: the detector's own")
     skeleton_threshold: Score | None = Field(default=None, description="the same of the skeleton network")
     tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
+    turns: bool = Field(default=True, description="look for lying and upside-down people where nobody upright is sure")
 
 
 class Models(Section):
@@ -89,6 +97,7 @@ class Config(Section):
     seed: int = Field(default=0, ge=0, description="seed of everything random")
     keep_rejects: bool = Field(default=False, description="store those whom thresholds reject too")
     read: Read = Read()
+    video: Video = Video()
     detect: Detect = Detect()
     models: Models = Models()
     crop: Crop = Crop()

@@ -71,10 +71,15 @@ MIGRATIONS = (
         lambda record: "laplacian_var" in record and not record.keys() >= {*SCORES, *LATER},
         _with_scores,
     ),
+    Migration(
+        "turn",
+        lambda record: record.get("image_width") is not None and "photo_turn_deg" not in record,
+        lambda record: {"photo_turn_deg": 0, "photo_turn_score": 0.0} | record,
+    ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
 identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and
-hands were scored, and groups were stored, say 0 and ''."""
+hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

@@ -16,6 +16,7 @@ from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
 from phq.system.ranges import Parts, column_ranges
+from phq.system.retrying import retried
 
 _GROUPS_KEPT = 64
 """Row groups (4,096 rows each) kept for reading single rows: at most about 1 GB, where an overlay has all columns."""
@@ -49,10 +50,13 @@ class ParquetTable:
     def _footer(self) -> tuple[pq.FileMetaData, int]:
         """The file's metadata, and its size."""
         try:
-            with self.root.open(self.name) as stream:
-                return pq.read_metadata(stream), stream.seek(0, os.SEEK_END)
+            return retried(f"{self.name} of {self.root.where}", self._read_footer)
         except pa.ArrowInvalid as error:
             raise InputError(f"{self.name} of {self.root.where} is damaged: {error}") from error
+
+    def _read_footer(self) -> tuple[pq.FileMetaData, int]:
+        with self.root.open(self.name) as stream:
+            return pq.read_metadata(stream), stream.seek(0, os.SEEK_END)
 
     @property
     def _metadata(self) -> pq.FileMetaData:

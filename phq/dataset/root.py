@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from phq.errors import InputError, MissingExtraError
+from phq.system.retrying import ShortReadError, retried
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -128,8 +129,15 @@ class Root:
         if size == 0:
             return b""
         end = None if size is None else offset + size
+        path = f"{folder}/{name}"
+
+        def request() -> bytes:
+            content: bytes = fs.cat_file(path, start=offset or None, end=end)
+            _check_length(fs, path, offset, end, len(content))
+            return content
+
         with self._errors(name):
-            content: bytes = fs.cat_file(f"{folder}/{name}", start=offset or None, end=end)
+            content = retried(f"{name} of {self.where}", request)
         if size is not None and len(content) > size:
             raise InputError(f"the server of {self.where} sends whole files where a part is asked for (no HTTP ranges)")
         return content
@@ -145,7 +153,8 @@ class Root:
                 return Path(self._path(name)).open("rb")
         fs, folder = self._file_system()
         with self._errors(name):
-            stream: BinaryIO = fs.open(f"{folder}/{name}", "rb", cache_type="none")
+            what, path = f"{name} of {self.where}", f"{folder}/{name}"
+            stream: BinaryIO = retried(what, lambda: fs.open(path, "rb", cache_type="none"))
             return stream
 
     def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -159,8 +168,16 @@ class Root:
         else:
             fs, folder = self._file_system()
             starts, ends = [start for start, _ in ranges], [end for _, end in ranges]
+            path = f"{folder}/{name}"
+
+            def request() -> list[bytes]:
+                found: list[bytes] = fs.cat_ranges([path] * len(ranges), starts, ends, on_error="raise")
+                for start, end, part in zip(starts, ends, found, strict=True):
+                    _check_length(fs, path, start, end, len(part))
+                return found
+
             with self._errors(name):
-                parts = fs.cat_ranges([f"{folder}/{name}"] * len(ranges), starts, ends, on_error="raise")
+                parts = retried(f"{name} of {self.where}", request)
         if any(len(part) != end - start for part, (start, end) in zip(parts, ranges, strict=True)):
             raise InputError(f"{name} of {self.where} is cut off, or was replaced while it was read")
         return parts
@@ -171,7 +188,7 @@ class Root:
             return Path(self._path(name)).exists()
         fs, folder = self._file_system()
         with self._errors(name):
-            return bool(fs.exists(f"{folder}/{name}"))
+            return retried(f"{name} of {self.where}", lambda: bool(fs.exists(f"{folder}/{name}")))
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
@@ -184,6 +201,19 @@ class Root:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return InputError(f"{self.where} has no file {name}")
         return InputError(f"cannot read {name} of {self.where}: {getattr(error, 'strerror', None) or error}")
+
+
+def _check_length(fs: AbstractFileSystem, path: str, start: int, end: int | None, length: int) -> None:
+    """Distinguish a short answer from a file that ends there.
+
+    Raises:
+        ShortReadError: the server says that the file has more.
+    """
+    if end is not None and length >= end - start:
+        return
+    size = fs.info(path).get("size")
+    if size is not None and start + length < (size if end is None else min(end, size)):
+        raise ShortReadError(f"the server sent {length} bytes from {start} on, of a file of {size}")
 
 
 def _open_url(url: str) -> tuple[AbstractFileSystem, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from phq.dataset.statements import Statement, parse_statements
 from phq.errors import InputError
+from phq.photos.frame_names import file_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Sidecar:
         """The statement about a photo; None if there is none.
 
         A row with a path is about the photo there, unless its hash is that of another file; a row with a hash is about
-        that file wherever it is.
+        that file wherever it is. A row with the path of a video or table is about all of its photos that have no row.
 
         Args:
             path: as recorded, relative to the input folder.
@@ -37,7 +38,7 @@ class Sidecar:
         at_path = self.by_path.get(path)
         if at_path is not None and (not at_path.sha256 or not sha256 or at_path.sha256 == sha256):
             return at_path
-        return self.by_sha256.get(sha256)
+        return self.by_sha256.get(sha256) or (self.by_path.get(file_of(path)) if file_of(path) != path else None)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from phq.decisions.hamming import Words, distance
 from phq.decisions.scenes import LIKELY_BITS, Seen, leaders_of
 from phq.quality.appearance import REGIONS
 from phq.schema import LANDMARKS
-from phq.system.arrays import Doubles, Floats
+from phq.system.arrays import Doubles, Floats, Ints
 
 SCENE_COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", "source_px_per_px", "blur", "identity", "appearance",
@@ -43,7 +43,11 @@ def duplicate_groups(keys: Sequence[str], found: Mapping[int, Duplicate]) -> lis
 
 
 def scene_groups(
-    columns: Mapping[str, Sequence[Any]], faces: Floats | None = None, same_face: float = 1.0, existing: int = 0
+    columns: Mapping[str, Sequence[Any]],
+    faces: Floats | None = None,
+    same_face: float = 1.0,
+    existing: int = 0,
+    track: Ints | None = None,
 ) -> list[str]:
     """For each sample the key of the best sample of the same person in the same scene; '' where it is the only one.
 
@@ -59,14 +63,16 @@ def scene_groups(
         faces: (N, D) face embeddings of any length, NaN or zeros in rows without one.
         same_face: least cosine of two of one person.
         existing: samples at the start that come before all others, however good those are.
+        track: (N,) of `phq.decisions.tracks.tracks`: the best of a track is compared, the others follow it; None if
+            there are no videos.
     """
     looks = np.asarray(columns["appearance"], np.float64).reshape(-1, len(REGIONS), 6)
     usable = np.abs(looks).sum(2).all(1)
     order = best_first({name: columns[name] for name in RANK}, existing)
-    order = order[usable[order]]
+    order, led_by = _best_of_tracks(order[usable[order]], track)
     seen = Seen(
         looks, np.asarray(columns[PROPORTION], np.float64), words(columns["phash"]), words(columns["phash_mirror"]),
-        _numbers(columns["source_sha256"]), _numbers(columns["identity"]), _units(faces, len(looks)),
+        numbered(columns["source_sha256"]), numbered(columns["identity"]), _units(faces, len(looks)),
         np.full(len(looks), same_face),
     )  # fmt: skip
     leader = leaders_of(seen.part(order))
@@ -74,10 +80,25 @@ def scene_groups(
     following = np.flatnonzero(leader >= 0)
     for row, led in zip(order[following].tolist(), order[leader[following]].tolist(), strict=True):
         groups[row] = groups[led] = columns["key"][led]
+    for row, best in led_by.items():
+        groups[row] = groups[best] = groups[best] or columns["key"][best]
     return groups
 
 
-def _numbers(names: Sequence[str]) -> NDArray[np.int64]:
+def _best_of_tracks(order: Ints, track: Ints | None) -> tuple[Ints, dict[int, int]]:
+    """Rows without those that follow another of their track, which is the first in the order; and whom those follow."""
+    if track is None:
+        return order, {}
+    best: dict[int, int] = {}
+    led_by = {}
+    for row in order[track[order] >= 0].tolist():
+        first = best.setdefault(int(track[row]), row)
+        if first != row:
+            led_by[row] = first
+    return order[~np.isin(order, list(led_by))], led_by
+
+
+def numbered(names: Sequence[str]) -> NDArray[np.int64]:
     """(N,) the same number for the same name, 0 for ''."""
     known = {"": 0}
     return np.array([known.setdefault(name or "", len(known)) for name in names], np.int64)

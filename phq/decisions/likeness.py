@@ -18,13 +18,15 @@ from phq.decisions.groups import (
     SCENE_COLUMNS,
     cut_differently,
     duplicate_groups,
+    numbered,
     proportions,
     scene_groups,
 )
+from phq.decisions.tracks import tracks
 from phq.detect.backends.offers import same_face
 from phq.detect.face_crop import HALF, packed
 from phq.quality.appearance import REGIONS
-from phq.schema import LANDMARKS, Fields, rounded
+from phq.schema import BOX, LANDMARKS, Fields, rounded
 from phq.system.arrays import Doubles, Singles
 
 FACE = "face"
@@ -109,7 +111,10 @@ def _with_scenes(
     columns: dict[str, Any] = {name: table[name].to_pylist() for name in SCENE_COLUMNS if name != "appearance"}
     columns["appearance"] = _lists(table["appearance"], _NUMBERS)
     columns[PROPORTION] = table[PROPORTION].to_numpy()
-    keys, groups = columns["key"], scene_groups(columns, *_embeddings(table, config), existing)
+    looks = columns["appearance"].reshape(-1, len(REGIONS), 6)
+    boxes = np.column_stack([table[name].to_numpy() for name in BOX])
+    track = tracks(columns["source_path"], boxes, looks, numbered(columns["identity"]))
+    keys, groups = columns["key"], scene_groups(columns, *_embeddings(table, config), existing, track)
     for row, key, group in zip(rows, keys, groups, strict=True):
         if group:
             alike.setdefault(row, {}).update(_of_scene(key, group, config.duplicates))

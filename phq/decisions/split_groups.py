@@ -1,4 +1,4 @@
-"""Which samples must stay on one side of a split: those of one photo, person, scene or face, and look-alikes."""
+"""Which samples must stay on one side of a split: of one photo, video, person, scene or face, and look-alikes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from scipy.sparse.csgraph import connected_components
 
 from phq.config.build import Config
 from phq.dataset.statements import names_of
+from phq.photos.frame_names import MARK, frame_of
 from phq.schema import GROUPS
 from phq.system.arrays import Ints
 
-LINKS = ("key", "source_sha256", "identity", *GROUPS)
+LINKS = ("key", "source_path", "source_sha256", "identity", *GROUPS)
 """Columns that link samples."""
 
 
 def split_groups(table: pa.Table, identity: bool = True) -> list[str]:
     """For each row a text that is the same for all rows that must not be separated.
 
-    Rows are linked, directly or through others, if they are of one photo, name the same person, are in one group of
-    duplicates, a scene or a face, or if one repeats the other or both repeat a third. The text is ``identity:`` and the
-    first name among the linked rows, or else ``group:`` and the first key; a photo that shares nothing is alone, and
-    its text is its hash.
+    Rows are linked, directly or through others, if they are of one photo or video, name the same person, are in one
+    group of duplicates, a scene or a face, or if one repeats the other or both repeat a third. The text is
+    ``identity:`` and the first name among the linked rows, or else ``video:`` and the first video's, or else ``group:``
+    and the first key; a photo that shares nothing is alone, and its text is its hash.
 
     Args:
         table: `LINKS`; null and '' link nothing.
@@ -65,7 +66,7 @@ def _identity_first(name: str) -> tuple[bool, str]:
 
 
 def _shared(table: pa.Table, identity: bool) -> tuple[list[int], list[str]]:
-    """(row, name) of everything that a row names: people, and keys of other samples."""
+    """(row, name) of everything that a row names: people, videos, and keys of other samples."""
     rows: list[int] = []
     names: list[str] = []
     for column in GROUPS:
@@ -76,6 +77,12 @@ def _shared(table: pa.Table, identity: bool) -> tuple[list[int], list[str]]:
         for name in names_of(text) if text else ():
             rows.append(row)
             names.append(f"identity:{name}")
+    paths = pc.fill_null(table["source_path"], "")
+    frames = np.flatnonzero(np.asarray(pc.match_substring(paths, MARK)))
+    for row, path in zip(frames.tolist(), paths.take(pa.array(frames)).to_pylist(), strict=True):
+        if frame := frame_of(path):
+            rows.append(row)
+            names.append(f"video:{frame[0]}")
     return rows, names
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image as Pil
 from tqdm import tqdm
 
-from phq.curate.annotate.raw_photos import find_photos
+from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.dataset.card import YAW_SECTORS
 from phq.dataset.embedded import bodies_of
 from phq.dataset.item import Item
@@ -28,11 +28,13 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.dataset.tar import STORAGE
 from phq.errors import InputError
+from phq.photos.discover import Found
 from phq.photos.region import apply_affine
+from phq.photos.turn import from_turned
 from phq.pose.body import load_body
 from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
-from phq.system.arrays import Bools, Doubles
+from phq.system.arrays import Bools, Doubles, Floats
 from phq.system.atomic import atomic_write, disk_errors_explained, output_errors
 from phq.system.publish import published
 
@@ -158,18 +160,37 @@ def _photos(dataset: Dataset, photos: str | Path) -> _Groups:
     names = {row["source_sha256"]: row["source_path"] for row in table if row["source_sha256"] in people}
     if not names:
         raise InputError(f"{dataset.root.where} has no people to export")
-    paths = find_photos(photos, names)
+    paths = _plain_files(find_photos(photos, names, video_settings(dataset.run)))
 
     def images() -> Iterator[tuple[Document, Sequence[Item]]]:
         for digest, numbers in people.items():
             if digest in paths:
                 items = [dataset[number] for number in numbers]
                 row = items[0].row
-                size = {"width": row["image_width"], "height": row["image_height"]}
+                width, height = (row[name] for name in (SIZE if _turn(row) % 180 == 0 else SIZE[::-1]))
+                size = {"width": width, "height": height}
                 facts = {name: row[name] for name in _PHOTO_FIELDS if row[name] is not None}
                 yield {"file_name": str(paths[digest].resolve())} | size | facts, items
 
     return _Groups(images(), len(paths), len(names) - len(paths))
+
+
+def _plain_files(found: Mapping[str, Found]) -> dict[str, Path]:
+    """Paths by sha256.
+
+    Raises:
+        InputError: photos are inside archives, tables or videos, where no other program would look for them.
+    """
+    inside = [photo.name for photo in found.values() if photo.entry is not None]
+    if inside:
+        raise InputError(
+            f"{len(inside)} photos are inside other files, such as {inside[0]}, and COCO names files: unpack them, or "
+            "export the stored crops"
+        )
+    return {digest: photo.path for digest, photo in found.items()}
+
+
+SIZE = ("image_width", "image_height")
 
 
 class _Annotations:
@@ -234,20 +255,33 @@ class _Annotations:
             affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV's pixels have their centres at whole numbers
             size = row["image_width"], row["image_height"]
             mask = cv2.warpAffine(mask, affine, size, flags=cv2.INTER_LINEAR)
+            mask = np.rot90(mask, -_turn(row) // 90)
         return run_lengths(mask > 127)
 
     def _from_photo(self, row: Mapping[str, Any], points: Any) -> Doubles:
         """(n, 2) photo pixels to pixels of the image."""
         flat = np.reshape(np.asarray(points, float), (-1, 2))
         if self.photo:
-            return flat
+            return _in_file(row, flat)
         affine = np.reshape(row["crop_to_source"], (2, 3))
         return np.asarray((flat - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T)
 
     def _from_crop(self, row: Mapping[str, Any], points: Any) -> Doubles:
         """(n, 2) crop pixels to pixels of the image."""
         flat = np.reshape(np.asarray(points, float), (-1, 2))
-        return np.asarray(apply_affine(np.reshape(row["crop_to_source"], (2, 3)), flat) if self.photo else flat)
+        affine = np.reshape(row["crop_to_source"], (2, 3))
+        return _in_file(row, apply_affine(affine, flat)) if self.photo else np.asarray(flat)
+
+
+def _turn(row: Mapping[str, Any]) -> int:
+    """Degrees that the photo was turned by; unknown of one that was rejected early, and then 0."""
+    return row.get("photo_turn_deg") or 0
+
+
+def _in_file(row: Mapping[str, Any], points: Floats) -> Doubles:
+    """(n, 2) photo pixels of the record to pixels of the file as a viewer shows it."""
+    back = from_turned(points, _turn(row), row["image_width"], row["image_height"])
+    return np.asarray(back, np.float64)
 
 
 def run_lengths(mask: Bools) -> Document:

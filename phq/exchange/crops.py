@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from phq.align.crop import CropBox, cut
 from phq.align.padding import padding_fraction
 from phq.config.build import Read
-from phq.curate.annotate.raw_photos import find_photos
+from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.errors import InputError
-from phq.photos.decode import PhotoRejectError, decode
+from phq.photos.decode import PhotoRejectError
+from phq.photos.turn import turned
 from phq.system.arrays import Floats, Image
 
 Fields = Mapping[str, Any]
@@ -60,19 +61,19 @@ class Photos:
     """The photos a dataset was built from, found by their sha256 under any name.
 
     Args:
-        source: folder, list or glob; read only.
+        source: see `phq.photos.contents.photos_of`; read only.
         rows: samples, with ``source_sha256`` and ``source_path``.
-        read: settings that the photos were read with.
+        run: content of ``run.json``.
 
     Raises:
         InputError: a photo is missing.
     """
 
-    def __init__(self, source: str | Path, rows: Sequence[Fields], read: Read) -> None:
+    def __init__(self, source: str | Path, rows: Sequence[Fields], run: Mapping[str, Any]) -> None:
         names = {row["source_sha256"]: row["source_path"] for row in rows}
-        self._paths = find_photos(source, names)
-        self._read = read
-        if missing := [name for digest, name in names.items() if digest not in self._paths]:
+        self._found = find_photos(source, names, video_settings(run))
+        self._read = read_settings(run)
+        if missing := [name for digest, name in names.items() if digest not in self._found]:
             raise InputError(
                 f"{len(missing)} photos are missing, such as {missing[0]}: no file of {source} has their sha256"
             )
@@ -83,11 +84,12 @@ class Photos:
         Raises:
             InputError: the photo cannot be decoded.
         """
-        path = self._paths[row["source_sha256"]]
+        photo = self._found[row["source_sha256"]]
         try:
-            pixels = decode(path, self._read.max_pixels, self._read.background).pixels
+            pixels = photo.decode(self._read.max_pixels, self._read.background).pixels
         except PhotoRejectError as error:
-            raise InputError(f"{path} cannot be decoded: {error}") from error
+            raise InputError(f"{photo.path} cannot be decoded: {error}") from error
+        pixels = turned(pixels, row["photo_turn_deg"])
         height, width = pixels.shape[:2]
         (scale, _, x), (_, _, y) = np.reshape(row["crop_to_source"], (2, 3))
         in_photo = CropBox(float(x + scale * box.x0), float(y + scale * box.y0), float(scale * box.side))

@@ -17,7 +17,7 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.exchange.archive import INDEX, ORIGIN, Sink, open_sinks
-from phq.exchange.crops import Photos, from_crop, mask_part, read_settings, window_box
+from phq.exchange.crops import Photos, from_crop, mask_part, window_box
 from phq.exchange.formats import LabelFormat, label_format
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Image
@@ -88,7 +88,7 @@ def export_labels(  # noqa: PLR0913 - the options of the command
     if not rows:
         raise InputError(f"{dataset} has no samples" + (f" in the split {split}" if split else ""))
     side = size or _common_size(rows)
-    source = None if photos is None else Photos(photos, rows, read_settings(samples.run))
+    source = None if photos is None else Photos(photos, rows, samples.run)
     beyond = []
     with open_sinks([out, mask_out] if masks else [out], zipped) as sinks:
         images, mask_sink = sinks[0], sinks[1] if masks else None

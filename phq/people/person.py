@@ -34,6 +34,10 @@ from phq.people.record import (
     Source,
     Uncertainty,
 )
+from phq.photos.colour import Colour
+from phq.photos.decode import Decoded
+from phq.photos.discover import Found
+from phq.photos.entry import Entry
 from phq.photos.region import Region, apply_affine
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Bools, Floats, Image
@@ -171,6 +175,8 @@ class Photo:
     rejected: Reject | None = None
     remark: str = ""
     """For the log: what its file states twice and differently; no reason to reject it."""
+    entry: Entry | None = None
+    """Where in the file the photo is; None if the file is the photo."""
 
     def record(self) -> dict[str, Any]:
         """Columns of `phq.schema.Sample` that belong to the photo, as far as they are known."""
@@ -179,6 +185,14 @@ class Photo:
     def reject(self, reason: str, detail: str = "") -> None:
         """Reject the photo; the first reason counts."""
         self.rejected = self.rejected or Reject(reason, detail)
+
+    def decode(self, max_pixels: int, background: Colour) -> Decoded:
+        """The file, or what is in it; see `phq.photos.decode.decode`.
+
+        Raises:
+            PhotoRejectError: see there.
+        """
+        return Found(self.path, self.name, entry=self.entry).decode(max_pixels, background)
 
     def release(self) -> None:
         """Drop pixels and people.

@@ -73,16 +73,19 @@ class Source(Part):
     image_height: int = 0
     has_focal: bool = False
     focal_px: float = 0.0
+    photo_turn_deg: int = 0
+    photo_turn_score: float = 0.0
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the upright photo, pixels."""
+        """Width and height of the upright picture, pixels."""
         return self.image_width, self.image_height
 
     def columns(self) -> dict[str, Any]:
         """Only what is known."""
         known = {name: value for name, value in super().columns().items() if value}
-        return known | ({"has_focal": self.has_focal} if self.focal_px else {})
+        flags = {name: getattr(self, name) for name in ("has_focal", "photo_turn_deg", "photo_turn_score")}
+        return known | (flags if self.focal_px else {})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -26,6 +27,7 @@ from phq.photos.stated_colour import profile_of
 from phq.photos.turns import Turn, read_turn
 from phq.system.arrays import Image as Pixels
 from phq.system.place import file_system, is_remote
+from phq.system.retrying import ShortReadError, retried
 
 MAX_PIXELS = 120_000_000
 MAX_BYTES = 1 << 30
@@ -116,7 +118,7 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
 def _read_object(path: Path, max_bytes: int) -> bytes:
     fs, name = file_system(path)
     try:
-        data: bytes = fs.cat_file(name, end=max_bytes + 1)
+        data = retried(str(path), lambda: _fetched(fs, name, max_bytes + 1))
     except FileNotFoundError:
         raise RejectError("missing_file", "no such object") from None
     except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
@@ -126,7 +128,33 @@ def _read_object(path: Path, max_bytes: int) -> bytes:
     return data
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def _fetched(fs: Any, name: str, end: int) -> bytes:
+    """The first bytes of an object.
+
+    Raises:
+        ShortReadError: fewer than the server says there are. Only what would be called damaged is asked about.
+    """
+    data: bytes = fs.cat_file(name, end=end)
+    if len(data) < end and _looks_cut(data):
+        size = fs.info(name).get("size")
+        if size is not None and len(data) < min(size, end):
+            raise ShortReadError(f"the server sent {len(data)} bytes of {size}")
+    return data
+
+
+def _looks_cut(data: bytes) -> bool:
+    try:
+        return whole.ends_early(formats.sniff(data), data)
+    except (RejectError, IndexError, ValueError):
+        return True
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture that is too large to decode, or too small or long for a person.
+
+    Raises:
+        RejectError: too_many_pixels or too_small.
+    """
     if width * height > max_pixels:
         raise RejectError(
             "too_many_pixels",
@@ -200,7 +228,7 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
             late = kind == "PNG"  # Pillow looks for its Exif by decoding it, silent about damage
             turn = Turn() if late else read_turn(kind, data, image)
             width, height = exif.upright_size(image, turn.orientation)
-            _check_size(width, height, max_pixels)
+            check_size(width, height, max_pixels)
             refuse_sequences(kind, image)
             icc = None if late else profile_of(kind, data, image)
             _load(kind, data, image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -10,8 +11,12 @@ from dataclasses import dataclass, field
 from glob import has_magic
 from pathlib import Path
 
-from phq.errors import InputError
+from phq.errors import InputError, RejectError
+from phq.photos.colour import Colour
+from phq.photos.decode import BACKGROUND, MAX_BYTES, MAX_PIXELS, Decoded, decode, read_file
+from phq.photos.entry import Entry
 from phq.system.place import file_system, is_url, place
+from phq.system.retrying import retried
 
 LITTER = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -32,6 +37,8 @@ class Found:
     """On this machine, or of a URL (see `phq.system.place`)."""
     name: str
     """Path as it is recorded: relative to the input root, with forward slashes; always valid UTF-8."""
+    entry: Entry | None = field(default=None, kw_only=True)
+    """Where in the file the photo is; None if the file is the photo."""
     stamp: Stamp | None = field(default=None, kw_only=True, compare=False)
     """At listing time; None if it was not read yet."""
 
@@ -45,8 +52,27 @@ class Found:
             return 0, ""
         return status.st_size, str(status.st_mtime_ns)
 
+    def decode(self, max_pixels: int = MAX_PIXELS, background: Colour = BACKGROUND) -> Decoded:
+        """Upright sRGB pixels and facts, see `phq.photos.decode.decode`.
 
-def _recorded(relative: str) -> str:
+        Raises:
+            PhotoRejectError: see there.
+        """
+        if self.entry is None:
+            return decode(self.path, max_pixels, background)
+        return self.entry.decode(self.path, max_pixels, background, MAX_BYTES)
+
+    def sha256(self) -> str:
+        """As recorded in ``source_sha256``; '' if it cannot be read."""
+        if self.entry is not None:
+            return self.entry.sha256(self.path)
+        try:
+            return hashlib.sha256(read_file(self.path)).hexdigest()
+        except RejectError:
+            return ""
+
+
+def recorded(relative: str) -> str:
     """A path as text that any file can hold: bytes that are not UTF-8 are written as ``\\xff``."""
     slashed = relative.replace(os.sep, "/")
     return slashed.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -58,7 +84,8 @@ def _ordered(found: Iterable[Found]) -> list[Found]:
     return sorted(once.values(), key=lambda f: (f.name.encode(), os.fsencode(f.path)))
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is not a photo, but left by a program."""
     return name.startswith(".") or name.lower() in LITTER
 
 
@@ -66,7 +93,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
     """What is in `folder`, sorted, without litter; None if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
-            return sorted((e for e in entries if not _is_litter(e.name)), key=lambda e: os.fsencode(e.name))
+            return sorted((e for e in entries if not is_litter(e.name)), key=lambda e: os.fsencode(e.name))
     except OSError:
         return None
 
@@ -107,7 +134,7 @@ def _walk(root: Path) -> Iterator[Path]:
 def _from_folder(root: Path) -> list[Found]:
     if _entries(root) is None:
         raise InputError(f"the folder {root} cannot be read; check its permissions")
-    return _ordered(Found(p, _recorded(os.path.relpath(p, root))) for p in _walk(root))
+    return _ordered(Found(p, recorded(os.path.relpath(p, root))) for p in _walk(root))
 
 
 def _matches(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
@@ -146,9 +173,9 @@ def _read_list(source: Path) -> str:
 
 def _list_name(path: Path, root: Path) -> str:
     try:
-        return _recorded(os.path.relpath(path, root))
+        return recorded(os.path.relpath(path, root))
     except ValueError:  # another drive of Windows
-        return _recorded(str(path.absolute()))
+        return recorded(str(path.absolute()))
 
 
 def _from_list(source: Path) -> list[Found]:
@@ -163,7 +190,7 @@ def _from_url(root: Path) -> list[Found]:
     """Every object below a URL, without litter; identified by its server's content tag."""
     fs, top = file_system(root)
     try:
-        listed = fs.find(top, detail=True)
+        listed = retried(str(root), lambda: fs.find(top, detail=True))
     except Exception as error:  # the file systems of fsspec raise errors of their own, which share no base
         raise InputError(f"cannot list {root}: {error}") from error
     if not listed:
@@ -171,10 +198,10 @@ def _from_url(root: Path) -> list[Found]:
     found = []
     for path, about in listed.items():
         relative = path[len(top.rstrip("/")) + 1 :] if path != top else path.rpartition("/")[2]
-        if not any(_is_litter(part) for part in relative.split("/")):
+        if not any(is_litter(part) for part in relative.split("/")):
             state = next((str(about[name]) for name in ("ETag", "etag", "mtime", "created") if about.get(name)), "")
             place_of = root if path == top else root / relative
-            found.append(Found(place_of, _recorded(relative), stamp=(int(about["size"] or 0), state)))
+            found.append(Found(place_of, recorded(relative), stamp=(int(about["size"] or 0), state)))
     return sorted(found, key=lambda f: f.name.encode())
 
 
@@ -206,7 +233,7 @@ def discover(source: str | Path) -> list[Found]:
         return found
     if os.path.lexists(source):
         is_list = source.suffix.lower() == ".txt"
-        return _from_list(source) if is_list else [Found(source, _recorded(source.name))]
+        return _from_list(source) if is_list else [Found(source, recorded(source.name))]
     if has_magic(str(source)):
         return _from_glob(source)
     raise InputError(f"no such file or folder: {source}")

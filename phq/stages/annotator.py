@@ -21,6 +21,7 @@ from phq.stages.detect_people import DetectPeople
 from phq.stages.gate import Gate
 from phq.stages.pipeline import Pipeline, stages
 from phq.stages.read_photos import ReadPhotos
+from phq.stages.turn_upright import TurnUpright
 from phq.system.arrays import Image
 
 
@@ -40,7 +41,7 @@ class Annotator:
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or load_config("everything")
-        chain = [s for s in stages(self.config) if not isinstance(s, (ReadPhotos, DetectPeople, Gate))]
+        chain = [s for s in stages(self.config) if not isinstance(s, (ReadPhotos, DetectPeople, Gate, TurnUpright))]
         self._rest = Pipeline(chain)
         self._detect = DetectPeople(self.config.detect, self.config.models)
         self._detect.setup()

@@ -27,20 +27,26 @@ from phq.stages.place_camera import PlaceCamera
 from phq.stages.read_photos import ReadPhotos
 from phq.stages.score_person import ScorePerson
 from phq.stages.state_provenance import StateProvenance
+from phq.stages.turn_upright import TurnUpright
 from phq.weights.embedded import Weight, embedded, registry
 
 
 def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
     """From a path to an encoded sample."""
     specs = config.model_specs()
-    return [
-        ReadPhotos(config.read.max_pixels, config.read.background),
-        StateProvenance(config.provenance, sidecar),
-        DetectPeople(config.detect, config.models),
+    detect = DetectPeople(config.detect, config.models)
+    look: list[Stage] = [
         Gate({} if config.keep_rejects else config.thresholds),  # people whose box already decides cost no more time
         FindLandmarks(specs["landmarks"]),
         StartBody(),
         FindFace(specs["face"]),
+    ]
+    return [
+        ReadPhotos(config.read.max_pixels, config.read.background),
+        StateProvenance(config.provenance, sidecar),
+        detect,
+        *look,
+        *([TurnUpright(detect, look)] if config.detect.turns else []),
         OrientPeople(),
         FitBody(),
         PlaceCamera(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phq.people.person import Photo
 from phq.people.record import Source
-from phq.photos.decode import Decoded, PhotoRejectError, decode
+from phq.photos.decode import Decoded, PhotoRejectError
 from phq.photos.exif import assumed_focal_px
 from phq.system.resources import Resources
 
@@ -38,7 +38,7 @@ class ReadPhotos:
 
     def _read(self, photo: Photo) -> None:
         try:
-            decoded = decode(photo.path, self.max_pixels, self.background)
+            decoded = photo.decode(self.max_pixels, self.background)
         except PhotoRejectError as error:
             photo.source = Source(error.sha256, error.width, error.height)
             photo.reject(error.reason, error.detail)

@@ -11,10 +11,11 @@ from functools import wraps
 from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
+from typing import IO, Any, BinaryIO, ParamSpec, TypeVar, cast
 
 from phq.errors import OutputError
 from phq.system.place import file_system, is_of_server, is_remote
+from phq.system.retrying import retried
 
 _AGAIN = "run the same command again: it continues from what is finished, or starts again"
 _ADVICE = {
@@ -153,15 +154,19 @@ def _object(path: Path) -> Iterator[BinaryIO]:
     fs, name = file_system(path)
     with TemporaryFile() as spool:
         yield cast(BinaryIO, spool)
-        spool.seek(0)
-        target = fs.open(name, "wb", block_size=_PART, autocommit=False)
-        try:
-            shutil.copyfileobj(spool, target, _PART)
-            target.close()
-            target.commit()
-        except BaseException:
-            target.discard()
-            raise
+        retried(str(path), lambda: _send(fs, name, spool))
+
+
+def _send(fs: Any, name: str, spool: IO[bytes]) -> None:
+    spool.seek(0)
+    target = fs.open(name, "wb", block_size=_PART, autocommit=False)
+    try:
+        shutil.copyfileobj(spool, target, _PART)
+        target.close()
+        target.commit()
+    except BaseException:
+        target.discard()
+        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from uuid import uuid4
 from phq.errors import OutputError
 from phq.system.atomic import output_errors
 from phq.system.place import file_system
+from phq.system.retrying import retried
 
 BEAT_S = 10.0
 PATIENCE = 3
@@ -81,7 +82,7 @@ class Lease:
 
     def _read(self) -> bytes | None:
         try:
-            return bytes(self._fs.cat_file(self._name))
+            return retried(self._name, lambda: bytes(self._fs.cat_file(self._name)))
         except FileNotFoundError:
             return None
 

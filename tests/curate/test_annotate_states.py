@@ -26,6 +26,7 @@ from phq.stages.pipeline import stages
 
 FIXED_COLUMNS = {
     "schema_version", "key", "source_path", "source_sha256", "person_index", "image_width", "image_height",
+    "photo_turn_deg", "photo_turn_score",
     "has_focal", "focal_px", *PROVENANCE, "box_x0", "box_y0", "box_x1", "box_y1", "detectors", "detection_score",
     "detector_score", "skeleton_score", "has_coco_keypoints", "coco_keypoints", "image_size", "crop_to_source",
     "crop_side_px", "photo_in_crop", "source_px_per_px", "padding_fraction", "mask_fraction", "mask_confidence",
@@ -142,11 +143,10 @@ def test_photos_are_found_by_content_and_no_more_files_are_read_than_it_takes(tm
         (tmp_path / name).write_bytes(content)
     sha = {content: hashlib.sha256(content).hexdigest() for content in contents.values()}
     found = find_photos(tmp_path, {sha[b"A"]: "b.jpg", sha[b"B"]: "a.jpg", sha[b"C"]: "gone.jpg", "0" * 64: "x.jpg"})
-    assert {path.read_bytes() for path in found.values()} == {b"A", b"B", b"C"}
-    assert all(path.read_bytes() in (b"A", b"B", b"C") and sha[path.read_bytes()] == key for key, path in found.items())
+    assert {photo.path.read_bytes() for photo in found.values()} == {b"A", b"B", b"C"}
+    assert all(sha[photo.path.read_bytes()] == key for key, photo in found.items())
     read: list[str] = []
-    raw_photos = "phq.curate.annotate.raw_photos"
-    monkeypatch.setattr(f"{raw_photos}.read_file", lambda path: read.append(path.name) or path.read_bytes())
+    monkeypatch.setattr("phq.photos.discover.read_file", lambda path: read.append(path.name) or path.read_bytes())
     find_photos(tmp_path, {sha[b"Z"]: "z.jpg"})
     assert read == ["z.jpg"]
     with pytest.raises(InputError, match="none of its 4 files"):

@@ -299,3 +299,14 @@ def test_an_import_takes_a_sidecar_too(tmp_path: Path) -> None:
     done = import_labels(exported.images, tmp_path / "out", "eg3d", workers=1, sidecar=tmp_path / "x.json")
     stated = {row["source_path"]: (row["licence"], row["identity"]) for row in done.kept}
     assert stated == {first: ("MIT", "7"), second: ("", "")}
+
+
+def test_a_row_about_a_video_or_a_table_is_about_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("path,author\na.mp4,Ann\na.mp4#t=2.000,Bob\nt.parquet,Cleo\n")
+    sidecar = read_sidecar(path)
+    photos = ["a.mp4#t=0.000", "a.mp4#t=2.000", "t.parquet#row=7", "b.mp4#t=0.000"]
+    authors = [row.fields[1] if (row := sidecar.about(photo, "0")) else None for photo in photos]
+    assert authors == ["Ann", "Bob", "Cleo", None]
+    met = coverage(sidecar, [(photo, "0") for photo in photos])
+    assert (met.stated, met.unstated, met.unknown) == (3, ("b.mp4#t=0.000",), ())

@@ -226,3 +226,9 @@ def test_colours_are_those_of_head_clothes_and_what_is_behind() -> None:
     blue = appearance(painted, mask, WHOLE).reshape(4, 6)
     assert blue[2:, 2] == pytest.approx([-108, -108], abs=2) and np.abs(blue[:2] - looks[:2]).max() < 6
     assert appearance(crop, np.zeros_like(mask), WHOLE)[:12].tolist() == [0.0] * 12
+
+
+def test_frames_of_a_video_are_on_one_side_of_a_split() -> None:
+    rows = [{"source_sha256": str(n), "source_path": path} for n, path in enumerate(
+        ("a.mp4#t=0.000", "a.mp4#t=7.000", "b.mp4#t=0.000", "a.mp4", "c.jpg"))]  # fmt: skip
+    assert split_groups(rows_table(rows, LINKS)) == ["video:a.mp4", "video:a.mp4", "video:b.mp4", "3", "4"]

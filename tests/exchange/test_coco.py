@@ -15,7 +15,7 @@ from PIL import Image
 
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
-from phq.exchange.coco import FACE, HEADSHOT, PERSON, export_coco, run_lengths
+from phq.exchange.coco import FACE, HEADSHOT, PERSON, _in_file, export_coco, run_lengths
 
 BOX = {"box_x0": 0.0, "box_y0": 0.0, "box_x1": 30.0, "box_y1": 40.0}
 
@@ -24,13 +24,19 @@ def in_photo(number: int, photo: Path, index: int = 0, **changes: Any) -> Any:
     """A sample whose stored square is that from (100, 50) with side 128 in a photo of 400 × 300."""
     facts = {
         "source_sha256": hashlib.sha256(photo.read_bytes()).hexdigest(), "source_path": photo.name,
-        "person_index": index, "image_width": 400, "image_height": 300,
+        "person_index": index, "image_width": 400, "image_height": 300, "photo_turn_deg": 0,
         "crop_to_source": [2.0, 0.0, 100.0, 0.0, 2.0, 50.0],
         "box_x0": 90.0, "box_y0": 60.0, "box_x1": 190.0, "box_y1": 310.0,
         "smpl_transl": [0.0, 0.0, 2.7], "intrinsics": [4.0, 0.0, 0.5, 0.0, 4.0, 0.5, 0.0, 0.0, 1.0],
         "keypoints_2d": [120.0, 70.0] * 33, "face_found": True, "face_box": [8.0, 4.0, 24.0, 20.0],
     }  # fmt: skip
     return person(number, **(facts | changes))
+
+
+def test_labels_of_a_turned_photo_are_those_of_the_file() -> None:
+    row = {"photo_turn_deg": 90, "image_width": 300, "image_height": 400}  # of a file of 400 × 300
+    assert _in_file(row, np.array([[0.0, 400.0], [0.0, 0.0]])).tolist() == [[0.0, 0.0], [400.0, 0.0]]
+    assert _in_file(row | {"photo_turn_deg": 270}, np.array([[300.0, 0.0]])).tolist() == [[0.0, 0.0]]
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ from phq.errors import OutputError
 from phq.schema import Fields
 from phq.stages.pipeline import StageCount
 from phq.system.atomic import output_errors
+from phq.system.place import is_remote
 from phq.system.resources import Resources
 
 FEW = 10_000
@@ -87,7 +88,8 @@ def computed(work: Path, compute: Callable[[], object], finish: Callable[[], Res
         except DamagedUnitError as error:
             damaged[error.number] += 1
             if damaged[error.number] > AGAIN:
-                why = f"{error}; it was computed {AGAIN} times again: is the disk of {work} sound?"
+                where = "does the store keep" if is_remote(work) else "is the disk sound that has"
+                why = f"{error}; it was computed {AGAIN} times again: {where} {work}?"
                 raise OutputError(why) from error
             with output_errors(table_path(work, error.number)):
                 table_path(work, error.number).unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from phq.errors import OutputError, PhqError
 from phq.schema import DECISION, PROVENANCE
 from phq.stages.pipeline import StageCount
 from phq.system.place import is_of_server
+from phq.system.retrying import is_passing, retried
 
 PLACES = STORAGE[1:]
 """Columns that locate a sample in its unit's blob."""
@@ -85,11 +86,12 @@ def open_unit(work: Path, number: int) -> pq.ParquetFile:
         DamagedUnitError: it is not there or is damaged.
     """
     with unit_errors(number):
-        return pq.ParquetFile(io.BytesIO(table_path(work, number).read_bytes()))
+        path = table_path(work, number)
+        return pq.ParquetFile(io.BytesIO(retried(str(path), path.read_bytes)))
 
 
 class unit_errors:  # noqa: N801 - a context manager that is not a generator, since it is entered a million times
-    """Turns any error that shows a damaged unit into `DamagedUnitError`."""
+    """Turns an error that shows a damaged unit into `DamagedUnitError`; names a server that stays away."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -98,6 +100,11 @@ class unit_errors:  # noqa: N801 - a context manager that is not a generator, si
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is not None and not isinstance(error, PhqError) and is_passing(error):
+            raise OutputError(
+                f"unit {self.number} cannot be read, the server fails again and again: {error}; what was finished is "
+                "kept: run the same command again, it continues from there"
+            ) from error
         if isinstance(error, (pa.ArrowException, ValueError, KeyError, TypeError, EOFError)) or (
             isinstance(error, Exception) and not isinstance(error, PhqError) and is_of_server(error)
         ):

@@ -29,6 +29,7 @@ from phq.errors import PhqError
 from phq.schema import DECISION
 from phq.system.atomic import atomic_write, output_errors, write_bytes
 from phq.system.place import file_system, is_remote
+from phq.system.retrying import ShortReadError, retried
 
 GROUP = 256
 """Rows of a shard in memory at a time."""
@@ -154,8 +155,27 @@ def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
         paths = [f"{folder}/{blob_path(work, unit).name}" for unit, _, _ in places]
         starts, ends = [start for _, start, _ in places], [start + size for _, start, size in places]
         found = fs.cat_ranges(paths, starts, ends, on_error="return")
-        return [_checked(unit, content) for (unit, _, _), content in zip(places, found, strict=True)]
+        fetched = zip(paths, starts, ends, found, strict=True)
+        whole = [_whole(fs, *part) for part in fetched]
+        return [_checked(unit, content) for (unit, _, _), content in zip(places, whole, strict=True)]
     return [_content(work, *place) for place in places]
+
+
+def _whole(fs: Any, path: str, start: int, end: int, content: bytes | Exception) -> bytes | Exception:
+    """A part of an object; asked for again where it came short, or its request failed for a moment."""
+    if not isinstance(content, Exception) and len(content) == end - start:
+        return content
+    try:
+        return retried(path, lambda: _part(fs, path, start, end))
+    except Exception as error:  # noqa: BLE001 - the file systems of fsspec raise errors of their own
+        return error
+
+
+def _part(fs: Any, path: str, start: int, end: int) -> bytes:
+    content: bytes = fs.cat_file(path, start=start, end=end)
+    if len(content) < end - start <= fs.info(path)["size"] - start:
+        raise ShortReadError(f"the server sent {len(content)} bytes of {end - start}")
+    return content
 
 
 def _checked(unit: int, content: bytes | Exception) -> bytes:

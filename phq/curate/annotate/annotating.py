@@ -21,12 +21,12 @@ from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.building.executors.choice import Execution, local
 from phq.building.plan import noted_id, open_work_folder
 from phq.building.running import run_plan
-from phq.config.build import Config
+from phq.config.build import Config, Video
 from phq.curate.annotate.bodies import placing
 from phq.curate.annotate.chain import make_pipeline
 from phq.curate.annotate.groups import Selection, select
 from phq.curate.annotate.overlay import Statement, state
-from phq.curate.annotate.raw_photos import find_photos
+from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.dataset.derived import check_drawing
 from phq.dataset.embedded import bodies_of
@@ -168,7 +168,7 @@ def _plan(
     names = ("source_sha256", "source_path", "pose_presence")
     digests, recorded, presence = (samples.columns([name])[name].to_pylist() for name in names)
     wanted = dict(zip(digests, recorded, strict=True))
-    paths = _found_again(raw, wanted, selection, say)
+    paths = _found_again(raw, wanted, video_settings(samples.run), selection, say)
     keeping = sum(seen > 0 and digest not in paths for digest, seen in zip(digests, presence, strict=True))
     if selection.photo_pixels and keeping:
         _say_who_keeps_landmarks(keeping, len(samples), selection, say)
@@ -177,20 +177,24 @@ def _plan(
         found = paths.get(digest)
         together = digest if found else key  # people of one photo share its pixels
         before = inputs[together].samples if together in inputs else ()
-        path = found or samples.root.local / MANIFEST
-        inputs[together] = StoredInput(path, name, (*before, number), found is not None)
+        path, entry = (found.path, found.entry) if found else (samples.root.local / MANIFEST, None)
+        inputs[together] = StoredInput(path, name, (*before, number), found is not None, entry=entry)
     return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, body, paths), weights=weights)
 
 
 def _found_again(
-    raw: str | Path | None, wanted: Mapping[str, str], selection: Selection, say: Callable[[str], object]
-) -> dict[str, Path]:
+    raw: str | Path | None,
+    wanted: Mapping[str, str],
+    video: Video,
+    selection: Selection,
+    say: Callable[[str], object],
+) -> dict[str, Found]:
     if raw is None:
         return {}
     if not selection.pixels:
         say(f"no stage that was chosen looks at a picture: {raw} is not read")
         return {}
-    paths = find_photos(raw, wanted)
+    paths = find_photos(raw, wanted, video)
     if len(paths) < len(wanted):
         say(f"{len(wanted) - len(paths)} photos were not found in {raw}: their samples are seen in the stored crops")
     return paths
@@ -204,7 +208,7 @@ def _say_who_keeps_landmarks(keeping: int, samples: int, selection: Selection, s
     say(f"{keeping} samples are seen in their stored crops: they keep their landmarks, found in the whole photo")
 
 
-def _task(samples: Dataset, selection: Selection, body: Body, paths: Mapping[str, Path]) -> str:
+def _task(samples: Dataset, selection: Selection, body: Body, paths: Mapping[str, Found]) -> str:
     """What an annotation depends on beside configuration and the photos' names."""
     return json.dumps([samples.overlays, selection.names, samples.keys, sorted(paths), body.name, body.sha256])
 

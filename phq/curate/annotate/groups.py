@@ -98,7 +98,7 @@ BODY = Group("body", ("body",), BODY_COLUMNS)
 """The labels that are there, for another body (`phq.curate.annotate.bodies`); for itself, since it starts from the
 fit that the dataset has."""
 
-FIXED = ("read", "provenance", "detect", "gate", "crop", "mask", "encode")
+FIXED = ("read", "provenance", "detect", "gate", "turn", "crop", "mask", "encode")
 """Stages whose results are the bytes and boxes of the shards."""
 
 

@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from phq.errors import InputError, RejectError
-from phq.photos.decode import read_file
-from phq.photos.discover import discover
+from pydantic import ValidationError
+
+from phq.config.build import Video
+from phq.errors import InputError
+from phq.photos.contents import photos_of
+from phq.photos.discover import Found
 
 
-def find_photos(source: str | Path, wanted: Mapping[str, str]) -> dict[str, Path]:
-    """Files below `source` by the sha256 of their content, whatever they are called.
+def find_photos(source: str | Path, wanted: Mapping[str, str], video: Video | None = None) -> dict[str, Found]:
+    """Photos of `source` by the sha256 that is recorded of them, whatever they are called.
 
-    Files that are called as they once were are read first, and the search ends when all are found, so that a folder
+    Those that are called as they once were are read first, and the search ends when all are found, so that a folder
     with many more photos is rarely read as a whole.
 
     Args:
-        source: folder, list file, picture or glob, see `phq.photos.discover.discover`; read only.
+        source: see `phq.photos.contents.photos_of`; read only.
         wanted: recorded name of a photo by its sha256.
+        video: which frames of a video the dataset was built from.
 
     Returns:
-        Path by sha256, for those that were found.
+        Photos by sha256, as far as they were found.
 
     Raises:
         InputError: nothing there at all, or none of the wanted photos.
     """
     names, missing = set(wanted.values()), set(wanted)
-    files = sorted(discover(source), key=lambda found: found.name not in names)  # stable: else their own order
-    paths: dict[str, Path] = {}
+    files = sorted(photos_of(source, video), key=lambda found: found.name not in names)  # stable: else their own order
+    photos: dict[str, Found] = {}
     for found in files:
         if not missing:
             break
-        digest = _sha256(found.path)
+        digest = found.sha256()
         if digest in missing:
-            paths[digest] = found.path
+            photos[digest] = found
             missing.remove(digest)
-    if wanted and not paths:
+    if wanted and not photos:
         raise InputError(f"{source}: none of its {len(files)} files is one of this dataset's {len(wanted)} photos")
-    return paths
+    return photos
 
 
-def _sha256(path: Path) -> str:
+def video_settings(run: Mapping[str, Any]) -> Video:
+    """Which frames of videos a dataset was built from.
+
+    Args:
+        run: content of ``run.json``.
+    """
     try:
-        return hashlib.sha256(read_file(path)).hexdigest()
-    except RejectError:
-        return ""
+        return Video.model_validate(run["config"]["video"])
+    except (TypeError, KeyError, ValidationError):
+        return Video()

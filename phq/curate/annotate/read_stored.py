@@ -23,7 +23,7 @@ from phq.dataset.item import Item
 from phq.dataset.reader import Dataset
 from phq.people.person import Photo
 from phq.people.record import BodyLabel
-from phq.photos.decode import Decoded, PhotoRejectError, decode
+from phq.photos.decode import Decoded, PhotoRejectError
 from phq.pose.body import load_body
 from phq.schema import Fields
 
@@ -53,7 +53,7 @@ class ReadStored:
         if not photo.found or photo.rejected is not None:
             return None
         try:
-            return decode(photo.path, self.read.max_pixels, self.read.background)
+            return photo.decode(self.read.max_pixels, self.read.background)
         except PhotoRejectError:
             return None
 

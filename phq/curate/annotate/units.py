@@ -92,7 +92,7 @@ def annotate_unit(
 
 def open_stored(found: StoredInput, refusal: Refusal | None) -> Photo:
     """A photo on its way into the pipeline; rejected if a worker died of it or never came back."""
-    photo = StoredPhoto(found.path, found.name, samples=found.samples, found=found.found)
+    photo = StoredPhoto(found.path, found.name, entry=found.entry, samples=found.samples, found=found.found)
     if refusal is not None:
         photo.reject(refusal.reason, refusal.detail)
     return photo

@@ -19,6 +19,7 @@ from phq.people.person import Landmarks, Person, Photo, living
 from phq.people.record import Keypoints, Source
 from phq.photos.decode import Decoded
 from phq.photos.region import Region, between_centres
+from phq.photos.turn import turned
 from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 
@@ -76,10 +77,11 @@ def view_of(row: Fields, kind: str = RECORD, pixels: Image | None = None) -> Vie
 
 def raw_view(row: Fields, decoded: Decoded) -> View | None:
     """The photo itself; None if it is not the picture that the record speaks of."""
-    same = decoded.sha256 == row["source_sha256"]
-    if not same or decoded.pixels.shape[:2] != (row["image_height"], row["image_width"]):
+    if decoded.sha256 != row["source_sha256"]:
         return None
-    return view_of(row, RAW, decoded.pixels)
+    pixels = turned(decoded.pixels, row["photo_turn_deg"])
+    same = pixels.shape[:2] == (row["image_height"], row["image_width"])
+    return view_of(row, RAW, pixels) if same else None
 
 
 def crop_view(row: Fields, crop: Image) -> View:

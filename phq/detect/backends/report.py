@@ -9,8 +9,8 @@ from phq.detect.backends.conformance import complaints
 from phq.detect.backends.offers import added, offers, open_backend, split_spec, weights_of
 from phq.detect.backends.protocols import SLOTS
 from phq.errors import ConfigError, InputError, PhqError
-from phq.photos.decode import PhotoRejectError, decode
-from phq.photos.discover import discover
+from phq.photos.contents import photos_of
+from phq.photos.decode import PhotoRejectError
 from phq.system.arrays import Image
 
 MOST_PHOTOS = 8
@@ -60,9 +60,9 @@ def checked(slot: str, spec: str, source: str) -> Iterator[str]:
 
 def _photos(source: str) -> list[Image]:
     pictures = []
-    for found in discover(source):
+    for found in photos_of(source):
         try:
-            pictures.append(decode(found.path).pixels)
+            pictures.append(found.decode().pixels)
         except PhotoRejectError:
             continue
         if len(pictures) == MOST_PHOTOS:

@@ -1,0 +1,104 @@
+"""Stage: photos in which nobody sure is upright are looked at in the three other turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from phq.people.person import Person, Photo, known
+from phq.people.record import Source
+from phq.photos.turn import TURNS, turned
+from phq.stages.contract import Stage
+from phq.stages.detect_people import DetectPeople
+from phq.system.arrays import Image
+
+SURE = 1.0
+"""Evidence from which a photo is left as it is: two networks half believe, or one does and there is a face."""
+CLEAR = 1.1
+"""Least evidence of the turned picture."""
+LEAD = 0.3
+"""Least lead of the turned picture over the photo as it is, and over what the detectors see in the other turns."""
+UPRIGHT_DEG = 45.0
+"""A torso that leans more counts half: it may be lying."""
+STRAIGHT_DEG = 20.0
+"""Most that the best person's torso may lean after the turn: a camera that was held askew is no quarter turn."""
+
+
+class TurnUpright:
+    """Takes a photo turned by a quarter or half, if that is clearly how its people stand.
+
+    Everything after that is of the turned picture, and so are the pixels that records speak of
+    (`phq.photos.turn.from_turned` leads back); the turn and its lead are part of the record.
+
+    Args:
+        detect: the stage that has found the people of the photo as it is.
+        rest: the stages between that and this one, in order.
+    """
+
+    name = "turn"
+
+    def __init__(self, detect: DetectPeople, rest: Sequence[Stage]) -> None:
+        self.detect, self.rest = detect, rest
+
+    def setup(self) -> None:
+        """Nothing to load: the other stages have."""
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every photo without a sure person, in place."""
+        for photo in photos:
+            if photo.pixels is not None and (photo.rejected is None or photo.rejected.reason == "no_person"):
+                evidence = max(map(evidence_of, photo.people), default=0.0)
+                if evidence < SURE:
+                    self._look_round(photo, photo.pixels, evidence)
+
+    def _look_round(self, photo: Photo, pixels: Image, evidence: float) -> None:
+        found = {turn: self.detect.detect([turned(pixels, turn)])[0] for turn in TURNS}
+        scores = {turn: max((d.detector_score + d.skeleton_score for d in found[turn]), default=0.0) for turn in TURNS}
+        best, second = sorted(TURNS, key=lambda turn: -scores[turn])[:2]
+        before = max(evidence, scores[second])
+        if scores[best] + 1 < max(CLEAR, before + LEAD):  # whatever face there is
+            return
+        seen = Photo(photo.path, photo.name, turned(pixels, best), _turned_source(photo, best))
+        seen.people = [Person(seen, number, detection.part()) for number, detection in enumerate(found[best])]
+        for stage in self.rest:
+            stage.process([seen])
+        surest = max(seen.people, key=evidence_of, default=None)
+        if surest is None or not _is_straight(surest):
+            return
+        lead = evidence_of(surest) - before
+        if evidence_of(surest) >= CLEAR and lead >= LEAD:
+            _take(photo, seen, lead)
+
+
+def evidence_of(person: Person) -> float:
+    """0…3: scores of detector and skeleton network and of a face where the head should be; half for one who leans."""
+    face = person.face.score if person.face is not None else 0.0
+    total = person.box.detector_score + person.box.skeleton_score + face
+    return total if lean_deg(person) <= UPRIGHT_DEG else total / 2
+
+
+def lean_deg(person: Person) -> float:
+    """0…180 between the torso's up axis and up in the picture; 0 where no torso was found."""
+    if person.start is None:
+        return 0.0
+    x, y, _ = person.start.torso_to_cam[:, 1]
+    return float(abs(np.degrees(np.arctan2(x, -y))))
+
+
+def _is_straight(person: Person) -> bool:
+    return person.start is not None and lean_deg(person) <= STRAIGHT_DEG
+
+
+def _turned_source(photo: Photo, degrees: int) -> Source:
+    width, height = photo.source.size
+    size = (height, width) if degrees != 180 else (width, height)
+    return replace(photo.source, image_width=size[0], image_height=size[1], photo_turn_deg=degrees)
+
+
+def _take(photo: Photo, seen: Photo, lead: float) -> None:
+    photo.pixels, photo.people, photo.rejected = known(seen.pixels), seen.people, seen.rejected
+    photo.source = replace(seen.source, photo_turn_score=lead)
+    for person in photo.people:
+        person.photo = photo
