@@ -93,32 +93,42 @@ def apart(one: Any, other: Any) -> tuple[float, bool]:
     return float(np.max(np.abs(a - b), initial=0)), True
 
 
+def people(folder: Path, table: str) -> dict[tuple[str, int], dict[str, Any]]:
+    """Rows of a table by photo and number of the person."""
+    rows = pq.read_table(folder / table).to_pylist()
+    return {(row["source_path"], row["person_index"]): row for row in rows}
+
+
 def column_differences(before: Path, after: Path) -> Iterator[str]:
-    """A line for each column of both tables that differs."""
+    """A line for each column of both tables that differs; nothing of where members are in their shards."""
     for table in ("manifest.parquet", "rejects.parquet"):
-        one, other = (pq.read_table(folder / table).to_pylist() for folder in (before, after))
-        if len(one) != len(other):
-            yield f"{table}: {len(one)} rows, {len(other)} rows"
-            continue
-        for name in one[0] if one else ():
-            apart_by = [apart(a[name], b[name]) for a, b in zip(one, other, strict=True)]
-            count = sum(value > 0 for value, _ in apart_by)
-            if count:
-                yield f"{table.partition('.')[0]} {name}: {count} of {len(one)} differ, by {max(apart_by)[0]:.3g}"
+        one, other = people(before, table), people(after, table)
+        if one.keys() != other.keys():
+            yield f"{table}: {len(one.keys() ^ other.keys())} people are in one dataset alone"
+        both = sorted(one.keys() & other.keys())
+        for name in one[both[0]] if both else ():
+            if name == "shard" or (name.endswith(("_offset", "_size")) and name != "image_size"):
+                continue
+            differences = [apart(one[who][name], other[who][name]) for who in both]
+            if count := sum(value > 0 for value, _ in differences):
+                most = max(differences)
+                by = f", by {most[0]:.2g}" if most[1] else ""
+                yield f"{table.partition('.')[0]} {name}: {count} of {len(both)}{by}"
 
 
 def picture_differences(before: Path, after: Path) -> Iterator[str]:
     """A line for JPEGs and one for masks that differ."""
+    names = [{who: row["key"] for who, row in people(side, "manifest.parquet").items()} for side in (before, after)]
     one, other = pictures(before), pictures(after)
-    for ending in sorted({name.partition(".")[2] for name in one}):
-        names = [name for name in one.keys() & other.keys() if name.endswith(ending) and one[name] != other[name]]
-        if names:
-            levels = max(
-                apart(*(np.asarray(Image.open(io.BytesIO(side[name]))) for side in (one, other)))[0] for name in names
-            )
-            yield f"{ending}: {len(names)} of {len(one) // 2} differ, by {levels:.0f} levels of 255"
-    if one.keys() != other.keys():
-        yield f"keys: {len(one.keys() ^ other.keys()) // 2} are in one dataset alone"
+    for ending in ("jpg", "mask.png"):
+        pairs = [
+            (one[f"{names[0][who]}.{ending}"], other[f"{names[1][who]}.{ending}"])
+            for who in names[0]
+            if who in names[1]
+        ]
+        if differ := [pair for pair in pairs if pair[0] != pair[1]]:
+            levels = max(apart(*(np.asarray(Image.open(io.BytesIO(side))) for side in pair))[0] for pair in differ)
+            yield f"{ending}: {len(differ)} of {len(pairs)}, by {levels:.0f} levels of 255"
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from phq.system.arrays import Doubles
+from phq.system.linear import nearest_rotation, product
 
 MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
 """Signs of an axis-angle vector under M: a rotation vector is axial, so its x keeps the sign and y, z lose it."""
@@ -69,10 +70,7 @@ def kabsch(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> Doub
     share = _shares(weights, source.shape[:-1])
     source = source - (share * source).sum(-2, keepdims=True)
     target = target - (share * target).sum(-2, keepdims=True)
-    U, _, Vt = np.linalg.svd(np.swapaxes(share * source, -1, -2) @ target)
-    V, Ut = np.swapaxes(Vt, -1, -2), np.swapaxes(U, -1, -2)
-    V[..., :, 2] *= np.sign(np.linalg.det(V @ Ut))[..., None]
-    return np.asarray(V @ Ut, dtype=np.float64)
+    return nearest_rotation(product(np.swapaxes(target, -1, -2), share * source))
 
 
 def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Doubles:

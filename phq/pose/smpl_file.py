@@ -24,6 +24,7 @@ from phq.pose.body import NECK, Body, load_body
 from phq.pose.smpl_kinds import KINDS, Kind
 from phq.pose.smpl_pickle import plain_array, read_pickle
 from phq.system.arrays import Doubles
+from phq.system.linear import product
 
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 """What a model file must hold; everything else in it is left alone."""
@@ -65,7 +66,7 @@ def load_smpl(
     named = points or POINT_VERTICES.get(len(arrays["v_template"]))
     if named is None:
         raise WeightError(f"{path} has {len(arrays['v_template'])} vertices: name the face points of this mesh")
-    arrays["v_template"] = arrays["v_template"] - arrays["J_regressor"][NECK] @ arrays["v_template"]
+    arrays["v_template"] = arrays["v_template"] - product(arrays["J_regressor"][NECK], arrays["v_template"])
     fields = _fields(arrays, kind, named) | {"name": f"{kind.name}:{sha256[:8]}", "sha256": sha256}
     if use == "file":
         return Body(**fields)
@@ -142,7 +143,7 @@ def _fields(arrays: dict[str, NDArray[Any]], kind: Kind, points: Mapping[str, in
         "v_template": arrays["v_template"],
         "shapedirs": arrays["shapedirs"][..., :10],
         "J_regressor": arrays["J_regressor"][kind.places],
-        "weights": arrays["weights"] @ kind.carrying(list(range(len(kind.carriers)))),
+        "weights": product(arrays["weights"], kind.carrying(list(range(len(kind.carriers))))),
         "faces": arrays["f"],
         "parents": _parents(arrays, kind),
         "face_points": {**points, "head_top": points.get("head_top", highest)},

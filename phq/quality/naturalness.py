@@ -20,6 +20,7 @@ from scipy.special import gammaln
 
 from phq.quality.exposure import grey
 from phq.system.arrays import Doubles, Image
+from phq.system.linear import inverse, product
 
 PATCH = 32
 """Side of a patch, pixels of the measured grid; half of it at the coarser scale."""
@@ -61,7 +62,7 @@ def naturalness(crop: Image, mask: NDArray[np.uint8], source_px_per_px: float) -
         return 0.0
     mean, precision = good_photographs()
     off = patch_features(image, inside).mean(0) - mean
-    return float(np.sqrt(off @ precision @ off))
+    return float(np.sqrt(product(off, precision, off)))
 
 
 @cache
@@ -70,7 +71,7 @@ def good_photographs() -> tuple[Doubles, Doubles]:
     table = json.loads((Path(__file__).parent / "niqe_table.json").read_text(encoding="utf-8"))
     covariance = np.array(table["covariance"])
     ridge = RIDGE * np.trace(covariance) / len(covariance)
-    return np.array(table["mean"]), np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+    return np.array(table["mean"]), inverse(covariance + ridge * np.eye(len(covariance)))
 
 
 def patch_features(image: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Doubles:

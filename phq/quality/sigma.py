@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.system.linear import product
+
 FEATURES = ("bias", "spread", "residual", "doubt", "passes")
 SMALLEST_DEG, LARGEST_DEG = 2.0, 90.0
 
@@ -35,5 +37,5 @@ def sigma_features(fields: Mapping[str, Any]) -> NDArray[np.float64]:
 
 def yaw_sigma_deg(fields: Mapping[str, Any]) -> float:
     """Standard deviation of the torso's yaw, degrees."""
-    sigma = float(np.exp(sigma_features(fields) @ sigma_weights()))
+    sigma = float(np.exp(product(sigma_features(fields), sigma_weights())))
     return float(np.clip(sigma, SMALLEST_DEG, LARGEST_DEG))

@@ -94,7 +94,7 @@ def lasting_output() -> Iterator[Output]:
     raws = {}
     for name, stream in before.items():
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - closed with the process
         elif isinstance(stream, io.TextIOWrapper) and hasattr(stream, "buffer"):
             raws[name], lasting = _lasting(stream)
             setattr(sys, name, lasting)

@@ -9,6 +9,7 @@ import numpy as np
 
 from phq.camera.convention import BODY_TO_CV
 from phq.system.arrays import Floats
+from phq.system.linear import product
 
 
 def angles_of(part_to_view: Floats) -> Floats:
@@ -18,7 +19,7 @@ def angles_of(part_to_view: Floats) -> Floats:
     the subject's own left, both Euler angles of Ry(yaw) Rx(−pitch) Rz(roll).
     """
     camera = -part_to_view[2]
-    m = part_to_view @ BODY_TO_CV
+    m = product(part_to_view, BODY_TO_CV)
     pitch = np.arcsin(np.clip(m[1, 2], -1, 1))
     return np.asarray(np.degrees([np.arctan2(camera[0], camera[2]), pitch, np.arctan2(m[1, 0], m[1, 1])]))
 
@@ -33,7 +34,7 @@ def rotation_of(angles: Floats) -> Floats:
     yaw, pitch, roll = np.radians(angles)
     sine = np.sin(yaw) * np.cos(pitch) - np.sin(roll) * np.sin(pitch) * np.cos(yaw)
     a = np.arctan2(sine / np.cos(roll), np.cos(yaw))
-    return np.asarray(_about_y(a) @ _about_x(-pitch) @ _about_z(roll) @ BODY_TO_CV)
+    return np.asarray(product(_about_y(a), _about_x(-pitch), _about_z(roll), BODY_TO_CV))
 
 
 def _about_x(t: float) -> Floats:

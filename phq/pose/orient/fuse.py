@@ -25,6 +25,7 @@ from phq.pose.closed_form import head_rotation, torso_rotation
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.decode import BINS, CENTRES, softmax, yaw_of
 from phq.system.arrays import Floats
+from phq.system.linear import product
 
 HIPS, SHOULDERS, FACE = [23, 24], [11, 12], [0, 7, 8]
 VIEWS = 3
@@ -72,7 +73,7 @@ def parts_of(raw: Floats) -> Floats:
 
 def _mean_directions(logits: Floats) -> Floats:
     """Complex means over the yaw bins of the last axis."""
-    return np.asarray(softmax(logits) @ np.exp(1j * CENTRES))
+    return np.asarray(product(softmax(logits), np.exp(1j * CENTRES)))
 
 
 def _toward(directions: Floats) -> Floats:
@@ -154,11 +155,11 @@ def fuse(raw: Floats, evidence: Floats) -> Floats:
 
 def _one(gate: Floats, views: Floats, angles: Floats, known: float) -> Floats:
     trust, off = np.logaddexp(0, gate[: VIEWS + 2]), CENTRES - np.radians(angles[0])
-    pictures = known * trust[:VIEWS] @ np.log(softmax(views[:, :BINS]) + FLOOR)
+    pictures = product(known * trust[:VIEWS], np.log(softmax(views[:, :BINS]) + FLOOR))
     yaw, sigma, flip = yaw_of(
         softmax(pictures + PULL * trust[VIEWS] * np.cos(off) + trust[VIEWS + 1] * np.cos(2 * off))
     )
     tilts = np.concatenate([np.degrees(views[:, BINS : BINS + 2]), angles[None, 1:]])
-    tilt = known * (softmax(gate[VIEWS + 2 : -2]) @ tilts) + (1 - known) * angles[1:]
+    tilt = known * product(softmax(gate[VIEWS + 2 : -2]), tilts) + (1 - known) * angles[1:]
     spread = np.degrees(np.sqrt(2) * np.exp(np.clip(gate[-2:], -4, 1)))
     return np.array([yaw, *tilt, sigma, *spread, flip])
