@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.system.arrays import Floats
+from phq.system.elementary import cos, sin
 from phq.system.linear import length, product
 
 CONVENTION = "phq-neck/1"
@@ -77,7 +78,7 @@ def camera_from_torso(torso_to_cam: Floats, neck_direction: Floats | None = None
 def orbit(yaw_deg: float, pitch_deg: float = 0.0) -> Floats:
     """cam2world of a level camera; yaw + = on the subject's left, pitch + = above."""
     yaw, pitch = np.radians([yaw_deg, pitch_deg])
-    direction = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+    direction = np.array([sin(yaw) * cos(pitch), sin(pitch), cos(yaw) * cos(pitch)])
     return look_at(RADIUS * direction, np.array([0.0, 1.0, 0.0]))
 
 

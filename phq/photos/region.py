@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Floats, Image
+from phq.system.elementary import sin_cos
 from phq.system.linear import inverse, product
 
 
@@ -24,7 +25,7 @@ class Region:
 
     def to_photo(self, size: int) -> Floats:
         """2×3 affine from pixels of the size × size sample to photo pixels."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        sin, cos = sin_cos(self.angle)
         turn = np.array([[cos, -sin], [sin, cos]]) * (self.side / size)
         return np.column_stack([turn, [self.cx, self.cy] - product(turn, [size / 2, size / 2])])
 

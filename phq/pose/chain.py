@@ -17,6 +17,7 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.pose.body import load_body
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats
+from phq.system.elementary import exp
 from phq.system.linear import product
 
 TURN = slice(0, 3)
@@ -100,7 +101,7 @@ def predict(parameters: Floats, start: Floats, keypoints: BodyKeypoints) -> tupl
     point = keypoints.rest + np.einsum("jdk,bk->bjd", keypoints.shapes, betas)
     turns = rotvec_to_rotmat(parameters[:, : SHAPE.start].reshape(-1, 9, 3))
     torso = product(start, turns[:, 0])
-    depth = np.exp(parameters[:, 5])
+    depth = exp(parameters[:, 5])
     neck_place = np.stack([parameters[:, 3] * depth, parameters[:, 4] * depth, depth], -1)
     rotations, places = [torso], [neck_place]
 

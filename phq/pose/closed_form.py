@@ -18,6 +18,7 @@ from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
 from phq.people.person import Landmarks, TorsoFit
 from phq.pose import template
 from phq.system.arrays import Floats
+from phq.system.elementary import arccos
 from phq.system.linear import length, nearest_rotation, product
 
 FACE = tuple(range(11))
@@ -65,7 +66,7 @@ def central_rotation(rotations: Floats) -> Floats:
     A plain mean of a front and a back view would be a side view, so outliers are left out first.
     """
     cosine = (np.einsum("nij,mij->nm", rotations, rotations) - 1) / 2
-    angles = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    angles = np.degrees(arccos(np.clip(cosine, -1, 1)))
     central = int(np.argmin(angles.sum(1)))
     agreeing = rotations[angles[central] <= AGREEING_DEG]
     return nearest_rotation(agreeing.sum(0))

@@ -15,6 +15,7 @@ from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
 from phq.pose.keypoints import keypoints_of
 from phq.pose.optimise import Hypothesis, Observation
 from phq.system.arrays import Floats
+from phq.system.elementary import arctan2, exp, log
 from phq.system.linear import length, product, solve
 
 Indices = NDArray[np.int_]
@@ -113,7 +114,7 @@ def _worlds(person: Person, cut: bool) -> Floats:
 
 def _yaws(part_to_cam: Floats) -> Floats:
     """(2,) yaw of a part straight ahead, radians: as it is, and turned round."""
-    yaw = np.arctan2(-part_to_cam[2, 0], -part_to_cam[2, 2])
+    yaw = arctan2(-part_to_cam[2, 0], -part_to_cam[2, 2])
     return np.array([yaw, yaw + np.pi])
 
 
@@ -134,7 +135,7 @@ def _named_as_believed(
 def _expected_rays(keypoints: chain.BodyKeypoints, belief: Belief, depth: float) -> Floats:
     """(N, 2) where the keypoints are by belief alone, the neck straight ahead."""
     parameters = np.zeros((1, chain.SIZE))
-    parameters[0, 5] = np.log(depth)
+    parameters[0, 5] = log(depth)
     parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
     points, _, _ = chain.predict(parameters, belief.torso[None], keypoints)
     return np.asarray(points[0, :, :2] / points[0, :, 2:])
@@ -144,7 +145,7 @@ def to_fit(best: Hypothesis, person: Person, view: Floats, observation: Observat
     """The optimum as a `TorsoFit` about the line of sight to its own neck."""
     K = photo_intrinsics(person)
     x, y, log_z = best.parameters[chain.PLACE]
-    neck = np.array([x, y, 1.0]) * np.exp(log_z)
+    neck = np.array([x, y, 1.0]) * exp(log_z)
     own = sight(np.eye(3), neck[:2] / neck[2])
     off = product(np.array([[0, 0, 0], [0.05, 0, 0], [-0.05, 0, 0], [0, 0.05, 0], [0, -0.05, 0]]), own)
     image = product(neck + off, view, K.T)

@@ -16,6 +16,7 @@ from phq.people.person import Belief
 from phq.pose import chain
 from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
 from phq.system.arrays import Floats
+from phq.system.elementary import log
 from phq.system.linear import product, solve
 
 STEP = 1e-6
@@ -113,7 +114,7 @@ def starts(observation: Observation) -> _Start:
     """As believed, and turned round: that the rotations seen confuse front and back."""
     torso = np.stack([observation.belief.torso, product(observation.belief.torso, TURN_ROUND)])
     parameters = np.zeros((2, chain.SIZE))
-    parameters[:, 5] = np.log(observation.depth)
+    parameters[:, 5] = log(observation.depth)
     local = split_neck_head(observation.belief.torso, observation.belief.head)
     parameters[:, chain.NECK], parameters[:, chain.HEAD] = local[0], local[1]
     # turned round, a head that looks over its left shoulder looks over its right
@@ -175,7 +176,7 @@ def _squared(values: Floats, groups: Floats) -> Floats:
 
 def cost_of(values: Floats, groups: Floats) -> Floats:
     """(B,) robust cost: Cauchy over each observation (so that a wild one counts little), plain over priors."""
-    robust = np.log1p(_squared(values, groups) / CAUCHY).sum(1) * CAUCHY
+    robust = log(1 + _squared(values, groups) / CAUCHY).sum(1) * CAUCHY
     return np.asarray((robust + (values[:, groups < 0] ** 2).sum(1)) / 2)
 
 

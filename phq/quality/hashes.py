@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Image
+from phq.system.elementary import cos
 from phq.system.linear import product
 
 SIDE = 32
 KEPT = 8
-_COSINES = 2 * np.cos(np.pi / SIDE * np.outer(np.arange(KEPT), np.arange(SIDE) + 0.5))
+_COSINES = 2 * cos(np.pi / SIDE * np.outer(np.arange(KEPT), np.arange(SIDE) + 0.5))
 """(8, 32) the DCT-II's lowest rows, unnormalised."""
 
 

@@ -20,6 +20,7 @@ from scipy.special import gammaln
 
 from phq.quality.exposure import grey
 from phq.system.arrays import Doubles, Image
+from phq.system.elementary import exp
 from phq.system.linear import inverse, product
 
 PATCH = 32
@@ -123,7 +124,7 @@ def asymmetric_gaussian(values: NDArray[np.float32]) -> tuple[Doubles, Doubles, 
     left, right = (_root_mean(square, side) for side in (values < 0, values > 0))
     balance = left / np.maximum(right, 1e-6)
     peak = size**2 / np.maximum(square.mean((-2, -1), dtype=np.float64), 1e-12)
-    ratio = peak * (balance**3 + 1) * (balance + 1) / (balance**2 + 1) ** 2
+    ratio = peak * (balance * balance * balance + 1) * (balance + 1) / (balance**2 + 1) ** 2
     place = np.searchsorted(_ratios(), ratio).clip(0, len(SHAPES) - 1)
     return SHAPES[place], left, right
 
@@ -136,10 +137,10 @@ def _root_mean(square: NDArray[np.float32], where: NDArray[np.bool_]) -> Doubles
 @cache
 def _ratios() -> Doubles:
     """E|x|² / E x² of a generalised Gaussian of each of `SHAPES`; rises with the shape."""
-    return np.asarray(np.exp(2 * gammaln(2 / SHAPES) - gammaln(1 / SHAPES) - gammaln(3 / SHAPES)))
+    return np.asarray(exp(2 * gammaln(2 / SHAPES) - gammaln(1 / SHAPES) - gammaln(3 / SHAPES)))
 
 
 def _mean(shape: Doubles, left: Doubles, right: Doubles) -> Doubles:
     """Mean of the distribution, up to sign, as BRISQUE and NIQE take it."""
-    spread = np.exp(gammaln(2 / shape) - (gammaln(1 / shape) + gammaln(3 / shape)) / 2)
+    spread = exp(gammaln(2 / shape) - (gammaln(1 / shape) + gammaln(3 / shape)) / 2)
     return np.asarray((right - left) * spread)
