@@ -29,6 +29,7 @@ from phq.errors import WeightError
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Doubles
 from phq.system.linear import product
+from phq.system.said import reason_of
 
 FILE = Path(__file__).parent / "body.npz"
 NECK = SMPL_JOINTS.index("neck")
@@ -211,7 +212,7 @@ def load_body() -> EmbeddedBody:
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return _body_from(dict(arrays), hashlib.sha256(data).hexdigest())
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise WeightError(f"body model {FILE} cannot be read, reinstall phq: {error}") from error
+        raise WeightError(f"body model {FILE} cannot be read, reinstall phq: {reason_of(error)}") from error
 
 
 def _body_from(arrays: dict[str, NDArray[Any]], sha256: str) -> EmbeddedBody:

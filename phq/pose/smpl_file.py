@@ -25,6 +25,7 @@ from phq.pose.smpl_kinds import KINDS, Kind
 from phq.pose.smpl_pickle import plain_array, read_pickle
 from phq.system.arrays import Doubles
 from phq.system.linear import product
+from phq.system.said import reason_of
 
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 """What a model file must hold; everything else in it is left alone."""
@@ -94,7 +95,7 @@ def read_model(path: Path | str) -> tuple[dict[str, NDArray[Any]], Kind, str]:
         arrays |= {key: arrays[key].astype(np.int64) for key in ("f", "kintree_table")}
         return arrays, _checked_kind(arrays, str(path)), hashlib.sha256(data).hexdigest()
     except (OSError, EOFError, BadZipFile, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise WeightError(f"{path} cannot be read as a body model: {error}") from error
+        raise WeightError(f"{path} cannot be read as a body model: {reason_of(error)}") from error
 
 
 def _read_npz(data: bytes) -> dict[str, object]:

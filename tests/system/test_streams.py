@@ -64,7 +64,7 @@ def test_statistics_print_in_the_encoding_of_the_output(encoding: str, dataset: 
 def test_help_prints_in_ascii(name: str, monkeypatch: pytest.MonkeyPatch):
     code, text = printed(monkeypatch, "ascii", *name.split(), "--help")
     assert code == ExitCode.DONE
-    assert name.split()[-1] in text
+    assert name.rsplit(maxsplit=1)[-1] in text
 
 
 def test_json_on_the_output_is_json_in_every_encoding(dataset: Path, monkeypatch: pytest.MonkeyPatch):
@@ -89,7 +89,9 @@ def test_a_reader_that_has_gone_ends_nothing(name: str, monkeypatch: pytest.Monk
         assert output.lost() is None
 
 
-def test_a_full_disk_under_the_output_is_told_after_the_work(dataset: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any):
+def test_a_full_disk_under_the_output_is_told_after_the_work(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+):
     full = io.BufferedWriter(Broken(OSError(28, "No space left on device"), takes=8))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, "utf-8"))
     monkeypatch.setattr(sys, "argv", ["phq", "stats", str(dataset)])
