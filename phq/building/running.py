@@ -76,7 +76,7 @@ def _drop_if_empty(work: Path) -> None:
 
 
 def _drop_if_unstarted(work: Path) -> None:
-    """Leave no plan of which nothing was done, such as one that no executor would take: there is nothing to continue."""
+    """Leave no plan of which nothing was done, such as one that no executor would take."""
     if is_remote(work) or not work.exists():
         return
     if all(path.name in (LOCK, NOTE) or path.name.startswith("inputs-") for path in work.iterdir()):
