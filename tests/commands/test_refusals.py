@@ -16,9 +16,10 @@ from phq.errors import PhqError
 NEW = "deep/er/new"
 REFUSED = {
     "build": [
-        "build absent {new}", "build empty {new}", "build photos {new} --set blur.min=sharp", "build photos photos/in",
+        "build absent {new}", "build empty {new}", "build photos {new} --set blur.min=sharp",
         "build photos {new} --set models.detector=rtmdet:absent.onnx", "build photos {new} --sidecar absent.csv",
-        "build photos {new} --sidecar photos/a.jpg", "build photos {new} --preset best", "build photos {new} --extend "
+        "build photos {new} --sidecar photos/a.jpg", "build photos {new} --preset best",
+        "build photos {new} --extend "
         "--set size=8", "build photos {new} --config absent.toml", "build photos {new} --executor ray --address no:1",
         "build list.txt {new}", "build photos {new} --json photos/a.jpg", "build photos {new} --device cuda:99",
         "build photos {new} --set models.identity=absent", "build photos {new} --workers 0",
@@ -26,7 +27,8 @@ REFUSED = {
         "build photos {new} --log-json empty",
     ],
     "import": [
-        "import absent {new} --format eg3d", "import empty {new} --format panohead", "import photos {new} --format eg3d",
+        "import absent {new} --format eg3d", "import empty {new} --format panohead",
+        "import photos {new} --format eg3d",
         "import photos {new} --format eg3d --masks absent", "import photos {new} --format eg3d --sidecar absent",
     ],
     "synth": ["synth {new} --count 0", "synth {new} --count 2 --size 8", "synth set --count 2",
@@ -65,13 +67,15 @@ REFUSED = {
         "gan train absent --out {new}", "gan train set --out {new} --preset best",
         "gan train set --out {new} --set training.batch=0", "gan train set --out {new} --set nonsense=1",
         "gan train set --out {new} --set training.batch=64", "gan train set --out {new} --device cuda:99",
-        "gan train set --out {new} --set training.part=16 --set training.batch=4", "gan train set --out {new} --device me",
+        "gan train set --out {new} --set training.part=16 --set training.batch=4",
+        "gan train set --out {new} --device me",
         "gan train set --out {new} --set training.balance=absent", "gan train set --out {new} --set training.split=no",
         "gan train set --out {new} --revision absent", "gan train set --out {new} --set model.resolution=48",
         "gan train set set --out {new} --set training.shares=1", "gan train set --out photos",
         "gan train set --out {new} --set training.split=val --set training.batch=8",
     ],
-    "gan sample": ["gan sample absent --out {new}", "gan sample set --out {new}", "gan sample absent --out {new} --seeds a"],
+    "gan sample": ["gan sample absent --out {new}", "gan sample set --out {new}",
+                   "gan sample absent --out {new} --seeds a"],
     "gan orbit": ["gan orbit absent --out {new}.mp4", "gan orbit absent --out {new}.mp4 --pose a"],
     "gan mesh": ["gan mesh absent --out {new}.glb", "gan mesh absent --out {new}.txt"],
     "gan invert": ["gan invert absent photos/a.jpg --out {new}", "gan invert absent --out {new}"],
