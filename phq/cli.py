@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -22,8 +22,10 @@ from phq.commands.ending import (
     ExitCode,
     interruptible,
 )
+from phq.commands.output import echo
 from phq.errors import PhqError
 from phq.system import opencv
+from phq.system.streams import lasting_output
 from phq.system.version import __version__
 
 COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
@@ -87,9 +89,9 @@ GROUPS = {
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"phq {__version__}")
+        echo(f"phq {__version__}")
         if trouble := opencv.trouble():
-            typer.echo(f"phq: {trouble}", err=True)
+            echo(f"phq: {trouble}", err=True)
         raise typer.Exit
 
 
@@ -121,20 +123,32 @@ app = make_app()
 
 def main() -> None:
     """Entry point: an error that phq raises on purpose is one sentence, any other one a traceback; see `ExitCode`."""
+    with lasting_output() as output:
+        code = _exit_code()
+        if lost := output.lost():
+            echo(f"phq: {lost}", err=True)
+            code = code or ExitCode.REFUSED
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except PhqError as error:
-        _refuse(error)
+        return _refused(error)
     except Exception as error:  # noqa: BLE001 - reported, and told apart by its exit code
         from phq.system.atomic import disk_failure
 
         if isinstance(error, OSError) and (failure := disk_failure(error)):
-            _refuse(failure)
+            return _refused(failure)
         traceback.print_exc()
-        typer.echo("phq: this is an error in phq itself; please report it with the lines above", err=True)
-        sys.exit(ExitCode.BUG)
+        echo("phq: this is an error in phq itself; please report it with the lines above", err=True)
+        return ExitCode.BUG
+    return ExitCode.DONE
 
 
-def _refuse(error: PhqError) -> NoReturn:
-    typer.echo(f"phq: {error}", err=True)
-    sys.exit(ExitCode.REFUSED)
+def _refused(error: PhqError) -> int:
+    echo(f"phq: {error}", err=True)
+    return ExitCode.REFUSED

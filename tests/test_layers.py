@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -42,3 +43,41 @@ def test_an_import_upwards_breaks_the_contract(sources: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "phq.reasons is not allowed to import phq.building" in done.stdout
     assert "phq.reasons -> phq.building.build" in done.stdout
+
+
+RECORD = ("photos", "camera", "people", "detect", "pose", "align", "quality", "stages")
+"""Rooms in which the numbers of a record are computed."""
+BY_THE_PROCESSOR = {"dot", "inner", "vdot", "matmul", "tensordot", "cov", "corrcoef", "convolve", "correlate"}
+LINALG = {"norm"}
+"""Of numpy.linalg: with an axis it is a sum of squares."""
+ELEMENTARY = {"exp", "log", "sin", "cos", "tan", "tanh", "arctan2", "arcsin", "arccos", "hypot", "log1p", "logaddexp"}
+LEFT_ALONE = {
+    "phq/pose/transfer.py": {"lstsq"},
+    "phq/pose/smpl_file.py": set[str](),
+}
+"""What only `phq annotate --body` computes."""
+
+
+def _processor_bound(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        line = f"{path.name}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.MatMult):
+            found.append(f"{line} @")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np":
+            found += [f"{line} {node.attr}"] if node.attr in BY_THE_PROCESSOR | ELEMENTARY else []
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.linalg":
+            allowed = LINALG | LEFT_ALONE.get(path.relative_to(ROOT).as_posix(), set())
+            found += [f"{line} linalg.{node.attr}"] if node.attr not in allowed else []
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.linalg.norm":
+            found += [] if any(word.arg == "axis" for word in node.keywords) else [f"{line} norm without axis"]
+    return found
+
+
+def test_a_record_is_computed_without_kernels_that_the_processor_chooses() -> None:
+    """`phq.system.linear` and `phq.system.elementary` in place of numpy's BLAS and the C library; back ends, which run
+    other people's networks, apart."""
+    files = [
+        path for room in RECORD for path in sorted((ROOT / "phq" / room).rglob("*.py")) if "backends" not in path.parts
+    ]
+    assert [line for path in files for line in _processor_bound(path)] == []

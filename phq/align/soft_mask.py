@@ -12,6 +12,7 @@ from phq.people.person import Landmarks
 from phq.people.record import MaskScores
 from phq.photos.region import invert_affine, warp_soft
 from phq.system.arrays import Floats, Image, Singles
+from phq.system.linear import product, solve
 
 RADIUS = 1 / 64
 """Window of the refinement, fraction of the crop's side."""
@@ -25,7 +26,7 @@ SUPPORT = 0.05
 def run_to_crop(run: Landmarks, crop_to_source: Floats, size: int) -> Singles:
     """Soft mask of one run on the size × size grid of the crop; 0 beyond the run's region."""
     crop, to_mask = np.vstack([crop_to_source, [0, 0, 1]]), invert_affine(run.region.to_photo(SIDE))
-    return warp_soft(run.mask, to_mask @ crop, size, size)
+    return warp_soft(run.mask, product(to_mask, crop), size, size)
 
 
 def soft_mask(runs: list[Landmarks], crop_to_source: Floats, size: int) -> Singles:
@@ -87,6 +88,6 @@ def _linear_fit(guide: Singles, soft: Singles, radius: int, epsilon: float) -> t
     covariance = mean(guide * soft[..., None]) - guide_mean * soft_mean[..., None]
     products = (guide[..., :, None] * guide[..., None, :]).reshape(*soft.shape, 9)
     spread = mean(products).reshape(*soft.shape, 3, 3) - guide_mean[..., :, None] * guide_mean[..., None, :]
-    slope = np.linalg.solve(spread + epsilon * np.eye(3, dtype=np.float32), covariance[..., None])[..., 0]
+    slope = solve(spread + epsilon * np.eye(3, dtype=np.float32), covariance[..., None])[..., 0]
     offset = soft_mean - np.einsum("hwc,hwc->hw", slope, guide_mean)
     return mean(slope.astype(np.float32)), mean(offset.astype(np.float32))

@@ -25,7 +25,7 @@ from phq.building.finalise.extension import (
 from phq.building.finalise.result import Written
 from phq.building.finalise.stored_rejects import decide_stored
 from phq.building.inputs import Difference
-from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder, resumed
+from phq.building.plan import Plan, close_work_folder, inputs_path, noted_kernels, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, Video, load_config
 from phq.dataset.card import TITLE, Card, stored_card, yaw_histogram
@@ -41,6 +41,7 @@ from phq.stages.contract import wanted
 from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
 from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.journal import Change, recover, stage
+from phq.system.kernels import kernels, other_kernels
 from phq.system.place import is_remote, is_url, place
 from phq.system.version import __version__
 from phq.weights.embedded import Weight
@@ -141,7 +142,9 @@ def build(  # noqa: PLR0913 - the options of the command
     for line in () if quiet else notices(used):
         print(line, file=sys.stderr)
     digest = stated.sha256 if stated else ""
-    plan = Plan(_inputs(photos, folder, sidecar, settings.video), settings, sidecar=digest, weights=foreign(used))
+    inputs = _inputs(photos, folder, sidecar, settings.video, _unsaid if quiet else _said)
+    stated = stated.spelled_as(found.name for found in inputs) if stated else None
+    plan = Plan(inputs, settings, sidecar=digest, weights=foreign(used))
     job = Build(folder, plan, used, stated, how, quiet)
     result = _built(job, extend) if existing is None else _extended(job, existing)
     counted = {name: result.counts[name] for name in ("photos", "people", "kept")}
@@ -188,7 +191,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
             outcome = conclude_units(job.folder, source)
             result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
             write_bytes(job.folder / INPUTS, inputs_path(work).read_bytes())
-            written = source, outcome, _record(job, result, plan), _card(result), job.execution
+            written = source, outcome, _record(job, result, plan, work), _card(result), job.execution
             if not plan.config.keep_rejects:
                 write_units(job.folder, *written, sheet=True)
                 return result
@@ -207,6 +210,8 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
         if (job.folder / WORK).exists():  # left by a kill after the last write of a build
             close_work_folder(job.folder / WORK)
         known = known_photos(job.folder)
+        if (others := other_kernels(run.get("kernels"))) and not job.quiet:
+            _said(others)
         forget_if_added(job.folder / EXTENDING, known)
         differs = since(known, job.plan.inputs)
         new = frozenset(differs.new)
@@ -224,7 +229,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
             with stage(job.folder) as change:
                 outcome = conclude_extension(job.folder, source)
                 result = _result(job, outcome, len(plan.inputs), differs, time.perf_counter() - started)
-                add_units(change, source, outcome, plan.inputs, _extension_record(job, result, plan))
+                add_units(change, source, outcome, plan.inputs, _extension_record(job, result, plan, work))
                 return _decided(job, change, outcome, result) if plan.config.keep_rejects else result
 
         return job.complete(plan, work, finish)
@@ -257,10 +262,20 @@ def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall
     return BuildResult(job.folder, counts, models_of(job.weights), met, sectors, differs, seconds)
 
 
-def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None, video: Video) -> list[Found]:
+def _said(sentence: str) -> None:
+    print(f"phq: {sentence}", file=sys.stderr)
+
+
+def _unsaid(sentence: str) -> None:
+    """Nobody listens."""
+
+
+def _inputs(
+    photos: str | Path, out: Path, sidecar: str | Path | None, video: Video, say: Callable[[str], None]
+) -> list[Found]:
     """Inputs, without the sidecar and anything in the output folder."""
     if is_url(photos) or is_remote(out):
-        return photos_of(photos, video)
+        return photos_of(photos, video, say=say)
     inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
     left_out = {"sidecar": 0, "output": 0}
 
@@ -270,7 +285,7 @@ def _inputs(photos: str | Path, out: Path, sidecar: str | Path | None, video: Vi
         left_out["output"] += place != beside and inside in place.parents
         return place == beside or inside in place.parents
 
-    inputs = photos_of(photos, video, is_ours)
+    inputs = photos_of(photos, video, is_ours, say)
     if not inputs and not left_out["output"]:
         raise InputError(f"there is nothing but the sidecar in {photos}")
     if not inputs:
@@ -287,11 +302,13 @@ def _make_pipeline(config: Config, sidecar: Sidecar | None) -> Pipeline:
     return Pipeline(stages(config, sidecar))
 
 
-def _record(job: Build, result: BuildResult, plan: Plan) -> dict[str, Any]:
+def _record(job: Build, result: BuildResult, plan: Plan, work: Path) -> dict[str, Any]:
     """Content of ``run.json``."""
+    begun = noted_kernels(work) or kernels()
     return run_record(
         "build",
         result.counts,
+        details={} if begun == kernels() else {"begun_with": begun},
         config=plan.config,
         weights=[*job.weights, body_weight(load_body())],
         plan=plan.id,
@@ -305,10 +322,10 @@ def rounded_seconds(result: BuildResult) -> dict[str, float]:
     return {name: round(value, 3) for name, value in sorted(result.seconds.items())}
 
 
-def _extension_record(job: Build, result: BuildResult, plan: Plan) -> dict[str, Any]:
+def _extension_record(job: Build, result: BuildResult, plan: Plan, work: Path) -> dict[str, Any]:
     """Entry of an extension in ``run.json``."""
     changed = {"changed": len(result.differs.changed), "vanished": len(result.differs.vanished)}
-    return source_record(_record(job, result, plan), **changed)
+    return source_record(_record(job, result, plan, work), **changed)
 
 
 def _card(result: BuildResult) -> Card:

@@ -16,7 +16,7 @@ from phq.building.unit import UnitResult, opened, run_unit
 from phq.people.person import Photo
 from phq.photos.discover import Found
 from phq.stages.pipeline import Pipeline
-from phq.system.threads import single_threaded
+from phq.system.threads import reproducible
 
 
 class RunUnit(Protocol):
@@ -56,20 +56,20 @@ class CarryUnits:
 
     def setup(self) -> Pipeline:
         """Load the networks."""
-        with single_threaded():
+        with reproducible():
             return self.make_pipeline()
 
     def run(self, state: Pipeline, task: Task, notify: Notify) -> Carried:
         """One unit into the work folder."""
         state.notify, start = notify, time.perf_counter()
-        with single_threaded():
+        with reproducible():
             result = self.carry(state, task.items, self.work, task.number, task.refused)
         return Carried(task.number, result, time.perf_counter() - start)
 
     def run_alone(self, state: Pipeline, task: Task, item: int, notify: Notify) -> None:
         """One photo, and nothing is written."""
         state.notify = notify
-        with single_threaded():
+        with reproducible():
             for _ in state.each([self.open_input(task.items[item], None)]):
                 pass
 

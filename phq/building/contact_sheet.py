@@ -18,6 +18,7 @@ from phq.pose.render import draw_body
 from phq.schema import Fields
 from phq.system.arrays import Floats, Image
 from phq.system.atomic import write_bytes
+from phq.system.linear import product
 
 TILE = 256
 COLUMNS = 4
@@ -78,13 +79,13 @@ def laid_over(picture: Image, row: Fields, bodies: Bodies, opacity: float) -> Im
     found = bodies.drawn(row)
     if found is None:
         return picture
-    K = np.diag([len(picture), len(picture), 1.0]) @ np.reshape(row["intrinsics"], (3, 3))
+    K = product(np.diag([len(picture), len(picture), 1.0]), np.reshape(row["intrinsics"], (3, 3)))
     return draw_body(picture, found.vertices, found.body.faces, K, colour=BODY_COLOUR, opacity=opacity)
 
 
 def pixel_intrinsics(size: int) -> Floats:
     """3×3 intrinsics in pixels of a size × size picture."""
-    return np.diag([size, size, 1.0]) @ intrinsics()
+    return product(np.diag([size, size, 1.0]), intrinsics())
 
 
 def _caption(image: Image, lines: Sequence[str]) -> Image:

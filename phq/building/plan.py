@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from phq.building.inputs import SAME, Difference, FrozenInputs, compare, freeze, thaw
 from phq.config.build import Config
@@ -17,6 +18,7 @@ from phq.errors import OutputError
 from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION
 from phq.system.atomic import output_errors, write_bytes
+from phq.system.kernels import kernels
 from phq.system.locking import LOCK
 from phq.system.place import file_system, is_remote
 from phq.system.version import __version__
@@ -154,15 +156,26 @@ def noted_id(work: Path) -> str | None:
     Raises:
         OutputError: its note is damaged.
     """
-    return _noted(work, "id")
+    found = _noted(work, "id")
+    return None if found is None else str(found)
 
 
-def _noted(work: Path, what: str) -> str | None:
+def noted_kernels(work: Path) -> dict[str, str] | None:
+    """What the plan of a work folder was begun with, see `phq.system.kernels`; None if it has no plan.
+
+    Raises:
+        OutputError: its note is damaged.
+    """
+    found = _noted(work, "kernels")
+    return dict(found) if isinstance(found, dict) else None
+
+
+def _noted(work: Path, what: str) -> Any:
     note = work / NOTE
     if not note.exists():
         return None
     try:
-        return str(json.loads(note.read_bytes())[what])
+        return json.loads(note.read_bytes())[what]
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{note} is damaged ({error}), so it is not known which build it belongs to; remove {work} to start again"
@@ -197,7 +210,13 @@ def open_work_folder(
     listed = work / f"inputs-{fingerprint}.parquet"
     if found != fingerprint or not listed.exists():
         freeze(listed, plan.inputs, plan.parts or (len(plan.inputs),))
-        note = {"id": fingerprint, "photos": len(plan.inputs), "root": _absolute(_root(plan.inputs))}
+        root = _absolute(_root(plan.inputs))
+        note = {
+            "id": fingerprint,
+            "photos": len(plan.inputs),
+            "root": root,
+            "kernels": noted_kernels(work) or kernels(),
+        }
         write_bytes(work / NOTE, json.dumps(note).encode())
     with output_errors(work):
         for stale in sorted(work.glob("inputs-*.parquet")):

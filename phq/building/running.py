@@ -10,13 +10,14 @@ from pathlib import Path
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution
 from phq.building.executors.contract import Event, Task
-from phq.building.plan import NOTE, Plan, close_work_folder
+from phq.building.plan import NOTE, Plan, close_work_folder, noted_kernels
 from phq.building.progress import Progress
 from phq.dataset.folder import MANIFEST, WORK, check_folder
-from phq.errors import OutputError
+from phq.errors import OutputError, PhqError
 from phq.photos.discover import Found
 from phq.system.atomic import output_errors
 from phq.system.journal import recover
+from phq.system.kernels import other_kernels
 from phq.system.locking import LOCK, alone_in
 from phq.system.logs import RunLog
 from phq.system.place import is_remote
@@ -58,6 +59,9 @@ def alone(folder: Path, name: str = WORK) -> Iterator[None]:
         with alone_in(work, f"another phq process is building in {folder}; wait until it has finished"):
             try:
                 yield
+            except PhqError:
+                _drop_if_unstarted(work)
+                raise
             finally:
                 _drop_if_empty(work)
     finally:
@@ -71,6 +75,14 @@ def _drop_if_empty(work: Path) -> None:
     if is_remote(work) or not work.exists() or (work / NOTE).exists():
         return
     if all(path.name == LOCK for path in work.iterdir()):
+        close_work_folder(work)
+
+
+def _drop_if_unstarted(work: Path) -> None:
+    """Leave no plan of which nothing was done, such as one that no executor would take."""
+    if is_remote(work) or not work.exists():
+        return
+    if all(path.name in (LOCK, NOTE) or path.name.startswith("inputs-") for path in work.iterdir()):
         close_work_folder(work)
 
 
@@ -99,7 +111,11 @@ def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, w
     if not missing:
         return
     tasks = (Task(number, units[number]) for number in missing)
+    others = other_kernels(noted_kernels(carry.work)) if finished else None
     with Progress(len(plan.inputs), done, quiet) as progress:
+        if others:
+            progress.remark(others)
+            execution.log.write("other_kernels", detail=others)
         report = partial(_report, units, execution.log, progress)
         with closing(execution.executor(wants or together([]), len(missing)).run(carry, tasks, report)) as results:
             for carried in results:

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from phq.camera.convention import BODY_TO_CV, level_view
 from phq.system.arrays import Doubles, Floats
+from phq.system.elementary import arcsin, arctan2
+from phq.system.linear import product
 
 
 def wrap_deg(angle: float) -> float:
@@ -29,13 +31,13 @@ def apart_deg(first: ArrayLike, second: ArrayLike) -> Doubles:
 def yaw_pitch(position: Floats) -> tuple[float, float]:
     """Yaw atan2(x, z) and elevation of a camera at `position` (3,) in body axes (left, up, front)."""
     x, y, z = position
-    return wrap_deg(float(np.degrees(np.arctan2(x, z)))), float(np.degrees(np.arctan2(y, np.hypot(x, z))))
+    return wrap_deg(float(np.degrees(arctan2(x, z)))), float(np.degrees(arctan2(y, np.sqrt(x * x + z * z))))
 
 
 def roll(cam2world: Floats) -> float:
     """How far the torso's up axis leans to image right; 0 for a level camera."""
-    up = cam2world[:3, :3].T @ np.array([0.0, 1.0, 0.0])
-    return wrap_deg(float(np.degrees(np.arctan2(up[0], -up[1]))))
+    up = product(cam2world[:3, :3].T, np.array([0.0, 1.0, 0.0]))
+    return wrap_deg(float(np.degrees(arctan2(up[0], -up[1]))))
 
 
 def camera_angles(cam2world: Floats) -> tuple[float, float, float]:
@@ -54,7 +56,7 @@ def part_angles(part_to_cam: Floats, part_in_cam: Floats) -> tuple[float, float,
     (+ = crown towards the subject's own left) are Euler angles R = Ry(yaw) Rx(−pitch) Rz(roll) in a camera that
     looks straight at the part and is level with the image.
     """
-    yaw, _ = yaw_pitch(-part_to_cam.T @ part_in_cam)
-    m = level_view(part_in_cam) @ part_to_cam @ BODY_TO_CV
-    pitch = np.degrees(np.arcsin(np.clip(m[1, 2], -1, 1)))
-    return yaw, float(pitch), wrap_deg(float(np.degrees(np.arctan2(m[1, 0], m[1, 1]))))
+    yaw, _ = yaw_pitch(product(-part_to_cam.T, part_in_cam))
+    m = product(level_view(part_in_cam), part_to_cam, BODY_TO_CV)
+    pitch = np.degrees(arcsin(np.clip(m[1, 2], -1, 1)))
+    return yaw, float(pitch), wrap_deg(float(np.degrees(arctan2(m[1, 0], m[1, 1]))))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from phq.system.arrays import Floats
+from phq.system.elementary import cos, sin
+from phq.system.linear import length, product
 
 CONVENTION = "phq-neck/1"
 RADIUS = 2.7
@@ -43,7 +45,7 @@ def look_at(position: Floats, up: Floats, target: Floats = LOOK_AT) -> Floats:
         ValueError: the view direction is parallel to `up`, or the camera sits on the target.
     """
     forward, right = target - position, np.cross(target - position, up)
-    if np.linalg.norm(right) < 1e-9:
+    if length(right) < 1e-9:
         raise ValueError("the camera cannot look along its own up direction")
     z, x = unit(forward), unit(right)
     cam2world = np.eye(4)
@@ -69,14 +71,14 @@ def camera_from_torso(torso_to_cam: Floats, neck_direction: Floats | None = None
     photograph's up.
     """
     neck = np.array([0.0, 0.0, 1.0]) if neck_direction is None else neck_direction
-    position = RADIUS * unit(-torso_to_cam.T @ neck)
-    return look_at(position, torso_to_cam.T @ np.array([0.0, -1.0, 0.0]))
+    position = RADIUS * unit(product(-torso_to_cam.T, neck))
+    return look_at(position, product(torso_to_cam.T, np.array([0.0, -1.0, 0.0])))
 
 
 def orbit(yaw_deg: float, pitch_deg: float = 0.0) -> Floats:
     """cam2world of a level camera; yaw + = on the subject's left, pitch + = above."""
     yaw, pitch = np.radians([yaw_deg, pitch_deg])
-    direction = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+    direction = np.array([sin(yaw) * cos(pitch), sin(pitch), cos(yaw) * cos(pitch)])
     return look_at(RADIUS * direction, np.array([0.0, 1.0, 0.0]))
 
 
@@ -84,18 +86,18 @@ def world2cam(cam2world: Floats) -> Floats:
     """Inverse of a rigid 4×4."""
     inverse = np.eye(4)
     inverse[:3, :3] = cam2world[:3, :3].T
-    inverse[:3, 3] = -cam2world[:3, :3].T @ cam2world[:3, 3]
+    inverse[:3, 3] = product(-cam2world[:3, :3].T, cam2world[:3, 3])
     return inverse
 
 
 def project(points: Floats, cam2world: Floats, size: float = 1.0) -> Floats:
     """World points (…, 3) to (…, 2) pixels of an image of side `size` (1: normalised)."""
     matrix = world2cam(cam2world)
-    cam = points @ matrix[:3, :3].T + matrix[:3, 3]
+    cam = product(points, matrix[:3, :3].T) + matrix[:3, 3]
     return np.asarray((FOCAL * cam[..., :2] / cam[..., 2:] + 0.5) * size)
 
 
 def mirror_camera(cam2world: Floats) -> Floats:
     """cam2world of the horizontally mirrored image: M C M, which negates entries 1, 2, 3, 4 and 8."""
     mirror = np.diag([*np.diag(MIRROR), 1.0])
-    return np.asarray(mirror @ cam2world @ mirror)
+    return np.asarray(product(mirror, cam2world, mirror))

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from phq.system.arrays import Doubles
+from phq.system.elementary import arctan2, sin_cos
+from phq.system.linear import length, nearest_rotation, product
 
 MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
 """Signs of an axis-angle vector under M: a rotation vector is axial, so its x keeps the sign and y, z lose it."""
@@ -20,10 +22,17 @@ MIRRORED_JOINTS = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15
 
 
 def rotvec_to_rotmat(rotvec: ArrayLike) -> Doubles:
-    """Axis-angle vectors (…, 3) in radians to rotation matrices (…, 3, 3); exact at zero."""
+    """Axis-angle vectors (…, 3) in radians to rotation matrices (…, 3, 3), by the unit quaternion; exact at zero."""
     vectors = np.asarray(rotvec, dtype=np.float64)
-    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
-    return np.asarray(matrices, dtype=np.float64).reshape(*vectors.shape[:-1], 3, 3)
+    square = (vectors * vectors).sum(-1)
+    half = np.sqrt(square) / 2
+    sine, cosine = sin_cos(half)
+    sinc = np.divide(sine, half, out=np.ones_like(half), where=half > 0)  # of half the angle
+    w, (x, y, z) = cosine, np.moveaxis(vectors * (sinc / 2)[..., None], -1, 0)
+    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]  # fmt: skip
+    return np.stack(rows, -1).reshape(*vectors.shape[:-1], 3, 3)
 
 
 def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
@@ -36,8 +45,11 @@ def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
         ValueError: a matrix is not orthogonal or mirrors (determinant not positive).
     """
     matrices = np.asarray(rotmat, dtype=np.float64)
-    vectors = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec()
-    return np.asarray(vectors, dtype=np.float64).reshape(*matrices.shape[:-2], 3)
+    quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
+    size = length(quaternions[:, :3])
+    angle = 2 * arctan2(size, quaternions[:, 3])
+    scale = np.divide(angle, size, out=np.full(size.shape, 2.0), where=size > 0)
+    return np.asarray(quaternions[:, :3] * scale[:, None]).reshape(*matrices.shape[:-2], 3)
 
 
 def rotation_log(rotations: Doubles) -> Doubles:
@@ -51,7 +63,7 @@ def rotation_log(rotations: Doubles) -> Doubles:
     sine, cosine = np.sqrt((skew * skew).sum(-1)), r[..., 0, 0] + r[..., 1, 1] + r[..., 2, 2] - 1
     if ((sine < 1e-4) & (cosine < 0)).any():
         return rotmat_to_rotvec(r)
-    scale = np.divide(np.arctan2(sine, cosine), sine, out=np.full(sine.shape, 0.5), where=sine > 1e-12)
+    scale = np.divide(arctan2(sine, cosine), sine, out=np.full(sine.shape, 0.5), where=sine > 1e-12)
     return np.asarray(skew * scale[..., None])
 
 
@@ -69,10 +81,7 @@ def kabsch(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> Doub
     share = _shares(weights, source.shape[:-1])
     source = source - (share * source).sum(-2, keepdims=True)
     target = target - (share * target).sum(-2, keepdims=True)
-    U, _, Vt = np.linalg.svd(np.swapaxes(share * source, -1, -2) @ target)
-    V, Ut = np.swapaxes(Vt, -1, -2), np.swapaxes(U, -1, -2)
-    V[..., :, 2] *= np.sign(np.linalg.det(V @ Ut))[..., None]
-    return np.asarray(V @ Ut, dtype=np.float64)
+    return nearest_rotation(product(np.swapaxes(target, -1, -2), share * source))
 
 
 def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Doubles:

@@ -22,7 +22,7 @@ from phq.commands.options import (
     preset_option,
     run_options,
 )
-from phq.commands.output import Json, report
+from phq.commands.output import Json, echo, report
 
 if TYPE_CHECKING:
     from phq.curate.annotate.annotating import Annotated as Result
@@ -75,7 +75,7 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
     chosen = None if groups is None else [part.strip() for part in groups.split(",") if part.strip()]
     done = annotate(
         dataset, name, photos=photos, groups=chosen, where=where, preset=preset, config=config, sets=set_ or (),
-        body=body, pictures=pictures, execution=execution, quiet=False, notify=typer.echo,
+        body=body, pictures=pictures, execution=execution, quiet=False, notify=echo,
     )  # fmt: skip
     report("annotate", done, _annotated_lines(done), json)
 

@@ -11,7 +11,7 @@ import typer
 
 from phq.building.executors.choice import Execution
 from phq.commands.options import ConfigFile, Seed, Sets, Sidecar, SplitSeed, ValFraction, preset_option, run_options
-from phq.commands.output import Json, report
+from phq.commands.output import Json, echo, report
 from phq.system import opencv
 
 NewDataset = Annotated[
@@ -60,7 +60,7 @@ def build_command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Build a dataset from photos."""
     if trouble := opencv.trouble():
-        typer.echo(f"phq: {trouble}", err=True)
+        echo(f"phq: {trouble}", err=True)
     from phq.building.build import build  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.building.summary import summary
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import typer
 
+from phq.commands.output import echo
+
 
 class ExitCode(IntEnum):
     """Exit codes of every command."""
@@ -59,7 +61,7 @@ def interruptible(stopped: str) -> Callable[[Command], Command]:
                     command(*args, **options)
             except KeyboardInterrupt:
                 again = f":\n  {shlex.join(['phq', *sys.argv[1:]])}" if stopped in _REPEATED else ""
-                typer.echo(f"phq: stopped; {stopped}{again}", err=True)
+                echo(f"phq: stopped; {stopped}{again}", err=True)
                 raise typer.Exit(ExitCode.STOPPED) from None
 
         return wrapped

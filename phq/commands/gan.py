@@ -9,7 +9,7 @@ import typer
 
 from phq.commands.ending import ExitCode
 from phq.commands.options import ConfigFile, FolderOut, Revision, Seed, Sets, preset_option
-from phq.commands.output import Json, report
+from phq.commands.output import Json, echo, report
 from phq.errors import ConfigError
 from phq.system.extras import needs_train
 
@@ -64,13 +64,13 @@ def train_command(  # noqa: PLR0913 - one parameter an option
         from phq.generator.train.run import train  # torch: not for --help
     done = train(
         datasets, out, preset=preset, file=config, sets=set_ or (), kimg=kimg, resume=resume, device=device,
-        overlays=revision or (), quiet=False, say=typer.echo,
+        overlays=revision or (), quiet=False, say=echo,
     )  # fmt: skip
     if done.first and done.finished:
-        typer.echo(f"{done.images} images   {done.out}")
+        echo(f"{done.images} images   {done.out}")
     if not done.finished:
         if done.first:
-            typer.echo(f"phq: stopped after {done.images} images, which are saved; --resume continues", err=True)
+            echo(f"phq: stopped after {done.images} images, which are saved; --resume continues", err=True)
         raise typer.Exit(ExitCode.STOPPED)
 
 
@@ -136,7 +136,7 @@ def sample_command(  # noqa: PLR0913 - one parameter an option
         open_trained(run, device), out, numbers, truncation=truncation, pose=posed,
         camera=camera_at(yaw, pitch, radius), conditioning=condition, extras=extras,
     )  # fmt: skip
-    typer.echo(f"{len(written)} pictures   {out}")
+    echo(f"{len(written)} pictures   {out}")
 
 
 def orbit_command(  # noqa: PLR0913 - one parameter an option
@@ -168,7 +168,7 @@ def orbit_command(  # noqa: PLR0913 - one parameter an option
     film(
         shown, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius, quiet=False
     )
-    typer.echo(f"{frames} frames   {out}")
+    echo(f"{frames} frames   {out}")
 
 
 def mesh_command(  # noqa: PLR0913 - one parameter an option
@@ -197,7 +197,7 @@ def mesh_command(  # noqa: PLR0913 - one parameter an option
     cast, person = _cast(run, str(seed), truncation, conditioning, latent, device)
     person = person or cast.people(camera_at(0.0))[0]
     surface = write_mesh(person, out, pose=posed, voxels=voxels, level=level, largest=not all_parts)
-    typer.echo(f"{len(surface.vertices)} vertices, {len(surface.faces)} triangles   {', '.join(map(str, out))}")
+    echo(f"{len(surface.vertices)} vertices, {len(surface.faces)} triangles   {', '.join(map(str, out))}")
 
 
 def invert_command(  # noqa: PLR0913 - one parameter an option
@@ -241,10 +241,10 @@ def invert_command(  # noqa: PLR0913 - one parameter an option
         target = from_photo(photo, side, person)
         if person is None and target.about["people"] > 1:
             number = target.about["person"]
-            typer.echo(f"{target.about['people']} people; number {number} has the largest head (--person)")
+            echo(f"{target.about['people']} people; number {number} has the largest head (--person)")
     done = invert(trained, target, out, steps=steps, tune=tune, seed=seed, frames=frames, quiet=False)
     first, last = done.fit.curve[0], done.fit.curve[-1]
-    typer.echo(f"difference {first['total']:.3f} -> {last['total']:.3f}   {out / 'views.png'}")
+    echo(f"difference {first['total']:.3f} -> {last['total']:.3f}   {out / 'views.png'}")
 
 
 def view_command(
@@ -267,9 +267,9 @@ def view_command(
         return person or people(cast.trained, [number], camera_at(0.0), psi)[0]
 
     with View(draw, None if person else seed, truncation, port) as view:
-        typer.echo(f"{view.url}   Ctrl-C ends it")
+        echo(f"{view.url}   Ctrl-C ends it")
         _wait()
-        typer.echo("")
+        echo()
 
 
 def _wait() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from phq.commands.options import Body, ConfigFile, Dataset, LocalDataset, Revision, Sets, preset_option
-from phq.commands.output import Json, report
+from phq.commands.output import Json, echo, report
 
 PORT = 7360
 
@@ -30,8 +30,8 @@ def report_command(
 
     done = write(dataset, out, revision=revision, png_dir=png_dir, body=body)
     for picture in done.pictures:
-        typer.echo(f"figure   {picture}")
-    typer.echo(f"report   {done.page}")
+        echo(f"figure   {picture}")
+    echo(f"report   {done.page}")
 
 
 def stats_command(dataset: Dataset, *, revision: Revision = "latest", json: Json = None) -> None:
@@ -84,8 +84,8 @@ def review_command(
         return
     from phq.view.review.serving import serve
 
-    name = serve(dataset, port=port, token=token, reviewer=reviewer or _login(), body=body, notify=typer.echo)
-    typer.echo(f"marks are in the overlay {name}" if name else "no new marks")
+    name = serve(dataset, port=port, token=token, reviewer=reviewer or _login(), body=body, notify=echo)
+    echo(f"marks are in the overlay {name}" if name else "no new marks")
 
 
 def _login() -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from phq.commands.ending import ExitCode
+from phq.commands.output import echo
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names as in 'phq weights list'.", show_default="all")]
 
@@ -16,7 +17,7 @@ def list_weights_command() -> None:
     from phq.weights.report import listing
 
     for line in listing():
-        typer.echo(line)
+        echo(line)
 
 
 def pull_weights_command(
@@ -30,7 +31,7 @@ def pull_weights_command(
     from phq.weights.store import pull
 
     for name in [remote(name).name for name in names]:  # an unknown name is reported before anything is downloaded
-        typer.echo(pulled(pull(name, connect=False if offline else None, quiet=False)))
+        echo(pulled(pull(name, connect=False if offline else None, quiet=False)))
 
 
 def verify_weights_command(names: Names = None) -> None:
@@ -39,7 +40,7 @@ def verify_weights_command(names: Names = None) -> None:
 
     lines, sound = verified(names or ())
     for line in lines:
-        typer.echo(line)
+        echo(line)
     if not sound:
         raise typer.Exit(ExitCode.FOUND)
 
@@ -49,7 +50,7 @@ def licences_command(names: Names = None) -> None:
     from phq.weights.report import licences
 
     for line in licences(names or ()):
-        typer.echo(line)
+        echo(line)
 
 
 def list_backends_command() -> None:
@@ -57,7 +58,7 @@ def list_backends_command() -> None:
     from phq.detect.backends.report import listing
 
     for line in listing():
-        typer.echo(line)
+        echo(line)
 
 
 def check_backend_command(
@@ -77,7 +78,7 @@ def check_backend_command(
 
     violations = list(checked(slot, spec, photos))
     for line in violations:
-        typer.echo(line)
-    typer.echo(f"{slot} {spec}: {f'{len(violations)} violations' if violations else 'conforms'}")
+        echo(line)
+    echo(f"{slot} {spec}: {f'{len(violations)} violations' if violations else 'conforms'}")
     if violations:
         raise typer.Exit(ExitCode.FOUND)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from phq.building.executors.choice import PHOTO_TIMEOUT_S, SETUP_TIMEOUT_S, Engine, Execution, workers_of
+from phq.commands.output import echo
 from phq.system.logs import STDOUT, opened_log
 
 _CONFIGURATION, _RUNNING = "Configuration", "Running"
@@ -137,6 +138,6 @@ def _execution(*, executor: Engine, device: str | None, log_json: str | None, **
     if device is not None:
         from phq.weights.devices import use_device  # ONNX Runtime: not for --help
 
-        typer.echo(use_device(device), err=True)
+        echo(use_device(device), err=True)
     with opened_log(log_json) as log, redirect_stdout(sys.stderr if log_json == STDOUT else sys.stdout):
         yield Execution(engine=executor, log=log, **options)

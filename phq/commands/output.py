@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -38,6 +39,12 @@ Json = Annotated[
 ]  # fmt: skip
 
 
+def echo(text: str = "", err: bool = False) -> None:
+    """Print a line to the standard output or error at once, in that stream's encoding (`typer.echo` writes UTF-8 where
+    the encoding is ASCII)."""
+    print(text, file=sys.stderr if err else sys.stdout, flush=True)
+
+
 def report(command: str, result: Any, lines: Iterable[str], where: str | None) -> None:
     """Print a result, and write it as JSON.
 
@@ -52,17 +59,18 @@ def report(command: str, result: Any, lines: Iterable[str], where: str | None) -
     """
     if where != STDOUT:
         for line in lines:
-            typer.echo(line)
+            echo(line)
     if where is None:
         return
     content = {"command": f"phq {command}", **(result if isinstance(result, dict) else _record(result))}
-    text = json.dumps(content, indent=2, ensure_ascii=False, default=_record)
+    # Programs read the standard output, whose encoding they do not know.
+    text = json.dumps(content, indent=2, ensure_ascii=where == STDOUT, default=_record)
     if where == STDOUT:
-        typer.echo(text)
+        echo(text)
         return
     from phq.system.atomic import write_bytes
 
-    write_bytes(Path(where), f"{text}\n".encode())
+    write_bytes(Path(where), f"{text}\n".encode(errors="backslashreplace"))  # names of files that are not UTF-8
 
 
 def _record(value: Any) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -95,7 +95,7 @@ class Settings(Generic[Model]):
         values = {**self._flat(below), **self._flat(own)}
         preset = values.pop("preset", None)
         for text in sets:
-            values.update(self._flat(dict([parse_set(text)])))
+            values.update(self._flat(dict([parse_set(text, self._is_text)])))
         values.update((name, value) for name, value in more.items() if value is not None)
         known = list(self.names())
         for name in values:
@@ -112,6 +112,16 @@ class Settings(Generic[Model]):
         groups = dict.fromkeys(other.partition(".")[0] + "." * ("." in other) for other in setting_names(self.model))
         guess = f"did you mean {' or '.join(near)}?" if near else f"names begin with {', '.join(groups)}."
         return ConfigError(f"unknown setting {name!r}: {guess} {self.listed}")
+
+    def _is_text(self, name: str) -> bool:
+        """Whether a setting is text, so that what looks like a number is text as well."""
+        field: Any = None
+        model: Any = self.model
+        for part in name.split("."):
+            field = getattr(model, "model_fields", {}).get(part)
+            model = field.annotation if field is not None else None
+        kinds = get_args(model) or (model,)
+        return any(kind is str or isinstance(kind, str) for kind in kinds)
 
     def _short(self, name: str) -> str:
         table, _, entry = name.partition(".")
@@ -165,11 +175,16 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"the configuration {path} is not valid TOML: {error}") from error
 
 
-def parse_set(text: str) -> tuple[str, Any]:
+def parse_set(text: str, is_text: Callable[[str], bool] = lambda _: False) -> tuple[str, Any]:
     """Dotted name and value of ``key=value``.
 
-    The value is TOML (``0.5``, ``true``, ``"text"``, ``[64, 128]``). Anything else on one line that does not begin
-    like a TOML string, list or table is a string as it is written, since a shell takes away the quotes.
+    The value is TOML (``0.5``, ``true``, ``"text"``, ``[64, 128]``), or a list without its brackets, which some shells
+    take for a pattern of file names (``64,128``). Anything else on one line that does not begin like a TOML string,
+    list or table is a string as it is written, since a shell takes away the quotes.
+
+    Args:
+        text: of the option.
+        is_text: whether the setting of a name is text; then only a TOML string is read as TOML.
 
     Raises:
         ConfigError: there is no key or value, or what begins like a string, list or table is not one.
@@ -177,13 +192,23 @@ def parse_set(text: str) -> tuple[str, Any]:
     name, equals, value = (part.strip() for part in text.partition("="))
     if not name or not equals:
         raise ConfigError(f"--set {text!r} is not of the form key=value")
-    try:
-        parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
-        parsed = {"value": value} if value and value[0] not in "'\"[{" else {}
-    if set(parsed) != {"value"} or "\n" in value:
+    parsed = next((found for found in map(_toml, (value, f"[{value}]" if "," in value else "")) if found), None)
+    if is_text(name):
+        bare = value[:1] not in ("", "'", '"')
+        parsed = {"value": value} if bare and not isinstance((parsed or {}).get("value"), str) else parsed
+    if parsed is None and value and value[0] not in "'\"[{":
+        parsed = {"value": value}
+    if set(parsed or ()) != {"value"} or "\n" in value:
         raise ConfigError(f"--set {name}: {value!r} is not a TOML value; write 0.5, true, text or [64, 128]")
-    return name, parsed["value"]
+    return name, (parsed or {})["value"]
+
+
+def _toml(value: str) -> dict[str, Any] | None:
+    """A TOML document of one value; None if it is not one."""
+    try:
+        return tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def validated(

@@ -12,6 +12,7 @@ from phq.dataset.folder import RUN
 from phq.dataset.root import Root
 from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
+from phq.system.kernels import kernels
 from phq.system.version import __version__
 from phq.weights.embedded import Weight
 
@@ -59,6 +60,7 @@ def run_record(  # noqa: PLR0913 - the keys of the record
         "schema_version": SCHEMA_VERSION,
         "version": __version__,
         "python": sys.version.split()[0],
+        "kernels": kernels(),
         "command": command,
         "config": settings,
         "seed": settings.get("seed") if settings else None,

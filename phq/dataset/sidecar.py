@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from phq.dataset.statements import Statement, parse_statements
 from phq.errors import InputError
 from phq.photos.frame_names import file_of
+from phq.photos.same_path import pair_up
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,18 @@ class Sidecar:
     statements: list[Statement]
     by_path: dict[str, Statement]
     by_sha256: dict[str, Statement]
+    respelled: tuple[str, ...] = ()
+    """Photos whose row spells their path in another way, in order; `by_path` has them too."""
+    ambiguous: tuple[str, ...] = ()
+    """Paths of rows that would mean several photos, or a photo of another row, in another spelling; in order."""
+
+    def spelled_as(self, names: Iterable[str]) -> Sidecar:
+        """The sidecar for photos of these recorded paths: a row whose path is none of them is about the one photo whose
+        path is spelled alike, see `phq.photos.same_path`, if nothing else could be meant."""
+        there = {of for name in names for of in (name, file_of(name))}
+        sure, unsure = pair_up(there - self.by_path.keys(), self.by_path.keys() - there)
+        more = {name: self.by_path[path] for name, path in sure.items()}
+        return replace(self, by_path=self.by_path | more, respelled=tuple(sorted(sure)), ambiguous=tuple(unsure))
 
     def about(self, path: str, sha256: str) -> Statement | None:
         """The statement about a photo; None if there is none.
@@ -55,6 +68,10 @@ class Coverage:
     """Rows about photos that do not exist."""
     other_file: tuple[str, ...]
     """Rows with the path of a photo and the hash of another file; they are not used."""
+    respelled: tuple[str, ...] = ()
+    """Photos whose row spells their path in another way: Unicode form, slashes, ``./``."""
+    ambiguous: tuple[str, ...] = ()
+    """Paths of rows that are not used, since in another spelling they would mean several photos or rows."""
 
     def sentences(self) -> Iterator[str]:
         """Sentences for the terminal: what was used, and what did not match, with an example each."""
@@ -63,6 +80,8 @@ class Coverage:
             (self.unstated, "photos without a row"),
             (self.unknown, "rows about photos that do not exist"),
             (self.other_file, "rows not used, since the photo at their path has another sha256"),
+            (self.respelled, "photos whose row spells their path in another way (Unicode form, slashes)"),
+            (self.ambiguous, "rows not used, since in another spelling several photos or rows have their path"),
         ):
             if names:
                 yield f"  {len(names)} {text}, such as {names[0]}"
@@ -99,7 +118,8 @@ def sidecar_record(sha256: str, met: Coverage | None) -> dict[str, Any]:
     """
     if met is None:
         return {}
-    counts = {name: len(getattr(met, name)) for name in ("unstated", "unknown", "other_file")}
+    every = ("unstated", "unknown", "other_file", "respelled", "ambiguous")
+    counts = {name: len(getattr(met, name)) for name in every}
     return {"name": met.sidecar, "sha256": sha256, "rows": met.rows, "stated": met.stated, **counts}
 
 
@@ -114,12 +134,15 @@ def coverage(sidecar: Sidecar, photos: Iterable[tuple[str, str]]) -> Coverage:
     paths, hashes = {path for path, _ in every}, {sha256 for _, sha256 in every}
     met = {photo: sidecar.about(*photo) for photo in every}
     used = {id(statement) for statement in met.values()}
+    about = {sidecar.by_path[path].path for path in paths if path in sidecar.by_path}
     idle = [row for row in sidecar.statements if id(row) not in used and row.sha256 not in hashes - {""}]
     return Coverage(
         sidecar.name,
         len(sidecar.statements),
         sum(statement is not None for statement in met.values()),
         tuple(path for path, sha256 in every if met[path, sha256] is None),
-        tuple(row.name for row in idle if row.path not in paths),
-        tuple(row.name for row in idle if row.path in paths),
+        tuple(row.name for row in idle if row.path not in about and row.path not in sidecar.ambiguous),
+        tuple(row.name for row in idle if row.path in about),
+        tuple(name for name in sidecar.respelled if name in paths),
+        sidecar.ambiguous,
     )

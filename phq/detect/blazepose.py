@@ -13,6 +13,8 @@ from phq.errors import ConfigError
 from phq.people.person import Landmarks
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
+from phq.system.elementary import exp, sin_cos
+from phq.system.linear import product
 from phq.system.resources import Resources
 from phq.weights.devices import open_session
 from phq.weights.embedded import Weight, embedded
@@ -77,8 +79,8 @@ def decode(outputs: tuple[Floats, ...], region: Region, mirrored: bool) -> Landm
         metres = metres[list(LEFT_RIGHT)] * [-1, 1, 1]
         mask = mask[:, ::-1]
     placed = apply_affine(region.to_photo(SIDE), points[:35, :2])
-    cos, sin = np.cos(region.angle), np.sin(region.angle)
-    upright = np.column_stack([metres[:, :2] @ np.array([[cos, sin], [-sin, cos]]), metres[:, 2]])
-    visibility = 1 / (1 + np.exp(-points[:33, 3]))
+    sin, cos = sin_cos(region.angle)
+    upright = np.column_stack([product(metres[:, :2], np.array([[cos, sin], [-sin, cos]])), metres[:, 2]])
+    visibility = 1 / (1 + exp(-points[:33, 3]))
     soft = np.ascontiguousarray(np.clip(mask, 0, 1), dtype=np.float32)
     return Landmarks(region, placed[:33], upright, visibility, float(flag[0]), placed[33:35], soft)

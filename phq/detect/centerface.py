@@ -7,6 +7,7 @@ import numpy as np
 
 from phq.people.person import Face
 from phq.system.arrays import Floats, Image
+from phq.system.elementary import exp
 from phq.weights.devices import open_session
 from phq.weights.embedded import Weight, embedded
 
@@ -24,7 +25,7 @@ FACE_FOUND = 0.5
 def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Face:
     """The highest peak of the network's maps (1 × C × h × w, stride 4), whatever its score."""
     row, column = np.unravel_index(int(np.argmax(heat[0, 0])), heat.shape[2:])
-    height, width = np.exp(scale[0, :, row, column]) * STRIDE
+    height, width = exp(scale[0, :, row, column]) * STRIDE
     dy, dx = offset[0, :, row, column]
     x0 = (column + dx + 0.5) * STRIDE - width / 2
     y0 = (row + dy + 0.5) * STRIDE - height / 2
@@ -45,7 +46,7 @@ def peaks(heat: Floats, size: Floats, offset: Floats) -> tuple[Floats, Floats]:
     order = np.argsort(-heat[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]
     middle = np.stack([columns, rows], 1) + 0.5 + offset[::-1, rows, columns].T
-    half = np.exp(size[::-1, rows, columns].T) / 2
+    half = exp(size[::-1, rows, columns].T) / 2
     boxes = np.concatenate([middle - half, middle + half], 1) * (STRIDE / SIDE)
     return boxes.astype(np.float64), heat[rows, columns].astype(np.float64)
 

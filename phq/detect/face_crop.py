@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from phq.errors import InputError
 from phq.system.arrays import Floats
+from phq.system.linear import length
 
 HALF = np.dtype("<f2")
 ROWS = 4096
@@ -22,10 +23,10 @@ def to_unit(vector: Floats) -> Floats:
     Raises:
         ValueError: it has no direction.
     """
-    length = float(np.linalg.norm(vector))
-    if not (np.isfinite(length) and length > 0):
+    size = float(length(vector))
+    if not (np.isfinite(size) and size > 0):
         raise ValueError("an embedding without a direction")
-    return np.asarray(vector, np.float64) / length
+    return np.asarray(vector, np.float64) / size
 
 
 def embedding_to_text(vector: Floats) -> str:

@@ -14,6 +14,8 @@ from phq.detect.fuse import LAST_RESORT, SAME
 from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
 from phq.system.arrays import Image
+from phq.system.elementary import exp
+from phq.system.linear import product
 from phq.system.resources import Resources
 from phq.weights.devices import open_session
 from phq.weights.embedded import Weight, embedded
@@ -56,8 +58,8 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
     cells = SIDE // stride
     keep = np.flatnonzero(scores[:, 0] > threshold)
     logits = sides[keep].reshape(-1, 4, BINS)
-    weights = np.exp(logits - logits.max(-1, keepdims=True))
-    distance = (weights / weights.sum(-1, keepdims=True)) @ np.arange(BINS) * stride
+    weights = exp(logits - logits.max(-1, keepdims=True))
+    distance = product(weights / weights.sum(-1, keepdims=True), np.arange(BINS)) * stride
     centre = np.stack([keep % cells + 0.5, keep // cells + 0.5], -1) * stride
     return np.concatenate([centre - distance[:, :2], centre + distance[:, 2:]], -1), scores[keep, 0]
 

@@ -100,6 +100,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
     config = load_config("everything", seed=seed)
     plan = _ImportPlan(_checked_names(origin), config, origin, sidecar=stated.sha256 if stated else "")
+    stated = stated.spelled_as(found.name for found in plan.inputs) if stated else None
     check_free(folder)
     with alone(folder):
         check_free(folder)

@@ -41,6 +41,7 @@ from phq.photos.entry import Entry
 from phq.photos.region import Region, apply_affine
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Bools, Floats, Image
+from phq.system.elementary import arctan2
 
 if TYPE_CHECKING:
     from typing import Self
@@ -229,8 +230,8 @@ class Landmarks:
     def next_region(self) -> Region:
         """Region of the second pass."""
         d = self.centre[1] - self.centre[0]
-        side = max(AUX_SCALE * float(np.hypot(*d)), 8.0)
-        return Region(float(self.centre[0, 0]), float(self.centre[0, 1]), side, float(np.arctan2(d[0], -d[1])))
+        side = max(AUX_SCALE * float(np.sqrt(d[0] * d[0] + d[1] * d[1])), 8.0)
+        return Region(float(self.centre[0, 0]), float(self.centre[0, 1]), side, float(arctan2(d[0], -d[1])))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from phq.config.build import Video
 from phq.errors import InputError, RejectError
 from phq.photos import archives, tables, videos
-from phq.photos.discover import Found, discover, is_litter, recorded
+from phq.photos.discover import Found, Say, discover, is_litter, recorded
 from phq.photos.entry import Entry, Refused
 from phq.photos.frame_names import frame_name, row_name
 from phq.system.place import is_url
@@ -20,7 +20,10 @@ _SUFFIXES = (*archives.SUFFIXES, *tables.SUFFIXES, *videos.SUFFIXES)
 
 
 def photos_of(
-    source: str | Path, video: Video | None = None, left_out: Callable[[Found], bool] = lambda _: False
+    source: str | Path,
+    video: Video | None = None,
+    left_out: Callable[[Found], bool] = lambda _: False,
+    say: Say = lambda _: None,
 ) -> list[Found]:
     """Every photo that `source` names, see `phq.photos.discover.discover`, with those inside other files.
 
@@ -32,11 +35,12 @@ def photos_of(
         source: see there.
         video: which frames are photos; the defaults if None.
         left_out: files that are not looked into.
+        say: see there.
 
     Raises:
         InputError: see there; also where `source` is one file, and nothing in it can be read.
     """
-    found = [file for file in discover(source) if not left_out(file)]
+    found = [file for file in discover(source, say) if not left_out(file)]
     alone = len(found) == 1 and _names_file(source, found[0])
     inside = [photo for file in found for photo in _contents(file, video, alone)]
     if alone and inside and all(isinstance(photo.entry, Refused) for photo in inside):

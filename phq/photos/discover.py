@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from glob import has_magic
 from pathlib import Path
@@ -15,6 +15,7 @@ from phq.errors import InputError, RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import BACKGROUND, MAX_BYTES, MAX_PIXELS, Decoded, decode, read_file
 from phq.photos.entry import Entry
+from phq.photos.same_path import existing
 from phq.system.place import file_system, is_url, place
 from phq.system.retrying import retried
 
@@ -25,6 +26,7 @@ LITTER = {
 """What operating systems and network drives leave among photos, besides hidden files; in lower case."""
 
 
+Say = Callable[[str], object]
 Stamp = tuple[int, str]
 """Size of a file, and its modification time (ns) or its server's content tag."""
 
@@ -178,12 +180,21 @@ def _list_name(path: Path, root: Path) -> str:
         return recorded(str(path.absolute()))
 
 
-def _from_list(source: Path) -> list[Found]:
+def _from_list(source: Path, say: Say) -> list[Found]:
     lines = [line.strip() for line in re.split(r"[\r\n]+", _read_list(source))]
-    paths = [source.parent / line for line in lines if line and not line.startswith("#")]
+    paths = [line for line in lines if line and not line.startswith("#")]
     if not paths:
         raise InputError(f"the list {source} names no photo; a list has one path per line")
-    return _ordered(Found(p, _list_name(p, source.parent)) for p in paths)
+    found, respelled = list[Path](), list[str]()
+    for line in paths:
+        path = source.parent / line
+        alike = None if os.path.lexists(path) else existing(source.parent, line, say)
+        found.append(alike or path)
+        respelled += [line] if alike else []
+    if respelled:
+        say(f"{len(respelled)} paths of {source} were found after Unicode normalisation and slashes, such as "
+            f"{respelled[0]}")  # fmt: skip
+    return _ordered(Found(p, _list_name(p, source.parent)) for p in found)
 
 
 def _from_url(root: Path) -> list[Found]:
@@ -205,7 +216,7 @@ def _from_url(root: Path) -> list[Found]:
     return sorted(found, key=lambda f: f.name.encode())
 
 
-def discover(source: str | Path) -> list[Found]:
+def discover(source: str | Path, say: Say = lambda _: None) -> list[Found]:
     """Files that `source` names, sorted by the bytes of their names, each file once.
 
     `source` is one of
@@ -213,11 +224,16 @@ def discover(source: str | Path) -> list[Found]:
     - a folder: everything in it and below, whatever its suffix, so that a file that is not a picture becomes a
       reject with a name. Hidden files and `LITTER` are left out. Linked folders are entered, loops are not.
     - a list (``.txt``): one path per line, relative to the list's folder; blank lines and lines that start
-      with ``#`` are skipped. A listed file need not exist: reading it is what tells. Names of files outside
-      the list's folder start with ``..``.
+      with ``#`` are skipped. A path that does not exist as it is written is looked for by
+      `phq.photos.same_path.existing`. A listed file need not exist: reading it is what tells. Names of files
+      outside the list's folder start with ``..``.
     - one picture.
     - a glob, in which ``**`` is any number of folders; the root is the part before the first wildcard.
     - a URL that fsspec can list (``s3://…``): everything below it, or the one file it names.
+
+    Args:
+        source: see above.
+        say: called with a sentence about paths of a list that are not spelled like their files.
 
     Raises:
         InputError: no such file or folder, an empty folder or list, a glob that matches nothing, a list or
@@ -233,7 +249,7 @@ def discover(source: str | Path) -> list[Found]:
         return found
     if os.path.lexists(source):
         is_list = source.suffix.lower() == ".txt"
-        return _from_list(source) if is_list else [Found(source, recorded(source.name))]
+        return _from_list(source, say) if is_list else [Found(source, recorded(source.name))]
     if has_magic(str(source)):
         return _from_glob(source)
     raise InputError(f"no such file or folder: {source}")

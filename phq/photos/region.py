@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Floats, Image
+from phq.system.elementary import sin_cos
+from phq.system.linear import inverse, product
 
 
 @dataclass(frozen=True)
@@ -23,25 +25,25 @@ class Region:
 
     def to_photo(self, size: int) -> Floats:
         """2×3 affine from pixels of the size × size sample to photo pixels."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        sin, cos = sin_cos(self.angle)
         turn = np.array([[cos, -sin], [sin, cos]]) * (self.side / size)
-        return np.column_stack([turn, [self.cx, self.cy] - turn @ [size / 2, size / 2]])
+        return np.column_stack([turn, [self.cx, self.cy] - product(turn, [size / 2, size / 2])])
 
 
 def apply_affine(affine: Floats, points: Floats) -> Floats:
     """(…, 2) points through a 2×3 affine."""
-    return np.asarray(points @ affine[:, :2].T + affine[:, 2])
+    return np.asarray(product(points, affine[:, :2].T) + affine[:, 2])
 
 
 def invert_affine(affine: Floats) -> Floats:
     """Inverse of a 2×3 affine."""
-    linear = np.linalg.inv(affine[:, :2])
-    return np.column_stack([linear, -linear @ affine[:, 2]])
+    linear = inverse(affine[:, :2])
+    return np.column_stack([linear, product(-linear, affine[:, 2])])
 
 
 def between_centres(affine: Floats) -> Floats:
     """The affine between pixel *indices* (OpenCV: 0 is the centre of the first pixel) of one between positions."""
-    return np.column_stack([affine[:, :2], affine[:, 2] + affine[:, :2] @ [0.5, 0.5] - 0.5])
+    return np.column_stack([affine[:, :2], affine[:, 2] + product(affine[:, :2], [0.5, 0.5]) - 0.5])
 
 
 def sample(pixels: Image, region: Region, size: int) -> Image:

@@ -28,6 +28,8 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.errors import WeightError
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Doubles
+from phq.system.linear import product
+from phq.system.said import reason_of
 
 FILE = Path(__file__).parent / "body.npz"
 NECK = SMPL_JOINTS.index("neck")
@@ -66,12 +68,12 @@ class Body:
     @cached_property
     def joints_template(self) -> Doubles:
         """(24, 3) rest joints of the mean shape."""
-        return np.asarray(self.J_regressor @ self.v_template)
+        return np.asarray(product(self.J_regressor, self.v_template))
 
     @cached_property
     def joint_shapedirs(self) -> Doubles:
         """(24, 3, 10) movement of the rest joints for each shape number."""
-        return np.asarray(np.tensordot(self.J_regressor, self.shapedirs, axes=1))
+        return np.asarray(np.einsum("jv,vck->jck", self.J_regressor, self.shapedirs))
 
     @cached_property
     def _point_rows(self) -> NDArray[np.int64]:
@@ -131,9 +133,9 @@ class Body:
         linear[..., 0, :, :], joints[..., 0, :] = turns[..., 0, :, :], rest[..., 0, :] + transl
         for j, parent in enumerate(self.parents[1:], start=1):
             bone = (rest[..., j, :] - rest[..., parent, :])[..., None]
-            linear[..., j, :, :] = linear[..., parent, :, :] @ turns[..., j, :, :]
-            joints[..., j, :] = joints[..., parent, :] + (linear[..., parent, :, :] @ bone)[..., 0]
-        return linear, joints - (linear @ rest[..., None])[..., 0], joints
+            linear[..., j, :, :] = product(linear[..., parent, :, :], turns[..., j, :, :])
+            joints[..., j, :] = joints[..., parent, :] + product(linear[..., parent, :, :], bone)[..., 0]
+        return linear, joints - product(linear, rest[..., None])[..., 0], joints
 
     def _rest(self, turns: Doubles, betas: Doubles, rows: slice | NDArray[np.int64]) -> Doubles:
         """Vertices `rows` (…, N, 3) before skinning: shaped by betas (…, 10), corrected for the pose."""
@@ -168,7 +170,7 @@ class EmbeddedBody(Body):
         linear, shift, _ = self._transforms(rotvec_to_rotmat(p), b, t)
         carrier = [max(parent, 0) for parent in self.parents] + [HEAD] * len(TRUTH_FACE)
         rest = _shaped(self.truth_template, self.truth_dirs, b)
-        points = (linear[..., carrier, :, :] @ rest[..., None])[..., 0] + shift[..., carrier, :]
+        points = product(linear[..., carrier, :, :], rest[..., None])[..., 0] + shift[..., carrier, :]
         return points[..., :24, :], points[..., 24:, :]
 
 
@@ -187,14 +189,14 @@ def equal_batches(
 
 def _shaped(template: Doubles, directions: Doubles, betas: Doubles) -> Doubles:
     """Template (N, 3) or (…, N, 3) plus directions (N, 3, B) times betas (…, B)."""
-    moved = betas @ directions.reshape(-1, directions.shape[-1]).T
+    moved = product(betas, directions.reshape(-1, directions.shape[-1]).T)
     return np.asarray(template + moved.reshape(*betas.shape[:-1], *directions.shape[:-1]))
 
 
 def _skin(linear: Doubles, shift: Doubles, weights: Doubles, rest: Doubles) -> Doubles:
     """Linear blend skinning of rest points (…, N, 3) with weights (N, 24)."""
     affine = np.concatenate([linear, shift[..., None]], axis=-1).reshape(*shift.shape[:-1], 12)
-    blend = (weights @ affine).reshape(*rest.shape, 4)
+    blend = product(weights, affine).reshape(*rest.shape, 4)
     return np.asarray(np.einsum("...ij,...j->...i", blend[..., :3], rest) + blend[..., 3])
 
 
@@ -210,7 +212,7 @@ def load_body() -> EmbeddedBody:
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return _body_from(dict(arrays), hashlib.sha256(data).hexdigest())
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        raise WeightError(f"body model {FILE} cannot be read, reinstall phq: {error}") from error
+        raise WeightError(f"body model {FILE} cannot be read, reinstall phq: {reason_of(error)}") from error
 
 
 def _body_from(arrays: dict[str, NDArray[Any]], sha256: str) -> EmbeddedBody:

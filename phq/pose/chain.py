@@ -17,6 +17,8 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.pose.body import load_body
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats
+from phq.system.elementary import exp
+from phq.system.linear import product
 
 TURN = slice(0, 3)
 PLACE = slice(3, 6)
@@ -98,15 +100,15 @@ def predict(parameters: Floats, start: Floats, keypoints: BodyKeypoints) -> tupl
     pivot = pivots + np.einsum("jdk,bk->bjd", pivot_shapes, betas)
     point = keypoints.rest + np.einsum("jdk,bk->bjd", keypoints.shapes, betas)
     turns = rotvec_to_rotmat(parameters[:, : SHAPE.start].reshape(-1, 9, 3))
-    torso = start @ turns[:, 0]
-    depth = np.exp(parameters[:, 5])
+    torso = product(start, turns[:, 0])
+    depth = exp(parameters[:, 5])
     neck_place = np.stack([parameters[:, 3] * depth, parameters[:, 4] * depth, depth], -1)
     rotations, places = [torso], [neck_place]
 
     def hang(parent: int, node: int, turn: Floats) -> None:
         offset = (pivot[:, node] - pivot[:, parent])[..., None]
-        places.append(places[parent] + (rotations[parent] @ offset)[..., 0])
-        rotations.append(rotations[parent] @ turn)
+        places.append(places[parent] + product(rotations[parent], offset)[..., 0])
+        rotations.append(product(rotations[parent], turn))
 
     hang(0, 1, turns[:, 2])  # neck
     hang(1, 2, turns[:, 3])  # head
@@ -117,4 +119,4 @@ def predict(parameters: Floats, start: Floats, keypoints: BodyKeypoints) -> tupl
     hang(0, 7, turns[:, 8])  # spine
     rotation, place = np.stack(rotations, 1)[:, keypoints.node], np.stack(places, 1)[:, keypoints.node]
     local = (point - pivot[:, keypoints.node])[..., None]
-    return place + (rotation @ local)[..., 0], torso, rotations[2]
+    return place + product(rotation, local)[..., 0], torso, rotations[2]

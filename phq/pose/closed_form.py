@@ -18,6 +18,8 @@ from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
 from phq.people.person import Landmarks, TorsoFit
 from phq.pose import template
 from phq.system.arrays import Floats
+from phq.system.elementary import arccos
+from phq.system.linear import length, nearest_rotation, product
 
 FACE = tuple(range(11))
 TORSO = (11, 12, 23, 24)
@@ -64,11 +66,10 @@ def central_rotation(rotations: Floats) -> Floats:
     A plain mean of a front and a back view would be a side view, so outliers are left out first.
     """
     cosine = (np.einsum("nij,mij->nm", rotations, rotations) - 1) / 2
-    angles = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    angles = np.degrees(arccos(np.clip(cosine, -1, 1)))
     central = int(np.argmin(angles.sum(1)))
     agreeing = rotations[angles[central] <= AGREEING_DEG]
-    U, _, Vt = np.linalg.svd(agreeing.sum(0))
-    return np.asarray(U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt)
+    return nearest_rotation(agreeing.sum(0))
 
 
 def torso_rotation(world: Floats) -> Floats:
@@ -78,7 +79,7 @@ def torso_rotation(world: Floats) -> Floats:
 
 def torso_yaw(world: Floats) -> float:
     """Yaw (degrees) of the torso in metric landmarks (33, 3)."""
-    return yaw_pitch(torso_rotation(world).T @ np.array([0.0, 0.0, -1.0]))[0]
+    return yaw_pitch(product(torso_rotation(world).T, np.array([0.0, 0.0, -1.0])))[0]
 
 
 def head_rotation(world: Floats) -> Floats:
@@ -88,14 +89,14 @@ def head_rotation(world: Floats) -> Floats:
 
 def split_neck_head(torso_to_cam: Floats, head_to_cam: Floats) -> Floats:
     """(2, 3) axis-angle of SMPL's neck and head joints: each takes half of the turn between torso and head."""
-    half = rotation_log(torso_to_cam.T @ head_to_cam) / 2
+    half = rotation_log(product(torso_to_cam.T, head_to_cam)) / 2
     return np.stack([half, half])
 
 
 def head_joint(torso_to_cam: Floats, neck: Floats) -> Floats:
     """(3,) head joint from the neck joint, camera axes, for a neck rotation (axis-angle)."""
     rest = template.symmetric_points(("head",))[0]
-    return np.asarray(torso_to_cam @ rotvec_to_rotmat(neck) @ rest)
+    return np.asarray(product(torso_to_cam, rotvec_to_rotmat(neck), rest))
 
 
 def solve_placement(model: Floats, seen: Floats, weights: Floats) -> tuple[float, Floats]:
@@ -118,12 +119,14 @@ def place(torso_to_cam: Floats, head_to_cam: Floats, seen: Floats) -> tuple[floa
     """
     table = landmark_table()
     head = head_joint(torso_to_cam, split_neck_head(torso_to_cam, head_to_cam)[0])
-    model = np.concatenate([table.placed[:11] @ head_to_cam.T + head, table.placed[11:] @ torso_to_cam.T])[:, :2]
+    model = np.concatenate(
+        [product(table.placed[:11], head_to_cam.T) + head, product(table.placed[11:], torso_to_cam.T)]
+    )[:, :2]
     prior = 1 / table.spread**2
     weights = prior
     for _ in range(10):
         scale, shift = solve_placement(model, seen[: len(model)], weights)
-        off = np.linalg.norm(shift + scale * model - seen[: len(model)], axis=1) / max(abs(scale), 1e-9)
+        off = length(shift + scale * model - seen[: len(model)]) / max(abs(scale), 1e-9)
         weights = prior / (1 + (off / OUTLIER) ** 2)
     return scale, shift, float((prior * off).sum() / prior.sum() / HEAD_SIZE)
 

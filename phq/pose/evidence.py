@@ -15,6 +15,8 @@ from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
 from phq.pose.keypoints import keypoints_of
 from phq.pose.optimise import Hypothesis, Observation
 from phq.system.arrays import Floats
+from phq.system.elementary import arctan2, exp, log
+from phq.system.linear import length, product, solve
 
 Indices = NDArray[np.int_]
 COCO = {0: 0, 2: 1, 5: 2, 7: 3, 8: 4, 11: 5, 12: 6, 13: 7, 14: 8, 23: 11, 24: 12}
@@ -53,11 +55,11 @@ def photo_intrinsics(person: Person) -> Floats:
 
 def sight(K: Floats, pixel: Floats) -> Floats:
     """3×3 rotation of photo camera axes into a camera that looks straight at a pixel (2,), level with the photo."""
-    return level_view(np.linalg.solve(K, np.array([*pixel, 1.0])))
+    return level_view(solve(K, np.array([[*pixel, 1.0]]).T)[:, 0])
 
 
 def _rays(K: Floats, view: Floats, pixels: Floats) -> Floats:
-    rays = np.linalg.solve(K, np.column_stack([pixels, np.ones(len(pixels))]).T).T @ view.T
+    rays = product(solve(K, np.column_stack([pixels, np.ones(len(pixels))]).T).T, view.T)
     return np.asarray(rays[:, :2] / np.maximum(rays[:, 2:], 1e-3))
 
 
@@ -112,7 +114,7 @@ def _worlds(person: Person, cut: bool) -> Floats:
 
 def _yaws(part_to_cam: Floats) -> Floats:
     """(2,) yaw of a part straight ahead, radians: as it is, and turned round."""
-    yaw = np.arctan2(-part_to_cam[2, 0], -part_to_cam[2, 2])
+    yaw = arctan2(-part_to_cam[2, 0], -part_to_cam[2, 2])
     return np.array([yaw, yaw + np.pi])
 
 
@@ -133,7 +135,7 @@ def _named_as_believed(
 def _expected_rays(keypoints: chain.BodyKeypoints, belief: Belief, depth: float) -> Floats:
     """(N, 2) where the keypoints are by belief alone, the neck straight ahead."""
     parameters = np.zeros((1, chain.SIZE))
-    parameters[0, 5] = np.log(depth)
+    parameters[0, 5] = log(depth)
     parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
     points, _, _ = chain.predict(parameters, belief.torso[None], keypoints)
     return np.asarray(points[0, :, :2] / points[0, :, 2:])
@@ -143,18 +145,18 @@ def to_fit(best: Hypothesis, person: Person, view: Floats, observation: Observat
     """The optimum as a `TorsoFit` about the line of sight to its own neck."""
     K = photo_intrinsics(person)
     x, y, log_z = best.parameters[chain.PLACE]
-    neck = np.array([x, y, 1.0]) * np.exp(log_z)
+    neck = np.array([x, y, 1.0]) * exp(log_z)
     own = sight(np.eye(3), neck[:2] / neck[2])
-    off = np.array([[0, 0, 0], [0.05, 0, 0], [-0.05, 0, 0], [0, 0.05, 0], [0, -0.05, 0]]) @ own
-    image = ((neck + off) @ view) @ K.T
+    off = product(np.array([[0, 0, 0], [0.05, 0, 0], [-0.05, 0, 0], [0, 0.05, 0], [0, -0.05, 0]]), own)
+    image = product(neck + off, view, K.T)
     pixels = image[:, :2] / image[:, 2:]
-    scale = (np.linalg.norm(pixels[1] - pixels[2]) + np.linalg.norm(pixels[3] - pixels[4])) / 0.2
+    scale = (length(pixels[1] - pixels[2]) + length(pixels[3] - pixels[4])) / 0.2
     residual, joints, betas = _residual(best, observation), best.joints(), best.betas()
-    return TorsoFit(own @ best.torso, own @ best.head, pixels[0], float(scale), residual, joints, betas)
+    return TorsoFit(product(own, best.torso), product(own, best.head), pixels[0], float(scale), residual, joints, betas)
 
 
 def _residual(best: Hypothesis, observation: Observation) -> float:
     """Mean distance of the keypoints from the fit, fraction of the head's size."""
     points, _, _ = chain.predict(best.parameters[None], best.start[None], best.keypoints)
-    off = np.linalg.norm(points[0, :, :2] / points[0, :, 2:] - observation.rays, axis=1) * observation.depth
+    off = length(points[0, :, :2] / points[0, :, 2:] - observation.rays) * observation.depth
     return float(np.average(off, weights=1 / best.keypoints.sigmas**2) / HEAD_SIZE)

@@ -18,6 +18,7 @@ from phq.pose import chain
 from phq.pose.body import load_body
 from phq.schema import LANDMARKS, SMPL_JOINTS
 from phq.system.arrays import Floats
+from phq.system.elementary import cos
 
 HEAD_KEYPOINTS = 11
 """Landmarks below this number are on the head."""
@@ -59,7 +60,7 @@ def keypoint_tables() -> dict[str, KeypointTable]:
 
 def view_terms(yaw: Floats) -> Floats:
     """(…, 3) of yaw in radians: 1, cos, cos²; even, so that a mirror image gives the mirrored place."""
-    c = np.cos(yaw)
+    c = cos(yaw)
     return np.stack([np.ones_like(c), c, c * c], -1)
 
 

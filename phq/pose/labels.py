@@ -14,6 +14,7 @@ from phq.pose.closed_form import head_joint
 from phq.pose.limbs import arm_pose, observed_joints
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Bools, Floats
+from phq.system.linear import product
 
 
 def camera_label(
@@ -34,7 +35,7 @@ def camera_label(
         cam2world,
         intrinsics() if K is None else K,
         *camera_angles(cam2world),
-        *part_angles(to_cam[:3, :3] @ neck @ head, head_in_cam),
+        *part_angles(product(to_cam[:3, :3], neck, head), head_in_cam),
     )
 
 
@@ -58,7 +59,7 @@ def body_label(fit: TorsoFit, cam2world: Floats, body: Body, keypoints: Keypoint
 def shoulders_to_cam(fit: TorsoFit) -> dict[str, Floats]:
     """3×3 rotation of each arm's parent by side: the torso turned by its collar."""
     collars = {side: fit.joints.get(f"{side}_collar", np.zeros(3)) for side in ("left", "right")}
-    return {side: np.asarray(fit.torso_to_cam @ rotvec_to_rotmat(collar)) for side, collar in collars.items()}
+    return {side: np.asarray(product(fit.torso_to_cam, rotvec_to_rotmat(collar))) for side, collar in collars.items()}
 
 
 def smpl_pose(fit: TorsoFit, cam2world: Floats, arms: dict[str, Floats]) -> Floats:
@@ -71,6 +72,6 @@ def smpl_pose(fit: TorsoFit, cam2world: Floats, arms: dict[str, Floats]) -> Floa
         pose[SMPL_JOINTS.index(joint)] = rotvec
     chest = np.eye(3)
     for spine in rotvec_to_rotmat(pose[[SMPL_JOINTS.index(f"spine{i}") for i in (1, 2, 3)]]):
-        chest = chest @ spine
-    pose[0] = rotmat_to_rotvec(world2cam(cam2world)[:3, :3] @ chest.T)
+        chest = product(chest, spine)
+    pose[0] = rotmat_to_rotvec(product(world2cam(cam2world)[:3, :3], chest.T))
     return pose

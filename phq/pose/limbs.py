@@ -7,6 +7,7 @@ import numpy as np
 from phq.camera.rotations import rotmat_to_rotvec
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Floats
+from phq.system.linear import length, product
 
 ARMS = {"left": (11, 13, 15, 1.0), "right": (12, 14, 16, -1.0)}
 """Landmarks of shoulder, elbow and wrist, and the sign of x in which the rest pose stretches the arm."""
@@ -16,14 +17,14 @@ HANGING = np.array([0.25, -1.0, 0.05])
 
 def swing(start: Floats, end: Floats) -> Floats:
     """3×3 smallest rotation that turns direction `start` (3,) into `end` (3,)."""
-    a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    axis, cosine = np.cross(a, b), float(a @ b)
+    a, b = start / length(start), end / length(end)
+    axis, cosine = np.cross(a, b), float(product(a, b))
     if cosine < -1 + 1e-9:  # half a turn: any axis across will do
         axis = np.cross(a, [0.0, 1.0, 0.0] if abs(a[1]) < 0.9 else [1.0, 0.0, 0.0])
-        axis = axis / np.linalg.norm(axis)
+        axis = axis / length(axis)
         return np.asarray(2 * np.outer(axis, axis) - np.eye(3))
     skew = np.cross(np.eye(3), axis)
-    return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
+    return np.asarray(np.eye(3) + skew + product(skew, skew) / (1 + cosine))
 
 
 def arm_pose(world: Floats, shoulders_to_cam: dict[str, Floats], visible: np.ndarray) -> dict[str, Floats]:
@@ -41,8 +42,10 @@ def arm_pose(world: Floats, shoulders_to_cam: dict[str, Floats], visible: np.nda
         rest = np.array([sign, 0.0, 0.0])
         hanging = HANGING * [sign, 1, 1]
         to_collar = shoulders_to_cam[side].T
-        upper = swing(rest, to_collar @ (world[elbow] - world[shoulder]) if visible[elbow] else hanging)
-        fore_dir = upper.T @ to_collar @ (world[wrist] - world[elbow]) if visible[elbow] and visible[wrist] else rest
+        upper = swing(rest, product(to_collar, world[elbow] - world[shoulder]) if visible[elbow] else hanging)
+        fore_dir = (
+            product(upper.T, to_collar, world[wrist] - world[elbow]) if visible[elbow] and visible[wrist] else rest
+        )
         pose[f"{side}_shoulder"] = np.asarray(rotmat_to_rotvec(upper))
         pose[f"{side}_elbow"] = np.asarray(rotmat_to_rotvec(swing(rest, fore_dir)))
     return pose

@@ -16,6 +16,8 @@ from phq.people.person import Belief
 from phq.pose import chain
 from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
 from phq.system.arrays import Floats
+from phq.system.elementary import log
+from phq.system.linear import product, solve
 
 STEP = 1e-6
 ITERATIONS = 12
@@ -110,9 +112,9 @@ class _Start:
 
 def starts(observation: Observation) -> _Start:
     """As believed, and turned round: that the rotations seen confuse front and back."""
-    torso = np.stack([observation.belief.torso, observation.belief.torso @ TURN_ROUND])
+    torso = np.stack([observation.belief.torso, product(observation.belief.torso, TURN_ROUND)])
     parameters = np.zeros((2, chain.SIZE))
-    parameters[:, 5] = np.log(observation.depth)
+    parameters[:, 5] = log(observation.depth)
     local = split_neck_head(observation.belief.torso, observation.belief.head)
     parameters[:, chain.NECK], parameters[:, chain.HEAD] = local[0], local[1]
     # turned round, a head that looks over its left shoulder looks over its right
@@ -120,7 +122,7 @@ def starts(observation: Observation) -> _Start:
     parameters[1, chain.HEAD] *= [-1, 1, -1]
     parameters[:, chain.SHOULDERS[0]] = [0, 0, -np.radians(HANGING_DEG)]
     parameters[:, chain.SHOULDERS[1]] = [0, 0, np.radians(HANGING_DEG)]
-    head = np.stack([observation.belief.head, torso[1] @ rotvec_to_rotmat(parameters[1, chain.NECK] * 2)])
+    head = np.stack([observation.belief.head, product(torso[1], rotvec_to_rotmat(parameters[1, chain.NECK] * 2))])
     return _Start(parameters, torso, head, observation.keypoints)
 
 
@@ -130,7 +132,7 @@ def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Flo
     ray = points[..., :2] / np.maximum(points[..., 2:], 1e-3)
     image = (ray - seen.rays) * (seen.depth / start.keypoints.sigmas)[:, None]
     turned = parameters[:, chain.TURN] / seen.belief.torso_sigma
-    nodded = rotation_log(start.head.swapaxes(1, 2) @ head) / seen.belief.head_sigma
+    nodded = rotation_log(product(start.head.swapaxes(1, 2), head)) / seen.belief.head_sigma
     lean = torso[:, [0, 2], 1] / seen.upright_sigma
     moved = parameters - start.parameters
     prior = moved[:, chain.NECK.start : chain.SHAPE.start] / _prior_sigmas()
@@ -148,7 +150,7 @@ def _solid_residuals(torso: Floats, head: Floats, worlds: Floats) -> Floats:
     for (rest, rotation, seen), sigma in zip(parts, (TORSO_SIGMAS, FACE_SIGMAS), strict=True):
         weight = sigma**-2 / (sigma**-2).sum()
         centred = seen - (weight[:, None] * seen).sum(1, keepdims=True)
-        turned = np.einsum("bij,nj->bni", rotation, rest - weight @ rest)
+        turned = np.einsum("bij,nj->bni", rotation, rest - product(weight, rest))
         out.append((turned[:, None] - centred) / sigma[:, None])
     return np.concatenate(out, 2)
 
@@ -169,12 +171,12 @@ def _prior_sigmas() -> Floats:
 
 def _squared(values: Floats, groups: Floats) -> Floats:
     """(B, G) squared norms of the robust groups."""
-    return np.asarray(values**2 @ (groups[:, None] == np.arange(groups.max() + 1)))
+    return np.asarray(product(values**2, groups[:, None] == np.arange(groups.max() + 1)))
 
 
 def cost_of(values: Floats, groups: Floats) -> Floats:
     """(B,) robust cost: Cauchy over each observation (so that a wild one counts little), plain over priors."""
-    robust = np.log1p(_squared(values, groups) / CAUCHY).sum(1) * CAUCHY
+    robust = log(1 + _squared(values, groups) / CAUCHY).sum(1) * CAUCHY
     return np.asarray((robust + (values[:, groups < 0] ** 2).sum(1)) / 2)
 
 
@@ -205,10 +207,10 @@ def optimise(seen: Observation) -> list[Hypothesis]:
     for _ in range(ITERATIONS):
         slopes, weight = jacobian(parameters, start, seen, values), _weights(values, groups)
         weighted = slopes * weight[..., None]
-        normal = weighted.swapaxes(1, 2) @ slopes
+        normal = product(weighted.swapaxes(1, 2), slopes)
         diagonal = damping[:, None] * (np.einsum("bii->bi", normal) + 1e-6)
         gradient = (weighted * values[..., None]).sum(1)
-        step = np.linalg.solve(normal + np.eye(chain.SIZE) * diagonal[:, None], -gradient[..., None])[..., 0]
+        step = solve(normal + np.eye(chain.SIZE) * diagonal[:, None], -gradient[..., None])[..., 0]
         tried, _ = residuals(parameters + step, start, seen)
         better = cost_of(tried, groups) < cost
         parameters = np.where(better[:, None], parameters + step, parameters)

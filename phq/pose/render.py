@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phq.system.arrays import Doubles, Floats, Image, Ints
+from phq.system.linear import length, product
 
 Colour = tuple[int, int, int]
 
@@ -28,7 +29,7 @@ def project(points: ArrayLike, K: ArrayLike) -> Doubles:
     """Pixel positions (…, 2) of points (…, 3) in camera axes; NaN where they are nearer than NEAR or not finite."""
     xyz = np.asarray(points, dtype=np.float64)
     drawable = np.isfinite(xyz).all(-1, keepdims=True) & (xyz[..., 2:] > NEAR)
-    uvw = np.where(drawable, xyz, np.nan) @ np.asarray(K, dtype=np.float64).T
+    uvw = product(np.where(drawable, xyz, np.nan), np.asarray(K, dtype=np.float64).T)
     return np.asarray(uvw[..., :2] / uvw[..., 2:], dtype=np.float64)
 
 
@@ -68,8 +69,8 @@ def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30
     front = (normal * corners.mean(1)).sum(1) < 0
-    lamp = np.array([-0.35, -0.55, -0.75]) / np.linalg.norm([0.35, 0.55, 0.75])
-    return 0.35 + 0.65 * np.clip(normal @ lamp, 0, 1), front
+    lamp = np.array([-0.35, -0.55, -0.75]) / length([0.35, 0.55, 0.75])
+    return 0.35 + 0.65 * np.clip(product(normal, lamp), 0, 1), front
 
 
 def rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tuple[Ints, Ints]:

@@ -24,6 +24,8 @@ from phq.pose.body import NECK, Body, load_body
 from phq.pose.smpl_kinds import KINDS, Kind
 from phq.pose.smpl_pickle import plain_array, read_pickle
 from phq.system.arrays import Doubles
+from phq.system.linear import product
+from phq.system.said import reason_of
 
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
 """What a model file must hold; everything else in it is left alone."""
@@ -65,7 +67,7 @@ def load_smpl(
     named = points or POINT_VERTICES.get(len(arrays["v_template"]))
     if named is None:
         raise WeightError(f"{path} has {len(arrays['v_template'])} vertices: name the face points of this mesh")
-    arrays["v_template"] = arrays["v_template"] - arrays["J_regressor"][NECK] @ arrays["v_template"]
+    arrays["v_template"] = arrays["v_template"] - product(arrays["J_regressor"][NECK], arrays["v_template"])
     fields = _fields(arrays, kind, named) | {"name": f"{kind.name}:{sha256[:8]}", "sha256": sha256}
     if use == "file":
         return Body(**fields)
@@ -93,7 +95,7 @@ def read_model(path: Path | str) -> tuple[dict[str, NDArray[Any]], Kind, str]:
         arrays |= {key: arrays[key].astype(np.int64) for key in ("f", "kintree_table")}
         return arrays, _checked_kind(arrays, str(path)), hashlib.sha256(data).hexdigest()
     except (OSError, EOFError, BadZipFile, ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-        raise WeightError(f"{path} cannot be read as a body model: {error}") from error
+        raise WeightError(f"{path} cannot be read as a body model: {reason_of(error)}") from error
 
 
 def _read_npz(data: bytes) -> dict[str, object]:
@@ -142,7 +144,7 @@ def _fields(arrays: dict[str, NDArray[Any]], kind: Kind, points: Mapping[str, in
         "v_template": arrays["v_template"],
         "shapedirs": arrays["shapedirs"][..., :10],
         "J_regressor": arrays["J_regressor"][kind.places],
-        "weights": arrays["weights"] @ kind.carrying(list(range(len(kind.carriers)))),
+        "weights": product(arrays["weights"], kind.carrying(list(range(len(kind.carriers))))),
         "faces": arrays["f"],
         "parents": _parents(arrays, kind),
         "face_points": {**points, "head_top": points.get("head_top", highest)},

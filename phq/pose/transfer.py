@@ -23,6 +23,7 @@ from phq.pose.body import NECK, Body, load_body
 from phq.pose.limbs import swing
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Doubles, Floats
+from phq.system.linear import length, product
 
 BUST = ("spine3", "neck", "left_collar", "right_collar", "head")
 """Parts whose skin is compared."""
@@ -85,7 +86,7 @@ class Transfer:
 
     def betas(self, betas: Doubles) -> Doubles:
         """(10,) shape numbers of `body` for those of the embedded body."""
-        return np.asarray(self.mean + self.per_number @ betas)
+        return np.asarray(self.mean + product(self.per_number, betas))
 
     def __call__(self, embedded: Posed, neck: Floats) -> Posed:
         """The embedded body's labels stated for `body`.
@@ -104,7 +105,7 @@ class Transfer:
         pose = np.array(embedded.pose, np.float64)
         for collar in ("left_collar", "right_collar"):
             self._swing_arm(SMPL_JOINTS.index(collar), total, rest, self.neck_offset, chest, target, pose)
-        return Posed(pose, betas, self.body.transl_for_neck(pose, neck + chest @ self.neck_offset, betas))
+        return Posed(pose, betas, self.body.transl_for_neck(pose, neck + product(chest, self.neck_offset), betas))
 
     def _swing_arm(
         self, joint: int, total: Doubles, rest: Doubles, offset: Doubles, chest: Doubles, target: Doubles, pose: Doubles
@@ -116,15 +117,15 @@ class Transfer:
             rest: (24, 3) joints of `body` at rest.
             target: (24, 3) where the embedded body's joints are.
         """
-        place, above = chest @ (rest[joint] - rest[NECK] + offset), chest
+        place, above = product(chest, rest[joint] - rest[NECK] + offset), chest
         while (end := _END.get(joint)) is not None:
             bone = rest[end] - rest[joint]
-            turn = swing(total[joint] @ bone, target[end] - place) @ total[joint]
-            pose[joint] = rotmat_to_rotvec(above.T @ turn)
-            joint, place, above = end, place + turn @ bone, turn
+            turn = product(swing(product(total[joint], bone), target[end] - place), total[joint])
+            pose[joint] = rotmat_to_rotvec(product(above.T, turn))
+            joint, place, above = end, place + product(turn, bone), turn
 
     def _joints(self, betas: Doubles) -> Doubles:
-        return np.asarray(self.body.joints_template + self.body.joint_shapedirs @ betas)
+        return np.asarray(self.body.joints_template + product(self.body.joint_shapedirs, betas))
 
 
 _END = {SMPL_JOINTS.index(joint): SMPL_JOINTS.index(end) for joint, end in SWUNG.items()}
@@ -134,7 +135,7 @@ def _accumulated(turns: Doubles, parents: tuple[int, ...]) -> Doubles:
     """(24, 3, 3) rotation of each part from rest."""
     total = turns.copy()
     for joint, parent in enumerate(parents[1:], start=1):
-        total[joint] = total[parent] @ turns[joint]
+        total[joint] = product(total[parent], turns[joint])
     return total
 
 
@@ -148,7 +149,7 @@ def transfer_to(body: Body) -> Transfer:
         return Transfer(body, np.zeros(10), np.eye(10), np.zeros(3))
     embedded, other = Rest(load_body()), Rest(body)
     mean, offset = _aligned(embedded, other, free_neck=True)
-    if np.linalg.norm(offset) < SAME_NECK:
+    if length(offset) < SAME_NECK:
         mean, offset = _aligned(embedded, other, free_neck=False)
     _check_laid(embedded, other, mean, offset)
     return Transfer(body, mean, _slopes(embedded, other, mean, offset), offset)
@@ -224,7 +225,7 @@ def _aligned(embedded: Rest, other: Rest, free_neck: bool) -> tuple[Doubles, Dou
 def _check_laid(embedded: Rest, other: Rest, betas: Doubles, offset: Doubles) -> None:
     names = ["nose", "left_shoulder", "right_shoulder", "pelvis"]
     (here, slopes), (there, _) = (rest.points(names) for rest in (other, embedded))
-    off = float(np.linalg.norm(here + slopes @ betas + offset - there, axis=1).max())
+    off = float(np.linalg.norm(here + product(slopes, betas) + offset - there, axis=1).max())
     if off > ASTRAY or np.abs(betas).max() > WILD:
         raise WeightError(
             f"{other.body.name} cannot be laid on {embedded.body.name}: nose, shoulders or pelvis are {off:.2f} m off, "
@@ -264,7 +265,7 @@ def _bone_rows(embedded: Rest, other: Rest) -> tuple[Doubles, ...]:
 
 def _skin_rows(embedded: Rest, other: Rest, betas: Doubles, offset: Doubles) -> tuple[Doubles, ...]:
     mine = other.bust
-    placed = other.vertices[mine] + other.directions[mine] @ betas + offset
+    placed = other.vertices[mine] + product(other.directions[mine], betas) + offset
     near, which = cKDTree(embedded.vertices[embedded.bust]).query(placed)
     theirs = embedded.bust[which]
     normals = embedded.normals[theirs]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from phq.quality.exposure import grey
 from phq.system.arrays import Floats, Image
+from phq.system.linear import product
 
 BLOCK = 8
 """Side of JPEG's blocks, photo pixels."""
@@ -67,5 +68,5 @@ def _excess(profile: Floats, place: Floats, scale: float) -> float:
     other = (off > max(scale, 1.0)).astype(float)
     if not border.any() or not other.any():
         return 0.0
-    across, within = (float(profile @ weight / weight.sum()) for weight in (border, other))
+    across, within = (float(product(profile, weight) / weight.sum()) for weight in (border, other))
     return (across - within) / (within + FAINT)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from phq.camera.angles import apart_deg
 from phq.pose.evidence import SURE_KEYPOINT
 from phq.system.arrays import Bools, Doubles
+from phq.system.elementary import cos, exp
 
 SELDOM = 0.03
 """Least rate of any sign: a detector may fire on anything and miss anything, so no sign is a proof."""
@@ -46,13 +47,13 @@ def rates() -> dict[str, tuple[float, float]]:
 
 def away(yaw_deg: ArrayLike) -> Doubles:
     """How far each yaw is from the front: 0 facing the camera, 1 at the back, smooth."""
-    return np.asarray((1 - np.cos(np.radians(yaw_deg))) / 2)
+    return np.asarray((1 - cos(np.radians(yaw_deg))) / 2)
 
 
 def rate(sign: str, yaw_deg: ArrayLike) -> Doubles:
     """How often a sign of the front is seen on a head (``face``) or torso (``order``) of each yaw."""
     bias, slope = rates()[sign]
-    return np.asarray(np.clip(1 / (1 + np.exp(-(bias + slope * away(yaw_deg)))), SELDOM, 1 - SELDOM))
+    return np.asarray(np.clip(1 / (1 + exp(-(bias + slope * away(yaw_deg)))), SELDOM, 1 - SELDOM))
 
 
 def shoulder_order(coco_keypoints: ArrayLike) -> tuple[Bools, Bools]:

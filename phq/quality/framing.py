@@ -11,6 +11,7 @@ from phq.people.record import CameraLabel, CropFrame
 from phq.pose import template
 from phq.schema import LANDMARKS
 from phq.system.arrays import Floats
+from phq.system.linear import length, product
 
 HEAD_RADIUS = 0.105
 """Metres of the template from the middle of its head to crown and chin."""
@@ -26,7 +27,7 @@ EARS = [LANDMARKS.index("left_ear"), LANDMARKS.index("right_ear")]
 def in_picture(points: Floats, camera: CameraLabel) -> tuple[Floats, Floats]:
     """(N, 2) world points (N, 3) in the stored picture, fractions of its side, and (N,) the length of a metre there."""
     to_cam, K = world2cam(camera.cam2world), camera.intrinsics
-    uvw = (points @ to_cam[:3, :3].T + to_cam[:3, 3]) @ K.T
+    uvw = product(product(points, to_cam[:3, :3].T) + to_cam[:3, 3], K.T)
     return uvw[:, :2] / uvw[:, 2:], K[0, 0] / uvw[:, 2]
 
 
@@ -41,7 +42,7 @@ def head_disc(camera: CameraLabel, neck_head: Floats) -> tuple[Floats, float]:
     """
     neck, head = rotvec_to_rotmat(neck_head)
     joint, crown = template.symmetric_points(("head", "head_top"))
-    middle = neck @ joint + neck @ head @ ((crown - joint) / 2)
+    middle = product(neck, joint) + product(neck, head, (crown - joint) / 2)
     places, metre = in_picture(middle[None], camera)
     return places[0], float(HEAD_RADIUS * metre[0])
 
@@ -84,6 +85,6 @@ def hand_on_head(person: Person) -> float:
         place = points[hand].mean(0)
         before = world[hand, 2].mean() < world[EARS, 2].mean()
         if before and (place >= 0).all() and (place <= person.photo.source.size).all():
-            off = float(np.linalg.norm((place - corner) / side - centre)) / radius
+            off = float(length((place - corner) / side - centre)) / radius
             found.append(max(0.0, 1 - off) * float(keypoints.keypoints_visibility[hand].mean()))
     return max(found)

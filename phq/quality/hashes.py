@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.system.arrays import Image
+from phq.system.elementary import cos
+from phq.system.linear import product
 
 SIDE = 32
 KEPT = 8
-_COSINES = 2 * np.cos(np.pi / SIDE * np.outer(np.arange(KEPT), np.arange(SIDE) + 0.5))
+_COSINES = 2 * cos(np.pi / SIDE * np.outer(np.arange(KEPT), np.arange(SIDE) + 0.5))
 """(8, 32) the DCT-II's lowest rows, unnormalised."""
 
 
@@ -30,7 +32,7 @@ def phash(crop: Image) -> str:
     """
     small = cv2.resize(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     # three decimals: the coefficients of a flat image are rounding errors and must compare as zeros
-    low: NDArray[np.float64] = (_COSINES @ small.astype(np.float64) @ _COSINES.T).round(3)
+    low: NDArray[np.float64] = product(_COSINES, small.astype(np.float64), _COSINES.T).round(3)
     return np.packbits(low > np.median(low)).tobytes().hex()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from phq.camera.convention import project
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.detect.centerface import FACE_FOUND
@@ -11,6 +9,7 @@ from phq.people.person import Face
 from phq.people.record import HeadFace
 from phq.pose import template
 from phq.system.arrays import Floats
+from phq.system.linear import length, product
 
 NEAR_HEAD = 0.25
 """Distance of a face's centre from the head's, fraction of the crop's side, from which it is another person's."""
@@ -24,9 +23,9 @@ def head_centre(cam2world: Floats, neck_head: Floats) -> Floats:
         neck_head: (2, 3) axis-angle of neck and head.
     """
     neck, head = rotvec_to_rotmat(neck_head)
-    joint = neck @ template.symmetric_points(("head",))[0]
+    joint = product(neck, template.symmetric_points(("head",))[0])
     ears = template.symmetric_points(("left_ear", "right_ear")).mean(0) - template.symmetric_points(("head",))[0]
-    return project(joint + neck @ head @ ears, cam2world)
+    return project(joint + product(neck, head, ears), cam2world)
 
 
 def head_face(face: Face, size: int, centre: Floats) -> HeadFace:
@@ -38,6 +37,6 @@ def head_face(face: Face, size: int, centre: Floats) -> HeadFace:
         centre: (2,) `head_centre`.
     """
     middle = (face.box[:2] + face.box[2:]) / 2
-    if face.score > FACE_FOUND and np.linalg.norm(middle / size - centre) < NEAR_HEAD:
+    if face.score > FACE_FOUND and length(middle / size - centre) < NEAR_HEAD:
         return HeadFace(True, face.score, face.box, face.points)
     return HeadFace.unmeasured()

@@ -20,6 +20,8 @@ from scipy.special import gammaln
 
 from phq.quality.exposure import grey
 from phq.system.arrays import Doubles, Image
+from phq.system.elementary import exp
+from phq.system.linear import inverse, product
 
 PATCH = 32
 """Side of a patch, pixels of the measured grid; half of it at the coarser scale."""
@@ -61,7 +63,7 @@ def naturalness(crop: Image, mask: NDArray[np.uint8], source_px_per_px: float) -
         return 0.0
     mean, precision = good_photographs()
     off = patch_features(image, inside).mean(0) - mean
-    return float(np.sqrt(off @ precision @ off))
+    return float(np.sqrt(product(off, precision, off)))
 
 
 @cache
@@ -70,7 +72,7 @@ def good_photographs() -> tuple[Doubles, Doubles]:
     table = json.loads((Path(__file__).parent / "niqe_table.json").read_text(encoding="utf-8"))
     covariance = np.array(table["covariance"])
     ridge = RIDGE * np.trace(covariance) / len(covariance)
-    return np.array(table["mean"]), np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+    return np.array(table["mean"]), inverse(covariance + ridge * np.eye(len(covariance)))
 
 
 def patch_features(image: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Doubles:
@@ -122,7 +124,7 @@ def asymmetric_gaussian(values: NDArray[np.float32]) -> tuple[Doubles, Doubles, 
     left, right = (_root_mean(square, side) for side in (values < 0, values > 0))
     balance = left / np.maximum(right, 1e-6)
     peak = size**2 / np.maximum(square.mean((-2, -1), dtype=np.float64), 1e-12)
-    ratio = peak * (balance**3 + 1) * (balance + 1) / (balance**2 + 1) ** 2
+    ratio = peak * (balance * balance * balance + 1) * (balance + 1) / (balance**2 + 1) ** 2
     place = np.searchsorted(_ratios(), ratio).clip(0, len(SHAPES) - 1)
     return SHAPES[place], left, right
 
@@ -135,10 +137,10 @@ def _root_mean(square: NDArray[np.float32], where: NDArray[np.bool_]) -> Doubles
 @cache
 def _ratios() -> Doubles:
     """E|x|² / E x² of a generalised Gaussian of each of `SHAPES`; rises with the shape."""
-    return np.asarray(np.exp(2 * gammaln(2 / SHAPES) - gammaln(1 / SHAPES) - gammaln(3 / SHAPES)))
+    return np.asarray(exp(2 * gammaln(2 / SHAPES) - gammaln(1 / SHAPES) - gammaln(3 / SHAPES)))
 
 
 def _mean(shape: Doubles, left: Doubles, right: Doubles) -> Doubles:
     """Mean of the distribution, up to sign, as BRISQUE and NIQE take it."""
-    spread = np.exp(gammaln(2 / shape) - (gammaln(1 / shape) + gammaln(3 / shape)) / 2)
+    spread = exp(gammaln(2 / shape) - (gammaln(1 / shape) + gammaln(3 / shape)) / 2)
     return np.asarray((right - left) * spread)

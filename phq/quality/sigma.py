@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.system.elementary import exp, log
+from phq.system.linear import product
+
 FEATURES = ("bias", "spread", "residual", "doubt", "passes")
 SMALLEST_DEG, LARGEST_DEG = 2.0, 90.0
 
@@ -28,12 +31,12 @@ def sigma_weights() -> NDArray[np.float64]:
 
 def sigma_features(fields: Mapping[str, Any]) -> NDArray[np.float64]:
     """(5,) evidence from a record: log spread of the orientation, fit residual, flip doubt, agreement of the runs."""
-    spread = np.log(max(float(fields["orientation_sigma_deg"]), 1.0))
+    spread = log(max(float(fields["orientation_sigma_deg"]), 1.0))
     residual, doubt = min(float(fields["reprojection_error"]), 1.0), np.sqrt(float(fields["orientation_p_flip"]))
-    return np.array([1.0, spread, residual, doubt, np.log1p(fields["pass_disagreement_deg"])])
+    return np.array([1.0, spread, residual, doubt, log(1 + fields["pass_disagreement_deg"])])
 
 
 def yaw_sigma_deg(fields: Mapping[str, Any]) -> float:
     """Standard deviation of the torso's yaw, degrees."""
-    sigma = float(np.exp(sigma_features(fields) @ sigma_weights()))
+    sigma = float(exp(product(sigma_features(fields), sigma_weights())))
     return float(np.clip(sigma, SMALLEST_DEG, LARGEST_DEG))

@@ -9,6 +9,7 @@ import numpy as np
 
 from phq.synth.colours import mixed, wheel
 from phq.system.arrays import Floats, Singles
+from phq.system.linear import product
 
 OCTAVES = (4, 8, 16, 32)
 """Cells along a side of each layer of clouds."""
@@ -37,7 +38,7 @@ def _plain(rng: np.random.Generator, grid: Floats, colours: Singles) -> Singles:
 def _gradient(rng: np.random.Generator, grid: Floats, colours: Singles) -> Singles:
     """From one side to the other, with a spot in it."""
     angle, centre, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8, 2), rng.uniform(0.2, 0.6)
-    along = (grid - 0.5) @ np.array([np.cos(angle), np.sin(angle)]) + 0.5
+    along = product(grid - 0.5, np.array([np.cos(angle), np.sin(angle)])) + 0.5
     spot = 0.7 * np.exp(-((np.linalg.norm(grid - centre, axis=-1) / radius) ** 2))
     return mixed(mixed(colours[0], colours[1], np.clip(along, 0, 1)), colours[2], spot)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from phq.synth.colours import Colour, colour
 from phq.system.arrays import Doubles, Floats, Singles
+from phq.system.linear import length, product
 
 GAMMA = 2.2
 SHARPNESS = 24
@@ -63,9 +64,9 @@ def lit(surface: Surface, light: Light, eye: Floats) -> Singles:
     sky, ground, lamp = (np.asarray(part, np.float32) for part in (light.sky, light.ground, light.lamp))
     towards, open_to_light = light.direction.astype(np.float32), surface.open_to_light[:, None]
     up = 0.5 + 0.5 * surface.normal[:, 1:2]
-    facing = np.maximum((surface.normal @ towards + light.wrap) / (1 + light.wrap), 0)[:, None]
+    facing = np.maximum((product(surface.normal, towards) + light.wrap) / (1 + light.wrap), 0)[:, None]
     received = (ground + (sky - ground) * up) * open_to_light + lamp * facing * (0.4 + 0.6 * open_to_light)
     half = towards + eye
-    shine = np.maximum(surface.normal @ (half / np.linalg.norm(half)), 0) ** SHARPNESS * surface.gloss
+    shine = np.maximum(product(surface.normal, half / length(half)), 0) ** SHARPNESS * surface.gloss
     linear = surface.colour**GAMMA * received + lamp * shine[:, None]
     return np.asarray(np.clip(linear, 0, 1) ** (1 / GAMMA), np.float32)

@@ -17,6 +17,7 @@ from phq.synth.noise import Noise
 from phq.synth.paint import Palette, paint
 from phq.synth.sheets import Part
 from phq.system.arrays import Doubles, Image, Singles
+from phq.system.linear import product
 
 FINEST = 256
 """Samples along a side that a picture has at least, and never fewer than two a pixel."""
@@ -59,7 +60,7 @@ def look_through(figure: Figure, vertices: Doubles, side: int) -> Hits:
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     away = (across * corners[:, 0]).sum(1) > 0
     shown = np.flatnonzero(~away | (figure.part[figure.faces[:, 0]] >= Part.HAIR))
-    flat, depth = project(corners[shown], np.diag([side, side, 1.0]) @ intrinsics()), corners[shown, :, 2]
+    flat, depth = project(corners[shown], product(np.diag([side, side, 1.0]), intrinsics())), corners[shown, :, 2]
     sample, number = rasterise(flat, depth, side, side)
     centres = np.stack([sample % side, sample // side], 1).astype(np.float64) + 0.5
     weights = np.stack(barycentric(flat[number], centres), 1) / depth[number]
@@ -83,7 +84,7 @@ def develop(hits: Hits, palette: Palette, noise: Noise, light: Light, cam2world:
     """size × size × 3 picture of the figure before `behind` (size × size × 3, sRGB 0..1)."""
     to_world, eye = cam2world[:3, :3].astype(np.float32), unit(cam2world[:3, 3]).astype(np.float32)
     colour = paint(hits.rest, hits.part, palette, noise)
-    surface = Surface(colour, hits.normal @ to_world.T, hits.open_to_light, GLOSS[hits.part])
+    surface = Surface(colour, product(hits.normal, to_world.T), hits.open_to_light, GLOSS[hits.part])
     person = _pixels(hits, lit(surface, light, eye), len(behind))
     picture = person + behind * (1 - coverage(hits, len(behind)))[..., None]
     return np.asarray(np.clip(np.rint(picture * 255), 0, 255), np.uint8)

@@ -13,6 +13,7 @@ from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from phq.pose.limbs import HANGING, swing
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Doubles
+from phq.system.linear import product
 
 NOD, TILT = 10.0, 7.0
 """Standard deviations of how the head is bent forward or back, and to a side, degrees."""
@@ -66,9 +67,9 @@ def rooted(pose: Doubles, cam2world: Doubles) -> Doubles:
     """The pose (24, 3) with the root that puts the chest in the world's axes, as a camera at `cam2world` sees it."""
     chest = np.eye(3)
     for spine in rotvec_to_rotmat(pose[[SMPL_JOINTS.index(name) for name in SPINE]]):
-        chest = chest @ spine
+        chest = product(chest, spine)
     out = pose.copy()
-    out[0] = rotmat_to_rotvec(world2cam(cam2world)[:3, :3] @ chest.T)
+    out[0] = rotmat_to_rotvec(product(world2cam(cam2world)[:3, :3], chest.T))
     return out
 
 
@@ -85,7 +86,7 @@ def coarse_pose(rng: np.random.Generator, pose: Doubles, degrees: float) -> Doub
     """
     out = pose.copy()
     for joint, turn in zip((_NECK, _HEAD), rng.normal(0, np.radians(degrees), (2, 3)), strict=True):
-        out[joint] = rotmat_to_rotvec(rotvec_to_rotmat(pose[joint]) @ rotvec_to_rotmat(turn))
+        out[joint] = rotmat_to_rotvec(product(rotvec_to_rotmat(pose[joint]), rotvec_to_rotmat(turn)))
     return out
 
 

@@ -91,18 +91,21 @@ def one_thread_in_children() -> Iterator[None]:
 
 
 @contextmanager
-def single_threaded() -> Iterator[None]:
-    """Run OpenCV and numpy's BLAS with one thread each until the end of the block (ONNX sessions always have one).
+def reproducible() -> Iterator[None]:
+    """Until the end of the block, OpenCV and numpy's BLAS have one thread each (ONNX sessions always have), and OpenCV
+    computes as on any processor, without the instructions that only some have and without Intel's IPP.
 
     On a shared machine a BLAS with more threads than free cores is up to forty times slower on small matrices.
     """
     import cv2
     from threadpoolctl import threadpool_limits
 
-    before = cv2.getNumThreads()
+    threads, optimised = cv2.getNumThreads(), cv2.useOptimized()
     cv2.setNumThreads(1)
+    cv2.setUseOptimized(False)
     try:
         with threadpool_limits(limits=1):
             yield
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(threads)
+        cv2.setUseOptimized(optimised)

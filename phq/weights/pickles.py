@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from phq.errors import WeightError
+from phq.system.said import reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,7 @@ def read_torch(path: Path) -> Any:
     except WeightError as error:
         raise error if str(path) in str(error) else WeightError(f"{path} is refused: {error}") from None
     except Exception as error:
-        raise WeightError(f"{path} cannot be read as weights of PyTorch: {_first_line(error)}") from error
+        raise WeightError(f"{path} cannot be read as weights of PyTorch: {reason_of(error)}") from error
 
 
 def _permitted(name: str) -> bool:
@@ -121,7 +122,3 @@ def _tensors(module: Skeleton, prefix: str) -> Iterator[tuple[str, Tensor]]:
     for name, child in state.get("_modules", {}).items():
         if child is not None:
             yield from _tensors(child, f"{prefix}{name}.")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__

@@ -194,3 +194,12 @@ def test_a_stored_configuration_is_read_back(tmp_path: Path) -> None:
     assert stored_config(stored, ["blur.min=0.25"]).thresholds == {**config.thresholds, "blur.min": 0.25}
     with pytest.raises(ConfigError, match="unknown setting 'gone'"):
         stored_config({**stored, "gone": 1})
+
+
+@pytest.mark.parametrize("word", ["2024", "true", "nan", "1979-05-27", "a, b", "[x]", "O'Brien", "C:\\x.pt"])
+def test_text_settings_take_every_bare_word_as_it_is(word: str) -> None:
+    assert load_config(sets=[f"provenance.author={word}"]).provenance.author == word
+
+
+def test_a_list_needs_no_brackets_which_some_shells_take_for_a_pattern() -> None:
+    assert load_config(sets=["read.background=1,2,3"]).read.background == (1, 2, 3)

@@ -229,7 +229,7 @@ def test_what_is_stated_stands_in_everything_a_build_writes(photos: Path, tmp_pa
     for line in (f"| CC BY 4.0 | {people} |", "| Zoë | 1 |", f"| x.org | {people} |", "tells 1 people apart; none"):
         assert line in card
     run = json.loads((result.out / "run.json").read_text())
-    counts = {"rows": 4, "stated": 3, "unstated": 0, "unknown": 1, "other_file": 0}
+    counts = {"rows": 4, "stated": 3, "unstated": 0, "unknown": 1, "other_file": 0, "respelled": 0, "ambiguous": 0}
     digest = hashlib.sha256((photos / "credits.csv").read_bytes()).hexdigest()
     assert run["sidecar"] == {"name": "credits.csv", "sha256": digest, **counts}
     assert result.photos == 3  # the sidecar lies among them and is none
@@ -310,3 +310,30 @@ def test_a_row_about_a_video_or_a_table_is_about_what_is_in_it(tmp_path: Path) -
     assert authors == ["Ann", "Bob", "Cleo", None]
     met = coverage(sidecar, [(photo, "0") for photo in photos])
     assert (met.stated, met.unstated, met.unknown) == (3, ("b.mp4#t=0.000",), ())
+def test_a_path_in_another_spelling_means_the_one_photo_that_is_spelled_alike(tmp_path: Path) -> None:
+    """Decomposed accents, backslashes; exact rows first; never a guess."""
+    rows = [
+        "path,licence", "in\\a.jpg,slashes", "cafe\u0301.jpg,composed", "b.jpg,exact", "c\\d.jpg,two rows",
+        "x\u0301.jpg,two photos", "gone\\e.jpg,none",
+    ]  # fmt: skip
+    names = ["in/a.jpg", "caf\u00e9.jpg", "b.jpg", "\\b.jpg", "c/d.jpg", "B.jpg"]
+    found = sidecar(tmp_path, "\n".join([*rows, "c/./../c\\d.jpg,again"])).spelled_as(names)
+    said = {name: row.fields[0] for name in names if (row := found.about(name, ""))}
+    assert said == {"in/a.jpg": "slashes", "caf\u00e9.jpg": "composed", "b.jpg": "exact"}
+    assert found.respelled == ("caf\u00e9.jpg", "in/a.jpg")
+    assert found.ambiguous == ("c/../c\\d.jpg", "c\\d.jpg")
+    met = coverage(found, [(name, "") for name in names])
+    assert (met.stated, met.respelled, met.ambiguous) == (3, found.respelled, found.ambiguous)
+    assert met.unknown == ("x\u0301.jpg", "gone\\e.jpg")
+    text = "\n".join(met.sentences())
+    assert "2 photos whose row spells their path in another way" in text
+    assert "2 rows not used, since in another spelling several photos or rows have their path, such as c/../c" in text
+
+
+def test_two_photos_that_are_spelled_alike_take_no_row_but_their_own(tmp_path: Path) -> None:
+    found = sidecar(tmp_path, "path,licence\n\u00e9.jpg,mine\n").spelled_as(["\u00e9.jpg", "e\u0301.jpg"])
+    assert found.about("\u00e9.jpg", "") is not None
+    assert found.about("e\u0301.jpg", "") is None
+    nobody = sidecar(tmp_path, "path,licence\nin\\\u00e9.jpg,whose\n").spelled_as(["in/\u00e9.jpg", "in/e\u0301.jpg"])
+    assert nobody.ambiguous == ("in\\\u00e9.jpg",)
+    assert nobody.about("in/\u00e9.jpg", "") is None

@@ -13,6 +13,7 @@ from phq.detect.boxes import iou
 from phq.detect.centerface import FACE_FOUND, CenterFace
 from phq.people.person import Face
 from phq.system.arrays import Floats, Image
+from phq.system.linear import length, product
 
 SIDE = 256
 """Side of the crops for masks."""
@@ -83,13 +84,13 @@ class IdentityTrial(SquareTrial):
 
     def wrong(self, answer: Floats) -> Iterator[str]:
         yield from shaped("embedding", answer, (None,))
-        if abs(np.linalg.norm(answer) - 1) > 1e-3:
-            yield f"an embedding has the length {np.linalg.norm(answer):.3g}, not 1"
+        if abs(length(answer) - 1) > 1e-3:
+            yield f"an embedding has the length {float(length(answer)):.3g}, not 1"
 
     def alike(self, answer: Floats, picture: Image, change: str) -> list[bool]:
         if self.faces.detect(picture).score <= FACE_FOUND:
             return []
-        return [float(answer @ self.ask(changed(picture, change))) >= self.backend.same]
+        return [float(product(answer, self.ask(changed(picture, change)))) >= self.backend.same]
 
 
 class MaskTrial(SquareTrial):

@@ -87,9 +87,10 @@ def train(  # noqa: PLR0913 (as many as the command has options)
         mixture = open_mixture(
             paths, config.model.resolution, overlays, training.split, training.shares, training.balance
         )
-        ranks.any(False)  # nobody writes before all have read
+        trainer = _trainer(config, saved, mixture, ranks)
+        ranks.any(False)  # nobody writes before all could begin: a refused run leaves nothing behind
         if not ranks.first:
-            return _train(folder, config, saved, mixture, ranks, quiet=True)
+            return _train(folder, trainer, saved, mixture, quiet=True)
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with output_errors(folder), locked(folder / LOCK) as lock:
@@ -98,18 +99,22 @@ def train(  # noqa: PLR0913 (as many as the command has options)
             _state_run(folder, config, mixture)
             for sentence in other_bodies(mixture):
                 say(sentence)
-            return _train(folder, config, saved, mixture, ranks, quiet)
+            return _train(folder, trainer, saved, mixture, quiet)
 
 
-def _train(
-    folder: Path, config: RunConfig, saved: Checkpoint | None, mixture: Mixture, ranks: Ranks, quiet: bool
-) -> Result:
+def _trainer(config: RunConfig, saved: Checkpoint | None, mixture: Mixture, ranks: Ranks) -> Trainer:
+    """All that a run needs before its first step."""
     trainer = Trainer(config, mixture, ranks)
     if saved is None:
         rng.begin(config.training.seed)
     else:
         trainer.restore(saved)
-    record = Record(folder, trainer.images, int(config.training.kimg * 1000), quiet) if ranks.first else None
+    return trainer
+
+
+def _train(folder: Path, trainer: Trainer, saved: Checkpoint | None, mixture: Mixture, quiet: bool) -> Result:
+    first, training = trainer.ranks.first, trainer.training
+    record = Record(folder, trainer.images, int(training.kimg * 1000), quiet) if first else None
     if record is not None and saved is not None:
         record.restore(saved.facts()["log"])
     try:
@@ -117,7 +122,7 @@ def _train(
     finally:
         if record is not None:
             record.close()
-    return Result(folder, trainer.images, finished, ranks.first)
+    return Result(folder, trainer.images, finished, first)
 
 
 def _configured(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
-import zipfile
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from phq.generator.train.networks import load_weights
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person
 from phq.system.atomic import write_bytes
+from phq.system.said import reason_of
 
 LATENT, TUNED = "latent.npz", "generator.safetensors"
 
@@ -48,14 +49,15 @@ def read_latent(where: str | Path, trained: Trained) -> Person:
     """
     path = Path(where) / LATENT if Path(where).is_dir() else Path(where)
     try:
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             w, pose, images = (torch.from_numpy(arrays[n]) for n in ("w", "neck_head_pose", "trained_on"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not a latent of phq gan invert: {error}") from error
+            trained_on = images.item()
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, BadZipFile) as error:
+        raise InputError(f"{path} is not a latent of phq gan invert: {reason_of(error)}") from error
     size = trained.g.config.style
-    if w.shape != (size,) or images.item() != trained.images:
+    if w.shape != (size,) or trained_on != trained.images:
         raise InputError(
-            f"{path} belongs to a generator with styles of {len(w)} numbers after {images.item()} images, not {size} "
+            f"{path} belongs to a generator with styles of {len(w)} numbers after {trained_on} images, not {size} "
             f"after {trained.images}: name the checkpoint that it was made with"
         )
     g = trained.g

@@ -9,6 +9,8 @@ import numpy as np
 
 from phq.camera.convention import BODY_TO_CV
 from phq.system.arrays import Floats
+from phq.system.elementary import arcsin, arctan2, cos, sin
+from phq.system.linear import product
 
 
 def angles_of(part_to_view: Floats) -> Floats:
@@ -18,9 +20,9 @@ def angles_of(part_to_view: Floats) -> Floats:
     the subject's own left, both Euler angles of Ry(yaw) Rx(−pitch) Rz(roll).
     """
     camera = -part_to_view[2]
-    m = part_to_view @ BODY_TO_CV
-    pitch = np.arcsin(np.clip(m[1, 2], -1, 1))
-    return np.asarray(np.degrees([np.arctan2(camera[0], camera[2]), pitch, np.arctan2(m[1, 0], m[1, 1])]))
+    m = product(part_to_view, BODY_TO_CV)
+    pitch = arcsin(np.clip(m[1, 2], -1, 1))
+    return np.asarray(np.degrees([arctan2(camera[0], camera[2]), pitch, arctan2(m[1, 0], m[1, 1])]))
 
 
 def rotation_of(angles: Floats) -> Floats:
@@ -31,18 +33,18 @@ def rotation_of(angles: Floats) -> Floats:
     tan a = (cos p tan yaw − sin r sin p) / cos r, on yaw's side of the part.
     """
     yaw, pitch, roll = np.radians(angles)
-    sine = np.sin(yaw) * np.cos(pitch) - np.sin(roll) * np.sin(pitch) * np.cos(yaw)
-    a = np.arctan2(sine / np.cos(roll), np.cos(yaw))
-    return np.asarray(_about_y(a) @ _about_x(-pitch) @ _about_z(roll) @ BODY_TO_CV)
+    sine = sin(yaw) * cos(pitch) - sin(roll) * sin(pitch) * cos(yaw)
+    a = arctan2(sine / cos(roll), cos(yaw))
+    return np.asarray(product(_about_y(a), _about_x(-pitch), _about_z(roll), BODY_TO_CV))
 
 
 def _about_x(t: float) -> Floats:
-    return np.array([[1, 0, 0], [0, np.cos(t), -np.sin(t)], [0, np.sin(t), np.cos(t)]])
+    return np.array([[1, 0, 0], [0, cos(t), -sin(t)], [0, sin(t), cos(t)]])
 
 
 def _about_y(t: float) -> Floats:
-    return np.array([[np.cos(t), 0, np.sin(t)], [0, 1, 0], [-np.sin(t), 0, np.cos(t)]])
+    return np.array([[cos(t), 0, sin(t)], [0, 1, 0], [-sin(t), 0, cos(t)]])
 
 
 def _about_z(t: float) -> Floats:
-    return np.array([[np.cos(t), -np.sin(t), 0], [np.sin(t), np.cos(t), 0], [0, 0, 1]])
+    return np.array([[cos(t), -sin(t), 0], [sin(t), cos(t), 0], [0, 0, 1]])

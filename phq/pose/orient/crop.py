@@ -9,6 +9,7 @@ import numpy as np
 from phq.people.person import TorsoFit
 from phq.photos.region import Region
 from phq.pose.closed_form import head_joint, split_neck_head
+from phq.system.linear import product
 
 BODY_SPAN, HEAD_SPAN = 0.9, 0.46
 """Sides in template metres: from above the hair to the lower chest whichever way the person bends; hair to neck."""
@@ -30,7 +31,7 @@ def orientation_region(fit: TorsoFit) -> OrientationRegion:
     The fit falls back on the person's box by itself where landmarks are no help.
     """
     neck = split_neck_head(fit.torso_to_cam, fit.head_to_cam)[0]
-    skull = (head_joint(fit.torso_to_cam, neck) + fit.head_to_cam @ SKULL)[:2]
+    skull = (head_joint(fit.torso_to_cam, neck) + product(fit.head_to_cam, SKULL))[:2]
     body, head = fit.neck_px, fit.neck_px + fit.px_per_metre * skull
     return OrientationRegion(
         Region(float(body[0]), float(body[1]), BODY_SPAN * fit.px_per_metre),

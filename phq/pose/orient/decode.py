@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from phq.system.arrays import Floats
+from phq.system.arrays import Doubles, Floats
+from phq.system.elementary import arctan2, cos, exp, sin_cos
 
 BINS = 24
 CENTRES = np.arange(BINS) * 2 * np.pi / BINS
+
+
+def unit_vectors(angles: ArrayLike) -> Doubles:
+    """(…, 2) cosine and sine of angles (…) in radians."""
+    sine, cosine = sin_cos(angles)
+    return np.stack([cosine, sine], -1)
+
+
+DIRECTIONS = unit_vectors(CENTRES)
 ROUNDS = 8
 """The mean moves less than 0.1° after that."""
 
@@ -21,8 +32,9 @@ def yaw_of(p: Floats) -> tuple[float, float, float]:
     smooth = p + 0.7 * (np.roll(p, 1) + np.roll(p, -1)) + 0.3 * (np.roll(p, 2) + np.roll(p, -2))
     yaw = float(CENTRES[int(np.argmax(smooth))])
     for _ in range(ROUNDS):
-        near = p * np.clip(np.cos(CENTRES - yaw), 0, 1)
-        yaw = float(np.angle((near * np.exp(1j * CENTRES)).sum()))
+        near = p * np.clip(cos(CENTRES - yaw), 0, 1)
+        x, y = (near[:, None] * DIRECTIONS).sum(0)
+        yaw = float(arctan2(y, x))
     off = (CENTRES - yaw + np.pi) % (2 * np.pi) - np.pi
     same = np.abs(off) <= np.pi / 2
     sigma = float(np.sqrt((p * off**2)[same].sum() / p[same].sum()))
@@ -31,7 +43,7 @@ def yaw_of(p: Floats) -> tuple[float, float, float]:
 
 def softmax(logits: Floats) -> Floats:
     """Over the last axis."""
-    e = np.exp(logits - logits.max(-1, keepdims=True))
+    e = exp(logits - logits.max(-1, keepdims=True))
     return np.asarray(e / e.sum(-1, keepdims=True))
 
 
@@ -52,5 +64,5 @@ def decode(raw: Floats, temperature: float = 1.0) -> Floats:
 def _part(part: Floats, temperature: float) -> Floats:
     yaw, sigma, flip = yaw_of(softmax(part[:BINS] / temperature))
     tilt = np.degrees(part[BINS : BINS + 2])
-    spread = np.degrees(np.sqrt(2) * np.exp(np.clip(part[BINS + 2 :], -4, 1)))  # Laplace scale to standard deviation
+    spread = np.degrees(np.sqrt(2) * exp(np.clip(part[BINS + 2 :], -4, 1)))  # Laplace scale to standard deviation
     return np.array([yaw, *tilt, sigma, *spread, flip])

@@ -23,8 +23,10 @@ from phq.detect.body_region import BORDER
 from phq.people.person import Person, TorsoFit
 from phq.pose.closed_form import head_rotation, torso_rotation
 from phq.pose.orient.angles import angles_of
-from phq.pose.orient.decode import BINS, CENTRES, softmax, yaw_of
+from phq.pose.orient.decode import BINS, CENTRES, DIRECTIONS, softmax, unit_vectors, yaw_of
 from phq.system.arrays import Floats
+from phq.system.elementary import cos, exp, log, tanh
+from phq.system.linear import length, product
 
 HIPS, SHOULDERS, FACE = [23, 24], [11, 12], [0, 7, 8]
 VIEWS = 3
@@ -71,16 +73,16 @@ def parts_of(raw: Floats) -> Floats:
 
 
 def _mean_directions(logits: Floats) -> Floats:
-    """Complex means over the yaw bins of the last axis."""
-    return np.asarray(softmax(logits) @ np.exp(1j * CENTRES))
+    """(…, 2) mean vectors over the yaw bins of the last axis."""
+    return np.asarray(product(softmax(logits), DIRECTIONS))
 
 
 def _toward(directions: Floats) -> Floats:
-    return np.asarray(directions / np.maximum(np.abs(directions), 1e-4))
+    return np.asarray(directions / np.maximum(length(directions), 1e-4)[..., None])
 
 
 def _cosine(one: Floats, other: Floats) -> Floats:
-    return np.asarray((one * other.conj()).real)
+    return np.asarray((one * other).sum(-1))
 
 
 def gate_features(raw: Floats, evidence: Floats) -> Floats:
@@ -90,19 +92,19 @@ def gate_features(raw: Floats, evidence: Floats) -> Floats:
     p = softmax(mean[..., :BINS])
     directions = _mean_directions(mean[..., :BINS])
     flip_run = _toward(_mean_directions(parts[..., :BINS]))
-    runs = np.exp(1j * np.radians(blazepose_angles(evidence)[..., 0]))
+    runs = unit_vectors(np.radians(blazepose_angles(evidence)[..., 0]))
     seen = np.concatenate([_toward(directions), runs[:1]])
     own = [
-        *(-(p * np.log(p + 1e-9)).sum(-1)),
-        *np.abs(directions),
+        *(-(p * log(p + 1e-9)).sum(-1)),
+        *length(directions),
         *_cosine(flip_run[0], flip_run[1]),
         *(_cosine(seen[i], seen[j]) for i, j in combinations(range(VIEWS + 1), 2)),
         _cosine(runs[1], runs[2]) + _cosine(runs[1], runs[3]),
         _cosine(runs[2], runs[3]),
         *(np.repeat(_cosine(seen[i, 0], seen[i, 1]), 2) for i in (0, VIEWS)),
-        seen[0].real,
-        seen[VIEWS].real,
-        (seen[VIEWS] ** 2).real,
+        seen[0][..., 0],
+        seen[VIEWS][..., 0],
+        seen[VIEWS][..., 0] ** 2 - seen[VIEWS][..., 1] ** 2,
         *np.clip(mean[..., BINS + 2 :], -4, 1).transpose(0, 2, 1).reshape(2 * VIEWS, 2),
     ]
     return np.column_stack([np.array(own).T, np.tile(_common(evidence), (2, 1))])
@@ -117,7 +119,7 @@ def _common(evidence: Floats) -> Floats:
 def doubt_of(raw: Floats) -> float:
     """Mean entropy (nats) of the yaw of torso and head over all views; at most log 24 = 3.18."""
     p = softmax(parts_of(raw).mean(0)[..., :BINS])
-    return float(-(p * np.log(p + 1e-9)).sum(-1).mean())
+    return float(-(p * log(p + 1e-9)).sum(-1).mean())
 
 
 def familiarity(doubt: float, limits: Floats) -> float:
@@ -136,7 +138,7 @@ def gates_of(features: Floats) -> Floats:
     """(2, GATES) outputs of the perceptron for (2, F) features."""
     table = fusion_table()
     x = np.clip((features - table["mean"]) / table["std"], -5, 5)
-    hidden = np.tanh(np.einsum("pi,pih->ph", x, table["w1"]) + table["b1"])
+    hidden = tanh(np.einsum("pi,pih->ph", x, table["w1"]) + table["b1"])
     return np.asarray(np.einsum("ph,pho->po", hidden, table["w2"]) + table["b2"])
 
 
@@ -153,12 +155,10 @@ def fuse(raw: Floats, evidence: Floats) -> Floats:
 
 
 def _one(gate: Floats, views: Floats, angles: Floats, known: float) -> Floats:
-    trust, off = np.logaddexp(0, gate[: VIEWS + 2]), CENTRES - np.radians(angles[0])
-    pictures = known * trust[:VIEWS] @ np.log(softmax(views[:, :BINS]) + FLOOR)
-    yaw, sigma, flip = yaw_of(
-        softmax(pictures + PULL * trust[VIEWS] * np.cos(off) + trust[VIEWS + 1] * np.cos(2 * off))
-    )
+    trust, off = log(1 + exp(gate[: VIEWS + 2])), CENTRES - np.radians(angles[0])
+    pictures = product(known * trust[:VIEWS], log(softmax(views[:, :BINS]) + FLOOR))
+    yaw, sigma, flip = yaw_of(softmax(pictures + PULL * trust[VIEWS] * cos(off) + trust[VIEWS + 1] * cos(2 * off)))
     tilts = np.concatenate([np.degrees(views[:, BINS : BINS + 2]), angles[None, 1:]])
-    tilt = known * (softmax(gate[VIEWS + 2 : -2]) @ tilts) + (1 - known) * angles[1:]
-    spread = np.degrees(np.sqrt(2) * np.exp(np.clip(gate[-2:], -4, 1)))
+    tilt = known * product(softmax(gate[VIEWS + 2 : -2]), tilts) + (1 - known) * angles[1:]
+    spread = np.degrees(np.sqrt(2) * exp(np.clip(gate[-2:], -4, 1)))
     return np.array([yaw, *tilt, sigma, *spread, flip])

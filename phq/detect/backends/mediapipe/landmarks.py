@@ -13,6 +13,7 @@ from phq.detect.body_region import NOBODY
 from phq.people.person import AUX_SCALE, Landmarks
 from phq.photos.region import Region, apply_affine, sample
 from phq.system.arrays import Floats, Image
+from phq.system.linear import product
 
 
 class MediaPipeLandmarks(TaskBackend):
@@ -53,7 +54,7 @@ def landmarks_of(pose: Pose, region: Region, mirrored: bool) -> Landmarks:
 def turned(world: Floats, angle: float) -> Floats:
     """(33, 3) from the axes of a region to those of the upright photo."""
     cos, sin = np.cos(angle), np.sin(angle)
-    return np.column_stack([world[:, :2] @ np.array([[cos, sin], [-sin, cos]]), world[:, 2]])
+    return np.column_stack([product(world[:, :2], np.array([[cos, sin], [-sin, cos]])), world[:, 2]])
 
 
 def no_person(region: Region) -> Landmarks:

@@ -1,0 +1,132 @@
+"""Products, solutions and lengths whose bits do not depend on the processor.
+
+numpy hands ``@``, ``dot`` and `numpy.linalg` to a BLAS, which chooses a kernel for the processor; kernels add in
+another order or fuse a multiplication with an addition, and the last digits differ. The matrices of a person are small:
+sums in a fixed order cost a few hundredths of the build. What is computed for a record uses these functions alone
+(``tests/test_layers.py``).
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from math import sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phq.system.arrays import Doubles, Floats
+
+_PAIRS = ((0, 1), (0, 2), (1, 2))
+_SWEEPS = 8
+"""Sweeps of Jacobi rotations; a 3×3 matrix converges in four or five."""
+_TINY = 1e-300
+
+
+def product(first: ArrayLike, *others: ArrayLike) -> Floats:
+    """What ``first @ second @ …`` gives, with the rules of `numpy.matmul` for vectors and leading axes."""
+    return reduce(_two, others, np.asarray(first))
+
+
+def _two(a: NDArray[np.generic], other: ArrayLike) -> NDArray[np.generic]:
+    b = np.asarray(other)
+    rows, columns = "i" * (a.ndim > 1), "k" * (b.ndim > 1)
+    before, after = ("..." * bool(part) for part in (rows, columns))
+    left, right = f"{before}{rows}j", f"{after}j{columns}"
+    # Elements of a contiguous last axis are summed the fastest.
+    return np.asarray(np.einsum(f"{left},{right}->{'...' * bool(rows or columns)}{rows}{columns}", a, b))
+
+
+def length(vectors: ArrayLike) -> Floats:
+    """Euclidean lengths (…) of vectors (…, N)."""
+    values = np.asarray(vectors)
+    return np.asarray(np.sqrt((values * values).sum(-1)))
+
+
+def solve(matrix: ArrayLike, right: ArrayLike) -> Floats:
+    """x (…, N, K) with A x = B, by Gaussian elimination with partial pivoting (Golub and Van Loan 2013, 3.4).
+
+    Args:
+        matrix: A (…, N, N).
+        right: B (…, N, K).
+
+    A singular matrix gives numbers that are not finite.
+    """
+    a, b = np.array(matrix), np.asarray(right)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    n, kind = a.shape[-1], np.result_type(a, b, np.float32)
+    rows = np.empty((*batch, n, n + b.shape[-1]), kind)
+    rows[..., :n], rows[..., n:] = a, b
+    rows = rows.reshape(-1, n, n + b.shape[-1])
+    every = np.arange(len(rows))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for i in range(n):
+            pivot = i + np.abs(rows[:, i:, i]).argmax(1)
+            rows[every, pivot], rows[:, i] = rows[:, i].copy(), rows[every, pivot]
+            factor = rows[:, i + 1 :, i] / rows[:, i, i, None]
+            rows[:, i + 1 :, i:] -= factor[..., None] * rows[:, i, None, i:]
+        x = rows[..., n:]
+        for i in reversed(range(n)):
+            x[:, i] /= rows[:, i, i, None]
+            x[:, :i] -= rows[:, :i, i, None] * x[:, i, None]
+    return x.reshape(*batch, n, -1)
+
+
+def inverse(matrix: ArrayLike) -> Floats:
+    """Inverse of matrices (…, N, N), see `solve`."""
+    a = np.asarray(matrix)
+    return solve(a, np.eye(a.shape[-1], dtype=a.dtype))
+
+
+def nearest_rotation(matrix: ArrayLike) -> Doubles:
+    """Rotation R (…, 3, 3) with the largest trace of Rᵀ M, which is nearest to M (…, 3, 3); it never mirrors.
+
+    R = U diag(1, 1, ±1) Vᵀ of the singular value decomposition (Kabsch 1976). Only its first two singular pairs are
+    needed, since the third of either side is the cross product of the others; they come from one-sided Jacobi rotations
+    (Hestenes 1958), which work on M itself and so keep all digits of a nearly flat one.
+    """
+    matrices = np.asarray(matrix, np.float64)
+    return np.array([_nearest(m) for m in matrices.reshape(-1, 3, 3)]).reshape(matrices.shape)
+
+
+def _nearest(matrix: Doubles) -> Doubles:
+    turned, v = _orthogonal_columns(matrix)
+    first, second, _ = sorted(range(3), key=lambda column: -_dot(turned[column], turned[column]))
+    frames = [np.array([side[first], side[second]]) for side in (turned, v)]
+    u, w = (_right_handed(*frame) for frame in frames)
+    return np.asarray(product(u.T, w))
+
+
+def _right_handed(x: Doubles, y: Doubles) -> Doubles:
+    """(3, 3) rows: the directions of x and y, which are orthogonal but for rounding, and their cross product; in place
+    of one without length, any across the other."""
+    x = _direction(x, np.array([1.0, 0.0, 0.0]))
+    other = np.eye(3)[np.abs(x).argmin()]
+    y = _direction(y - x * (x * y).sum(), other - x * (x * other).sum())
+    return np.stack([x, y, np.cross(x, y)])
+
+
+def _direction(vector: Doubles, instead: Doubles) -> Doubles:
+    chosen = vector if length(vector) > _TINY else instead
+    return np.asarray(chosen / length(chosen))
+
+
+def _orthogonal_columns(matrix: Doubles) -> tuple[list[list[float]], list[list[float]]]:
+    """Columns of M V, which are orthogonal, and of the rotation V. On plain numbers: arrays of three cost more."""
+    m, v = matrix.T.tolist(), np.eye(3).tolist()
+    for p, q in _PAIRS * _SWEEPS:
+        across = _dot(m[p], m[q])
+        if across == 0:
+            continue
+        wider = _dot(m[q], m[q]) - _dot(m[p], m[p])
+        tangent = 2 * across / (abs(wider) + sqrt(wider * wider + 4 * across * across))  # the smaller angle
+        tangent = tangent if wider >= 0 else -tangent
+        cosine = 1 / sqrt(1 + tangent * tangent)
+        for part in (m, v):
+            one, other = part[p], part[q]
+            part[p] = [cosine * (a - tangent * b) for a, b in zip(one, other, strict=True)]
+            part[q] = [cosine * (b + tangent * a) for a, b in zip(one, other, strict=True)]
+    return m, v
+
+
+def _dot(a: list[float], b: list[float]) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
