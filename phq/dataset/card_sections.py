@@ -14,7 +14,7 @@ from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import CROISSANT, SPLITS
 from phq.dataset.tables import Rows
 
-SECTIONS = ("Counts", "Directions", "Licences")
+SECTIONS = ("Counts", "Directions", "Shards", "Licences")
 _LOADER = "what datasets loads (configs, dataset_info)"
 _HEAD = "\n## "
 
@@ -38,7 +38,8 @@ def right_card(card: Card, manifest: pa.Table, rejects: pa.Table) -> str:
     yaw = pc.fill_null(manifest["camera_yaw_deg"], 0.0)
     index = manifest.column_names.index("camera_yaw_deg")
     manifest = manifest.set_column(index, "camera_yaw_deg", pc.if_else(pc.is_finite(yaw), yaw, 0.0))
-    return dataset_card(card, split_sizes(manifest), Rows(manifest), Rows(rejects))
+    shards = sorted(filter(None, pc.unique(manifest["shard"]).to_pylist()))
+    return dataset_card(card, split_sizes(manifest), shards, Rows(manifest), Rows(rejects))
 
 
 def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIONS) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from phq.schema import PROVENANCE
 from phq.system.journal import Change
 from phq.system.json_text import json_bytes
 
-DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
+DESCRIBED = ("source_path", "person_index", "split", "shard", "reason", "camera_yaw_deg", *PROVENANCE)
 """Columns that the descriptions are made of."""
 
 
@@ -86,7 +86,7 @@ class Descriptions:
         if not shards:
             self.change.delete(name)
             return
-        new = wids_index(split, [(Path(shard).name, n, self._path(shard).stat().st_size) for shard, n in shards])
+        new = wids_index(split, [(shard, n, self._path(shard).stat().st_size) for shard, n in shards])
         there = self.change.folder / name
         if not there.exists() or there.read_bytes() != new:  # also where nothing but the last shard is gone
             self.change.write(name, new)

@@ -146,7 +146,7 @@ def test_the_rest_is_as_if_the_sample_had_never_been_there(tmp_path: Path) -> No
     assert run == json.loads(fresh["run.json"])
     changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
     texts = {"README.md", "manifest.parquet", "rejects.parquet", "run.json", "contact-sheet.png", "croissant.json"}
-    assert changed == texts | {"overlays/v2.parquet", "train/index.json", *done.shards}
+    assert changed == texts | {"overlays/v2.parquet", "train-index.json", *done.shards}
     assert after.keys() - before.keys() == {"tombstones.parquet"}
     assert len(done.shards) == 1
 
@@ -301,7 +301,7 @@ def test_much_of_a_dataset_goes(made: tuple[Path, list[TinySample]], gone: str) 
     assert verify(folder, workers=1).violations == []
     assert len(Dataset(folder)) == len(samples) - len(keys)
     assert (folder / "val").exists() == (gone == "a shard")
-    assert (folder / "train" / "index.json").exists()
+    assert (folder / "train-index.json").exists()
     assert (folder / shard).exists() == (gone in ("val", "a shard"))
 
 

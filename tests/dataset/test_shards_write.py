@@ -34,7 +34,7 @@ def test_what_is_written(good: dict[str, bytes]) -> None:
     train = [f"train/phq-train-{n:06d}.tar" for n in range(8)]
     val = [f"val/phq-val-{n:06d}.tar" for n in range(2)]
     other = ["README.md", "croissant.json", "manifest.parquet", "rejects.parquet", "run.json", "schema.json"]
-    assert sorted(good) == sorted([*train, *val, *other, "train/index.json", "val/index.json"])
+    assert sorted(good) == sorted([*train, *val, *other, "train-index.json", "val-index.json"])
     assert json.loads(good["run.json"])["seed"] == 1
 
 
@@ -89,7 +89,7 @@ def test_leftovers_of_an_attempt_go_and_other_files_stay(tmp_path: Path, good: d
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "manifest.parquet", "val/index.json", "train/other-0.tar", "contact-sheet.png"]
+    "name", ["README.md", "manifest.parquet", "val-index.json", "train/other-0.tar", "contact-sheet.png"]
 )
 def test_a_folder_with_somebody_elses_files_is_refused_and_untouched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -111,7 +111,7 @@ def test_nothing_kept_is_a_dataset_too(tmp_path: Path) -> None:
     write_tiny(tmp_path, [], REJECTS)
     table = read_table(tmp_path / "manifest.parquet")
     assert (table.num_rows, table.schema) == (0, arrow_schema())
-    assert json.loads((tmp_path / "train" / "index.json").read_bytes())["shardlist"][0]["nsamples"] == 0
+    assert json.loads((tmp_path / "train-index.json").read_bytes())["shardlist"][0]["nsamples"] == 0
     write_tiny(tmp_path, SAMPLES, REJECTS)
 
 
