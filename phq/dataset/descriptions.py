@@ -106,7 +106,9 @@ class Descriptions:
         """As phq writes it; in one that a person has changed, only the parts that follow from the rows are new."""
         path = self.change.folder / CARD
         there = path.read_bytes() if path.exists() else None
-        old, new = (right_card(card, tables.manifest, tables.rejects) for tables in (self.before, self.after))
+        names = sorted(name for shards in self.shards.values() for name, samples in shards.items() if samples)
+        old = right_card(card, self.before.manifest, self.before.rejects)
+        new = right_card(card, self.after.manifest, self.after.rejects, names)
         if there is None or there == old.encode():
             return new
         return self.scrubber.text(mended_card(there, new))

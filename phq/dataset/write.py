@@ -161,7 +161,8 @@ def _write_split(
         for row in rows[part.start : part.stop]:
             storage[row["key"]]["shard"] = name
         yield Shard(StoredFile(name, shard.measured.size, shard.measured.sha256), len(part))
-    sync_folder((out / shard_name(split, 0, tag)).parent)
+    with output_errors(out / split):
+        sync_folder(out / split)
 
 
 def _sample_bytes(row: Fields, fetch: Fetch) -> int:
