@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from phq.errors import InputError, MissingExtraError
+from phq.system.place import is_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -67,8 +68,7 @@ class Root:
 
     def __init__(self, where: str | Path) -> None:
         self.where = str(where)
-        is_url = isinstance(where, str) and ("://" in where or "::" in where)
-        local = Path(where).absolute() if not is_url else _local_folder(self.where)
+        local = Path(where).absolute() if not is_url(where) else _local_folder(self.where)
         self.local: Path | None = local
         """The folder; None if it is not on a file system of this machine."""
         self._prefix = f"{local}{os.sep}"
