@@ -22,7 +22,9 @@ from phq.schema import PROVENANCE
 from phq.system.journal import Change
 from phq.system.json_text import json_bytes
 
-DESCRIBED = ("source_path", "person_index", "split", "shard", "reason", "camera_yaw_deg", *PROVENANCE)
+CARD_COLUMNS = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
+"""Columns that the card is made of, beside the names of the shards."""
+DESCRIBED = (*CARD_COLUMNS, "shard")
 """Columns that the descriptions are made of."""
 
 

@@ -34,7 +34,8 @@ GREY = 4.0
 FLAT = 4.0
 """Standard deviation of L* below which a background proves nothing: every studio has a plain wall."""
 FEW = 0.5
-"""Factor of the limits of colour where fewer than three regions say anything, or both pictures are grey."""
+"""Factor of the limits of colour where fewer than three regions say anything, both pictures are grey, or there are no
+landmarks to agree too."""
 _ROWS = [LANDMARKS.index(name) for name in UPPER]
 _SWAPPED = [0, 2, 1, 4, 3, 6, 5, 8, 7]
 """Landmark of the mirror image that is a landmark of the image."""
@@ -100,18 +101,28 @@ class Signs:
         return np.asarray((colour <= scale) & (place <= PLACE * scale))
 
     def apart(self, one: Ints, other: Ints, mirrored: bool) -> tuple[Singles, Singles]:
-        """(M,) distance of colours in units of what is allowed, ∞ where nothing can be compared, and of landmarks."""
+        """(M,) distance of colours in units of what is allowed, ∞ where nothing can be compared, and of landmarks.
+
+        Where one has no landmarks, they do not differ, and colours must agree as if there were few (`FEW`).
+        """
         a, b = self.looks[one], self.looks[other]
         p, q = self.points[one], self.points[other]
         if mirrored:
             b, q = b[:, MIRRORED], q[:, _SWAPPED] * np.float32([-1, 1]) + np.float32([1, 0])
         with np.errstate(invalid="ignore"):
             place = np.sqrt(((p - q) ** 2).sum(-1).mean(-1))
-        return _colours_apart(a, b), np.where(np.isfinite(place), place, np.float32(np.inf))
+        unknown = ~np.isfinite(place)
+        return _colours_apart(a, b, unknown), np.where(unknown, np.float32(0), place)
 
 
-def _colours_apart(a: Singles, b: Singles) -> Singles:
-    """(M,) largest distance of mean or spread of any region that both have, in units of what is allowed."""
+def _colours_apart(a: Singles, b: Singles, alone: Bools) -> Singles:
+    """(M,) largest distance of mean or spread of any region that both have, in units of what is allowed.
+
+    Args:
+        a: (M, regions, 6).
+        b: (M, regions, 6).
+        alone: (M,) whether colours are the only sign.
+    """
     off = (a - b) ** 2
     apart = np.sqrt(np.maximum(off[..., :3].sum(-1) / COLOUR**2, off[..., 3:].sum(-1) / SPREAD**2))
     both = a.any(-1) & b.any(-1)
@@ -119,5 +130,5 @@ def _colours_apart(a: Singles, b: Singles) -> Singles:
     plain = (a[..., 3] < FLAT) & (b[..., 3] < FLAT)
     plain[:, :2] = False  # head and clothes are somebody's own, plain or not
     grey = np.maximum(np.abs(a[..., 1:3]), np.abs(b[..., 1:3])).max((-2, -1)) < GREY
-    few = ((both & ~plain).sum(-1) < 3) | grey
+    few = ((both & ~plain).sum(-1) < 3) | grey | alone
     return np.where(both.any(-1), largest / np.where(few, np.float32(FEW), np.float32(1)), np.float32(np.inf))

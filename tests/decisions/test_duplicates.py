@@ -238,7 +238,9 @@ def test_a_mirrored_copy_is_found_from_either_side() -> None:
         ({"appearance": [*LOOK[:18], *[0.0] * 6]}, True),  # the picture ends there: the other three say enough
         ({POINTS: moved(0.05)}, True),
         ({POINTS: moved(0.06)}, False),
-        ({POINTS: [float("nan")] * 18}, False),
+        ({POINTS: [float("nan")] * 18}, True),  # nobody looked: then colours must agree twice as well
+        ({POINTS: [float("nan")] * 18, "appearance": with_colour(0, 2.9)}, True),
+        ({POINTS: [float("nan")] * 18, "appearance": with_colour(0, 3.1)}, False),
     ],
 )
 def test_equal_hashes_are_no_proof_without_colours_and_landmarks(other: dict[str, Any], same: bool) -> None:

@@ -68,7 +68,8 @@ def _content(path: Path) -> bytes | None:
 def _mended(change: Change, name: str, rows: Sequence[Fields], stated: StoredFile | None) -> str:
     """Name of a better shard that is staged, "" if there is none.
 
-    It is the old one where the shard is again what ``croissant.json`` states; another content has another name.
+    It is the old one where ``croissant.json`` states what the shard should be, even if not all of it can be mended; a
+    content that is stated nowhere gets a name of its own.
     """
     old = change.folder / name
     ordered = sorted(rows, key=lambda row: int(row["jpg_offset"] or 0))
@@ -81,7 +82,7 @@ def _mended(change: Change, name: str, rows: Sequence[Fields], stated: StoredFil
         if new == stated:
             return name
         if not doubtful and new != stored_file(change.folder, name):
-            return _under_new_name(change, name, digests)
+            return name if stated else _under_new_name(change, name, digests)
     staged.unlink()
     return ""
 
