@@ -21,9 +21,9 @@ UPPER = (
 )  # fmt: skip
 """Landmarks that a headshot shows."""
 NUMBERS = 2 * len(UPPER)
-COLOUR = 6.0
+COLOUR = 6.5
 """Largest distance of a region's mean colours in L*a*b*: crops, re-encodings and turns of one photo stay below."""
-SPREAD = 8.0
+SPREAD = 8.5
 """Largest distance of the colours' standard deviations."""
 PLACE = 0.08
 """Largest root mean square distance of the landmarks, fraction of the crop's side."""

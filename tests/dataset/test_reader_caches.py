@@ -125,3 +125,32 @@ def test_the_brace_ranges_are_those_of_the_names() -> None:
     from webdataset.shardlists import expand_urls
 
     assert expand_urls("::".join(brace_ranges(names))) == names
+
+
+def test_the_recipe_of_the_card_gives_a_mask_of_one_channel(tmp_path: Path) -> None:
+    write_tiny(tmp_path / "set", SAMPLES)
+    card = (tmp_path / "set" / "README.md").read_text("utf-8")
+    recipe = card[card.index("# webdataset\n") : card.index("# wids")].replace("DATASET", str(tmp_path / "set"))
+    names: dict[str, Any] = {}
+    exec(recipe, names)
+    image, record, mask = next(iter(names["dataset"]))
+    assert (image.mode, mask.mode) == ("RGB", "L")
+    assert record["key"] == SAMPLES[0].row["key"]
+
+
+def test_a_folder_of_shards_holds_nothing_but_shards(tmp_path: Path) -> None:
+    """Ray's ``read_webdataset`` takes every file of a folder for a tar."""
+    write_tiny(tmp_path / "set", SAMPLES)
+    assert {path.suffix for split in ("train", "val") for path in (tmp_path / "set" / split).iterdir()} == {".tar"}
+
+
+def test_ray_reads_a_folder_of_shards(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    pytest.importorskip("ray.data")
+    write_tiny(tmp_path / "set", SAMPLES)
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
+    try:
+        rows = ray.data.read_webdataset(str(tmp_path / "set" / "train")).take_all()
+    finally:
+        ray.shutdown()
+    assert sorted(row["__key__"] for row in rows) == sorted(s.row["key"] for s in SAMPLES if s.row["split"] == "train")
