@@ -41,7 +41,7 @@ class People:
         self.signs = Signs.of(np.array(table["appearance"].to_pylist()), np.array(table[POINTS].to_pylist()))
 
     def pairs(self) -> np.ndarray:
-        """(2 · pairs, 2) of every pair, plain and mirrored: bits, and the farther of both signs in units of its limit."""
+        """(2 · pairs, 2) of every pair, plain and mirrored: bits, and the farther sign in units of its limit."""
         found = []
         for one in range(len(self.plain) - 1):
             others = np.arange(one + 1, len(self.plain))
@@ -74,7 +74,8 @@ def strangers_line(dataset: str, bits: int) -> str:
     alike = pairs[pairs[:, 0] <= NEAR_BITS]
     few = [f"{(part[:, 1] <= 3).mean():.1e}" for part in (pairs, alike) if len(part)]
     rate = f"{both / count:.1e}" if both else f"≈ {max(hashes, 1 / count) * signs / 2:.0e}"
-    return f"| {dataset} | {len(people.plain)} | {count:,} | {near.sum()} ({hashes:.0e}) | {both} | {rate} | {' / '.join(few)} |"
+    numbers = f"{len(people.plain)} | {count:,} | {near.sum()} ({hashes:.0e}) | {both} | {rate}"
+    return f"| {dataset} | {numbers} | {' / '.join(few)} |"
 
 
 def tail(apart: np.ndarray) -> float:
