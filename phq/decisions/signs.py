@@ -39,6 +39,8 @@ landmarks to agree too."""
 _ROWS = [LANDMARKS.index(name) for name in UPPER]
 _SWAPPED = [0, 2, 1, 4, 3, 6, 5, 8, 7]
 """Landmark of the mirror image that is a landmark of the image."""
+_TURN, _SHIFT = np.array([-1, 1], np.float32), np.array([1, 0], np.float32)
+"""x of the mirror image is 1 − x."""
 _PIECE = 1 << 16
 """Pairs compared at a time; bounds the memory to some tens of MB."""
 
@@ -108,7 +110,7 @@ class Signs:
         a, b = self.looks[one], self.looks[other]
         p, q = self.points[one], self.points[other]
         if mirrored:
-            b, q = b[:, MIRRORED], q[:, _SWAPPED] * np.float32([-1, 1]) + np.float32([1, 0])
+            b, q = b[:, MIRRORED], q[:, _SWAPPED] * _TURN + _SHIFT
         with np.errstate(invalid="ignore"):
             place = np.sqrt(((p - q) ** 2).sum(-1).mean(-1))
         unknown = ~np.isfinite(place)
