@@ -8,7 +8,7 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 "$work/venv/bin/pip" install -q --disable-pip-version-check "ray[data]==2.60.0"
 cd "$work"
-RAY_USAGE_STATS_ENABLED=0 "$work/venv/bin/python" - "$work" 2>"$work/log" <<'PY' || { tail -3 "$work/log"; exit 1; }
+RAY_USAGE_STATS_ENABLED=0 RAY_raylet_start_wait_time_s=120 "$work/venv/bin/python" - "$work" 2>"$work/log" <<'PY' || { tail -3 "$work/log"; exit 1; }
 import io, json, os, sys, tarfile
 import ray
 folder = sys.argv[1] + "/train"
