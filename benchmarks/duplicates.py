@@ -16,10 +16,13 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from phq.decisions.duplicates import find_duplicates
+from phq.decisions.duplicates import POINTS, find_duplicates
 from phq.decisions.hamming import distance
+from phq.decisions.signs import NUMBERS
 
 BITS = 6
+LOOK = np.array([50.0, 20, 30, 9, 9, 9] * 4)
+"""Colours of every sample."""
 PLANTED, COPIED = 0.05, 0.01
 """Shares of the samples that are near another one, and that are the same photo again."""
 BUNCHES, SPREAD = 2000, 22
@@ -59,8 +62,15 @@ def made(rng: np.random.Generator, count: int) -> tuple[pa.Table, np.ndarray, np
         **{f"box_{edge}": np.full(count, float(edge[1])) for edge in ("x0", "y0", "x1", "y1")},
         "source_px_per_px": rng.random(count), "blur": rng.random(count),
         "phash": text[0], "phash_mirror": text[1],
+        "appearance": lists(LOOK, count), POINTS: lists(np.linspace(0.2, 0.8, NUMBERS, dtype=np.float32), count),
     })  # fmt: skip
     return table, words, mirrors
+
+
+def lists(row: np.ndarray, count: int) -> pa.Array:
+    """The same list for each sample: hashes alone decide, and every pair with near ones is compared in full."""
+    ends = np.arange(0, count * len(row) + 1, len(row), dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(np.tile(row, count)))
 
 
 def checked(found: dict[int, object], words: np.ndarray, mirrors: np.ndarray, subset: np.ndarray) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from phq.building.executors.contract import Refusal
+from phq.dataset.content import sample_digest
 from phq.dataset.tables import write_rows
 from phq.dataset.tar import MEMBERS
 from phq.people.person import Photo, Reject
@@ -25,6 +26,8 @@ BATCH_PHOTOS = 4
 """Photos decoded at the same time; the landmark network sees all their people in one batch."""
 COUNTS = "counts"
 """Key of the counts in the metadata of a unit's table."""
+DIGESTS = "digests"
+"""Key of the digests of its rows' samples (`phq.dataset.content.sample_digest`), "" for a row without one."""
 
 
 @dataclass
@@ -75,6 +78,7 @@ def run_unit(
     pipeline.counts.clear()
     rows: list[dict[str, Any]] = []
     remarks: dict[str, str] = {}
+    digests: list[str] = []
     with atomic_write(blob_path(work, number)) as blob:
         for photo in _carried(pipeline, inputs, refused):
             remarks |= {photo.name: photo.remark} if photo.remark else {}
@@ -85,10 +89,11 @@ def run_unit(
                     places[f"{MEMBERS[name]}_size"] = len(content)
                     blob.write(content)
                 rows.append({**row, **places, "shard": blob_path(work, number).name})
+                digests.append(sample_digest(members[name] for name in MEMBERS) if members else "")
     reasons = Counter(row["reason"] for row in rows if row["reason"])
     result = UnitResult(len(inputs), len(rows) - reasons.total(), reasons, dict(pipeline.counts), remarks)
     with atomic_write(table_path(work, number)) as stream:
-        write_rows(stream, rows, complete=False, notes={COUNTS: result.note()})
+        write_rows(stream, rows, complete=False, notes={COUNTS: result.note(), DIGESTS: json.dumps(digests)})
     return result
 
 

@@ -36,6 +36,11 @@ def export_labels_command(  # noqa: PLR0913 - one parameter an option
         dataset, out, format.value, split=split, masks=masks, size=size, photos=photos, revision=revision, quiet=False
     )
     lines = [f"{done.count} pictures with labels   {done.images}"]
+    if done.size & (done.size - 1):
+        lines += [
+            f"warning: the pictures have {done.size} pixels a side; the published loaders and networks "
+            f"want a power of two (--size {1 << (done.size.bit_length() - 1)} or {1 << done.size.bit_length()})"
+        ]
     if done.masks:
         lines += [f"their masks   {done.masks}"]
     if done.beyond_photo >= 0.0005:
@@ -60,4 +65,6 @@ def export_coco_command(
     lines = [f"{done.pictures} pictures with {done.people} people   {done.out}"]
     if done.missing:
         lines += [f"{done.missing} photos were not found in {photos} and are left out"]
+    if done.degenerate:
+        lines += [f"{done.degenerate} boxes have no area inside the picture and are left out"]
     report("export coco", done, lines, json)

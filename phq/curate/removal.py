@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from phq.building.contact_sheet import choose, write_contact_sheet
 from phq.curate.redaction_target import COLUMNS, Target
 from phq.curate.rewrite import Storage, changes_table, moved, rewrite_table
+from phq.dataset.content import UNNAMED, content_tag
 from phq.dataset.derived import drawings
 from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
-from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, REJECTS, SHEET, SPLITS, shard_name
+from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, REJECTS, SHEET, SPLITS, shard_name, shard_number
 from phq.dataset.layout import even_ranges
 from phq.dataset.marks_log import without_keys
 from phq.dataset.reader import Dataset
@@ -26,6 +27,7 @@ from phq.dataset.tar import MEMBERS, ShardWriter
 from phq.dataset.whole_columns import columns
 from phq.errors import InputError
 from phq.system.arrays import Bools, Ints
+from phq.system.atomic import output_errors
 from phq.system.journal import Change
 
 
@@ -35,7 +37,7 @@ class Stored:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.samples = Dataset(folder, overlay=None, rejects=True)
-        self.table = columns(self.samples, (*COLUMNS, *DESCRIBED, "shard", "jpg_offset"))
+        self.table = columns(self.samples, (*COLUMNS, *DESCRIBED, "jpg_offset"))
         shard = self.table["shard"].combine_chunks()
         self.in_shards: Bools = np.asarray(pc.fill_null(pc.not_equal(shard, ""), False))
         names: list[str] = pc.unique(shard).to_pylist()
@@ -90,27 +92,33 @@ class Removal:
         left = [rows[~self.target.rows[rows]] for rows in before]
         sizes = shard_sizes([len(rows) for rows in left])
         after = np.split(np.concatenate([np.empty(0, np.int64), *left]), np.cumsum(sizes)[:-1]) if sizes else []
-        self.shards[split] = dict(zip(names, sizes, strict=False))  # fewer shards than before drop off at the end
+        self.shards[split] = {}
         for name, old, new in zip(names, before, [*after, *[None] * (len(names) - len(after))], strict=True):
-            if new is None:
-                self.change.delete(name)
-            elif not np.array_equal(old, new):
-                self._write_shard(name, new)
-            else:
+            if new is not None and np.array_equal(old, new):
+                self.shards[split][name] = len(new)
                 continue
+            if new is not None:  # fewer shards than before drop off at the end
+                self.shards[split][self._write_shard(split, shard_number(name), new)] = len(new)
+            self.change.delete(name)
             self.touched.append(name)
 
     def _stage_no_samples(self) -> None:
         """One empty shard, as `phq.dataset.write.write_dataset` writes it for a dataset without samples."""
-        name = shard_name("train", 0)
-        self.shards["train"] = {name: 0}
-        self._write_shard(name, np.empty(0, np.int64))
+        self.shards["train"] = {self._write_shard("train", 0, np.empty(0, np.int64)): 0}
 
-    def _write_shard(self, name: str, rows: Ints) -> None:
-        """A shard of stored samples, byte for byte as they were."""
-        with ShardWriter(self.change.path(name), name) as shard:
-            for item in self.stored.samples.select(rows):
-                self._storage[item.key] = shard.add(item.key, {member: item.read(member) for member in MEMBERS})
+    def _write_shard(self, split: str, number: int, rows: Ints) -> str:
+        """A shard of stored samples, byte for byte as they were, under the name of its new content.
+
+        Under the old name, readers that keep copies would go on giving what is gone.
+        """
+        with ShardWriter(self.change.path(shard_name(split, number, UNNAMED))) as shard:
+            items = self.stored.samples.select(rows)
+            storage = {i.key: shard.add(i.key, {name: i.read(name) for name in MEMBERS}) for i in items}
+        name = shard_name(split, number, content_tag({number: shard.digests}))
+        with output_errors(shard.path):
+            shard.path.replace(self.change.path(name))
+        self._storage |= {key: {**columns, "shard": name} for key, columns in storage.items()}
+        return name
 
     def _stage_tables(self) -> None:
         for name, first in ((MANIFEST, 0), (REJECTS, int(self.stored.in_shards.sum()))):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from phq.dataset.content import brace_ranges, names_tag
 from phq.dataset.credits import MOST, counted, licence_lines
 from phq.dataset.statements import names_of
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
@@ -82,10 +83,13 @@ def _features() -> Iterator[str]:
         yield from (f"  - name: {name}", f"    dtype: {dtype}")
 
 
-def _front_matter(card: Card, splits: Mapping[str, int], kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _front_matter(
+    card: Card, splits: Mapping[str, int], shards: Sequence[str], kept: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     yield from ("---", *licence_lines(kept), f"pretty_name: {json.dumps(card.title)}")
     yield from ("tags:", "- webdataset", "- portrait", "- head-pose", "- phq", "configs:")
-    yield from ("- config_name: default", "  data_files:")
+    # `datasets` keeps what it has loaded under the folder's name and these lines: nothing else tells its copies apart
+    yield from ("- config_name: default", f"  description: content {names_tag(shards)}", "  data_files:")
     for split in splits:
         yield from (f"  - split: {split}", f"    path: {split}/*.tar")
     yield "dataset_info:"
@@ -127,10 +131,11 @@ dataset = load_dataset("DATASET")
 import glob, webdataset
 shards = sorted(glob.glob("DATASET/SPLIT/*.tar"))
 dataset = webdataset.WebDataset(shards, shardshuffle=False).decode("pil").to_tuple("jpg", "json", "mask.png")
+dataset = dataset.map_tuple(None, None, lambda mask: mask.convert("L"))  # "pil" makes every picture RGB
 
 # wids: random access (in webdataset before 1.0); with the folder itself as cache the shards are not copied
 import wids
-dataset = wids.ShardListDataset("DATASET/SPLIT/index.json", cache_dir="DATASET/SPLIT")
+dataset = wids.ShardListDataset("DATASET/SPLIT-index.json", cache_dir="DATASET/SPLIT")
 
 # DuckDB: choose samples; shard, jpg_offset and jpg_size say where the bytes of the image are
 import duckdb
@@ -145,6 +150,17 @@ A sample is `KEY.jpg`, `KEY.json` and `KEY.mask.png`; KEY is the first 16 hex di
 for everything thrown out, with the reason; `run.json` has the version, the configuration and the seed.
 """
 
+_SHARDS = """\
+The names end in a tag of the content: bytes under a name never change, and readers that keep copies by name never mix
+two datasets. `webdataset.WebDataset` takes these lines, with a folder or URL in front, several joined by `::`:
+"""
+
+_CACHES = """\
+After a takedown, delete what readers have kept of earlier revisions, which names the removed samples still: the folders
+`datasets` and `hub` in `HF_HOME` (by default `~/.cache/huggingface`), the `cache_dir` of webdataset and wids,
+`~/.cache/croissant`, and your own downloads. Load again from the new files then: no copy is taken for them.
+"""
+
 _CREDITS = """\
 As stated by whoever built the dataset. `licence`, `author` and `source` of each sample stand in its json and in the
 manifest, from which DuckDB makes the attribution that a licence may ask for:
@@ -155,9 +171,18 @@ SELECT DISTINCT source_path, author, licence, source FROM 'DATASET/manifest.parq
 """
 
 
+def _shard_lines(shards: Sequence[str]) -> Iterator[str]:
+    ranges = brace_ranges(shards)
+    yield from (_SHARDS, "```", *ranges[:MOST], "```", "")
+    if len(ranges) > MOST:
+        yield from (f"… and {len(ranges) - MOST} more.", "")
+    yield _CACHES
+
+
 def _body(
     card: Card,
     splits: Mapping[str, int],
+    shards: Sequence[str],
     kept: Sequence[Mapping[str, Any]],
     rejects: Sequence[Mapping[str, Any]],
 ) -> Iterator[str]:
@@ -171,7 +196,14 @@ def _body(
         yield from (*_table(("reason", "rejects"), sorted(reasons.items())), "")
     yield from ("## Directions", "", *_yaw_table(kept), "")
     yield from ("0° is in front of the torso; + is the subject's own left.", "", "## How to load", "")
-    yield from (_LOADING.replace("SPLIT", next(iter(splits))), "## Licences", "")
+    yield from (
+        _LOADING.replace("SPLIT", next(iter(splits))),
+        "## Shards",
+        "",
+        *_shard_lines(shards),
+        "## Licences",
+        "",
+    )
     yield from (*_credits(kept), "Models that annotated the photos:", "")
     models = [(m.name, m.purpose, m.licence, m.source) for m in card.models]
     yield from _table(("model", "purpose", "licence", "source"), models)
@@ -202,6 +234,7 @@ def _credits(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def dataset_card(
     card: Card,
     splits: Mapping[str, int],
+    shards: Sequence[str],
     kept: Sequence[Mapping[str, Any]],
     rejects: Sequence[Mapping[str, Any]],
 ) -> str:
@@ -213,8 +246,9 @@ def dataset_card(
     Args:
         card: its content beyond the rows.
         splits: number of samples of every split that exists, in order; at least one.
+        shards: paths of the shards that have samples, sorted.
         kept: rows of the manifest, of which `camera_yaw_deg` and the fields of `PROVENANCE` are read.
         rejects: rows of the rejects, of which `reason` is read.
     """
-    lines = [*_front_matter(card, splits, kept), "", *_body(card, splits, kept, rejects)]
+    lines = [*_front_matter(card, splits, shards, kept), "", *_body(card, splits, shards, kept, rejects)]
     return "\n".join(lines) + "\n"

@@ -14,7 +14,7 @@ from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import CROISSANT, SPLITS
 from phq.dataset.tables import Rows
 
-SECTIONS = ("Counts", "Directions", "Licences")
+SECTIONS = ("Counts", "Directions", "Shards", "Licences")
 _LOADER = "what datasets loads (configs, dataset_info)"
 _HEAD = "\n## "
 
@@ -33,12 +33,20 @@ def split_sizes(manifest: pa.Table) -> dict[str, int]:
     return {split: counts[split] for split in SPLITS if split in counts} or {"train": 0}
 
 
-def right_card(card: Card, manifest: pa.Table, rejects: pa.Table) -> str:
-    """The card as it is written for these rows; a yaw that is not a number counts as 0."""
+def right_card(card: Card, manifest: pa.Table, rejects: pa.Table, shards: Sequence[str] | None = None) -> str:
+    """The card as it is written for these rows; a yaw that is not a number counts as 0.
+
+    Args:
+        card: its content beyond the rows.
+        manifest: `phq.dataset.descriptions.DESCRIBED`.
+        rejects: the same.
+        shards: paths of the shards that have samples, sorted, if they are not those that the rows name.
+    """
     yaw = pc.fill_null(manifest["camera_yaw_deg"], 0.0)
     index = manifest.column_names.index("camera_yaw_deg")
     manifest = manifest.set_column(index, "camera_yaw_deg", pc.if_else(pc.is_finite(yaw), yaw, 0.0))
-    return dataset_card(card, split_sizes(manifest), Rows(manifest), Rows(rejects))
+    names = shards if shards is not None else sorted(filter(None, pc.unique(manifest["shard"]).to_pylist()))
+    return dataset_card(card, split_sizes(manifest), names, Rows(manifest), Rows(rejects))
 
 
 def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIONS) -> Iterator[tuple[str, str]]:

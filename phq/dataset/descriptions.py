@@ -23,7 +23,9 @@ from phq.schema import PROVENANCE
 from phq.system.journal import Change
 from phq.system.json_text import json_bytes
 
-DESCRIBED = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
+CARD_COLUMNS = ("source_path", "person_index", "split", "reason", "camera_yaw_deg", *PROVENANCE)
+"""Columns that the card is made of, beside the names of the shards."""
+DESCRIBED = (*CARD_COLUMNS, "shard")
 """Columns that the descriptions are made of."""
 
 
@@ -87,7 +89,7 @@ class Descriptions:
         if not shards:
             self.change.delete(name)
             return
-        new = wids_index(split, [(Path(shard).name, n, self._path(shard).stat().st_size) for shard, n in shards])
+        new = wids_index(split, [(shard, n, self._path(shard).stat().st_size) for shard, n in shards])
         there = self.change.folder / name
         if not there.exists() or there.read_bytes() != new:  # also where nothing but the last shard is gone
             self.change.write(name, new)
@@ -105,7 +107,9 @@ class Descriptions:
         """As phq writes it; in one that a person has changed, only the parts that follow from the rows are new."""
         path = self.change.folder / CARD
         there = path.read_bytes() if path.exists() else None
-        old, new = (right_card(card, tables.manifest, tables.rejects) for tables in (self.before, self.after))
+        names = sorted(name for shards in self.shards.values() for name, samples in shards.items() if samples)
+        old = right_card(card, self.before.manifest, self.before.rejects)
+        new = right_card(card, self.after.manifest, self.after.rejects, names)
         if there is None or there == old.encode():
             return new
         return self.scrubber.text(mended_card(there, new))

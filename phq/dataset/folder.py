@@ -26,13 +26,14 @@ WORK = ".phq-work"
 OVERLAYS, REVIEWS = "overlays", "reviews"
 MARKS_LOG = f"{REVIEWS}/marks.jsonl"
 REVIEW_LOCK = f"{REVIEWS}/lock"
-SHARD = re.compile(rf"({'|'.join(SPLITS)})/phq-\1-(\d{{6}})\.tar")
+SHARD = re.compile(rf"({'|'.join(SPLITS)})/phq-\1-(\d{{6}})-([0-9a-f]{{12}})\.tar")
+"""Split, number, and tag of the content (`phq.dataset.content`)."""
 _OVERLAY = re.compile(rf"{OVERLAYS}/[^/]+\.parquet")
 
 
 def index_name(split: str) -> str:
-    """Path of a split's index inside the dataset."""
-    return f"{split}/index.json"
+    """Path of a split's index inside the dataset: not beside the shards, where readers of a folder take all files."""
+    return f"{split}-index.json"
 
 
 _TABLES = (MANIFEST, REJECTS)
@@ -40,9 +41,27 @@ _TEXTS = (CARD, CROISSANT, SCHEMA, RUN, *map(index_name, SPLITS))
 _SINGLE = (*_TABLES, *_TEXTS, TOMBSTONES, INPUTS, SHEET, MARKS_LOG, REVIEW_LOCK)
 
 
-def shard_name(split: str, number: int) -> str:
-    """Path of a shard inside the dataset."""
-    return f"{split}/phq-{split}-{number:06d}.tar"
+def shard_name(split: str, number: int, tag: str) -> str:
+    """Path of a shard inside the dataset.
+
+    Args:
+        split: name of the split.
+        number: of the shard in the split, from 0.
+        tag: of its content, see `phq.dataset.content.content_tag`: readers keep copies of shards by their file names.
+    """
+    return f"{split}/phq-{split}-{number:06d}-{tag}.tar"
+
+
+def shard_number(name: str) -> int:
+    """Number of a shard in its split.
+
+    Raises:
+        ValueError: this is not the path of a shard.
+    """
+    found = SHARD.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is not the path of a shard")
+    return int(found[2])
 
 
 def is_ours(name: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from phq.errors import InputError, MissingExtraError
+from phq.system.place import is_url
 from phq.system.retrying import ShortReadError, retried
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class Root:
     def __init__(self, where: str | Path, staged: Path | None = None) -> None:
         self.where = str(where)
         self.staged = staged
-        is_url = isinstance(where, str) and ("://" in where or "::" in where)
-        local = Path(where).absolute() if not is_url else _local_folder(self.where)
+        local = Path(where).absolute() if not is_url(where) else _local_folder(self.where)
         self.local: Path | None = local
         """The folder; None if it is not on a file system of this machine."""
         self._prefix = f"{local}{os.sep}"

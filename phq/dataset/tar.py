@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from phq.dataset.content import sample_digest
 from phq.dataset.layout import BLOCK, blocks
 from phq.dataset.measured import Measured
 from phq.schema import Fields
@@ -39,6 +40,8 @@ class ShardWriter:
     def __init__(self, path: Path, name: str = "") -> None:
         self.path = path
         self.name = name
+        self.digests: list[str] = []
+        """`phq.dataset.content.sample_digest` of each sample so far."""
 
     def __enter__(self) -> ShardWriter:
         with ExitStack() as stack:
@@ -69,6 +72,7 @@ class ShardWriter:
         for name, prefix in MEMBERS.items():
             storage[f"{prefix}_offset"] = self._append(key, name, members[name])
             storage[f"{prefix}_size"] = len(members[name])
+        self.digests.append(sample_digest(members[name] for name in MEMBERS))
         return storage
 
     def _append(self, key: str, name: str, content: bytes) -> int:

@@ -1,4 +1,4 @@
-"""``index.json`` of a split: the list of shards that `wids` opens."""
+"""The index of a split: the list of shards that `wids` opens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def wids_index(split: str, shards: Iterable[tuple[str, int, int]]) -> bytes:
 
     Args:
         split: name of the split.
-        shards: file name, number of samples and bytes of each shard.
+        shards: path inside the dataset, number of samples and bytes of each shard.
     """
     entries = [{"url": url, "nsamples": count, "filesize": size} for url, count, size in shards]
     index = {

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from phq.dataset.card import Card, dataset_card
+from phq.dataset.content import UNNAMED, content_tag
 from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import (
     CARD,
@@ -32,7 +33,7 @@ from phq.dataset.tables import row_tables, write_tables
 from phq.dataset.tar import MEMBERS, ShardWriter
 from phq.dataset.wids_index import wids_index
 from phq.schema import SCHEMA_VERSION, Fields, json_schema
-from phq.system.atomic import atomic_write, write_bytes
+from phq.system.atomic import atomic_write, output_errors, sync_folder, write_bytes
 from phq.system.json_text import json_bytes
 
 Fetch = Callable[[Fields], Mapping[str, bytes]]
@@ -74,14 +75,15 @@ def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Co
         ValueError: a row breaks the format.
     """
     for split, written in shards.items():
-        entries = [(Path(shard.file.name).name, shard.samples, shard.file.size) for shard in written]
+        entries = [(shard.file.name, shard.samples, shard.file.size) for shard in written]
         write_bytes(out / index_name(split), wids_index(split, entries))
     write_bytes(out / SCHEMA, json_bytes(json_schema()))
     write_bytes(out / RUN, json_bytes({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
     with atomic_write(out / REJECTS) as stream:
         write_tables(stream, content.rejected)
     sizes = {split: sum(shard.samples for shard in written) for split, written in shards.items()}
-    write_bytes(out / CARD, dataset_card(card, sizes, content.kept, content.rejects).encode())
+    names = sorted(shard.file.name for written in shards.values() for shard in written if shard.samples)
+    write_bytes(out / CARD, dataset_card(card, sizes, names, content.kept, content.rejects).encode())
     with atomic_write(out / MANIFEST) as stream:
         measured = Measured(stream)
         write_tables(measured, content.manifest)  # type: ignore[arg-type]
@@ -142,13 +144,25 @@ def _by_split(kept: list[Fields]) -> Iterator[tuple[str, list[Fields]]]:
 def _write_split(
     out: Path, split: str, rows: list[Fields], fetch: Fetch, storage: dict[str, Fields]
 ) -> Iterator[Shard]:
-    """The shards of a split; sets the storage columns of its rows by key."""
-    for number, part in enumerate(plan_shards([_sample_bytes(row, fetch) for row in rows]) or [range(0)]):
-        name = shard_name(split, number)
+    """The shards of a split, under their names once all are written; sets the storage columns of its rows by key."""
+    parts = plan_shards([_sample_bytes(row, fetch) for row in rows]) or [range(0)]
+    written = []
+    for number, part in enumerate(parts):
+        name = shard_name(split, number, UNNAMED)
         with ShardWriter(out / name, name) as shard:
             for row in rows[part.start : part.stop]:
                 storage[row["key"]] = shard.add(row["key"], _checked(row["key"], fetch(row)))
+        written.append(shard)
+    tag = content_tag({number: shard.digests for number, shard in enumerate(written)})
+    for number, (part, shard) in enumerate(zip(parts, written, strict=True)):
+        name = shard_name(split, number, tag)
+        with output_errors(out / name):
+            shard.path.replace(out / name)
+        for row in rows[part.start : part.stop]:
+            storage[row["key"]]["shard"] = name
         yield Shard(StoredFile(name, shard.measured.size, shard.measured.sha256), len(part))
+    with output_errors(out / split):
+        sync_folder(out / split)
 
 
 def _sample_bytes(row: Fields, fetch: Fetch) -> int:

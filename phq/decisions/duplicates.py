@@ -11,20 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq.decisions.hamming import HammingIndex, Words, distance
+from phq.decisions.hamming import HammingIndex, Words, distance, mirror_distance, popcount
+from phq.decisions.signs import Signs
 from phq.schema import BOX
 from phq.system.arrays import Ints
 
 COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", *BOX,
-    "source_px_per_px", "blur", "phash", "phash_mirror",
+    "source_px_per_px", "blur", "phash", "phash_mirror", "appearance",
 )  # fmt: skip
-"""Fields of `phq.schema.Sample` that `find_duplicates` needs."""
+"""Fields of `phq.schema.Sample` that `find_duplicates` needs, beside `POINTS`."""
+POINTS = "upper_landmarks"
+"""Column with `phq.decisions.signs.upper_landmarks`."""
 RANK = ("key", "source_path", "person_index", "source_px_per_px", "blur")
 """Fields that `best_first` needs."""
 _TYPES = {
     **dict.fromkeys(("key", "source_path", "source_sha256", "phash", "phash_mirror"), pa.string()),
     "person_index": pa.int64(),
+    "appearance": pa.list_(pa.float64()),
+    POINTS: pa.list_(pa.float32()),
 }
 BLOCK = 4096
 STRIP = 256
@@ -58,9 +63,21 @@ class _Looks:
     """Number of the photo's bytes."""
     boxes: NDArray[np.float64]
     """(N, 4) boxes in the photo."""
+    signs: Signs
 
     def part(self, rows: Ints) -> _Looks:
-        return _Looks(self.hashes[rows], self.mirrors[rows], self.photo[rows], self.boxes[rows])
+        signs = self.signs.part(rows)
+        return _Looks(self.hashes[rows], self.mirrors[rows], self.photo[rows], self.boxes[rows], signs)
+
+    def alike(self, a: Ints, b: Ints, max_bits: int) -> NDArray[np.bool_]:
+        """Which pairs are duplicates: the hashes are near, plain or mirrored, and the other signs agree likewise."""
+        plain = popcount(self.hashes[a] ^ self.hashes[b])
+        turned = mirror_distance(self.hashes[a], self.mirrors[a], self.hashes[b], self.mirrors[b])
+        found = np.zeros(len(a), bool)
+        for bits, mirrored in ((plain, False), (turned, True)):
+            near = np.flatnonzero((bits <= max_bits) & ~found)
+            found[near] = self.signs.agree(a[near], b[near], bits[near].astype(np.int64), mirrored)
+        return found & self.allowed(a, b)
 
     def allowed(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
         """Two people of one photo are no duplicates unless their boxes coincide."""
@@ -86,18 +103,18 @@ def find_duplicates(
     copies).
 
     *Exact*: the same stored image (key), or the same person of a photo with the same bytes. *Perceptual*: at
-    most `max_bits` bits between the hash of one and the hash or mirror hash of the other. People of one photo
-    are perceptual duplicates only if their boxes coincide. Hashes of structureless images say little (see
-    `phq.quality.hashes.phash`): flat crops become each other's duplicates.
+    most `max_bits` bits between the hash of one and the hash or mirror hash of the other, and colours and landmarks
+    that agree, likewise plain or mirrored (`phq.decisions.signs`). People of one photo are perceptual duplicates only
+    if their boxes coincide.
 
     The search is exact, and its result does not depend on the order of the rows.
 
     Args:
-        columns: the fields in `COLUMNS`, equally long; the samples that the thresholds have kept.
+        columns: `COLUMNS` and `POINTS`, equally long; the samples that the thresholds have kept.
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
         existing: rows at the start that come before all others, however good those are.
     """
-    table = columns if isinstance(columns, pa.Table) else _table_of(columns, COLUMNS)
+    table = columns if isinstance(columns, pa.Table) else _table_of(columns, (*COLUMNS, POINTS))
     order = best_first(table, existing)
     copies = _exact_copies(table, order)
     originals = order[~np.isin(order, np.fromiter(copies, np.int64, len(copies)))]
@@ -170,7 +187,13 @@ def _people(table: pa.Table) -> Ints:
 def _looks(table: pa.Table) -> _Looks:
     boxes = np.stack([table[name].to_numpy() for name in BOX], axis=1)
     photo = _numbers(table["source_sha256"])
-    return _Looks(words(table["phash"].to_pylist()), words(table["phash_mirror"].to_pylist()), photo, boxes)
+    signs = Signs.of(_lists(table["appearance"]), _lists(table[POINTS]))
+    return _Looks(words(table["phash"].to_pylist()), words(table["phash_mirror"].to_pylist()), photo, boxes, signs)
+
+
+def _lists(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """All numbers of a column of lists, one after the other."""
+    return np.asarray(pc.list_flatten(pa.chunked_array(column).combine_chunks()))
 
 
 def words(hashes: Sequence[str]) -> Words:
@@ -202,7 +225,7 @@ def _within(looks: _Looks, rows: Ints, max_bits: int) -> Ints:
         bits = distance(part.hashes[strip, None], part.mirrors[strip, None], part.hashes, part.mirrors)
         a, b = np.nonzero(np.triu(bits <= max_bits, k=start + 1))
         a += start
-        usable = part.allowed(a, b)
+        usable = part.alike(a, b, max_bits)
         a, b = a[usable], b[usable]
         for one in np.unique(a):
             if keeper[one] < 0:
@@ -220,6 +243,6 @@ def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
         index = HammingIndex(words, max_bits)
         for query in queries:
             for a, b in index.near(query[kept]):
-                usable = looks.allowed(kept[a], later[b])
+                usable = looks.alike(kept[a], later[b], max_bits)
                 np.minimum.at(best, b[usable], kept[a[usable]])
     return np.where(best == none, -1, best)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.decisions.duplicates import RANK, Duplicate, best_first, words
-from phq.decisions.hamming import Words, distance
+from phq.decisions.hamming import mirror_distance, popcount
 from phq.decisions.scenes import LIKELY_BITS, Seen, leaders_of
+from phq.decisions.signs import Signs
 from phq.quality.appearance import REGIONS
 from phq.schema import LANDMARKS
 from phq.system.arrays import Doubles, Floats, Ints
@@ -112,26 +113,28 @@ def _units(faces: Floats | None, count: int) -> Floats:
         return np.asarray(faces / np.linalg.norm(faces, axis=1, keepdims=True), np.float32)
 
 
-def cut_differently(columns: Mapping[str, Sequence[Any]], groups: Sequence[str]) -> dict[int, Duplicate]:
+def cut_differently(columns: Mapping[str, Sequence[Any]], groups: Sequence[str], signs: Signs) -> dict[int, Duplicate]:
     """Row number → the best of its scene, for samples that look like it: one picture, cut or turned a little otherwise.
 
     Args:
         columns: as for `scene_groups`.
         groups: the result of `scene_groups`.
+        signs: of the same samples; they must agree as in `phq.decisions.duplicates.find_duplicates`.
     """
     row_of = {key: row for row, key in enumerate(columns["key"])}
-    hashes = (words(columns["phash"]), words(columns["phash_mirror"]))
-    found = {}
-    for row, group in enumerate(groups):
-        if group and (best := row_of[group]) != row and (bits := _bits(hashes, row, best)) <= LIKELY_BITS:
-            found[row] = Duplicate(best, group, bits, False)
-    return found
-
-
-def _bits(hashes: tuple[Words, Words], one: int, other: int) -> int:
-    """Bits between two samples' hashes, plain and mirrored."""
-    plain, mirrored = hashes
-    return int(distance(plain[one], mirrored[one], plain[other], mirrored[other]))
+    plain, mirrors = words(columns["phash"]), words(columns["phash_mirror"])
+    rows = np.array([row for row, group in enumerate(groups) if group and row_of[group] != row], np.int64)
+    best = np.array([row_of[groups[row]] for row in rows.tolist()], np.int64)
+    direct = popcount(plain[rows] ^ plain[best]).astype(np.int64)
+    turned = mirror_distance(plain[rows], mirrors[rows], plain[best], mirrors[best]).astype(np.int64)
+    alike = (direct <= LIKELY_BITS) & signs.agree(best, rows, direct, False)
+    alike |= (turned <= LIKELY_BITS) & signs.agree(best, rows, turned, True)
+    bits = np.minimum(direct, turned)
+    return {
+        row: Duplicate(other, groups[row], int(bits[n]), False)
+        for n, (row, other) in enumerate(zip(rows.tolist(), best.tolist(), strict=True))
+        if alike[n]
+    }
 
 
 def proportions(world: Doubles) -> Doubles:

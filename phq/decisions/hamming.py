@@ -103,4 +103,9 @@ def _expanded(start: Ints, count: Ints) -> Iterator[tuple[Ints, Ints]]:
 
 def distance(a: Words, a_mirror: Words, b: Words, b_mirror: Words) -> NDArray[Any]:
     """Fewest bits between a hash and the other's hash or mirror hash; symmetric, arrays broadcast."""
-    return np.minimum(np.minimum(popcount(a ^ b), popcount(a ^ b_mirror)), popcount(a_mirror ^ b))
+    return np.asarray(np.minimum(popcount(a ^ b), mirror_distance(a, a_mirror, b, b_mirror)))
+
+
+def mirror_distance(a: Words, a_mirror: Words, b: Words, b_mirror: Words) -> NDArray[Any]:
+    """Fewest bits between a hash and the other's mirror hash; symmetric, arrays broadcast."""
+    return np.asarray(np.minimum(popcount(a ^ b_mirror), popcount(a_mirror ^ b)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config.build import Config, Duplicates
-from phq.decisions.duplicates import COLUMNS, Duplicate, find_duplicates
+from phq.decisions.duplicates import COLUMNS, POINTS, Duplicate, find_duplicates
 from phq.decisions.faces import face_groups
 from phq.decisions.groups import (
     PROPORTION,
@@ -22,6 +22,8 @@ from phq.decisions.groups import (
     proportions,
     scene_groups,
 )
+from phq.decisions.signs import NUMBERS as POINT_NUMBERS
+from phq.decisions.signs import Signs, upper_landmarks
 from phq.decisions.tracks import tracks
 from phq.detect.backends.offers import same_face
 from phq.detect.face_crop import HALF, packed
@@ -31,18 +33,19 @@ from phq.system.arrays import Doubles, Singles
 
 FACE = "face"
 """Column with ``face_embedding`` as bytes."""
-COMPACT = {PROPORTION: pa.float64(), FACE: pa.large_binary()}
+COMPACT = {PROPORTION: pa.float64(), FACE: pa.large_binary(), POINTS: pa.list_(pa.float32())}
 """Columns that `compact` computes, and their types."""
 COMPARED = tuple(dict.fromkeys([*COLUMNS, *SCENE_COLUMNS, "face_network"]))
 """Columns of the record that samples are compared by, beside `COMPACT`."""
-LIKENESS = (*COMPARED, "keypoints_3d", "face_embedding")
+_LARGE = ("keypoints_3d", "face_embedding", "keypoints_2d", "crop_to_source", "image_size")
+LIKENESS = (*COMPARED, *_LARGE)
 """Columns of the record that `compact` takes."""
 _NUMBERS = 6 * len(REGIONS)
 
 
 def compact(table: pa.Table) -> pa.Table:
     """A table with `PROPORTION` in place of ``keypoints_3d``, one number for ninety-nine (NaN where there are none),
-    and `FACE` in place of ``face_embedding``.
+    `FACE` in place of ``face_embedding``, and `POINTS` in place of all landmarks in the photo and the crop's place.
 
     Args:
         table: `LIKENESS` and any other columns.
@@ -52,10 +55,19 @@ def compact(table: pa.Table) -> pa.Table:
     """
     landmarks = _lists(table["keypoints_3d"], 3 * len(LANDMARKS)).reshape(-1, len(LANDMARKS), 3)
     made = {PROPORTION: pa.array(proportions(landmarks), pa.float64()), FACE: packed(table["face_embedding"])}
-    table = table.drop_columns(["keypoints_3d", "face_embedding"])
+    made[POINTS] = _points(table)
+    table = table.drop_columns(list(_LARGE))
     for name, column in made.items():
         table = table.append_column(name, column)
     return table
+
+
+def _points(table: pa.Table) -> pa.Array:
+    keypoints, affine = _lists(table["keypoints_2d"], 2 * len(LANDMARKS)), _lists(table["crop_to_source"], 6)
+    size = np.asarray(pc.fill_null(table["image_size"], 0), np.float64)
+    points = upper_landmarks(keypoints, affine, size)
+    ends = np.arange(0, points.size + 1, POINT_NUMBERS, dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(points.ravel(), pa.float32()))
 
 
 def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> dict[int, Fields]:
@@ -69,7 +81,7 @@ def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> dict[in
     Raises:
         ConfigError: the cosine from which two embeddings show one face is not known (see `same_face`).
     """
-    found = find_duplicates(table.select(COLUMNS), config.duplicates.bits, existing)
+    found = find_duplicates(table.select([*COLUMNS, POINTS]), config.duplicates.bits, existing)
     keys, paths = table["key"].to_pylist(), table["source_path"].to_pylist()
     alike: dict[int, Fields] = {}
     for row, group in enumerate(duplicate_groups(keys, found)):
@@ -118,7 +130,8 @@ def _with_scenes(
     for row, key, group in zip(rows, keys, groups, strict=True):
         if group:
             alike.setdefault(row, {}).update(_of_scene(key, group, config.duplicates))
-    for number, duplicate in cut_differently(columns, groups).items():
+    signs = Signs.of(columns["appearance"], _lists(table[POINTS], POINT_NUMBERS))
+    for number, duplicate in cut_differently(columns, groups, signs).items():
         alike[rows[duplicate.kept]]["duplicate_group"] = duplicate.key
         path = columns["source_path"][duplicate.kept]
         fields = _of_duplicate(keys[number], duplicate, path, config.duplicates)

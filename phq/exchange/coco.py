@@ -11,7 +11,7 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ class CocoExport:
     people: int
     missing: int
     """Photos that were not found, and are left out."""
+    degenerate: int = 0
+    """Boxes without an area inside the picture, which are left out: COCO's readers divide by it."""
 
 
 @disk_errors_explained
@@ -103,12 +105,12 @@ def export_coco(
     folder = Path(out)
     with published(folder) as (staged,):
         groups = _crops(opened, staged) if photos is None else _photos(opened, photos)
-        images, people = _write_labels(staged / "labels.json", opened, groups, photos is not None, quiet)
-    return CocoExport(folder, images, people, groups.missing)
+        counted = _write_labels(staged / "labels.json", opened, groups, photos is not None, quiet)
+    return replace(counted, out=folder)
 
 
-def _write_labels(path: Path, opened: Dataset, groups: _Groups, photo: bool, quiet: bool) -> tuple[int, int]:
-    """Write the document as the images come; the numbers of images and people."""
+def _write_labels(path: Path, opened: Dataset, groups: _Groups, photo: bool, quiet: bool) -> CocoExport:
+    """Write the document as the images come; its counts."""
     images: list[Document] = []
     annotations = people = 0
     annotate = _Annotations(opened, photo)
@@ -117,13 +119,13 @@ def _write_labels(path: Path, opened: Dataset, groups: _Groups, photo: bool, qui
         stream.write(head[:-1].encode() + b', "annotations": [')
         for image, items in tqdm(groups.images, total=groups.count, unit="picture", disable=quiet):
             images.append({"id": len(images) + 1} | image)
-            people += len(items)
             for annotation in annotate(items):
                 annotations += 1
+                people += annotation["category_id"] == PERSON
                 numbered = {"id": annotations, "image_id": len(images)} | annotation
                 stream.write((b",\n" if annotations > 1 else b"\n") + json.dumps(numbered).encode())
         stream.write(b'\n], "images": ' + json.dumps(images).encode() + b"}\n")
-    return len(images), people
+    return CocoExport(path, len(images), people, groups.missing, annotate.degenerate)
 
 
 @dataclass(frozen=True)
@@ -204,35 +206,50 @@ class _Annotations:
     def __init__(self, dataset: Dataset, photo: bool) -> None:
         self.bodies = bodies_of(dataset)
         self.photo = photo
+        self.degenerate = 0
+        """Boxes that were left out so far."""
 
     def __call__(self, items: Sequence[Item]) -> Iterator[Document]:
         for item in items:
-            row = item.row
-            yield self._person(row, item)
-            if row.get("shard") and row["face_found"]:
-                yield _box(FACE, self._from_crop(row, row["face_box"])) | {
-                    "score": row["face_score"],
-                    "key": row["key"],
-                }
-            if row.get("shard") and self.photo:
-                square = [0, 0, row["image_size"], row["image_size"]]
-                yield _box(HEADSHOT, self._from_crop(row, square)) | {"key": row["key"]}
+            for annotation in self._of(item):
+                if min(annotation["bbox"][2:]) > 0:
+                    yield annotation
+                else:
+                    self.degenerate += 1
+
+    def _of(self, item: Item) -> Iterator[Document]:
+        row = item.row
+        yield self._person(row, item)
+        if row.get("shard") and row["face_found"]:
+            yield _box(FACE, self._from_crop(row, row["face_box"]), self._size(row)) | {
+                "score": row["face_score"],
+                "key": row["key"],
+            }
+        if row.get("shard") and self.photo:
+            square = [0, 0, row["image_size"], row["image_size"]]
+            yield _box(HEADSHOT, self._from_crop(row, square)) | {
+                "key": row["key"]
+            }  # reaches beyond the photo as it is
 
     def _person(self, row: Mapping[str, Any], item: Item) -> Document:
         corners = self._from_photo(row, [row[name] for name in BOX])
-        if not self.photo:
-            corners = np.clip(corners, 0, row["image_size"])
-        found = _box(PERSON, corners) | _attributes(row)
+        found = _box(PERSON, corners, self._size(row)) | _attributes(row)
         if row.get("detection_score") is not None:
             found["score"] = row["detection_score"]
         if not row.get("shard"):
             return found
         points = np.concatenate([self._landmarks(row), self._joints(row)])
         runs = self._mask(row, item.read("mask.png"))
-        found |= {"segmentation": runs, "area": sum(runs["counts"][1::2])}
+        if any(runs["counts"][1::2]):  # an empty mask says nothing, and an area of 0 is divided by
+            found |= {"segmentation": runs, "area": sum(runs["counts"][1::2])}
         found |= {"keypoints": _rounded(points), "num_keypoints": int(np.count_nonzero(points[:, 2]))}
         sector = int((row["camera_yaw_deg"] + 202.5) // 45) % 8
         return found | {"direction": YAW_SECTORS[sector][1]}
+
+    def _size(self, row: Mapping[str, Any]) -> tuple[float, float]:
+        """Width and height of the image, pixels."""
+        names = ("image_width", "image_height") if self.photo else ("image_size", "image_size")
+        return row[names[0]], row[names[1]]
 
     def _landmarks(self, row: Mapping[str, Any]) -> Doubles:
         """(33, 3); all 0 if no network has looked."""
@@ -299,10 +316,19 @@ def run_lengths(mask: Bools) -> Document:
     return {"size": list(mask.shape), "counts": [0, *counts] if flat[:1].any() else counts}
 
 
-def _box(category: int, corners: Doubles) -> Document:
-    low, high = corners.min(0), corners.max(0)
-    area = round(float(np.prod(high - low)), 2)
-    return {"category_id": category, "bbox": _rounded([*low, *(high - low)]), "area": area, "iscrowd": 0}
+def _box(category: int, corners: Doubles, size: tuple[float, float] | None = None) -> Document:
+    """A box, or the part of it inside the picture; its area is that of the numbers that are written.
+
+    Args:
+        category: its number.
+        corners: (n, 2) points, pixels; those that are not numbers count as 0.
+        size: width and height of the picture, pixels; without, the box stays whole.
+    """
+    inside = np.nan_to_num(corners) if size is None else np.clip(np.nan_to_num(corners), 0, size)
+    low, high = inside.min(0), inside.max(0)
+    left, top, width, height = _rounded([*low, *(high - low)])
+    area = round(width * height, 2)
+    return {"category_id": category, "bbox": [left, top, width, height], "area": area, "iscrowd": 0}
 
 
 def _rounded(values: Any) -> list[float]:

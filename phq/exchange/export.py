@@ -37,6 +37,8 @@ class Exported:
     images: Path
     masks: Path | None
     count: int
+    size: int
+    """Side of the pictures, pixels."""
     beyond_photo: float
     """Mean fraction of the pictures beyond the photo (or the stored crop), where they are made up."""
 
@@ -100,7 +102,7 @@ def export_labels(  # noqa: PLR0913 - the options of the command
                 mask_sink.add(name, _png(mask_part(samples.read(index, "mask.png"), box, side)))
             beyond.append(cut[1])
         _write_index(sinks, rows, kind)
-    return Exported(out, mask_out if masks else None, len(rows), float(np.mean(beyond)))
+    return Exported(out, mask_out if masks else None, len(rows), side, float(np.mean(beyond)))
 
 
 def _outputs(out: Path, as_zip: bool | None) -> tuple[Path, Path, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,8 +10,14 @@ from phq.errors import MissingExtraError, OutputError
 
 
 def is_url(where: str | Path) -> bool:
-    """Whether this is a URL of fsspec and not a path on this machine."""
-    return isinstance(where, str) and ("://" in where or "::" in where)
+    """Whether this is a URL of fsspec and not a path on this machine.
+
+    A chain such as ``zip::/a.zip`` begins with a protocol; a file or folder that is there is a path, ``::`` or not.
+    """
+    if not isinstance(where, str) or "://" in where:
+        return isinstance(where, str) and not ("::" in where and os.path.lexists(where))
+    first, chained, _ = where.partition("::")
+    return bool(chained) and first.isalnum() and not os.path.lexists(where)
 
 
 def is_remote(path: Path) -> bool:

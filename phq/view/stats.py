@@ -50,7 +50,7 @@ def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
         revision: see `phq.dataset.overlays.names_up_to`.
 
     Raises:
-        InputError: no dataset, no such revision, or a damaged index.json.
+        InputError: no dataset, no such revision, or a damaged index.
     """
     opened = Dataset(dataset, overlay=revision, rejects=True)
     table = columns(opened, _COLUMNS)

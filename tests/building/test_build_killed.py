@@ -114,7 +114,8 @@ def test_what_is_damaged_in_the_work_folder_is_made_again(
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr("phq.building.finalise.dataset.draw_sheet", _interrupt)
             made(source, out)
-        path = out / "train/phq-train-000001.tar" if damage == "shard" else work / "phq-train-000001.rows.parquet"
+        shard = next(out.glob("train/phq-train-000001-*.tar"))
+        path = shard if damage == "shard" else work / f"{shard.stem}.rows.parquet"
         path.write_bytes(b"") if damage == "shard" else path.unlink()
     else:
         stopped(source, out, monkeypatch)
@@ -231,8 +232,12 @@ def test_a_second_build_in_one_folder_is_refused(source: Path, tmp_path: Path) -
 def test_temporary_files_of_a_killed_build_are_gone_after_the_next(source: Path, tmp_path: Path, monkeypatch) -> None:
     out = tmp_path / "out"
     stopped(source, out, monkeypatch)
-    left = [out / WORK / "000009.bin.tmp", out / "train" / "phq-train-000000.tar.tmp", out / "README.md.tmp"]
-    left += [out / "val" / "phq-val-000077.tar"]
+    left = [
+        out / WORK / "000009.bin.tmp",
+        out / "train" / "phq-train-000000-0123456789ab.tar.tmp",
+        out / "README.md.tmp",
+    ]
+    left += [out / "val" / "phq-val-000077-0123456789ab.tar"]
     for path in left:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"half")

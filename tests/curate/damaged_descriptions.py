@@ -101,15 +101,15 @@ def overlay_with_long_numbers(folder: Path) -> tuple[str, str]:
 
 @damage("index_missing", mended=True)
 def index_removed(folder: Path) -> tuple[str, str]:
-    (folder / "train" / "index.json").unlink()
-    return "train/index.json", ""
+    (folder / "train-index.json").unlink()
+    return "train-index.json", ""
 
 
 @damage("index_wrong", mended=True)
 def samples_in_the_index(folder: Path) -> tuple[str, str]:
-    with edited_json(folder / "val" / "index.json") as index:
+    with edited_json(folder / "val-index.json") as index:
         index["shardlist"][0]["nsamples"] = 7
-    return "val/index.json", ""
+    return "val-index.json", ""
 
 
 @damage("schema_wrong", mended=True)

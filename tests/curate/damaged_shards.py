@@ -13,6 +13,7 @@ from dataset_damage import (
     PAIR,
     SAMPLES,
     SECOND,
+    SHARDS,
     Damage,
     collector,
     edited_bytes,
@@ -121,8 +122,9 @@ def folder_in_the_place_of_a_shard(folder: Path) -> tuple[str, str]:
 
 @damage("shard_numbering")
 def shard_with_another_number(folder: Path) -> tuple[str, str]:
-    (folder / PAIR).rename(folder / "train/phq-train-000009.tar")
-    return "train/phq-train-000009.tar", ""
+    name = PAIR.replace("-000007-", "-000009-")
+    (folder / PAIR).rename(folder / name)
+    return name, ""
 
 
 @damage("shard_name")
@@ -133,8 +135,8 @@ def tar_of_somebody_else(folder: Path) -> tuple[str, str]:
 
 @damage("shards_too_few")
 def two_samples_in_one_shard(folder: Path) -> tuple[str, str]:
-    (folder / "val/phq-val-000001.tar").unlink()
-    with ShardWriter(folder / "val/phq-val-000000.tar") as shard:
+    (folder / SHARDS["val"][1]).unlink()
+    with ShardWriter(folder / SHARDS["val"][0]) as shard:
         for sample in SAMPLES:
             if sample.row["split"] == "val":
                 shard.add(str(sample.row["key"]), sample.members)

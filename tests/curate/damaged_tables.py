@@ -13,6 +13,7 @@ from dataset_damage import (
     PAIR,
     SAMPLES,
     SECOND,
+    SHARDS,
     Damage,
     collector,
     edited_bytes,
@@ -50,8 +51,8 @@ def size(folder: Path) -> tuple[str, str]:
 @damage("sample_missing", mended=True)
 def wrong_shard(folder: Path) -> tuple[str, str]:
     with edited_row(folder, SECOND) as row:
-        row["shard"] = "train/phq-train-000000.tar"
-    return "train/phq-train-000000.tar", SECOND
+        row["shard"] = SHARDS["train"][0]
+    return SHARDS["train"][0], SECOND
 
 
 @damage("key_order", mended=True)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +20,21 @@ from PIL import Image
 from sound_datasets import sound_samples, write_sound
 from tiny_datasets import TinySample
 
+from phq.dataset.folder import shard_names
 from phq.schema import make_sample, sample_to_json
 
 SAMPLES = sound_samples(10, 2)
 KEYS = [str(sample.row["key"]) for sample in SAMPLES]
-PAIR = "train/phq-train-000007.tar"
+
+
+def _shards() -> dict[str, list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        write_sound(Path(folder), SAMPLES)
+        return shard_names(Path(folder))
+
+
+SHARDS = _shards()
+PAIR = SHARDS["train"][7]
 """A shard with two samples: the last keys of train."""
 FIRST, SECOND = [key for key, sample in zip(KEYS, SAMPLES, strict=True) if sample.row["split"] == "train"][-2:]
 Row = dict[str, Any]

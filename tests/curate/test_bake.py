@@ -71,7 +71,7 @@ def test_none_gives_the_same_shards_tables_and_card_byte_for_byte(dataset: Path,
     assert (result.kept, result.rejected, result.overlays) == (12, 1, [])
     now = files(tmp_path / "out")
     assert files(tmp_path / "out", "*.tar") == files(dataset, "*.tar")
-    for name in ("manifest.parquet", "rejects.parquet", "schema.json", "train/index.json", "val/index.json"):
+    for name in ("manifest.parquet", "rejects.parquet", "schema.json", "train-index.json", "val-index.json"):
         assert now[name] == before[name], name
     assert now["README.md"].decode() == before["README.md"].decode().replace("phq 0.0.", f"phq {phq.__version__}.")
 

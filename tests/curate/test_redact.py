@@ -19,6 +19,7 @@ from tiny_datasets import TinySample
 from phq.curate.redact import Redacted, lines, redact
 from phq.curate.removal import shard_sizes
 from phq.curate.verify.verify import verify
+from phq.dataset.folder import shard_names
 from phq.dataset.marks_log import open_log
 from phq.dataset.reader import Dataset
 from phq.dataset.tables import read_table
@@ -113,7 +114,7 @@ def test_leftovers_and_drawings_go_and_what_others_wrote_stays(made: tuple[Path,
     page = f'<meta name="generator" content="phq/1"><img alt="{key}">'.encode()
     ours = {".phq-work/000000.bin": jpg, ".phq-work-annotate-x/000000.parquet": jpg, "deeper/page.html": page,
             "shown": b"\x89PNG Software\0phq/1", "manifest.parquet.tmp": key.encode(),
-            "train/phq-train-000002.tar.tmp": jpg}  # fmt: skip
+            "train/phq-train-000002-0123456789ab.tar.tmp": jpg}  # fmt: skip
     theirs = {"notes.txt": b"nothing", "my/list.csv": f"1,{key}".encode(), "page.html": key.encode(), "x.tmp": b""}
     for name, content in (ours | theirs).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +130,11 @@ def test_leftovers_and_drawings_go_and_what_others_wrote_stays(made: tuple[Path,
     assert any("my/list.csv" in line for line in lines(done))
 
 
+def without_names(card: bytes) -> list[bytes]:
+    """Lines of a card that do not say which shards there are."""
+    return [line for line in card.splitlines() if b"phq-train-" not in line and b"description:" not in line]
+
+
 def test_the_rest_is_as_if_the_sample_had_never_been_there(tmp_path: Path) -> None:
     folder, samples = make(tmp_path / "set", sheet=True)
     before = files(folder)
@@ -139,16 +145,20 @@ def test_the_rest_is_as_if_the_sample_had_never_been_there(tmp_path: Path) -> No
     rejects += [{**thrown_out(samples)[3], "detail": "mirror image of (redacted)"}, thrown_out(samples)[4]]
     fresh = files(write(tmp_path / "fresh", rest, rejects, sidecar={"unstated": ["photos/0001.jpg"]}))
     after = files(folder)
-    same = ("README.md", "contact-sheet.png", "rejects.parquet", "schema.json")
+    same = ("contact-sheet.png", "rejects.parquet", "schema.json")
     assert {name: after[name] for name in same} == {name: fresh[name] for name in same}
+    assert without_names(after["README.md"]) == without_names(fresh["README.md"])
     run = json.loads(after["run.json"])
     assert run.pop("overlays") == ["v2", "only"]
     assert run == json.loads(fresh["run.json"])
     changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
     texts = {"README.md", "manifest.parquet", "rejects.parquet", "run.json", "contact-sheet.png", "croissant.json"}
-    assert changed == texts | {"overlays/v2.parquet", "train/index.json", *done.shards}
-    assert after.keys() - before.keys() == {"tombstones.parquet"}
+    assert changed == texts | {"overlays/v2.parquet", "train-index.json"}
+    assert before.keys() - after.keys() == set(done.shards)
     assert len(done.shards) == 1
+    (name,) = done.shards
+    (new,) = after.keys() - before.keys() - {"tombstones.parquet"}
+    assert new.startswith(name[:-16]), "number and split stay, the tag is another"
 
 
 def test_the_remaining_samples_are_byte_for_byte_what_they_were(made: tuple[Path, list[TinySample]]) -> None:
@@ -293,7 +303,7 @@ def test_an_emptied_shard_takes_from_its_neighbour() -> None:
 @pytest.mark.parametrize("gone", ["val", "a shard", "all but three", "all"])
 def test_much_of_a_dataset_goes(made: tuple[Path, list[TinySample]], gone: str) -> None:
     folder, samples = made
-    shard = "train/phq-train-000003.tar"
+    shard = shard_names(folder)["train"][3]
     where = {"val": "split = 'val'", "a shard": f"shard = '{shard}'", "all": "true"}.get(gone)
     keys = Dataset(folder, where=where).keys if where else [s.row["key"] for s in samples[3:]]
     redact(folder, keys)
@@ -301,8 +311,9 @@ def test_much_of_a_dataset_goes(made: tuple[Path, list[TinySample]], gone: str) 
     assert verify(folder, workers=1).violations == []
     assert len(Dataset(folder)) == len(samples) - len(keys)
     assert (folder / "val").exists() == (gone == "a shard")
-    assert (folder / "train" / "index.json").exists()
-    assert (folder / shard).exists() == (gone in ("val", "a shard"))
+    assert (folder / "train-index.json").exists()
+    assert (folder / shard).exists() == (gone == "val")
+    assert len(shard_names(folder)["train"]) == {"val": 8, "a shard": 8, "all but three": 3, "all": 1}[gone]
 
 
 def test_the_last_shards_go_one_by_one(tmp_path: Path) -> None:

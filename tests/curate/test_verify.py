@@ -11,7 +11,7 @@ import damaged_descriptions
 import damaged_shards
 import damaged_tables
 import pytest
-from dataset_damage import FIRST, PAIR, SAMPLES, SECOND, Damage, edited_bytes, place, rows_of, write_rows
+from dataset_damage import FIRST, PAIR, SAMPLES, SECOND, SHARDS, Damage, edited_bytes, place, rows_of, write_rows
 from sound_datasets import sound_sample, sound_samples, write_sound
 from typer.testing import CliRunner
 
@@ -108,10 +108,10 @@ def test_any_flipped_byte_of_a_shard_is_found(sound_copy: Path) -> None:
 def test_damages_do_not_hide_each_other(sound_copy: Path) -> None:
     names = ("header_byte", "byte_of_an_image", "padding", "index_removed", "count_edited")
     expected = [(damage.kind, *damage.run(sound_copy)) for damage in DAMAGES if damage.name in names]
-    (sound_copy / "val" / "phq-val-000000.tar").write_bytes(b"not a tar")
+    (sound_copy / SHARDS["val"][0]).write_bytes(b"not a tar")
     found = named(verify(sound_copy, workers=1))
     assert [one for one in expected if one not in found] == []
-    assert ("sample_missing", "val/phq-val-000000.tar") in [(kind, file) for kind, file, _ in found]
+    assert ("sample_missing", SHARDS["val"][0]) in [(kind, file) for kind, file, _ in found]
 
 
 def test_the_report_does_not_depend_on_the_workers(sound_copy: Path) -> None:

@@ -52,6 +52,6 @@ def test_one_shard_above_the_limit_makes_all_smaller() -> None:
 
 
 def test_names_are_dense_and_sort_in_order() -> None:
-    names = [shard_name("train", n) for n in range(1200)]
-    assert names[:2] == ["train/phq-train-000000.tar", "train/phq-train-000001.tar"]
+    names = [shard_name("train", n, "0123456789ab") for n in range(1200)]
+    assert names[:2] == ["train/phq-train-000000-0123456789ab.tar", "train/phq-train-000001-0123456789ab.tar"]
     assert names == sorted(names)

@@ -101,12 +101,12 @@ def test_wids_reads_at_random_also_after_the_dataset_has_moved(shards: Path, tmp
     wids = pytest.importorskip("wids", reason="in webdataset before 1.0 only")
     moved = tmp_path / "moved"
     shutil.copytree(shards, moved)
-    index = json.loads((moved / "train" / "index.json").read_bytes())
+    index = json.loads((moved / "train-index.json").read_bytes())
     assert index["wids_version"] == 1
     for shard in index["shardlist"]:
-        assert (moved / "train" / shard["url"]).stat().st_size == shard["filesize"]
+        assert (moved / shard["url"]).stat().st_size == shard["filesize"]
     before = sorted((moved / "train").iterdir())
-    dataset = wids.ShardListDataset(str(moved / "train" / "index.json"), cache_dir=str(moved / "train"))
+    dataset = wids.ShardListDataset(str(moved / "train-index.json"), cache_dir=str(moved / "train"))
     assert len(dataset) == len(BY_SPLIT["train"])
     for number in (17, 0, 5):
         sample, truth = dataset[number], BY_SPLIT["train"][number]
@@ -158,8 +158,9 @@ def test_datasets_streams_the_folder(hf: Any, shards: Path) -> None:
 
 
 def test_datasets_loads_some_of_the_shards(hf: Any, shards: Path) -> None:
-    index = json.loads((shards / "train" / "index.json").read_bytes())
-    some = {"train": ["train/phq-train-000000.tar", "train/phq-train-000003.tar"]}
+    index = json.loads((shards / "train-index.json").read_bytes())
+    names = [shard["url"] for shard in index["shardlist"]]
+    some = {"train": [names[0], names[3]]}
     loaded = hf.load_dataset(str(shards), data_files=some, split="train")
     assert loaded.num_rows == sum(index["shardlist"][n]["nsamples"] for n in (0, 3))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tiny_datasets import CARD, TinySample, tiny_sample, tiny_samples, write_tiny
 
+from phq.dataset.content import UNNAMED
 from phq.dataset.folder import check_folder
 from phq.dataset.tables import arrow_schema, read_table
 from phq.dataset.write import write_dataset
@@ -31,10 +32,11 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def test_what_is_written(good: dict[str, bytes]) -> None:
-    train = [f"train/phq-train-{n:06d}.tar" for n in range(8)]
-    val = [f"val/phq-val-{n:06d}.tar" for n in range(2)]
+    tag = {split: next(name[-16:-4] for name in good if name.startswith(f"{split}/")) for split in ("train", "val")}
+    train = [f"train/phq-train-{n:06d}-{tag['train']}.tar" for n in range(8)]
+    val = [f"val/phq-val-{n:06d}-{tag['val']}.tar" for n in range(2)]
     other = ["README.md", "croissant.json", "manifest.parquet", "rejects.parquet", "run.json", "schema.json"]
-    assert sorted(good) == sorted([*train, *val, *other, "train/index.json", "val/index.json"])
+    assert sorted(good) == sorted([*train, *val, *other, "train-index.json", "val-index.json"])
     assert json.loads(good["run.json"])["seed"] == 1
 
 
@@ -65,21 +67,26 @@ def test_a_disk_that_fills_up_at_any_moment(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fsync_until_full)
-    for allowed in range(2 * len(good)):  # each file is synced, and then its folder
+    syncs = 2 * len(good) + 2  # each file is synced, and then its folder; the splits' once more, as shards are named
+    for allowed in range(syncs):
         left = allowed
         with pytest.raises(OutputError, match="disk is full"):
             write_tiny(tmp_path, SAMPLES, REJECTS)
-        found = files(tmp_path)
+        found = {name: content for name, content in files(tmp_path).items() if UNNAMED not in name}
         assert found == {name: good[name] for name in found}
         assert "manifest.parquet" not in found or found.keys() == good.keys()
-    left = 2 * len(good)
+    left = syncs
     write_tiny(tmp_path, SAMPLES, REJECTS)
     assert files(tmp_path) == good
 
 
 def test_leftovers_of_an_attempt_go_and_other_files_stay(tmp_path: Path, good: dict[str, bytes]) -> None:
     write_tiny(tmp_path, tiny_samples(12, 8))
-    leftovers = ("train/phq-train-000031.tar", "train/phq-train-000003.tar.tmp", "manifest.parquet.tmp")
+    leftovers = (
+        "train/phq-train-000031-0123456789ab.tar",
+        "train/phq-train-000003-0123456789ab.tar.tmp",
+        "manifest.parquet.tmp",
+    )
     mine = dict.fromkeys(("sheets/contact-sheet.png", "overlays/smpl.parquet", "notes.tmp", "train/a.txt"), b"mine")
     for name, content in (dict.fromkeys(leftovers, b"half") | mine).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -89,7 +96,7 @@ def test_leftovers_of_an_attempt_go_and_other_files_stay(tmp_path: Path, good: d
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "manifest.parquet", "val/index.json", "train/other-0.tar", "contact-sheet.png"]
+    "name", ["README.md", "manifest.parquet", "val-index.json", "train/other-0.tar", "contact-sheet.png"]
 )
 def test_a_folder_with_somebody_elses_files_is_refused_and_untouched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -111,7 +118,7 @@ def test_nothing_kept_is_a_dataset_too(tmp_path: Path) -> None:
     write_tiny(tmp_path, [], REJECTS)
     table = read_table(tmp_path / "manifest.parquet")
     assert (table.num_rows, table.schema) == (0, arrow_schema())
-    assert json.loads((tmp_path / "train" / "index.json").read_bytes())["shardlist"][0]["nsamples"] == 0
+    assert json.loads((tmp_path / "train-index.json").read_bytes())["shardlist"][0]["nsamples"] == 0
     write_tiny(tmp_path, SAMPLES, REJECTS)
 
 

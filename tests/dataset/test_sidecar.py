@@ -310,6 +310,8 @@ def test_a_row_about_a_video_or_a_table_is_about_what_is_in_it(tmp_path: Path) -
     assert authors == ["Ann", "Bob", "Cleo", None]
     met = coverage(sidecar, [(photo, "0") for photo in photos])
     assert (met.stated, met.unstated, met.unknown) == (3, ("b.mp4#t=0.000",), ())
+
+
 def test_a_path_in_another_spelling_means_the_one_photo_that_is_spelled_alike(tmp_path: Path) -> None:
     """Decomposed accents, backslashes; exact rows first; never a guess."""
     rows = [

@@ -10,10 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phq.decisions import duplicates, hamming
-from phq.decisions.duplicates import COLUMNS, Duplicate, find_duplicates
+from phq.decisions.duplicates import COLUMNS, POINTS, Duplicate, find_duplicates
 
 BASE = 0x8F3A_51C0_77E2_19B4
 Rows = list[dict[str, Any]]
+LOOK = [50.0, 20, 30, 9, 9, 9, 30, -10, 5, 9, 9, 9, 70, 5, -20, 9, 9, 9, 70, 5, -20, 9, 9, 9]
+"""Head, clothes, and the same background on both sides: the mirror image has the same colours."""
+PLACES = [0.5, 0.4, 0.6, 0.3, 0.4, 0.3, 0.7, 0.3, 0.3, 0.3, 0.55, 0.5, 0.45, 0.5, 0.9, 0.9, 0.1, 0.9]
+"""Landmarks of a face from the front, like those of its mirror image."""
+LEFT = [*LOOK[:12], 10.0, *LOOK[13:]]
+"""Dark on the left."""
+
+
+def with_colour(number: int, by: float) -> list[float]:
+    return [*LOOK[:number], LOOK[number] + by, *LOOK[number + 1 :]]
+
+
+def moved(by: float) -> list[float]:
+    return [value + by for value in PLACES]
 
 
 def row(number: int, **fields: Any) -> dict[str, Any]:
@@ -23,12 +37,13 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
         "key": f"{number:016x}", "source_path": f"p{number:03d}.jpg", "source_sha256": f"{number:064x}",
         "person_index": 0, "box_x0": 0.0, "box_y0": 0.0, "box_x1": 100.0, "box_y1": 200.0,
         "source_px_per_px": 1.0, "blur": 0.5,
-        "phash": f"{rng.getrandbits(64):016x}", "phash_mirror": f"{rng.getrandbits(64):016x}", **fields,
+        "phash": f"{rng.getrandbits(64):016x}", "phash_mirror": f"{rng.getrandbits(64):016x}",
+        "appearance": LOOK, POINTS: PLACES, **fields,
     }  # fmt: skip
 
 
 def find(rows: Rows, bits: int = 6) -> dict[int, Duplicate]:
-    return find_duplicates({name: [r[name] for r in rows] for name in COLUMNS}, bits)
+    return find_duplicates({name: [r[name] for r in rows] for name in (*COLUMNS, POINTS)}, bits)
 
 
 def kept_by(rows: Rows, bits: int = 6) -> dict[int, int]:
@@ -38,6 +53,27 @@ def kept_by(rows: Rows, bits: int = 6) -> dict[int, int]:
 def distance(a: dict[str, Any], b: dict[str, Any]) -> int:
     pairs = [("phash", "phash"), ("phash", "phash_mirror"), ("phash_mirror", "phash")]
     return min((int(a[x], 16) ^ int(b[y], 16)).bit_count() for x, y in pairs)
+
+
+MIRRORED = (("phash", "phash_mirror"), ("phash_mirror", "phash"))
+
+
+def mirrored(one: dict[str, Any]) -> dict[str, Any]:
+    """Its colours and landmarks as the mirror image has them."""
+    look, xy = one["appearance"], np.reshape(one[POINTS], (9, 2))
+    xy = xy[[0, 2, 1, 4, 3, 6, 5, 8, 7]]
+    return {"appearance": [*look[:12], *look[18:], *look[12:18]], POINTS: [v for x, y in xy for v in (1 - x, y)]}
+
+
+def agree(a: dict[str, Any], b: dict[str, Any], bits: int) -> bool:
+    """The definition for coloured pictures with something to see behind the person."""
+    scale = min(1.0, 10 / max(bits, 1))
+    for start in range(0, 24, 6):
+        off = np.subtract(a["appearance"][start : start + 6], b["appearance"][start : start + 6])
+        if np.linalg.norm(off[:3]) > 6.5 * scale or np.linalg.norm(off[3:]) > 8.5 * scale:
+            return False
+    off = np.reshape(np.subtract(a[POINTS], b[POINTS]), (9, 2))
+    return bool(np.sqrt((off**2).sum(1).mean()) <= 0.08 * scale)
 
 
 def overlap(a: dict[str, Any], b: dict[str, Any]) -> float:
@@ -56,8 +92,11 @@ def slow_find(rows: Rows, bits: int) -> dict[int, Duplicate]:
         return a["key"] == b["key"] or same_person
 
     def alike(a: dict[str, Any], b: dict[str, Any]) -> bool:
-        other_photo = a["source_sha256"] != b["source_sha256"]
-        return distance(a, b) <= bits and (other_photo or overlap(a, b) >= 0.9)
+        if a["source_sha256"] == b["source_sha256"] and overlap(a, b) < 0.9:
+            return False
+        plain = (int(a["phash"], 16) ^ int(b["phash"], 16)).bit_count()
+        turned = min((int(a[x], 16) ^ int(b[y], 16)).bit_count() for x, y in MIRRORED)
+        return (plain <= bits and agree(a, b, plain)) or (turned <= bits and agree(a, mirrored(b), turned))
 
     order = sorted(
         range(len(rows)),
@@ -103,6 +142,8 @@ def samples(draw: st.DrawFn) -> Rows:
             "box_x0": st.sampled_from([0.0, 2.0, 50.0]),
             "source_px_per_px": st.sampled_from([0.5, 2.0]),
             "blur": st.sampled_from([0.3, 0.6]),
+            "appearance": st.sampled_from([LOOK, LOOK, LEFT, with_colour(6, 5.0), with_colour(9, 9.0)]),
+            POINTS: st.sampled_from([PLACES, PLACES, moved(0.03), moved(0.09)]),
             "phash": hashes,
             "phash_mirror": hashes,
         }
@@ -183,6 +224,44 @@ def test_a_mirrored_copy_is_found_from_either_side() -> None:
     a, b = row(1, phash=flipped(BASE)), row(2, phash_mirror=flipped(BASE, 9))
     assert find([a, b])[1].distance == 1
     assert find([{**a, "key": "f" * 16}, b])[0].distance == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({}, True),
+        ({"appearance": with_colour(0, 6.4)}, True),
+        ({"appearance": with_colour(0, 6.6)}, False),
+        ({"appearance": with_colour(10, 8.4)}, True),
+        ({"appearance": with_colour(10, 8.6)}, False),
+        ({"appearance": [0.0] * 24}, False),
+        ({"appearance": [*LOOK[:18], *[0.0] * 6]}, True),  # the picture ends there: the other three say enough
+        ({POINTS: moved(0.05)}, True),
+        ({POINTS: moved(0.06)}, False),
+        ({POINTS: [float("nan")] * 18}, True),  # nobody looked: then colours must agree twice as well
+        ({POINTS: [float("nan")] * 18, "appearance": with_colour(0, 3.2)}, True),
+        ({POINTS: [float("nan")] * 18, "appearance": with_colour(0, 3.3)}, False),
+    ],
+)
+def test_equal_hashes_are_no_proof_without_colours_and_landmarks(other: dict[str, Any], same: bool) -> None:
+    assert bool(find([row(1, phash=flipped(BASE)), row(2, phash=flipped(BASE), **other)])) == same
+
+
+def test_the_other_signs_are_mirrored_where_the_hash_is() -> None:
+    a, b = row(1, phash=flipped(BASE), appearance=LEFT), row(2, phash_mirror=flipped(BASE, 9))
+    right = [*LEFT[:12], *LEFT[18:], *LEFT[12:18]]
+    assert find([a, {**b, "appearance": right}])[1].distance == 1
+    assert not find([a, {**b, "appearance": LEFT}])
+
+
+def test_pictures_that_say_little_must_agree_more() -> None:
+    grey = [value if number % 3 == 0 else 0.0 for number, value in enumerate(LOOK)]
+    plain = [*LOOK[:12], 98.0, 5, 9, 1, 1, 1, 98.0, 5, 9, 1, 1, 1]
+    for look in (grey, plain):
+        for by, same in ((3.2, True), (3.3, False)):
+            other = [look[0] + by, *look[1:]]
+            rows = [row(1, phash=flipped(BASE), appearance=look), row(2, phash=flipped(BASE), appearance=other)]
+            assert bool(find(rows)) == same
 
 
 def test_two_people_of_one_photo_are_two_unless_their_boxes_coincide() -> None:

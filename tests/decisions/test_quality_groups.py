@@ -14,6 +14,7 @@ from phq.dataset.tables import rows_table
 from phq.decisions import scenes
 from phq.decisions.duplicates import Duplicate
 from phq.decisions.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
+from phq.decisions.signs import Signs
 from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups, split_of
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
 from phq.schema import LANDMARKS
@@ -80,7 +81,11 @@ def test_before_a_plain_wall_only_a_picture_that_looks_alike_is_the_same() -> No
     columns = columns_of(people)
     groups = scene_groups(columns)
     assert groups == [people[0]["key"], people[0]["key"], ""]
-    assert cut_differently(columns, groups) == {1: Duplicate(0, people[0]["key"], 12, False)}
+    places = np.tile(np.linspace(0.2, 0.8, 18), (3, 1))
+    found = {1: Duplicate(0, people[0]["key"], 12, False)}
+    assert cut_differently(columns, groups, Signs.of(columns["appearance"], places)) == found
+    places[1] += 0.05  # near enough for a hash that is nearer
+    assert cut_differently(columns, groups, Signs.of(columns["appearance"], places)) == {}
 
 
 NOBODY = (np.nan, np.nan)

@@ -138,7 +138,7 @@ def test_photos(folder: Path, photos: Path, tmp_path: Path) -> None:
         ("b.png", "blurred"),
     }
     first = people[person(1).row["key"]]
-    assert (first["bbox"], first["decision"]) == ([90, 60, 100, 250], "kept")
+    assert (first["bbox"], first["decision"]) == ([90, 60, 100, 240], "kept")  # as far as the photo goes
     assert annotations(out, HEADSHOT)[first["key"]]["bbox"] == [100, 50, 128, 128]
     assert annotations(out, FACE)[first["key"]]["bbox"] == [116, 58, 32, 32]
     assert first["keypoints"][:2] == [120, 70]
@@ -167,6 +167,26 @@ def test_joints_are_where_the_camera_of_the_record_sees_them(folder: Path, photo
     assert seen.sum() > 10
     assert np.allclose((crop[33:, :2] * 2 + [100, 50])[seen], photo[33:, :2][seen], atol=0.02)
     np.testing.assert_array_equal(crop[:, 2], photo[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("box", "people"),
+    [
+        ({"box_y0": 80.0, "box_y1": 80.0}, 1),
+        ({"box_x0": 90.0, "box_x1": 90.004}, 1),
+        ({"box_y0": 301.0, "box_y1": 340.0}, 1),
+        ({"face_box": [8.0, 4.0, 8.0, 20.0]}, 2),
+        ({"face_box": [-20.0, 4.0, -1.0, 20.0], "crop_to_source": [2.0, 0.0, 0.0, 0.0, 2.0, 50.0]}, 2),
+    ],
+    ids=["no height", "no width once rounded", "below the photo", "face of no width", "face beyond the photo"],
+)
+def test_boxes_without_an_area_are_left_out_and_counted(
+    tmp_path: Path, photos: Path, box: dict[str, Any], people: int
+) -> None:
+    samples = [in_photo(1, photos / "a.png", **box), in_photo(2, photos / "b.png")]
+    done = export_coco(write(tmp_path / "set", samples, [], sheet=False), tmp_path / "out", photos=photos)
+    assert (done.degenerate, done.people, done.pictures) == (1, people, 2)
+    exported(tmp_path / "out")
 
 
 def test_what_was_never_measured_is_left_out(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from phq.building.finalise.tables import merged, rows_of
 from phq.building.unit import table_path
 from phq.config.build import Config
 from phq.dataset.card import Card
-from phq.dataset.descriptions import DESCRIBED
+from phq.dataset.descriptions import CARD_COLUMNS
 from phq.dataset.folder import SHEET, SPLITS, clear_leftovers
 from phq.dataset.layout import SAMPLES_PER_SHARD
 from phq.dataset.root import Root
@@ -144,7 +144,7 @@ def write_units(  # noqa: PLR0913 - everything that a dataset is made of
     clear_leftovers(out, [shard.file.name for written in shards.values() for shard in written])
     if sheet:
         draw_sheet(out / SHEET, decisions.kept, work)
-    kept, rejects = (Rows(table.select(DESCRIBED)) for table in (decisions.kept, decisions.rejects))
+    kept, rejects = (Rows(table.select(CARD_COLUMNS)) for table in (decisions.kept, decisions.rejects))
     content = Content(kept, rejects, _manifest(work, decisions, shards), pieces(work, decisions.rejects))
     finish_dataset(tables or out, shards, content, record, card)
 

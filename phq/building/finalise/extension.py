@@ -29,7 +29,7 @@ from phq.building.inputs import Difference, FrozenInputs, compare, freeze, thaw
 from phq.building.plan import forget_plan, frozen_inputs
 from phq.config.build import Config
 from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
-from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS, shard_names
+from phq.dataset.folder import INPUTS, MANIFEST, REJECTS, SPLITS, shard_names, shard_number
 from phq.dataset.root import Root
 from phq.dataset.run import first_command, read_run
 from phq.dataset.scrub import Scrubber
@@ -178,17 +178,18 @@ def add_units(change: Change, source: Source, outcome: Outcome, inputs: Sequence
     _stage_tables(change, decisions, work, [job.name for job in jobs])
     _stage_inputs(change, inputs)
     before, after = _tables(folder), _tables(change.path(MANIFEST).parent)
-    first = {job.name.partition("/")[0]: job.name for job in reversed(jobs)}
+    first = {job.name.partition("/")[0]: shard_number(job.name) for job in reversed(jobs)}
     run = read_run(Root(folder))
-    extended = [*run.get("extended", []), {**record, "shards": sorted(first.values())}]
+    extended = [*run.get("extended", []), {**record, "first_shards": first}]
     Descriptions(change, Scrubber(frozenset(), frozenset()), before, after, shards).stage({**run, "extended": extended})
 
 
-def restarts(run: Any) -> frozenset[str]:
-    """First shards of extensions, by ``run.json``: keys ascend within the shards of a build or of one extension."""
+def restarts(run: Any) -> frozenset[tuple[str, int]]:
+    """(Split, number) of the first shards of extensions, by ``run.json``: keys ascend within the shards of a build or
+    of one extension."""
     try:
-        return frozenset(str(name) for entry in run["extended"] for name in entry["shards"])
-    except (KeyError, TypeError):
+        return frozenset((split, int(n)) for entry in run["extended"] for split, n in entry["first_shards"].items())
+    except (KeyError, TypeError, ValueError, AttributeError):
         return frozenset()
 
 

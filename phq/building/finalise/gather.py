@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from phq.building.unit import COUNTS, UnitResult, table_path
+from phq.building.unit import COUNTS, DIGESTS, UnitResult, table_path
 from phq.config.build import Config
 from phq.dataset.tables import arrow_schema
 from phq.dataset.tar import STORAGE
@@ -27,6 +28,8 @@ from phq.system.retrying import is_passing, retried
 
 PLACES = STORAGE[1:]
 """Columns that locate a sample in its unit's blob."""
+DIGEST = "digest"
+"""Column with `phq.dataset.content.sample_digest`."""
 _STAY = tuple(dict.fromkeys((*COMPARED, *PROVENANCE, "camera_yaw_deg", *PLACES)))
 _READ = tuple(dict.fromkeys((*_STAY, *LIKENESS, *SCORED, *DECISION)))
 
@@ -54,8 +57,8 @@ def gather(
         gone: hashes of tombstones; rows about what they name are left out.
 
     Returns:
-        Rows of all units in the order of the plan, with `DECISION`, the columns of `_STAY`, `COMPACT`, and ``unit`` and
-        ``row``, which locate all columns of the row; and the counts of each stage, summed over all units.
+        Rows of all units in the order of the plan, with `DECISION`, the columns of `_STAY`, `COMPACT`, `DIGEST`, and
+        ``unit`` and ``row``, which locate all columns of the row; and the counts of each stage, summed over all units.
 
     Raises:
         DamagedUnitError: a table is missing or cannot be read.
@@ -76,7 +79,8 @@ def _schema() -> pa.Schema:
     known = arrow_schema()
     fields = [pa.field(name, known.field(name).type) for name in dict.fromkeys((*_STAY, *DECISION))]
     places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
-    return pa.schema([*fields, *(pa.field(name, kind) for name, kind in COMPACT.items()), *places])
+    compacted = (pa.field(name, kind) for name, kind in COMPACT.items())
+    return pa.schema([*fields, *compacted, pa.field(DIGEST, pa.string()), *places])
 
 
 def open_unit(work: Path, number: int) -> pq.ParquetFile:
@@ -114,8 +118,10 @@ class unit_errors:  # noqa: N801 - a context manager that is not a generator, si
 def _read_unit(work: Path, number: int) -> tuple[pa.Table, UnitResult]:
     file = open_unit(work, number)
     with unit_errors(number):
-        result = UnitResult.noted((file.metadata.metadata or {})[COUNTS.encode()])
-        return compact(file.read(list(_READ), use_threads=False).replace_schema_metadata(None)), result
+        notes = file.metadata.metadata or {}
+        result = UnitResult.noted(notes[COUNTS.encode()])
+        table = compact(file.read(list(_READ), use_threads=False).replace_schema_metadata(None))
+        return table.append_column(DIGEST, pa.array(json.loads(notes[DIGESTS.encode()]), pa.string())), result
 
 
 def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from phq.building.executors.contract import Notify, Task
 from phq.building.finalise.decisions import Decisions
-from phq.building.finalise.gather import PLACES, DamagedUnitError, unit_errors
+from phq.building.finalise.gather import DIGEST, PLACES, DamagedUnitError, unit_errors
 from phq.building.unit import blob_path
+from phq.dataset.content import content_tag
 from phq.dataset.croissant import StoredFile
 from phq.dataset.folder import shard_name
 from phq.dataset.layout import MIN_SHARDS, plan_shards, sample_bytes
@@ -35,7 +36,7 @@ GROUP = 256
 """Rows of a shard in memory at a time."""
 _RANGES = 64
 """Samples read with one request from an object store."""
-_TAKEN = ("key", "unit", "split", *DECISION, *PLACES)
+_TAKEN = ("key", "unit", "split", *DECISION, *PLACES, DIGEST)
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,11 @@ def shard_jobs(decisions: Decisions, first: Mapping[str, int] | None = None) -> 
         table = decisions.table.select(_TAKEN)
         sizes = [table[f"{prefix}_size"].take(pa.array(rows)).to_pylist() for prefix in MEMBERS.values()]
         ranges = plan_shards([sample_bytes(sample) for sample in zip(*sizes, strict=True)], max(1, MIN_SHARDS - start))
-        for number, part in enumerate(ranges or [range(0)]):
-            yield ShardJob(shard_name(split, start + number), take_rows(table, rows[part.start : part.stop]))
+        parts = dict(enumerate((rows[part.start : part.stop] for part in ranges or [range(0)]), start))
+        digests = table[DIGEST].combine_chunks()
+        tag = content_tag({number: digests.take(pa.array(part)).to_pylist() for number, part in parts.items()})
+        for number, part in parts.items():
+            yield ShardJob(shard_name(split, number, tag), take_rows(table, part))
 
 
 @dataclass(frozen=True)

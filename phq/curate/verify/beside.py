@@ -1,4 +1,4 @@
-"""Verification of the files that describe the shards: index.json, schema.json, run.json, card, croissant.json."""
+"""Verification of the files that describe the shards: indexes, schema.json, run.json, card, croissant.json."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from phq.schema import SCHEMA_VERSION, json_schema
 from phq.system.json_text import json_bytes
 
 Shards = Mapping[str, Sequence[tuple[str, int, int]]]
-"""Split → file name, number of samples and bytes of each of its shards, as `wids_index` takes them."""
+"""Split → path inside the dataset, samples and bytes of each of its shards, as `wids_index` takes them."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Described:
 
     def paths(self) -> list[str]:
         """Paths of the shards inside the dataset, in order."""
-        return [f"{split}/{name}" for split, shards in self.shards.items() for name, _, _ in shards]
+        return [name for shards in self.shards.values() for name, _, _ in shards]
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
@@ -91,9 +91,8 @@ def stored_files(state: Described) -> list[StoredFile]:
     """Manifest and shards with their checksums; for a shard that was not read, the stated one or none."""
     stated = stated_files(_content(state.folder / CROISSANT))
     files = [stored_file(state.folder, MANIFEST)]
-    for split, shards in state.shards.items():
-        for name, _, size in shards:
-            file = f"{split}/{name}"
+    for shards in state.shards.values():
+        for file, _, size in shards:
             checksum = state.checksums.get(file)
             files.append(StoredFile(file, size, checksum) if checksum else stated.get(file, StoredFile(file, size, "")))
     return files

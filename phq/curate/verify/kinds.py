@@ -125,8 +125,8 @@ KINDS = (
     Kind("overlay_schema", "columns, types or metadata are not those of an overlay", "", _OVERLAY),
     Kind("overlay_key", "it speaks of a sample that the dataset has not", "", _OVERLAY),
     # files beside the tables
-    Kind("index_missing", "a split has no index.json", "made from the shards"),
-    Kind("index_wrong", "index.json is not what the shards are", "made from the shards"),
+    Kind("index_missing", "a split has no index", "made from the shards"),
+    Kind("index_wrong", "an index is not what the shards are", "made from the shards"),
     Kind("schema_wrong", "schema.json is missing or not that of the format", "written again"),
     Kind("run_missing", "run.json is missing", "", _COPY),
     Kind("run_unreadable", "run.json is damaged, of another version, or lists overlays wrongly", "", _COPY),

@@ -10,7 +10,7 @@ from phq.curate.verify.overlays import check_overlay, known_keys
 from phq.curate.verify.report import Report
 from phq.dataset.card_sections import kept_card, mended_card, right_card, stated_files
 from phq.dataset.croissant import croissant, stored_file
-from phq.dataset.folder import CROISSANT, REJECTS, RUN, WORK
+from phq.dataset.folder import CROISSANT, REJECTS, RUN, WORK, index_name
 from phq.dataset.tables import Rows, read_table, write_table
 from phq.dataset.tar import STORAGE
 from phq.dataset.wids_index import wids_index
@@ -63,11 +63,11 @@ def mend_overlays(report: Report, change: Change) -> list[str]:
 
 
 def mend_indices(report: Report, change: Change) -> list[str]:
-    """Rewrite index.json of each split that needs it."""
+    """Rewrite the index of each split that needs it."""
     files = _files(report, "index_missing", "index_wrong")
-    for file in files:
-        split = file.partition("/")[0]
-        change.write(file, wids_index(split, _described(report).shards[split]))
+    for split, shards in _described(report).shards.items():
+        if index_name(split) in files:
+            change.write(index_name(split), wids_index(split, shards))
     return [f"{file} made from the shards" for file in files]
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
+from phq.curate.rewrite import rewrite_table
 from phq.curate.verify.record import canonical, read_json
 from phq.curate.verify.report import Report
 from phq.curate.verify.rows import ManifestRows
 from phq.dataset.card_sections import stated_files
+from phq.dataset.content import content_tag
 from phq.dataset.croissant import StoredFile, stored_file
-from phq.dataset.folder import CROISSANT
+from phq.dataset.folder import CROISSANT, MANIFEST, shard_name, shard_number
 from phq.dataset.layout import BLOCK, blocks
 from phq.dataset.tar import MEMBERS, ShardWriter
 from phq.schema import Sample, sample_to_json
+from phq.system.atomic import output_errors
 from phq.system.journal import Change
 
 MENDS = frozenset((
@@ -42,27 +48,52 @@ def mend(report: Report, change: Change) -> list[str]:
     stated = stated_files(_content(change.folder / CROISSANT))
     rows = ManifestRows(change.folder)
     names = [name for name in sorted(broken - strange) if name in report.state.paths()]
-    return [f"{name} written again" for name in names if _mended(change, name, rows.of(name), stated.get(name))]
+    mended = {name: _mended(change, name, rows.of(name), stated.get(name)) for name in names}
+    renamed = {old: new for old, new in mended.items() if new and new != old}
+    if renamed:
+        rewrite_table(change.folder / MANIFEST, change.path(MANIFEST), partial(_renamed, renamed))
+    return [f"{old} written again{f' as {new}' if new != old else ''}" for old, new in mended.items() if new]
+
+
+def _renamed(names: Mapping[str, str], table: pa.Table, _: int) -> pa.Table:
+    index = table.schema.get_field_index("shard")
+    column = pa.array([names.get(name, name) for name in table["shard"].to_pylist()], table.schema.field(index).type)
+    return table.set_column(index, table.schema.field(index), column)
 
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _mended(change: Change, name: str, rows: Sequence[Fields], stated: StoredFile | None) -> bool:
-    """Whether a better shard is staged."""
+def _mended(change: Change, name: str, rows: Sequence[Fields], stated: StoredFile | None) -> str:
+    """Name of a better shard that is staged, "" if there is none.
+
+    It is the old one where ``croissant.json`` states what the shard should be, even if not all of it can be mended; a
+    content that is stated nowhere gets a name of its own.
+    """
     old = change.folder / name
     ordered = sorted(rows, key=lambda row: int(row["jpg_offset"] or 0))
     if not is_layout(ordered, old.stat().st_size):
-        return False
+        return ""
     staged = change.path(name)
     for doubtful in (True, False):
-        _write(staged, old, ordered, doubtful)
+        digests = _write(staged, old, ordered, doubtful)
         new = stored_file(change.folder, name, staged)
-        if new == stated or (not doubtful and new != stored_file(change.folder, name)):
-            return True
+        if new == stated:
+            return name
+        if not doubtful and new != stored_file(change.folder, name):
+            return name if stated else _under_new_name(change, name, digests)
     staged.unlink()
-    return False
+    return ""
+
+
+def _under_new_name(change: Change, name: str, digests: list[str]) -> str:
+    number = shard_number(name)
+    new = shard_name(name.partition("/")[0], number, content_tag({number: digests}))
+    with output_errors(change.path(name)):
+        change.path(name).replace(change.path(new))
+    change.delete(name)
+    return new
 
 
 def is_layout(rows: Sequence[Fields], size: int) -> bool:
@@ -78,12 +109,14 @@ def is_layout(rows: Sequence[Fields], size: int) -> bool:
     return end <= size
 
 
-def _write(path: Path, old: Path, rows: Sequence[Fields], doubtful: bool) -> None:
+def _write(path: Path, old: Path, rows: Sequence[Fields], doubtful: bool) -> list[str]:
+    """Digests of the samples in the new shard."""
     with old.open("rb") as stream, ShardWriter(path) as shard:
         for row in rows:
             members = dict(_members(stream, row))
             members["json"] = _right_json(members["json"], row, doubtful)
             shard.add(row["key"], members)
+    return shard.digests
 
 
 def _members(stream: BinaryIO, row: Fields) -> Iterator[tuple[str, bytes]]:

@@ -35,6 +35,7 @@ from phq.dataset.folder import (
     is_ours,
     leftovers,
     shard_names,
+    shard_number,
 )
 from phq.dataset.layout import MIN_SHARDS
 from phq.dataset.overlays import overlay_file
@@ -154,7 +155,7 @@ def check_shards(
 
 
 def _shard_violations(
-    folder: Path, shards: Mapping[str, ShardFindings], manifest: pa.Table | None, restarts: frozenset[str]
+    folder: Path, shards: Mapping[str, ShardFindings], manifest: pa.Table | None, restarts: frozenset[tuple[str, int]]
 ) -> Iterator[Violation]:
     for findings in shards.values():
         yield from findings.violations
@@ -170,12 +171,12 @@ def _shard_violations(
     yield from repeated_pictures({name: findings.digests for name, findings in shards.items()})
 
 
-def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]) -> Iterator[Violation]:
+def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[tuple[str, int]]) -> Iterator[Violation]:
     """Keys in two shards, and shards whose keys do not follow those of the shard before.
 
     Args:
         shards: findings by path.
-        restarts: shards with which an extension begins, whose keys start again.
+        restarts: split and number of shards with which an extension begins, whose keys start again.
     """
     first: dict[str, str] = {}
     last = ("", "")
@@ -185,7 +186,7 @@ def _across_shards(shards: Mapping[str, ShardFindings], restarts: frozenset[str]
             if first.setdefault(key, name) != name:
                 yield Violation("key_repeated", name, key, f"it is in {first[key]} too")
         split = name.partition("/")[0]
-        if keys and split == last[0] and keys[0] < last[1] and name not in restarts:
+        if keys and split == last[0] and keys[0] < last[1] and (split, shard_number(name)) not in restarts:
             yield Violation("key_order", name, keys[0], f"the shard before it ends with {last[1]}")
         last = (split, keys[-1]) if keys else last
 
@@ -207,9 +208,9 @@ def _overlays(
 
 
 def indexed(folder: Path, shards: Mapping[str, ShardFindings]) -> dict[str, list[tuple[str, int, int]]]:
-    """Split → file name, samples and bytes of each of its shards."""
+    """Split → path, samples and bytes of each of its shards."""
     return {
-        split: [(Path(name).name, shards[name].samples, shards[name].size) for name in names]
+        split: [(name, shards[name].samples, shards[name].size) for name in names]
         for split, names in shard_names(folder).items()
     }
 
@@ -233,7 +234,7 @@ def _folder_violations(folder: Path) -> Iterator[Violation]:
                 yield Violation("shard_name", f"{split}/{path.name}")
     for names in shard_names(folder).values():
         for number, name in enumerate(names):
-            if int(name[-10:-4]) != number:
+            if shard_number(name) != number:
                 yield Violation("shard_numbering", name, "", f"number {number} is missing")
                 break
 

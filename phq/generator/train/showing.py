@@ -97,8 +97,22 @@ def save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     write_bytes(path, stream.getvalue())
 
 
+_BT709 = [
+    "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
+]  # fmt: skip
+"""Tags of ffmpeg (ITU-T H.264 annex E.2.1: matrix, primaries and transfer number 1, video range)."""
+
+
 def save_video(path: Path, frames: Iterator[NDArray[np.uint8]], fps: int = 30) -> bool:
     """An H.264 file; False, and nothing written, if imageio-ffmpeg is not installed.
+
+    Colours are converted to BT.709 of video range, and the file says so: players guess the matrix of one that does not,
+    by its lines, and take that of BT.601 for BT.709 from 720 lines on.
+
+    Args:
+        path: of the file.
+        frames: H × W × 3, RGB; an odd side loses a row or column of pixels.
+        fps: frames a second.
 
     Raises:
         OutputError: it cannot be written.
@@ -111,7 +125,10 @@ def save_video(path: Path, frames: Iterator[NDArray[np.uint8]], fps: int = 30) -
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         first = next(frames)
-        with closing(write_frames(str(growing), first.shape[1::-1], fps=fps, macro_block_size=2)) as video:
+        height, width = (side // 2 * 2 for side in first.shape[:2])
+        colours = ["-vf", f"crop={width}:{height}:0:0,scale=out_color_matrix=bt709:out_range=tv", *_BT709]
+        options = {"fps": fps, "macro_block_size": 1, "output_params": colours}
+        with closing(write_frames(str(growing), first.shape[1::-1], **options)) as video:
             video.send(None)
             for frame in chain([first], frames):
                 video.send(np.ascontiguousarray(frame))
