@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from phq.align.crop import start_region
 from phq.detect.backends.offers import open_backend, wants_of
+from phq.detect.neighbours import own_pixels
 from phq.people.person import Photo, known, living
 from phq.people.record import FaceIdentity
 from phq.photos.region import invert_affine, sample
@@ -33,7 +34,7 @@ class FindFace:
         for person in living(photos):
             if person.start is not None:
                 region = start_region(person.start)
-                face = self.network.detect(sample(known(person.photo.pixels), region, self.network.side))
+                face = self.network.detect(sample(own_pixels(person), region, self.network.side))
                 person.face = face.moved(region.to_photo(1))
 
 

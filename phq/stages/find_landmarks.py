@@ -8,8 +8,10 @@ import numpy as np
 
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.body_region import NOBODY, first_region, second_region
-from phq.people.person import Landmarks, Person, Photo, known, living
+from phq.detect.neighbours import views
+from phq.people.person import Landmarks, Person, Photo, living
 from phq.people.record import Keypoints
+from phq.system.arrays import Image
 
 if TYPE_CHECKING:
     from phq.detect.backends.protocols import LandmarkNetwork
@@ -29,8 +31,11 @@ class FindLandmarks:
         self.network: LandmarkNetwork = open_backend("landmarks", self.spec)
 
     def process(self, photos: list[Photo]) -> None:
-        """Batched over all people of the batch."""
-        people = [(person, known(person.photo.pixels)) for person in living(photos) if person.photo.pixels is not None]
+        """Batched over all people of the batch; those with neighbours one by one, see `phq.detect.neighbours`."""
+        for batch in views([p for p in living(photos) if p.photo.pixels is not None]):
+            self._look_at(batch)
+
+    def _look_at(self, people: list[tuple[Person, Image]]) -> None:
         regions = [first_region(person.box.edges, person.photo.source.image_height) for person, _ in people]
         jobs = [(pixels, region, False) for (_, pixels), region in zip(people, regions, strict=True)]
         first = self.network.run(jobs)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.people.person import Belief, Photo, TorsoFit, known, living
+from phq.detect.neighbours import views
+from phq.people.person import Belief, Person, Photo, TorsoFit, known, living
 from phq.people.record import Orientation
 from phq.pose.evidence import is_cut
 from phq.pose.orient.angles import angles_of, rotation_of
@@ -31,14 +32,20 @@ class OrientPeople:
         self.network = OrientationNet()
 
     def process(self, photos: list[Photo]) -> None:
-        """Batched over all people of the batch."""
-        people = [(p, p.start) for p in living(photos) if p.start is not None]
-        jobs = [(known(person.photo.pixels), orientation_region(start)) for person, start in people]
-        for (person, start), raw in zip(people, self.network.run(jobs), strict=True):
-            fused = fuse(raw, evidence_of(person, start))
-            person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
-            yaw = float(angles_of(person.belief.torso)[0])
-            person.orientation = Orientation(float(fused[0, 3]), float(fused[0, 6]), yaw)
+        """Batched over all people of the batch; those with neighbours one by one, see `phq.detect.neighbours`."""
+        for batch in views([person for person in living(photos) if person.start is not None]):
+            jobs = [(pixels, orientation_region(known(person.start))) for person, pixels in batch]
+            for (person, _), raw in zip(batch, self.network.run(jobs), strict=True):
+                orient(person, raw)
+
+
+def orient(person: Person, raw: Floats) -> None:
+    """Set belief and orientation from the network's (2, 3, 56) outputs and the landmarks."""
+    start = known(person.start)
+    fused = fuse(raw, evidence_of(person, start))
+    person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
+    yaw = float(angles_of(person.belief.torso)[0])
+    person.orientation = Orientation(float(fused[0, 3]), float(fused[0, 6]), yaw)
 
 
 def belief_of(fused: Floats) -> Belief:

@@ -97,6 +97,17 @@ def pixelate(rng: Rng, image: Image, face: tuple[float, float] = (0.5, 0.33), zo
         part[:] = cv2.resize(few, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
+def pixelated(rng: Rng, image: Image, middle: tuple[float, float], side: float) -> None:
+    """Blocks over a square round a point of a photo, in place; the side is drawn about the given pixels."""
+    side, size = side * float(np.exp(rng.normal(0, 0.15))), np.array(image.shape[1::-1])
+    x0, y0 = np.clip(np.array(middle) - side / 2, 0, size).astype(int)
+    x1, y1 = np.clip(np.array(middle) + side / 2, 0, size).astype(int)
+    few, part = int(rng.integers(4, 9)), image[y0:y1, x0:x1]
+    if min(part.shape[:2]) > few:
+        blocks = cv2.resize(part, (few, few), interpolation=cv2.INTER_AREA)
+        part[:] = cv2.resize(blocks, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+
 def redress(rng: Rng, picture: Image, soft: Image, neck: float = 0.5) -> Image:
     """The clothes below the neck in another colour, often that of skin: not everybody wears a shirt."""
     size = len(picture)

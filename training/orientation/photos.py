@@ -1,6 +1,6 @@
 """Real people with pseudo-labels: photos in which they are seen whole, cut to headshots and half bodies.
 
-    python photos.py OUT.npz FOLDER LIST.txt [--cuts 3] [--seed 1] [--save DIR]
+    python photos.py OUT.npz FOLDER LIST.txt [--cuts 3] [--seed 1] [--save DIR] [--hide-faces]
 
 LIST.txt has the first 20 digits of the sha256 and the path of each picture in FOLDER; `--save` keeps
 the cut photos and their truth.json, for `phq build` and
@@ -8,6 +8,7 @@ the cut photos and their truth.json, for `phq build` and
 seen down to the hips the landmark network knows the torso; where its three runs, MoveNet's left and right and the face
 detector do not contradict each other, the closed-form fit is the label. The
 photo is then cut below the neck, at the sides and above the head, and the landmark network runs anew on every cut.
+With ``--hide-faces`` every cut's face is pixelated before any network sees it, as in published recordings.
 Arrays as `prepare.py` writes them, and: label_sigma (N, 2) spread of the label of torso and head in degrees, NaN where
 there is none; face (N, 2) score of the face detector and whether MoveNet has left and right as on a front (NaN:
 unseen); cut (N,) metres from the neck to the photo's lower edge.
@@ -25,12 +26,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from augment import pixelated
 from prepare import add_person, photo_of, record, shaken
 
 from phq.config.build import Detect, Models
 from phq.people.person import Person, Photo
 from phq.photos.decode import decode
 from phq.pose.orient.angles import angles_of
+from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import blazepose_angles, evidence_of
 from phq.quality import flip
 from phq.stages.detect_people import DetectPeople
@@ -46,6 +49,8 @@ FRONT, BACK = 40.0, 130.0
 """A head turned less than FRONT has a face, one turned more than BACK has none."""
 SMALLEST_PX_PER_METRE = 70.0
 """A head of about 20 px."""
+HIDDEN = 0.3
+"""Metres round the skull that a hidden face takes at the median."""
 SIGMA_TORSO, SIGMA_HEAD, STRETCHED = 8.0, 10.0, 15.0
 STRETCHED_SOURCES = ("people_mix",)
 """Squeezed and widened again by a guess: yaw is about right only."""
@@ -109,7 +114,7 @@ def label_of(person: Person, stretched: bool) -> tuple[Floats, Floats] | None:
     return np.stack([start.torso_to_cam, start.head_to_cam]), np.maximum(sigma, STRETCHED) if stretched else sigma
 
 
-def cut_of(person: Person, rng: np.random.Generator) -> tuple[Photo, float]:
+def cut_of(person: Person, rng: np.random.Generator, hidden: bool) -> tuple[Photo, float]:
     """The photo cut to a headshot or half body round the person, and the metres shown below the neck."""
     start, box, pixels = person.start, person.box.edges, person.photo.pixels
     assert start is not None and pixels is not None
@@ -120,7 +125,10 @@ def cut_of(person: Person, rng: np.random.Generator) -> tuple[Photo, float]:
              neck[0] + width[1] * scale, neck[1] + below * scale]  # fmt: skip
     x0, y0 = (int(max(0, v)) for v in edges[:2])
     x1, y1 = (int(min(v, limit)) for v, limit in zip(edges[2:], pixels.shape[1::-1], strict=True))
-    photo = photo_of(person.photo.path, np.ascontiguousarray(pixels[y0:y1, x0:x1]))
+    photo = photo_of(person.photo.path, pixels[y0:y1, x0:x1].copy())
+    if hidden:
+        skull = orientation_region(start).head
+        pixelated(rng, photo.pixels, (skull.cx - x0, skull.cy - y0), HIDDEN * scale)
     offset, limits = np.array([x0, y0, x0, y0]), np.array([x1 - x0, y1 - y0] * 2)
     seen = np.clip(shaken(box, rng) - offset, 0, limits)
     add_person(photo, seen)
@@ -169,6 +177,7 @@ def main() -> None:
     parser.add_argument("--cuts", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=Path)
+    parser.add_argument("--hide-faces", action="store_true")
     options = parser.parse_args()
     annotator, rows, truths = Annotator(), [], []
     files = [line.split() for line in options.list.read_text(encoding="utf-8").splitlines()]
@@ -185,7 +194,8 @@ def main() -> None:
             name = f"{file}#{person.index}"
             rows.append(row_of(person, label, name, 9.0))
             for cut in range(options.cuts):
-                part, below = cut_of(person, np.random.default_rng([options.seed, zlib.crc32(name.encode()), cut]))
+                rng = np.random.default_rng([options.seed, zlib.crc32(name.encode()), cut])
+                part, below = cut_of(person, rng, options.hide_faces)
                 annotator.look(part)
                 if part.people[0].rejected is None and part.people[0].start is not None:
                     rows.append(row_of(part.people[0], label, f"{name}/{cut}", below))
