@@ -81,10 +81,16 @@ def pair() -> Image:
     return np.ascontiguousarray(canvas[..., ::-1])
 
 
-def test_landmarks_of_a_back_are_not_those_of_the_face_beside_it(pair: Image) -> None:
+def test_landmarks_face_and_mask_of_a_back_are_not_those_of_the_face_beside_it(pair: Image) -> None:
     """Without this both labels were the front's: it has the only face."""
-    people = [a.sample for a in Annotator(load_config("everything")).annotate(pair)]
+    people = Annotator(load_config("everything")).annotate(pair)
     assert len(people) == 2
-    for sample in people:
+    assert [person.sample.face_found for person in people] == [False, True]
+    for person in people:
+        sample = person.sample
         nose = np.array(sample.keypoints_2d).reshape(33, 2)[0]
         assert sample.box_x0 < nose[0] < sample.box_x1
+        y, x = np.nonzero(person.mask)
+        affine = np.array(sample.crop_to_source).reshape(2, 3)
+        in_photo = np.stack([x, y], 1) @ affine[:, :2].T + affine[:, 2]
+        assert ((in_photo[:, 0] > sample.box_x0) & (in_photo[:, 0] < sample.box_x1)).mean() > 0.95
