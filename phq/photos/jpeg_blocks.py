@@ -242,7 +242,7 @@ class _Walk:
         h_max, v_max = (max(sizes) for sizes in zip(*self._factors.values(), strict=True))
         h, v = self._factors[component] if component is not None else (1, 1)
         across, down = (8 * h_max, 8 * v_max)
-        return math.ceil(self._frame.width * h / across) * math.ceil(self._frame.height * v / down)
+        return int(math.ceil(self._frame.width * h / across) * math.ceil(self._frame.height * v / down))
 
     def _parts(self, scan: Scan) -> list[_Part]:
         alone = len(scan.components) == 1

@@ -68,7 +68,7 @@ def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
     """Brightness (F,) under a lamp above the camera's shoulder, and which faces look at the camera."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30
-    front = (normal * corners.mean(1)).sum(1) < 0
+    front = np.asarray((normal * corners.mean(1)).sum(1) < 0)
     lamp = np.array([-0.35, -0.55, -0.75]) / length([0.35, 0.55, 0.75])
     return 0.35 + 0.65 * np.clip(product(normal, lamp), 0, 1), front
 

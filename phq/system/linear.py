@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from functools import reduce
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phq.system.arrays import Doubles, Floats
+from phq.system.arrays import Doubles
 
 _PAIRS = ((0, 1), (0, 2), (1, 2))
 _SWEEPS = 8
@@ -22,13 +23,13 @@ _SWEEPS = 8
 _TINY = 1e-300
 
 
-def product(first: ArrayLike, *others: ArrayLike) -> Floats:
+def product(first: ArrayLike, *others: ArrayLike) -> NDArray[Any]:
     """What ``first @ second @ …`` gives, with the rules of `numpy.matmul` for vectors and leading axes."""
     return reduce(_two, others, np.asarray(first))
 
 
-def _two(a: NDArray[np.generic], other: ArrayLike) -> NDArray[np.generic]:
-    b = np.asarray(other)
+def _two(a: NDArray[Any], other: ArrayLike) -> NDArray[Any]:
+    b: NDArray[Any] = np.asarray(other)
     rows, columns = "i" * (a.ndim > 1), "k" * (b.ndim > 1)
     before, after = ("..." * bool(part) for part in (rows, columns))
     left, right = f"{before}{rows}j", f"{after}j{columns}"
@@ -36,13 +37,13 @@ def _two(a: NDArray[np.generic], other: ArrayLike) -> NDArray[np.generic]:
     return np.asarray(np.einsum(f"{left},{right}->{'...' * bool(rows or columns)}{rows}{columns}", a, b))
 
 
-def length(vectors: ArrayLike) -> Floats:
+def length(vectors: ArrayLike) -> NDArray[Any]:
     """Euclidean lengths (…) of vectors (…, N)."""
     values = np.asarray(vectors)
     return np.asarray(np.sqrt((values * values).sum(-1)))
 
 
-def solve(matrix: ArrayLike, right: ArrayLike) -> Floats:
+def solve(matrix: ArrayLike, right: ArrayLike) -> NDArray[Any]:
     """x (…, N, K) with A x = B, by Gaussian elimination with partial pivoting (Golub and Van Loan 2013, 3.4).
 
     Args:
@@ -71,7 +72,7 @@ def solve(matrix: ArrayLike, right: ArrayLike) -> Floats:
     return x.reshape(*batch, n, -1)
 
 
-def inverse(matrix: ArrayLike) -> Floats:
+def inverse(matrix: ArrayLike) -> NDArray[Any]:
     """Inverse of matrices (…, N, N), see `solve`."""
     a = np.asarray(matrix)
     return solve(a, np.eye(a.shape[-1], dtype=a.dtype))

@@ -34,7 +34,7 @@ def rotation_of(angles: Floats) -> Floats:
     """
     yaw, pitch, roll = np.radians(angles)
     sine = sin(yaw) * cos(pitch) - sin(roll) * sin(pitch) * cos(yaw)
-    a = arctan2(sine / cos(roll), cos(yaw))
+    a = float(arctan2(sine / cos(roll), cos(yaw)))
     return np.asarray(product(_about_y(a), _about_x(-pitch), _about_z(roll), BODY_TO_CV))
 
 
