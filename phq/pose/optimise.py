@@ -75,6 +75,8 @@ class Hypothesis:
     head: Floats
     cost: float
     """Half the sum of robust squared residuals."""
+    turned: bool
+    """It began with front and back exchanged."""
 
     def joints(self) -> dict[str, Floats]:
         """Axis-angle of SMPL joints by name. The one bend between chest and pelvis is shared by the three of the spine.
@@ -220,5 +222,6 @@ def optimise(seen: Observation) -> list[Hypothesis]:
     _, torso, head = chain.predict(parameters, start.torso, start.keypoints)
     cost = cost + [0.0, TURN_COST]
     keypoints = [start.keypoints.body(i) for i in range(len(cost))]
-    found = [Hypothesis(*p) for p in zip(parameters, start.torso, keypoints, torso, head, cost.tolist(), strict=True)]
+    parts = zip(parameters, start.torso, keypoints, torso, head, cost.tolist(), (False, True), strict=True)
+    found = [Hypothesis(*part) for part in parts]
     return sorted(found, key=lambda h: h.cost)

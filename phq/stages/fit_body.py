@@ -8,7 +8,7 @@ from phq.camera.angles import wrap_deg
 from phq.people.person import Person, Photo, living
 from phq.people.record import Agreement, FitScores
 from phq.pose.closed_form import fit_torso, torso_yaw
-from phq.pose.evidence import observe, to_fit
+from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import optimise
 
 
@@ -57,5 +57,7 @@ def fit_person(person: Person) -> None:
     """Set the fit and how well it explains the evidence."""
     observation, view = observe(person)
     best, other = optimise(observation)
+    if is_cut(person) and best.turned:  # keypoints name left and right as the network that is in doubt took them
+        best, other = other, best
     person.fit = to_fit(best, person, view, observation)
     person.fit_scores = FitScores(person.fit.residual, other.cost - best.cost)
