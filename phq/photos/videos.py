@@ -96,7 +96,7 @@ def list_frames(file: Path, video: Video | None = None) -> list[Frame]:
         video: by default one frame a second.
 
     Raises:
-        RejectError: decoder_missing, corrupt, or unsupported_format (no video, high dynamic range).
+        RejectError: decoder_missing, corrupt, unsupported_format (no video) or unsupported_colour (HDR).
     """
     options, reader = video or Video(), _reader(file)
     frames = list(_at_rate(reader, Fraction(str(options.fps))))
@@ -203,7 +203,7 @@ class _Reader:
         """H × W × 3 RGB, upright, pixels square.
 
         Raises:
-            RejectError: truncated, corrupt or unsupported_format.
+            RejectError: truncated, corrupt, unsupported_format or unsupported_colour.
         """
         return _upright(self._found(pts), self.stream.sample_aspect_ratio)
 
@@ -256,7 +256,7 @@ def _message(error: Exception) -> str:
 
 def _upright(frame: Any, aspect: Fraction | None) -> Image:
     if frame.color_trc in _HDR:
-        raise RejectError("unsupported_format", f"a video of high dynamic range ({_HDR[frame.color_trc]})")
+        raise RejectError("unsupported_colour", f"a video of high dynamic range ({_HDR[frame.color_trc]})")
     matrix = frame.colorspace
     if matrix in (_UNSTATED, 0) and "rgb" not in frame.format.name and "gbr" not in frame.format.name:
         matrix = _BT709 if frame.height >= _HD_LINES else _BT601

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from phq.camera.angles import apart_deg
 from phq.detect.neighbours import views
 from phq.people.person import Belief, Person, Photo, TorsoFit, known, living
 from phq.people.record import Orientation
@@ -17,8 +16,6 @@ from phq.system.arrays import Floats
 
 TRUST = np.array([[0.4], [0.5]])
 """Factors of the fused sigmas of torso and head: the fusion has already used the landmarks in the picture."""
-SURE = 0.03
-"""Probability of a flip below which the fusion overrules the landmarks of a fully visible person."""
 WHOLE_TORSO_SIGMA_DEG = np.array([50.0, 50.0, 50.0])
 WHOLE_HEAD_SIGMA_DEG = np.array([36.0, 42.0, 36.0])
 """Sigmas of the closed-form rotations about the body's x, y and z axes for a fully visible person: little more than a
@@ -46,20 +43,9 @@ def orient(person: Person, raw: Floats) -> None:
     """Set belief and orientation from the network's (2, 3, 56) outputs and the landmarks."""
     start = known(person.start)
     fused = fuse(raw, evidence_of(person, start))
-    believed = is_cut(person) or turns_round(fused[0], float(angles_of(start.torso_to_cam)[0]))
-    person.belief = belief_of(fused) if believed else belief_of_landmarks(start)
+    person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
     yaw = float(angles_of(person.belief.torso)[0])
     person.orientation = Orientation(float(fused[0, 3]), float(fused[0, 6]), yaw)
-
-
-def turns_round(torso: Floats, landmarks_yaw_deg: float) -> bool:
-    """Whether the fusion is sure that the landmarks take front for back.
-
-    Args:
-        torso: (7,) of `phq.pose.orient.fuse.fuse`.
-        landmarks_yaw_deg: of the closed form.
-    """
-    return bool(torso[6] < SURE and apart_deg(torso[0], landmarks_yaw_deg) > 90)
 
 
 def belief_of(fused: Floats) -> Belief:

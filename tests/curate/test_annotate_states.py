@@ -98,8 +98,12 @@ def test_nothing_changed_is_an_overlay_that_says_so(ten: Path):
     assert set(open_overlay(Root(ten), "second").read().column_names) == {"key", "decision"}
 
 
+COLOURS = [50.0, 20.0, 10.0, 12.0, 8.0, 6.0] * 4
+"""Of head, clothes and both backgrounds: two pictures without colours are not taken for one."""
+
+
 def test_look_alikes_are_judged_among_all_samples(tmp_path: Path):
-    same = {"phash": "00ff" * 4, "phash_mirror": "ff00" * 4, "source_px_per_px": 2.0}
+    same = {"phash": "00ff" * 4, "phash_mirror": "ff00" * 4, "source_px_per_px": 2.0, "appearance": COLOURS}
     samples = [labelled_sample(n, **same, blur=0.3 + n / 10) for n in (1, 2)]
     write_tiny(tmp_path / "ds", samples)
     worse, better = (sample.row["key"] for sample in samples)
@@ -110,7 +114,7 @@ def test_look_alikes_are_judged_among_all_samples(tmp_path: Path):
 
 
 def test_what_was_thrown_out_and_is_not_decided_again_repeats_nothing(tmp_path: Path):
-    same = {"phash": "00ff" * 4, "phash_mirror": "ff00" * 4, "source_px_per_px": 2.0}
+    same = {"phash": "00ff" * 4, "phash_mirror": "ff00" * 4, "source_px_per_px": 2.0, "appearance": COLOURS}
     samples = [labelled_sample(n, **same, blur=0.3 + n / 10) for n in (1, 2)]
     write_tiny(tmp_path / "ds", samples)
     worse, better = (sample.row["key"] for sample in samples)

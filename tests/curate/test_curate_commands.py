@@ -64,5 +64,7 @@ def test_show(nine: Path, tmp_path: Path) -> None:
     assert (tmp_path / "x.png").stat().st_size
 
 
-def test_coco(nine: Path, tmp_path: Path) -> None:
-    assert "9 pictures with 9 people" in phq("export", "coco", nine, "--out", tmp_path / "out").output
+def test_coco(tmp_path: Path) -> None:
+    box = {"box_x0": 60.0, "box_y0": 60.0, "box_x1": 200.0, "box_y1": 200.0}
+    write(tmp_path / "set", [person(n, **box) for n in range(9)])
+    assert "9 pictures with 9 people" in phq("export", "coco", tmp_path / "set", "--out", tmp_path / "out").output

@@ -18,7 +18,7 @@ def rows(*stated: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def card(*stated: dict[str, str]) -> str:
-    return dataset_card(CARD, {"train": len(stated)}, rows(*stated), [])
+    return dataset_card(CARD, {"train": len(stated)}, [], rows(*stated), [])
 
 
 def licence_of(*licences: str) -> tuple[str, str | None]:
@@ -77,7 +77,7 @@ def test_a_name_cannot_break_the_table() -> None:
 def test_people_in_two_splits_are_counted() -> None:
     kept = rows({"identity": "Anna; Bo"}, {"identity": "Bo"}, {"identity": "Cy"})
     kept[1]["split"] = "val"
-    text = dataset_card(CARD, {"train": 2, "val": 1}, kept, [])
+    text = dataset_card(CARD, {"train": 2, "val": 1}, [], kept, [])
     assert "tells 3 people apart; 1 of them are in two splits" in text
     assert "Anna" not in text
 

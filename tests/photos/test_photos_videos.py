@@ -116,7 +116,7 @@ def test_colours_by_the_stated_matrix_or_by_the_lines(tmp_path, width, height, e
 
 def test_a_video_of_high_dynamic_range_is_refused(tmp_path: Path) -> None:
     (found, *_) = photos_of(clip(tmp_path / "a.mp4", 3, colours={"color_trc": 18}))
-    with pytest.raises(PhotoRejectError, match=r"unsupported_format.*HLG"):
+    with pytest.raises(PhotoRejectError, match=r"unsupported_colour.*HLG"):
         found.decode()
 
 

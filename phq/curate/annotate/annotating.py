@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from phq.photos.discover import Found
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import body_entry, open_body
 from phq.pose.transfer import Transfer, transfer_to
+from phq.schema import BOX
 from phq.stages.pipeline import foreign, weights_used
 from phq.system.atomic import disk_errors_explained
 from phq.system.locking import alone_in
@@ -172,14 +174,25 @@ def _plan(
     keeping = sum(seen > 0 and digest not in paths for digest, seen in zip(digests, presence, strict=True))
     if selection.photo_pixels and keeping:
         _say_who_keeps_landmarks(keeping, len(samples), selection, say)
+    crowds = _boxes_by_photo(samples.root.local) if paths else {}
     inputs: dict[str, StoredInput] = {}
     for number, (digest, name, key) in enumerate(zip(digests, recorded, samples.keys, strict=True)):
         found = paths.get(digest)
         together = digest if found else key  # people of one photo share its pixels
         before = inputs[together].samples if together in inputs else ()
         path, entry = (found.path, found.entry) if found else (samples.root.local / MANIFEST, None)
-        inputs[together] = StoredInput(path, name, (*before, number), found is not None, entry=entry)
+        boxes = crowds.get(digest, ()) if found else ()
+        inputs[together] = StoredInput(path, name, (*before, number), found is not None, boxes, entry=entry)
     return AnnotatePlan(list[Found](inputs.values()), config, _task(samples, selection, body, paths), weights=weights)
+
+
+def _boxes_by_photo(folder: Path) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """Boxes of everybody who was detected, kept or not, by sha256 of the photo; photos of one person are left out."""
+    table = Dataset(folder, rejects=True).columns(["source_sha256", *BOX])
+    found: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    for digest, *box in zip(*(table[name].to_pylist() for name in ("source_sha256", *BOX)), strict=True):
+        found[digest].append(tuple(box))
+    return {digest: tuple(boxes) for digest, boxes in found.items() if len(boxes) > 1}
 
 
 def _found_again(

@@ -12,6 +12,7 @@ from phq.curate.annotate.views import (
     StoredPerson,
     StoredPhoto,
     View,
+    bystanders,
     crop_view,
     cut_again,
     person_in,
@@ -21,7 +22,7 @@ from phq.curate.annotate.views import (
 from phq.dataset.embedded import EmbeddedLabels
 from phq.dataset.item import Item
 from phq.dataset.reader import Dataset
-from phq.people.person import Photo
+from phq.people.person import Person, Photo
 from phq.people.record import BodyLabel
 from phq.photos.decode import Decoded, PhotoRejectError
 from phq.pose.body import load_body
@@ -47,7 +48,11 @@ class ReadStored:
         for photo in photos:
             assert isinstance(photo, StoredPhoto)
             decoded = self._decoded(photo)
-            photo.people = [self._person(self.dataset[number], decoded) for number in photo.samples]
+            people = [self._person(self.dataset[number], decoded) for number in photo.samples]
+            for person in people:
+                if person.view.kind == RAW:
+                    person.view.people = bystanders(person, photo.boxes)
+            photo.people = list[Person](people)
 
     def _decoded(self, photo: StoredPhoto) -> Decoded | None:
         if not photo.found or photo.rejected is not None:

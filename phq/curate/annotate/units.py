@@ -38,6 +38,8 @@ class StoredInput(Found):
     """Numbers of its samples in the dataset."""
     found: bool
     """`path` is the raw photo; otherwise it is not looked at."""
+    boxes: tuple[tuple[float, ...], ...] = ()
+    """Of everybody in the raw photo, photo pixels: neighbours count though their samples are not annotated."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ def annotate_unit(
 
 def open_stored(found: StoredInput, refusal: Refusal | None) -> Photo:
     """A photo on its way into the pipeline; rejected if a worker died of it or never came back."""
-    photo = StoredPhoto(found.path, found.name, entry=found.entry, samples=found.samples, found=found.found)
+    photo = StoredPhoto(
+        found.path, found.name, entry=found.entry, samples=found.samples, found=found.found, boxes=found.boxes
+    )
     if refusal is not None:
         photo.reject(refusal.reason, refusal.detail)
     return photo

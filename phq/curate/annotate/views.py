@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from phq.align.crop import CropBox, cut
+from phq.detect.fuse import Detection
 from phq.people.person import Landmarks, Person, Photo, living
 from phq.people.record import Keypoints, Source
 from phq.photos.decode import Decoded
@@ -63,6 +64,8 @@ class StoredPhoto(Photo):
     """Numbers of its samples in the dataset."""
     found: bool = False
     """`path` is the raw photo."""
+    boxes: tuple[tuple[float, ...], ...] = ()
+    """Of everybody in the raw photo, photo pixels."""
 
 
 def stored_people(photos: list[Photo]) -> list[StoredPerson]:
@@ -118,6 +121,13 @@ def person_in(row: Fields, view: View) -> StoredPerson:
     person = StoredPerson.of(view, row)
     person.row = row
     return person
+
+
+def bystanders(person: StoredPerson, boxes: tuple[tuple[float, ...], ...]) -> list[Person]:
+    """The others in the raw photo, as boxes alone: neighbours of the person (`phq.detect.neighbours`)."""
+    own = person.box.edges
+    others = [np.array(box) for box in boxes if not np.allclose(box, own)]
+    return [Person(Photo(Path(), ""), number, Detection(box).part()) for number, box in enumerate(others)]
 
 
 def stored_runs(person: StoredPerson) -> list[Landmarks]:
