@@ -57,10 +57,12 @@ def alone(folder: Path, name: str = WORK) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     try:
         with alone_in(work, f"another phq process is building in {folder}; wait until it has finished"):
+            begun_before = (work / NOTE).exists()
             try:
                 yield
             except PhqError:
-                _drop_if_unstarted(work)
+                if not begun_before:
+                    _drop_if_unstarted(work)
                 raise
             finally:
                 _drop_if_empty(work)

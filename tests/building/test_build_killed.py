@@ -205,7 +205,7 @@ def test_a_full_disk_at_any_write_is_a_clear_error_and_the_build_continues(
 
 
 def test_a_full_disk_says_what_to_do(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="the disk is full; what was finished is kept") as caught:
+    with pytest.raises(OutputError, match="the disk is full; make room and run the same command again") as caught:
         _write_to_a_full_device(tmp_path)
     assert "run the same command again" in str(caught.value)
     del source
