@@ -26,7 +26,7 @@ from phq.system.atomic import disk_errors_explained
 Fields = dict[str, Any]
 COLUMNS = (
     "key", "split", "source_path", "source_sha256", "cam2world", "intrinsics", "neck_head_pose", "image_size",
-    "crop_to_source", "photo_in_crop",
+    "crop_to_source", "photo_in_crop", "photo_turn_deg",
 )  # fmt: skip
 
 

@@ -94,5 +94,5 @@ def test_a_dataset_without_samples(tmp_path: Path) -> None:
 def test_a_damaged_index_is_named(tmp_path: Path, content: str) -> None:
     write(tmp_path, [person(1)], sheet=False)
     (tmp_path / "train-index.json").write_text(content)
-    with pytest.raises(InputError, match=r"train/index\.json of .* is damaged"):
+    with pytest.raises(InputError, match=r"train-index\.json of .* is damaged"):
         stats(tmp_path)

@@ -33,6 +33,8 @@ from phq.quality import flip
 PRIOR = np.array([0.0, 1.0, 0.0])
 STRENGTH = np.array([0.5, 2.0, 0.5])
 """How strongly the weights are drawn towards `PRIOR`."""
+LEAST_TRUST = 0.5
+"""Of a sign, beside an orientation that has seen it too: a label may be turned later, and then it is the only witness."""
 BINS = (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.01)
 
 
@@ -58,7 +60,7 @@ def reliability(stated: np.ndarray, flipped: np.ndarray) -> None:
 
 
 def fitted_trust(prior: np.ndarray, ratios: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """(2,) powers in 0..1 of the likelihood ratios (2, N) of face and order, beside the prior (N,), by likelihood."""
+    """(2,) powers from `LEAST_TRUST` to 1 of the likelihood ratios (2, N) of face and order, beside the prior (N,), by likelihood."""
     prior = np.clip(prior, flip.SMALLEST, 1 - flip.SMALLEST)
     odds, logs = np.log(prior / (1 - prior)), np.log(ratios)
 
@@ -66,7 +68,7 @@ def fitted_trust(prior: np.ndarray, ratios: np.ndarray, flipped: np.ndarray) -> 
         total = odds + powers @ logs
         return float((np.logaddexp(0, total) - flipped * total).sum() + ((powers - 0.5) ** 2).sum())
 
-    return np.asarray(minimize(loss, np.full(2, 0.5), bounds=[(0, 1)] * 2).x)
+    return np.asarray(minimize(loss, np.full(2, 0.5), bounds=[(LEAST_TRUST, 1)] * 2).x)
 
 
 def flip_table(fused: np.ndarray, true: np.ndarray, faces: np.ndarray, head_known: np.ndarray) -> None:
