@@ -14,6 +14,7 @@ import numpy as np
 
 from phq.errors import RejectError
 from phq.system.arrays import Floats
+from phq.system.linear import inverse, product, solve
 
 Curve = Callable[[Floats], Floats]
 """Encoded values 0..1 to light 0..1."""
@@ -49,13 +50,15 @@ class Primaries:
         """
         columns = np.array([(x, y, 1 - x - y) for x, y in (self.red, self.green, self.blue)]).T
         x, y = self.white
-        is_space = np.isfinite(columns).all() and abs(np.linalg.det(columns)) > 1e-4
+        is_space = (
+            np.isfinite(columns).all() and abs(float((columns[0] * np.cross(columns[1], columns[2])).sum())) > 1e-4
+        )
         if not (is_space and 0 < x < 1 and 1e-3 < y < 1):
             raise ValueError("primaries on a line, or no white")
         white = np.array([x / y, 1.0, (1 - x - y) / y])
-        scaled = columns * np.linalg.solve(columns, white)
-        cones, wanted = _BRADFORD @ white, _BRADFORD @ np.array(_D50)
-        return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(wanted / cones) @ _BRADFORD @ scaled)
+        scaled = columns * solve(columns, white[:, None])[:, 0]
+        cones, wanted = product(_BRADFORD, white), product(_BRADFORD, np.array(_D50))
+        return np.asarray(product(inverse(_BRADFORD), np.diag(wanted / cones), _BRADFORD, scaled))
 
 
 BT709 = Primaries((0.640, 0.330), (0.300, 0.600), (0.150, 0.060))

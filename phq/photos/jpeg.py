@@ -20,6 +20,8 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
 _BITS = bytes(range(0xB5, 0x15, -3))
 """No marker among them, and a one first: where data is missing libjpeg reads zeros, which is another code."""
+ZERO_FILL = bytes(16)
+"""What an interrupted download leaves behind the scan in a file of the full size."""
 
 
 def refuse_kinds(layout: Layout) -> None:
@@ -106,4 +108,6 @@ def is_cut(data: bytes, decoded: Image.Image) -> bool:
     whole = mended(data, layout)
     if lacks_blocks(whole, read_layout(whole), decoded):
         return True
-    return not layout.has_end and not jpeg_blocks.are_all_there(data, layout, _scans_needed(layout))
+    if layout.has_end:
+        return False
+    return data.endswith(ZERO_FILL) or not jpeg_blocks.are_all_there(data, layout, _scans_needed(layout))

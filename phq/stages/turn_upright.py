@@ -13,6 +13,7 @@ from phq.photos.turn import TURNS, turned
 from phq.stages.contract import Stage
 from phq.stages.detect_people import DetectPeople
 from phq.system.arrays import Image
+from phq.system.elementary import arctan2
 
 SURE = 1.0
 """Evidence from which a photo is left as it is: two networks half believe, or one does and there is a face."""
@@ -84,7 +85,7 @@ def lean_deg(person: Person) -> float:
     if person.start is None:
         return 0.0
     x, y, _ = person.start.torso_to_cam[:, 1]
-    return float(abs(np.degrees(np.arctan2(x, -y))))
+    return float(abs(np.degrees(arctan2(x, -y))))
 
 
 def _is_straight(person: Person) -> bool:

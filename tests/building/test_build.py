@@ -239,8 +239,9 @@ def test_what_a_threshold_rejects_early_has_the_threshold_and_the_margin(few: Pa
 def test_bad_files_are_named_and_the_good_among_them_kept(tmp_path: Path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    reasons = make_bad_files(photos)
-    assert len(reasons) >= 25
+    looked_into = dict.fromkeys(("archive.zip", "clip.avi", "clip.mp4", "clip.webm"), "corrupt")
+    reasons = make_bad_files(photos) | looked_into  # files of many photos, by their first bytes
+    assert len(reasons) >= 100
     (source,) = FOLDER.glob("*astronaut*")
     (photos / "good.png").write_bytes(source.read_bytes())
     Image.new("RGB", (300, 200), (90, 120, 60)).save(photos / "nobody.png")

@@ -122,6 +122,14 @@ def test_a_label_that_was_turned_is_found_by_the_evidence(ten):
     assert decided.after["p_flip"].filter(pa.array(~decided.is_kept))[0].as_py() > 0.99
 
 
+def test_the_yaw_of_the_head_says_whether_a_face_belongs_there(ten):
+    key, strict = Dataset(ten, where="blur = 0.2").keys[0], ["flip.max=0.03"]
+    assert decide_dataset(ten, preset="everything", sets=strict).is_kept.all()
+    write_overlay(ten, "looks_away", [{"key": key, "head_yaw_deg": 160.0}], ["head_yaw_deg"], {})
+    decided = decide_dataset(ten, preset="everything", sets=strict)
+    assert decided.before["key"].filter(pa.array(~decided.is_kept)).to_pylist() == [key]
+
+
 def test_without_evidence_of_the_orientation_the_stored_probability_stays(tmp_path):
     samples = [labelled_sample(n, orientation_sigma_deg=5.0 * n, orientation_p_flip=0.0, p_flip=0.7) for n in (0, 1)]
     write_tiny(tmp_path / "ds", samples)

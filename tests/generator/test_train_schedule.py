@@ -94,7 +94,6 @@ def test_a_file_over_the_preset_and_set_over_both(tmp_path: Path):
         (["training.batch='many'"], "training.batch = "),
         (["training.batch=6", "training.part=4"], "no multiple of part"),
         (["training.kimg"], "not of the form key=value"),
-        (["training.balance=[yaw"], "not a TOML value"),
         (["training.stages=[{until_kimg=2.0}, {until_kimg=1.0}]"], "one after the other"),
         (["training.losses.coarse_pose_kimg=[4, 2]"], "must not fall"),
     ],

@@ -27,7 +27,8 @@ def record(yaw: float, prior: float, face: bool | None = None, order: int = 0) -
 def test_a_face_where_none_should_be_or_none_where_one_should_be_raises_it(yaw):
     expected = abs(yaw) < 90
     agreeing, contrary = (p_flip(record(yaw, 0.2, face)) for face in (expected, not expected))
-    assert agreeing < 0.15 < 0.2 < contrary
+    assert agreeing < 0.05
+    assert contrary > 0.6
 
 
 @pytest.mark.parametrize("yaw", [0, 30, 180, -150])
@@ -52,7 +53,7 @@ def test_the_face_is_judged_by_the_head_and_the_shoulders_by_the_torso():
     """Somebody who looks over the shoulder: the torso faces away, the head the camera."""
     over_the_shoulder = record(180, 0.2, face=True, order=-1) | {"head_yaw_deg": 0}
     assert p_flip(over_the_shoulder) < 0.05
-    assert p_flip(over_the_shoulder | {"face_found": False}) > 2 * p_flip(over_the_shoulder)
+    assert p_flip(over_the_shoulder | {"face_found": False}) > 0.1
     away_from_the_camera = record(0, 0.2, face=False, order=1) | {"head_yaw_deg": 180}
     assert p_flip(away_from_the_camera) < 0.05
     shoulders_of_a_front = record(180, 0.2, face=True, order=1) | {"head_yaw_deg": 0}

@@ -34,7 +34,7 @@ PRIOR = np.array([0.0, 1.0, 0.0])
 STRENGTH = np.array([0.5, 2.0, 0.5])
 """How strongly the weights are drawn towards `PRIOR`."""
 LEAST_TRUST = 0.5
-"""Of a sign, beside an orientation that has seen it too: a label may be turned later, and then it is the only witness."""
+"""Of a sign, beside an orientation that saw it too: a label may be turned later, and then it is the only witness."""
 BINS = (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.01)
 
 
@@ -60,7 +60,7 @@ def reliability(stated: np.ndarray, flipped: np.ndarray) -> None:
 
 
 def fitted_trust(prior: np.ndarray, ratios: np.ndarray, flipped: np.ndarray) -> np.ndarray:
-    """(2,) powers from `LEAST_TRUST` to 1 of the likelihood ratios (2, N) of face and order, beside the prior (N,), by likelihood."""
+    """(2,) powers, `LEAST_TRUST` to 1, of the likelihood ratios (2, N) of face and order beside the prior (N,)."""
     prior = np.clip(prior, flip.SMALLEST, 1 - flip.SMALLEST)
     odds, logs = np.log(prior / (1 - prior)), np.log(ratios)
 

@@ -165,9 +165,9 @@ def stated_flip(mass: Floats, known: float, weights: Floats) -> Floats:
         known: familiarity of the picture, 0..1.
         weights: (2, 3) bias, slope, weight of 1 − known; fitted on real people that were held back.
     """
-    odds = np.log(np.clip(mass, FLOOR, 1 - FLOOR) / (1 - np.clip(mass, FLOOR, 1 - FLOOR)))
+    odds = log(np.clip(mass, FLOOR, 1 - FLOOR) / (1 - np.clip(mass, FLOOR, 1 - FLOOR)))
     logit = weights[:, 0] + weights[:, 1] * odds + weights[:, 2] * (1 - known)
-    return np.asarray(1 / (1 + np.exp(-logit)))
+    return np.asarray(1 / (1 + exp(-logit)))
 
 
 def _one(gate: Floats, views: Floats, angles: Floats, known: float) -> Floats:
