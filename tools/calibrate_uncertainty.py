@@ -82,7 +82,7 @@ def main(folders: list[Path]) -> None:
     front, known = flip.shoulder_order([row["coco_keypoints"] for _, row in pairs])
     torsos = np.array([t.angles("torso")[0] for t, _ in pairs])
     order = fit_rate(torsos[known].tolist(), front[known].tolist())
-    write("flip_table.json", {"made_by": made_by, "face": face, "order": order, "trust": flip.trust()})
+    write("flip_table.json", {"made_by": made_by, "face": face, "order": order})
     errors = np.abs([person_errors(t, row)["torso_yaw"] for t, row in pairs])
     facing = errors <= FLIP_DEG
     features = np.stack([sigma.sigma_features(row) for _, row in pairs])[facing]

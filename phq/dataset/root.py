@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from phq.errors import InputError, MissingExtraError
 from phq.system.place import is_url
-from phq.system.retrying import ShortReadError, retried
+from phq.system.retrying import check_length, retried
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -133,7 +133,7 @@ class Root:
 
         def request() -> bytes:
             content: bytes = fs.cat_file(path, start=offset or None, end=end)
-            _check_length(fs, path, offset, end, len(content))
+            check_length(fs, path, offset, end, len(content))
             return content
 
         with self._errors(name):
@@ -173,7 +173,7 @@ class Root:
             def request() -> list[bytes]:
                 found: list[bytes] = fs.cat_ranges([path] * len(ranges), starts, ends, on_error="raise")
                 for start, end, part in zip(starts, ends, found, strict=True):
-                    _check_length(fs, path, start, end, len(part))
+                    check_length(fs, path, start, end, len(part))
                 return found
 
             with self._errors(name):
@@ -201,19 +201,6 @@ class Root:
         if isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return InputError(f"{self.where} has no file {name}")
         return InputError(f"cannot read {name} of {self.where}: {getattr(error, 'strerror', None) or error}")
-
-
-def _check_length(fs: AbstractFileSystem, path: str, start: int, end: int | None, length: int) -> None:
-    """Distinguish a short answer from a file that ends there.
-
-    Raises:
-        ShortReadError: the server says that the file has more.
-    """
-    if end is not None and length >= end - start:
-        return
-    size = fs.info(path).get("size")
-    if size is not None and start + length < (size if end is None else min(end, size)):
-        raise ShortReadError(f"the server sent {length} bytes from {start} on, of a file of {size}")
 
 
 def _open_url(url: str) -> tuple[AbstractFileSystem, str]:

@@ -27,7 +27,7 @@ from phq.photos.stated_colour import profile_of
 from phq.photos.turns import Turn, read_turn
 from phq.system.arrays import Image as Pixels
 from phq.system.place import file_system, is_remote
-from phq.system.retrying import ShortReadError, retried
+from phq.system.retrying import check_length, retried
 
 MAX_PIXELS = 120_000_000
 MAX_BYTES = 1 << 30
@@ -136,9 +136,7 @@ def _fetched(fs: Any, name: str, end: int) -> bytes:
     """
     data: bytes = fs.cat_file(name, end=end)
     if len(data) < end and _looks_cut(data):
-        size = fs.info(name).get("size")
-        if size is not None and len(data) < min(size, end):
-            raise ShortReadError(f"the server sent {len(data)} bytes of {size}")
+        check_length(fs, name, 0, end, len(data))
     return data
 
 

@@ -3,8 +3,8 @@
 By Bayes' rule: `orientation_p_flip` is the prior, or its complement for a label that faces away from the observed
 orientation (a later overlay may have turned it). Two signs are evidence: a face detector fires on nearly every head
 that faces the camera and on hardly any other, and MoveNet, which tells left from right by itself, puts the left
-shoulder to the right of the right one on a front. ``flip_table.json`` has how often each happens by yaw, and the power
-of its likelihood ratio that is news beside the orientation, fitted by ``training/orientation/calibrate.py``.
+shoulder to the right of the right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
+``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
 from __future__ import annotations
@@ -45,13 +45,6 @@ def rates() -> dict[str, tuple[float, float]]:
     return {name: (float(table[name]["bias"]), float(table[name]["slope"])) for name in ("face", "order")}
 
 
-@cache
-def trust() -> dict[str, float]:
-    """Powers in 0..1 of the likelihood ratios of ``face`` and ``order``."""
-    table = json.loads((Path(__file__).parent / "flip_table.json").read_text(encoding="utf-8"))
-    return {name: float(value) for name, value in table["trust"].items()}
-
-
 def away(yaw_deg: ArrayLike) -> Doubles:
     """How far each yaw is from the front: 0 facing the camera, 1 at the back, smooth."""
     return np.asarray((1 - cos(np.radians(yaw_deg))) / 2)
@@ -89,9 +82,9 @@ def p_flips(columns: Mapping[str, ArrayLike]) -> Doubles:
     faces_away = apart_deg(camera, seen) > 90
     prior = np.clip(np.where(faces_away, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
     front, known = shoulder_order(columns["coco_keypoints"])
-    face = likelihood_ratio("face", head, np.asarray(columns["face_found"], bool))
-    order = np.where(known, likelihood_ratio("order", camera, front), 1.0)
-    odds = prior / (1 - prior) * face ** trust()["face"] * order ** trust()["order"]
+    face = _likelihood_ratio("face", head, np.asarray(columns["face_found"], bool))
+    order = np.where(known, _likelihood_ratio("order", camera, front), 1.0)
+    odds = prior / (1 - prior) * face * order
     return np.asarray(odds / (1 + odds))
 
 
@@ -100,7 +93,7 @@ def p_flip(record: Mapping[str, Any]) -> float:
     return float(p_flips({name: np.asarray(record[name])[None] for name in EVIDENCE})[0])
 
 
-def likelihood_ratio(sign: str, yaw_deg: Doubles, there: Bools) -> Doubles:
+def _likelihood_ratio(sign: str, yaw_deg: Doubles, there: Bools) -> Doubles:
     """(N,) how much likelier a sign, or its absence, is on a person turned the other way."""
     as_is, turned = rate(sign, yaw_deg), rate(sign, yaw_deg + 180)
     return np.where(there, turned / as_is, (1 - turned) / (1 - as_is))

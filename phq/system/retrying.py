@@ -6,9 +6,12 @@ import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 Result = TypeVar("Result")
 ATTEMPTS = 6
@@ -34,6 +37,26 @@ _LOG = logging.getLogger("phq")
 
 class ShortReadError(OSError):
     """A server sent fewer bytes of a file than it says the file has."""
+
+
+def check_length(fs: AbstractFileSystem, path: str, start: int, end: int | None, length: int) -> None:
+    """Distinguish a short answer from a file that ends there.
+
+    Args:
+        fs: of the file.
+        path: in `fs`.
+        start: first byte that was asked for.
+        end: byte after the last that was asked for; None for the rest of the file.
+        length: bytes of the answer.
+
+    Raises:
+        ShortReadError: the server says that the file has more.
+    """
+    if end is not None and length >= end - start:
+        return
+    size = fs.info(path).get("size")
+    if size is not None and start + length < (size if end is None else min(end, size)):
+        raise ShortReadError(f"the server sent {length} bytes from {start} on, of a file of {size}")
 
 
 def retried(what: str, request: Callable[[], Result]) -> Result:

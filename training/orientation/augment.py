@@ -93,8 +93,7 @@ def pixelate(rng: Rng, image: Image, face: tuple[float, float] = (0.5, 0.33), zo
     x, y = (int(c * size - side / 2 + rng.normal(0, 0.06) * size) for c in face)
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
     if min(part.shape[:2]) > block:
-        few = cv2.resize(part, (part.shape[1] // block, part.shape[0] // block), interpolation=cv2.INTER_AREA)
-        part[:] = cv2.resize(few, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        in_blocks(part, part.shape[1] // block, part.shape[0] // block)
 
 
 def pixelated(rng: Rng, image: Image, middle: tuple[float, float], side: float) -> None:
@@ -104,8 +103,13 @@ def pixelated(rng: Rng, image: Image, middle: tuple[float, float], side: float) 
     x1, y1 = np.clip(np.array(middle) + side / 2, 0, size).astype(int)
     few, part = int(rng.integers(4, 9)), image[y0:y1, x0:x1]
     if min(part.shape[:2]) > few:
-        blocks = cv2.resize(part, (few, few), interpolation=cv2.INTER_AREA)
-        part[:] = cv2.resize(blocks, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        in_blocks(part, few, few)
+
+
+def in_blocks(part: Image, columns: int, rows: int) -> None:
+    """A part of a picture as so many blocks of one colour each, in place."""
+    blocks = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    part[:] = cv2.resize(blocks, part.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def redress(rng: Rng, picture: Image, soft: Image, neck: float = 0.5) -> Image:

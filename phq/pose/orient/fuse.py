@@ -129,8 +129,7 @@ def familiarity(doubt: float, limits: Floats) -> float:
 
 @cache
 def fusion_table() -> dict[str, Floats]:
-    """Of the perceptron `mean`, `std` (F,), and for torso and head `w1`, `b1`, `w2`, `b2`; the limits of `doubt`;
-    `flip` (2, 3), see `stated_flip`."""
+    """Of the perceptron `mean`, `std` (F,), and for torso and head `w1`, `b1`, `w2`, `b2`; the limits of `doubt`."""
     data = json.loads((Path(__file__).parent / "fusion_table.json").read_text(encoding="utf-8"))
     return {name: np.array(value) for name, value in data.items() if name != "made_by"}
 
@@ -152,22 +151,7 @@ def fuse(raw: Floats, evidence: Floats) -> Floats:
     """
     gates, angles, mean = gates_of(gate_features(raw, evidence)), blazepose_angles(evidence)[0], parts_of(raw).mean(0)
     known = familiarity(doubt_of(raw), fusion_table()["doubt"])
-    fused = np.stack([_one(gates[i], mean[:, i], angles[i], known) for i in (0, 1)])
-    fused[:, 6] = stated_flip(fused[:, 6], known, fusion_table()["flip"])
-    return fused
-
-
-def stated_flip(mass: Floats, known: float, weights: Floats) -> Floats:
-    """(2,) probability of a flip of torso and head: logistic in the log-odds of the mass and in the novelty.
-
-    Args:
-        mass: (2,) shares of the fused distributions beyond 90° of their peaks.
-        known: familiarity of the picture, 0..1.
-        weights: (2, 3) bias, slope, weight of 1 − known; fitted on real people that were held back.
-    """
-    odds = log(np.clip(mass, FLOOR, 1 - FLOOR) / (1 - np.clip(mass, FLOOR, 1 - FLOOR)))
-    logit = weights[:, 0] + weights[:, 1] * odds + weights[:, 2] * (1 - known)
-    return np.asarray(1 / (1 + exp(-logit)))
+    return np.stack([_one(gates[i], mean[:, i], angles[i], known) for i in (0, 1)])
 
 
 def _one(gate: Floats, views: Floats, angles: Floats, known: float) -> Floats:
