@@ -64,7 +64,7 @@ def list_backends_command() -> None:
 def check_backend_command(
     slot: Annotated[
         str,
-        typer.Argument(help="detector, skeleton, landmarks, face, identity or mask.", show_default=False),
+        typer.Argument(help="detector, skeleton, landmarks, face, body, headpose, identity or mask.", show_default=False),
     ],
     spec: Annotated[str, typer.Argument(help="As in the configuration: NAME or NAME:WEIGHTS.", show_default=False)],
     *,

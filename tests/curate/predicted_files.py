@@ -21,7 +21,7 @@ from phq.schema import BOX
 from phq.synth.synthesising import synthesise
 from phq.synth.views import Spread
 
-COUNT, SIZE = 24, 64
+COUNT, SIZE = 16, 64
 WIDTH, HEIGHT, FOCAL = 640, 480, 500.0
 Row = dict[str, Any]
 TO_CV = np.diag([1.0, -1.0, -1.0])

@@ -25,8 +25,8 @@ BODY_JOINTS = {"smpl": 23, "smplx": 21}
 """Joints of ``body_pose``, without the root."""
 ORTHOGONAL = 0.02
 """Most that the product of a rotation matrix with its transpose may differ from the identity."""
-_ROUNDS = 6
-"""The place of the head joint, which its own line of sight depends on, has settled by then to 1e-9."""
+ROUNDS = 5
+"""The place of the head joint, which its own line of sight depends on, has settled by then to 1e-8."""
 HALF_TURN = np.diag([-1.0, 1.0, -1.0])
 
 
@@ -46,8 +46,14 @@ class Body:
     """(10,) shape numbers of the program's body."""
 
 
-def decode_head(row: PredictedRow, convention: Convention, seen: Seen) -> Doubles:
+def decode_head(row: PredictedRow, convention: Convention, seen: Seen, rounds: int = ROUNDS) -> Doubles:
     """(3, 3) from head axes to the axes of the record's own camera.
+
+    Args:
+        row: as stated.
+        convention: what it means.
+        seen: the record.
+        rounds: in which the place of the head follows its rotation, for one about the line of sight; 0 leaves it.
 
     Raises:
         RowError: it states no rotation of the head.
@@ -57,24 +63,18 @@ def decode_head(row: PredictedRow, convention: Convention, seen: Seen) -> Double
         return stated
     if convention.camera == "full-image":
         return np.asarray(product(seen.view_to_crop, seen.view, _turned(seen), stated))
-    turned = _turned(seen)
-    found = seen.head
-    for _ in range(_ROUNDS if seen.turn else 1):
-        found = _straight(seen, stated, turned, found)
+    found = _straight(seen, stated, _head_place(seen, seen.head))
+    for _ in range(rounds):
+        found = _straight(seen, stated, _head_place(seen, found))
     return found
 
 
-def _straight(seen: Seen, stated: Doubles, turned: Floats, before: Doubles) -> Doubles:
-    """A rotation about the line of sight to the head, which is where `before` leaves the head joint."""
-    at = _head_place(seen, before)
-    for _ in range(_ROUNDS):
-        if seen.turn:
-            back = product(turned.T, seen.view.T, seen.view_to_crop.T)
-            found = product(back.T, level_view(product(back, at)).T, stated)
-        else:
-            found = product(level_view(at).T, stated)
-        at = _head_place(seen, np.asarray(found))
-    return np.asarray(found)
+def _straight(seen: Seen, stated: Doubles, at: Floats) -> Doubles:
+    """A rotation about the line of sight to a place (3,) in the record's camera, as one in that camera."""
+    if not seen.turn:
+        return np.asarray(product(level_view(at).T, stated))
+    back = product(_turned(seen).T, seen.view.T, seen.view_to_crop.T)  # level is meant in the photo as its file has it
+    return np.asarray(product(back.T, level_view(product(back, at)).T, stated))
 
 
 def _head_place(seen: Seen, head: Doubles) -> Floats:

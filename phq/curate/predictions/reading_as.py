@@ -25,13 +25,13 @@ class Pair:
 
 
 def predicted(pair: Pair, kind: str, convention: Convention) -> Doubles:
-    """(3, 3) of the head or the torso, or (17, 3) keypoints.
+    """(3, 3) of the head (where the record has its joint) or the torso, or (17, 3) keypoints.
 
     Raises:
         RowError: the row cannot be read so.
     """
     if kind == "headpose":
-        return decode_head(pair.row, convention, pair.seen)
+        return decode_head(pair.row, convention, pair.seen, rounds=0)
     if kind == "keypoints":
         return decode_keypoints(pair.row, convention, pair.seen)
     return decode_body(pair.row, kind, convention, pair.seen).torso

@@ -44,7 +44,7 @@ from phq.system.version import __version__
 from phq.weights.licences import Model
 
 FUSE, REPLACE = "fuse", "replace"
-MOST_JUDGED = 400
+MOST_JUDGED = 120
 """Samples by which the convention and the agreement are judged, spread over all."""
 UNKNOWN_SIGMA_DEG = 10.0
 """Of records that state no uncertainty."""
