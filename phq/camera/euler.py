@@ -36,7 +36,11 @@ class Euler:
             yaw: (…).
             roll: (…).
         """
-        given = {"x": self.pitch * np.asarray(pitch), "y": self.yaw * np.asarray(yaw), "z": self.roll * np.asarray(roll)}
+        given = {
+            "x": self.pitch * np.asarray(pitch),
+            "y": self.yaw * np.asarray(yaw),
+            "z": self.roll * np.asarray(roll),
+        }
         turns = [rotvec_to_rotmat(given[axis][..., None] * np.eye(3)["xyz".index(axis)]) for axis in self.order]
         return np.asarray(product(*turns, BODY_TO_CV))
 

@@ -18,8 +18,8 @@ from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.photos.turn import from_turned
 from phq.schema import BOX
-from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.arrays import Doubles
+from phq.system.atomic import disk_errors_explained, write_bytes
 
 COLUMNS = (
     "key", "source_path", "source_sha256", "image_width", "image_height", "photo_turn_deg", "focal_px", "image_size",

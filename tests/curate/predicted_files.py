@@ -181,7 +181,9 @@ def table(path: Path, rows: Iterable[Row]) -> Path:
     with path.open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow([f" {name}" for name in rows[0]])
-        writer.writerows([" ".join(map(repr, map(float, v))) if np.ndim(v) else v for v in row.values()] for row in rows)
+        writer.writerows(
+            [" ".join(map(repr, map(float, v))) if np.ndim(v) else v for v in row.values()] for row in rows
+        )
     return path
 
 

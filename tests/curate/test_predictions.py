@@ -182,7 +182,9 @@ def noisy_bodies(name: str, dataset: Path, out: Path) -> tuple[Path, list[tuple[
         base = person.line.T @ chest if convention == "4dhumans" else chest
         rows.append(row(person, root_in(base, joints), joints))
         expected.append((chest, joints))
-    order = sorted(range(len(rows)), key=lambda i: str(people_name(dataset, i))) if write is folder else range(len(rows))
+    order = (
+        sorted(range(len(rows)), key=lambda i: str(people_name(dataset, i))) if write is folder else range(len(rows))
+    )
     return write(out / name, [rows[i] for i in order]), expected
 
 
@@ -229,7 +231,7 @@ def test_a_wrong_convention_is_named_before_anything_is_written(wrong: str, data
 def test_a_constant_turn_that_no_convention_explains_is_named(dataset: Path, tmp_path: Path) -> None:
     tilt = Rotation.from_euler("yx", [70, 40], degrees=True).as_matrix()
     rows = [axis_angle(person, person.head(person.photo) @ tilt) for person in people(dataset)]
-    with pytest.raises(InputError, match="a constant turn of 80° about .* in the axes of the body"):
+    with pytest.raises(InputError, match=r"a constant turn of 80° about .* in the axes of the body"):
         take(dataset, jsonl(tmp_path / "tilted.jsonl", rows), "headpose", "full-image")
 
 
@@ -242,12 +244,14 @@ def test_fused_labels_are_better_than_either_source(dataset: Path, tmp_path: Pat
     """Noise on the dataset's own labels, and other noise of the same size on predictions."""
     rng = np.random.default_rng(2)
     true = [person.head(person.photo) for person in people(dataset)]
-    first = parquet(tmp_path / "own.parquet", [axis_angle(p, turned(r, 9, rng)) for p, r in zip(people(dataset), true)])
+    first = parquet(
+        tmp_path / "own.parquet", [axis_angle(p, turned(r, 9, rng)) for p, r in zip(people(dataset), true, strict=True)]
+    )
     take_predictions(dataset, "own", Predictions(first, "headpose", "full-image"))
     own = errors(dataset, true)
     rows = [turned(rotation, 9, rng) for rotation in true]
-    file = jsonl(tmp_path / "other.jsonl", [axis_angle(p, r) for p, r in zip(people(dataset), rows)])
-    other = np.array([degrees(a, b) for a, b in zip(rows, true)])
+    file = jsonl(tmp_path / "other.jsonl", [axis_angle(p, r) for p, r in zip(people(dataset), rows, strict=True)])
+    other = np.array([degrees(a, b) for a, b in zip(rows, true, strict=True)])
     done = take(dataset, file, "headpose", "full-image", mode=FUSE)
     both = errors(dataset, true)
     assert 5 < done.sigma < 15
@@ -314,12 +318,12 @@ def test_rows_that_cannot_be_used_are_counted_with_their_reasons(dataset: Path, 
 def test_a_file_without_a_usable_row_leaves_the_dataset_as_it_was(dataset: Path, tmp_path: Path) -> None:
     person = people(dataset)[0]
     rows = [key(person) | {"global_orient": [0, 0, 0], "body_pose": np.zeros((21, 3))}]
-    with pytest.raises(InputError, match="body_pose has 21 rotations, 23 are wanted .*--as smplx"):
+    with pytest.raises(InputError, match=r"body_pose has 21 rotations, 23 are wanted .*--as smplx"):
         take(dataset, jsonl(tmp_path / "x.jsonl", rows), "smpl", "4dhumans")
     with pytest.raises(InputError, match="no rotation of the camera"):
         take(dataset, jsonl(tmp_path / "w.jsonl", rows), "smplx", "whac")
     double = [key(person) | {"yaw": 1, "pitch": 2, "roll": 3}] * 2
-    with pytest.raises(InputError, match="2 rows have the key .*; none is taken"):
+    with pytest.raises(InputError, match=r"2 rows have the key .*; none is taken"):
         take(dataset, jsonl(tmp_path / "2.jsonl", double), "headpose", "whenet")
     assert "new" not in Dataset(dataset).overlays
     assert not (dataset / "overlays" / "new.parquet").exists()
@@ -372,6 +376,10 @@ def test_the_round_trip_is_two_commands(dataset: Path, tmp_path: Path) -> None:
 
 def test_options_of_predictions_are_refused_alone_and_beside_networks(dataset: Path) -> None:
     words = ["annotate", str(dataset), "--name", "x"]
-    for more in (["--fuse"], ["--predictions", "a.npz"], ["--predictions", "a.npz", "--as", "smpl", "--groups", "pose"]):
+    for more in (
+        ["--fuse"],
+        ["--predictions", "a.npz"],
+        ["--predictions", "a.npz", "--as", "smpl", "--groups", "pose"],
+    ):
         with pytest.raises(ConfigError, match="--predictions"):
             CliRunner().invoke(app, [*words, *more], catch_exceptions=False)

@@ -31,5 +31,8 @@ TEXT = ("key", "sha256", "photo")
 
 def renamed(row: dict[str, object]) -> dict[str, object]:
     """The columns that are known, under phq's names."""
-    found = {name: next((row[a] for a in (name, *aliases) if row.get(a) is not None), None) for name, aliases in NAMES.items()}
+    found = {
+        name: next((row[a] for a in (name, *aliases) if row.get(a) is not None), None)
+        for name, aliases in NAMES.items()
+    }
     return {name: value for name, value in found.items() if value is not None}

@@ -126,6 +126,7 @@ def parse(text: str, kind: str) -> tuple[Convention, Program]:
             program that does not write this kind.
     """
     names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    # phq is a program, and beside other names the order of its angles
     programs = [name for name in names if name in PROGRAMS and not (name == "phq" and len(names) > 1)]
     if len(programs) > 1:
         raise ConfigError(f"--convention {text!r} names two programs, {programs[0]} and {programs[1]}")

@@ -129,7 +129,9 @@ def _to_view(row: PredictedRow, stated: Doubles, convention: Convention, seen: S
         own = seen.person.box.edges
         middle = from_turned((own[:2] + own[2:]) / 2, seen.turn, width, height)
     size = (height, width) if seen.turn % 180 else (width, height)
-    focal = float(row.numbers["focal_px"].ravel()[0]) if "focal_px" in row.numbers else seen.person.photo.source.focal_px
+    focal = (
+        float(row.numbers["focal_px"].ravel()[0]) if "focal_px" in row.numbers else seen.person.photo.source.focal_px
+    )
     K = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1.0]])
     return np.asarray(product(seen.view, _turned(seen), sight(K, middle).T, stated))
 
@@ -138,9 +140,7 @@ def _turned(seen: Seen) -> Floats:
     return turned_axes(seen.turn)
 
 
-def _of_the_camera(
-    row: PredictedRow, stated: Doubles, convention: Convention, transposed: bool = False
-) -> Doubles:
+def _of_the_camera(row: PredictedRow, stated: Doubles, convention: Convention, transposed: bool = False) -> Doubles:
     """A rotation as stated, as one from body axes (left, up, front) to OpenCV camera axes.
 
     Args:

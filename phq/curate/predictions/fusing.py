@@ -1,4 +1,4 @@
-"""One rotation from two sources by their standard deviations, and what a source's is by its agreement with the other."""
+"""One rotation from two sources by their standard deviations; a source's own, from its agreement with the other."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from phq.curate.predictions.conventions import Convention
@@ -13,9 +15,12 @@ from phq.people.person import known
 from phq.photos.region import apply_affine
 from phq.photos.turn import to_turned
 from phq.pose.evidence import SURE_KEYPOINT
-from phq.system.arrays import Doubles
+from phq.system.arrays import Bools, Doubles
+from phq.system.linear import length
 
 COCO_LEFT_RIGHT = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+MEDIAN_TO_SIGMA = 1.1774
+"""Median length of a two-dimensional Gaussian error over its sigma an axis."""
 OF_BLAZEPOSE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """COCO's keypoints among BlazePose's 33 landmarks."""
 COUNTS = (17, 26, 133, 33)
@@ -77,6 +82,29 @@ def distance_percent(points: Doubles, seen: Seen) -> float:
     off = np.sqrt(((points[both, :2] - own[both, :2]) ** 2).sum(1))
     box = seen.person.box
     return 100 * float(np.median(off)) / max(box.box_y1 - box.box_y0, 1.0)
+
+
+def share_of_points(pairs: Sequence[tuple[Doubles, Seen]], stated: float | None) -> tuple[float, float]:
+    """Standard deviation of predicted keypoints, pixels an axis, and their weight beside the record's.
+
+    Args:
+        pairs: (17, 3) predictions and their records.
+        stated: the standard deviation if the user states one; otherwise both sources count as equally good.
+    """
+    off = [length(points[both, :2] - seen.person.box.coco_keypoints[both, :2]) for points, seen, both in _sure(pairs)]
+    apart = float(np.median(np.concatenate(off))) / MEDIAN_TO_SIGMA if off else 0.0
+    if stated is None or not off:
+        return stated or apart / np.sqrt(2), 0.5
+    own = max(apart**2 - stated**2, apart**2 / 9)
+    return stated, float(own / max(own + stated**2, 1e-12))
+
+
+def _sure(pairs: Sequence[tuple[Doubles, Seen]]) -> Iterator[tuple[Doubles, Seen, Bools]]:
+    """Those with keypoints that both are sure of, and which."""
+    for points, seen in pairs:
+        both = (points[:, 2] > SURE_KEYPOINT) & (seen.person.box.coco_keypoints[:, 2] > SURE_KEYPOINT)
+        if both.any():
+            yield points, seen, both
 
 
 def mean_keypoints(own: Doubles, points: Doubles, share: float) -> Doubles:

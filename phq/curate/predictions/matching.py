@@ -73,7 +73,8 @@ def match(rows: Sequence[PredictedRow], samples: Dataset, head: bool) -> Matches
 
 class _Matching:
     def __init__(self, samples: Dataset, head: bool) -> None:
-        self.keys = {key: number for number, key in enumerate(samples.keys)}
+        self.names = list(samples.keys)
+        self.keys = {key: number for number, key in enumerate(self.names)}
         self.table = samples.columns([*_COLUMNS, *(_SQUARE if head else ())]).to_pylist()
         self.head = head
         self.photos = _Photos([(row["source_path"], row["source_sha256"]) for row in self.table])
@@ -104,10 +105,7 @@ class _Matching:
         self.found.left.append(Left(row.where, kind, why))
 
     def _second(self, row: PredictedRow, number: int) -> None:
-        self._leave(row, "rows for a person who has another row", f"sample {self._key(number)} has a better row")
-
-    def _key(self, number: int) -> str:
-        return next(key for key, other in self.keys.items() if other == number)
+        self._leave(row, "rows for a person who has another row", f"sample {self.names[number]} has a better row")
 
     def _by_key(self, row: PredictedRow, by_key: dict[int, list[PredictedRow]]) -> None:
         key = row.names["key"]
@@ -122,7 +120,7 @@ class _Matching:
             if len(rows) == 1:
                 yield number, rows[0]
             for row in rows if len(rows) > 1 else ():
-                why = f"{len(rows)} rows have the key {self._key(number)}; none is taken"
+                why = f"{len(rows)} rows have the key {self.names[number]}; none is taken"
                 self._leave(row, "rows with the key of another row", why)
 
     def _by_photo(self, row: PredictedRow, by_photo: dict[tuple[int, ...], list[PredictedRow]]) -> None:
@@ -158,7 +156,7 @@ class _Matching:
                 self._leave(row, "rows without a box", why)
         score = np.array([[self._overlap(row, number) for number in people] for row in boxed])
         taken: dict[int, int] = {}
-        for flat in np.argsort(-score, axis=None, kind="stable") if len(boxed) else ():
+        for flat in np.argsort(-score, axis=None, kind="stable") if boxed else ():
             i, j = divmod(int(flat), len(people))
             if score[i, j] >= 1 and i not in taken and j not in taken.values():
                 taken[i] = j
@@ -167,7 +165,9 @@ class _Matching:
             if score[i].max() >= 1:
                 self._second(boxed[i], people[int(score[i].argmax())])
             else:
-                self._leave(boxed[i], "rows whose box is nobody's", "its box overlaps with nobody's of the photo enough")
+                self._leave(
+                    boxed[i], "rows whose box is nobody's", "its box overlaps with nobody's of the photo enough"
+                )
 
     def _overlap(self, row: PredictedRow, number: int) -> float:
         """From 1 up it is the same person."""

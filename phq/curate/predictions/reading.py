@@ -140,7 +140,9 @@ def _arrays(path: Path) -> dict[str, Any]:
             return renamed({name: file[name] for name in file.files})
     except ValueError as error:
         if "allow_pickle" in str(error):
-            raise ValueError(f"{path.name} has a pickled array, which could run a program; save plain arrays") from error
+            raise ValueError(
+                f"{path.name} has a pickled array, which could run a program; save plain arrays"
+            ) from error
         raise
 
 

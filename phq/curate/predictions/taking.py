@@ -15,7 +15,7 @@ from phq.camera.angles import apart_deg as yaw_apart
 from phq.curate.predictions.conventions import KINDS, Convention, parse
 from phq.curate.predictions.decoding import RowError, decode_body, decode_head
 from phq.curate.predictions.fusing import Fused, Source, estimated, fused, replaced
-from phq.curate.predictions.keypoints import decode_keypoints, mean_keypoints
+from phq.curate.predictions.keypoints import decode_keypoints, mean_keypoints, share_of_points
 from phq.curate.predictions.matching import Left, Matches, match
 from phq.curate.predictions.reading import PredictedRow, read_predictions
 from phq.curate.predictions.reading_as import Pair, distances, of_record, other_conventions, predicted
@@ -143,7 +143,9 @@ def take_predictions(
         work.check_convention()
     title = predictions.source or program.title or predictions.file.name
     licence = predictions.licence or program.licence or "not stated"
-    model = Model(title, f"predicted {predictions.kind}", licence, f"{predictions.file.name} {predictions.version}".strip())
+    model = Model(
+        title, f"predicted {predictions.kind}", licence, f"{predictions.file.name} {predictions.version}".strip()
+    )
     columns = list(COLUMNS[predictions.kind])
     about = _about(work, model, digest, len(rows))
     folder = samples.root.local
@@ -246,13 +248,19 @@ class _Taking:
     def source(self) -> Source:
         """How far the predictions are off."""
         if self.kind == "keypoints":
-            return Source(self.predictions.sigma or 0.0, 0.0)
+            return Source(self._of_points[0], 0.0)
         pairs = self.judged
         both = [(predicted(pair, self.kind, self.convention), of_record(pair.seen, self.kind)) for pair in pairs]
         yaws = np.array([[angles_of(rotation)[0] for rotation in two] for two in both])
         own = [self._own(pair.seen) for pair in pairs]
         sigmas, flips = (np.array(values) for values in ([s.sigma_deg for s in own], [s.p_flip for s in own]))
         return estimated(yaw_apart(yaws[:, 0], yaws[:, 1]), sigmas, flips, self.predictions.sigma)
+
+    @cached_property
+    def _of_points(self) -> tuple[float, float]:
+        """Standard deviation of the keypoints, pixels, and their weight."""
+        pairs = [(decode_keypoints(pair.row, self.convention, pair.seen), pair.seen) for pair in self.judged]
+        return share_of_points(pairs, self.predictions.sigma)
 
     def _own(self, seen: Seen) -> Source:
         record = known(seen.person.uncertainty)
@@ -301,7 +309,7 @@ class _Taking:
         points = decode_keypoints(pair.row, self.convention, pair.seen)
         box = pair.seen.person.box
         if self.predictions.mode == FUSE and box.has_coco_keypoints:
-            points = mean_keypoints(box.coco_keypoints, points, 0.5)
+            points = mean_keypoints(box.coco_keypoints, points, self._of_points[1])
         state_keypoints(pair.seen, points)
 
 

@@ -40,6 +40,7 @@ OFFERS = (
     Offer("detector", "mediapipe", "phq.detect.backends.mediapipe.people:MediaPipeDetector", "mediapipe"),
     Offer("detector", "rfdetr", "phq.detect.backends.rfdetr:RfDetr"),
     Offer("detector", "rtmdet", "phq.detect.backends.rtmdet:RtmDet"),
+    Offer("detector", "deimv2", "phq.detect.backends.deimv2:DeimV2"),
     Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
     Offer("skeleton", "yolo", "phq.detect.backends.yolo.detector:YoloSkeleton", "yolo"),
     Offer("skeleton", "mediapipe", "phq.detect.backends.mediapipe.people:MediaPipeSkeleton", "mediapipe"),
