@@ -28,7 +28,7 @@ SHARE = 0.3
 """Of the network's rotation in the result: its errors are wider than the fit's and uncorrelated with them."""
 AGREE_DEG = 45.0
 """Most that its yaw may differ from the fit's."""
-MOST_SIGMA_DEG, MOST_FLIP = 30.0, 0.2
+MOST_SIGMA_DEG, MOST_FLIP = 50.0, 0.3
 """Most that it may doubt itself."""
 LEAST_HEAD_PX = 40.0
 """Heads of 10 to 25 pixels it takes for anything."""
