@@ -37,6 +37,7 @@ from phq.curate.predictions.taking import FUSE, Predictions, take_predictions
 from phq.dataset.overlays import about_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
+from phq.exchange.crops_list import export_crops
 
 EULER = ("pitch", "yaw", "roll")
 NOISE = 6.0
@@ -372,6 +373,23 @@ def test_the_round_trip_is_two_commands(dataset: Path, tmp_path: Path) -> None:
     about = about_overlay(Dataset(dataset).root, "heads")["predictions"]
     assert (about["source"], about["source_version"]) == ("WHENet", "0.0.4")
     assert about["licence"].startswith("BSD-3-Clause")
+
+
+def test_a_list_of_crops_replaces_nothing_and_knows_its_programs(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "list.jsonl"
+    with pytest.raises(ConfigError, match="--for 'nobody': there are phq, whenet"):
+        export_crops(dataset, out, "nobody")
+    out.write_text("mine")
+    with pytest.raises(ConfigError, match="is not a list of phq"):
+        export_crops(dataset, out, "4dhumans")
+    out.unlink()
+    assert export_crops(dataset, out, "4dhumans").people == export_crops(dataset, out, "4dhumans").people == 16
+    first = json.loads(out.read_text().splitlines()[0])
+    row = people(dataset)[0].row
+    assert first["box"] == pytest.approx(body_box(people(dataset)[0]), abs=0.01)
+    assert (first["photo"], first["focal_px"], first["image_size"]) == (row["source_path"], 500.0, [640, 480])
+    with pytest.raises(InputError, match="no samples"):
+        export_crops(dataset, out, "whenet", where="key = ''")
 
 
 def test_options_of_predictions_are_refused_alone_and_beside_networks(dataset: Path) -> None:

@@ -76,9 +76,9 @@ def test_the_trials_name_what_is_wrong() -> None:
     said = list(HeadTrial(None).wrong(head))
     assert "rotation is no rotation matrix" in said
     assert any(line.startswith("p_flip is not within 0..1") for line in said)
-    with pytest.raises(TypeError, match="not a phq.people.person.HeadPose"):
+    with pytest.raises(TypeError, match=r"not a phq\.people\.person\.HeadPose"):
         HeadTrial(_Silent()).ask(np.zeros((64, 64, 3), np.uint8))
-    with pytest.raises(TypeError, match="not a phq.people.person.BodyPose"):
+    with pytest.raises(TypeError, match=r"not a phq\.people\.person\.BodyPose"):
         BodyTrial(_Silent()).ask(np.zeros((64, 64, 3), np.uint8))
 
 
