@@ -124,7 +124,7 @@ def _to_view(row: PredictedRow, stated: Doubles, convention: Convention, seen: S
     width, height = seen.person.photo.source.size
     box, _ = stated_box(row)
     if box.size == 4:
-        middle = (box[:2] + box[2:]) / 2
+        middle: Floats = (box[:2] + box[2:]) / 2
     else:
         own = seen.person.box.edges
         middle = from_turned((own[:2] + own[2:]) / 2, seen.turn, width, height)
@@ -168,7 +168,7 @@ def _camera_in_world(row: PredictedRow) -> Doubles:
             if matrix.size not in (9, 12, 16):
                 raise RowError(f"{name} is neither 3 × 3 nor 3 × 4 nor 4 × 4")
             rotation = rotations(matrix.reshape(-1, 3 if matrix.size == 9 else 4)[:3, :3], 1, name)[0]
-            return rotation if name == "world2cam" else rotation.T
+            return np.asarray(rotation if name == "world2cam" else rotation.T)
     raise RowError("its rotation is of the world, and the row has no rotation of the camera (world2cam or cam2world)")
 
 

@@ -15,7 +15,7 @@ from phq.people.person import known
 from phq.photos.region import apply_affine
 from phq.photos.turn import to_turned
 from phq.pose.evidence import SURE_KEYPOINT
-from phq.system.arrays import Bools, Doubles
+from phq.system.arrays import Bools, Doubles, Floats
 from phq.system.linear import length
 
 COCO_LEFT_RIGHT = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
@@ -35,7 +35,7 @@ def decode_keypoints(row: PredictedRow, convention: Convention, seen: Seen) -> D
     """
     points = _coco(row)
     source, turn = seen.person.photo.source, seen.turn
-    xy = points[:, :2]
+    xy: Floats = points[:, :2]
     if convention.camera == "headshot":
         frame = known(seen.person.frame)
         xy = apply_affine(frame.crop_to_source, xy * (frame.image_size if convention.unit_px == "fractions" else 1))
@@ -49,7 +49,7 @@ def decode_keypoints(row: PredictedRow, convention: Convention, seen: Seen) -> D
             origin, size = box[:2], box[2:] - box[:2]
         xy = xy * (size if convention.unit_px == "fractions" else 1) + origin
         xy = to_turned(xy, turn, *source.size)
-    found = np.column_stack([xy, points[:, 2]])
+    found = np.column_stack([np.asarray(xy, np.float64), points[:, 2]])
     return found[list(COCO_LEFT_RIGHT)] if convention.sides == "image-sides" and _is_front(found) else found
 
 
@@ -107,7 +107,7 @@ def _sure(pairs: Sequence[tuple[Doubles, Seen]]) -> Iterator[tuple[Doubles, Seen
             yield points, seen, both
 
 
-def mean_keypoints(own: Doubles, points: Doubles, share: float) -> Doubles:
+def mean_keypoints(own: Floats, points: Doubles, share: float) -> Doubles:
     """(17, 3) the mean of two sets with this share of the second; where only one is sure, that one."""
     sure, known_ = points[:, 2] > SURE_KEYPOINT, own[:, 2] > SURE_KEYPOINT
     weight = np.where(known_, np.where(sure, share, 0.0), 1.0)[:, None]

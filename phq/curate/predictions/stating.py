@@ -69,8 +69,9 @@ def state_head(seen: Seen, head: Doubles, body: BodyModel) -> None:
     to_cam = world2cam(camera.cam2world)
     neck_head = np.stack(seen.neck_and_head(head))
     head_in_cam = head_joint(to_cam[:3, :3], neck_head[0]) + to_cam[:3, 3]
-    seen.person.camera = replace(camera, **dict(zip(HEAD, part_angles(head, head_in_cam), strict=True)))
-    pose = np.array(before.smpl_pose)
+    yaw, pitch, roll = part_angles(head, head_in_cam)
+    seen.person.camera = replace(camera, head_yaw_deg=yaw, head_pitch_deg=pitch, head_roll_deg=roll)
+    pose = np.array(before.smpl_pose, np.float64)
     pose[[NECK, HEAD_JOINT]] = neck_head
     seen.person.body = _label(seen, body, pose, before.smpl_betas)
 

@@ -78,4 +78,5 @@ class DeimV2:
 
     def _shown(self, pixels: Image) -> Floats:
         planes = resized(pixels, self.width, self.height).transpose(2, 0, 1).astype(np.float32)
-        return np.ascontiguousarray(planes[::-1] if self.input == PREPARED else planes / 255)[None]
+        shown = planes[::-1] if self.input == PREPARED else planes / np.float32(255)
+        return np.ascontiguousarray(shown, np.float32)[None]
