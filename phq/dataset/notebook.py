@@ -1,0 +1,60 @@
+"""How datasets, samples and results show themselves in a notebook: pictures in place of a representation."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phq.errors import InputError
+
+if TYPE_CHECKING:
+    from phq.dataset.item import Item
+
+SHOWN = 12
+"""Most samples that a dataset shows."""
+SIDE = 128
+"""Side of a picture on the page, CSS pixels."""
+
+
+def figure(item: Item, fields: Iterable[str] = ("camera_yaw_deg",)) -> str:
+    """HTML of one sample: its stored picture, as it is, above its key and some fields.
+
+    Args:
+        item: the sample; of a reject without stored bytes only the words are shown.
+        fields: columns to name under it; numbers are rounded to a tenth.
+    """
+    row = item.row
+    words = [item.key or "(no picture)", *(f"{name} {_short(row[name])}" for name in fields if row.get(name) is not None)]
+    try:
+        picture = f'<img width="{SIDE}" src="data:image/jpeg;base64,{base64.b64encode(item.read("jpg")).decode()}">'
+    except InputError:
+        picture = ""
+    caption = "<br>".join(escape(word) for word in words)
+    return f'<figure style="display:inline-block;margin:2px;font-size:70%">{picture}<figcaption>{caption}</figcaption></figure>'
+
+
+def contact_sheet(items: Iterable[Item], title: str) -> str:
+    """HTML of some samples in a row under a line of text."""
+    return f"<p>{escape(title)}</p><div>{''.join(figure(item) for item in items)}</div>"
+
+
+def evenly(count: int) -> list[int]:
+    """At most `SHOWN` numbers of 0 … count − 1, evenly spaced."""
+    return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, SHOWN)).round())] if count else []
+
+
+def table(values: dict[str, Any], title: str) -> str:
+    """HTML of names and values; long lists are cut."""
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_short(value))}</td></tr>" for name, value in values.items())
+    return f"<details open><summary>{escape(title)}</summary><table>{rows}</table></details>"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
