@@ -28,13 +28,15 @@ def figure(item: Item, fields: Iterable[str] = ("camera_yaw_deg",)) -> str:
         fields: columns to name under it; numbers are rounded to a tenth.
     """
     row = item.row
-    words = [item.key or "(no picture)", *(f"{name} {_short(row[name])}" for name in fields if row.get(name) is not None)]
+    named = [f"{name} {_short(row[name])}" for name in fields if row.get(name) is not None]
+    words = [item.key or "(no picture)", *named]
     try:
         picture = f'<img width="{SIDE}" src="data:image/jpeg;base64,{base64.b64encode(item.read("jpg")).decode()}">'
     except InputError:
         picture = ""
     caption = "<br>".join(escape(word) for word in words)
-    return f'<figure style="display:inline-block;margin:2px;font-size:70%">{picture}<figcaption>{caption}</figcaption></figure>'
+    style = "display:inline-block;margin:2px;font-size:70%"
+    return f'<figure style="{style}">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
 def contact_sheet(items: Iterable[Item], title: str) -> str:
@@ -49,7 +51,8 @@ def evenly(count: int) -> list[int]:
 
 def table(values: dict[str, Any], title: str) -> str:
     """HTML of names and values; long lists are cut."""
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_short(value))}</td></tr>" for name, value in values.items())
+    cells = [(escape(name), escape(_short(value))) for name, value in values.items()]
+    rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in cells)
     return f"<details open><summary>{escape(title)}</summary><table>{rows}</table></details>"
 
 

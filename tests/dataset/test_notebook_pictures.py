@@ -31,8 +31,8 @@ def test_a_sample_names_its_yaw_and_photo(four_people: Path) -> None:
 
 def test_a_reject_without_stored_bytes_shows_words_alone() -> None:
     class Reject:
-        key = ""
-        row = {"camera_yaw_deg": None, "source_path": "a/b.jpg"}
+        def __init__(self) -> None:
+            self.key, self.row = "", {"camera_yaw_deg": None, "source_path": "a/b.jpg"}
 
         def read(self, member: str) -> bytes:
             raise InputError(f"no {member} is stored")
