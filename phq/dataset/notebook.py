@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from phq.errors import InputError
-
-if TYPE_CHECKING:
-    from phq.dataset.item import Item
 
 SHOWN = 12
 """Most samples that a dataset shows."""
@@ -20,7 +17,22 @@ SIDE = 128
 """Side of a picture on the page, CSS pixels."""
 
 
-def figure(item: Item, fields: Iterable[str] = ("camera_yaw_deg",)) -> str:
+class Shown(Protocol):
+    """What is shown of a sample; `phq.dataset.item.Item` is one."""
+
+    @property
+    def key(self) -> str:
+        """Of the sample; '' for a reject that has none."""
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its fields."""
+
+    def read(self, member: str) -> bytes:
+        """Stored bytes; raises `InputError` where there are none."""
+
+
+def figure(item: Shown, fields: Iterable[str] = ("camera_yaw_deg",)) -> str:
     """HTML of one sample: its stored picture, as it is, above its key and some fields.
 
     Args:
@@ -39,7 +51,7 @@ def figure(item: Item, fields: Iterable[str] = ("camera_yaw_deg",)) -> str:
     return f'<figure style="{style}">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
-def contact_sheet(items: Iterable[Item], title: str) -> str:
+def contact_sheet(items: Iterable[Shown], title: str) -> str:
     """HTML of some samples in a row under a line of text."""
     return f"<p>{escape(title)}</p><div>{''.join(figure(item) for item in items)}</div>"
 

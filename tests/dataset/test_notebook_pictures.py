@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 from phq.building.build import BuildResult
-from phq.dataset.item import Item
 from phq.dataset.notebook import SHOWN, evenly, figure, table
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
@@ -32,12 +31,13 @@ def test_a_sample_names_its_yaw_and_photo(four_people: Path) -> None:
 def test_a_reject_without_stored_bytes_shows_words_alone() -> None:
     class Reject:
         def __init__(self) -> None:
-            self.key, self.row = "", {"camera_yaw_deg": None, "source_path": "a/b.jpg"}
+            self.key = ""
+            self.row: dict[str, Any] = {"camera_yaw_deg": None, "source_path": "a/b.jpg"}
 
         def read(self, member: str) -> bytes:
             raise InputError(f"no {member} is stored")
 
-    page = figure(cast(Item, Reject()), ("camera_yaw_deg", "source_path"))
+    page = figure(Reject(), ("camera_yaw_deg", "source_path"))
     assert "<img" not in page
     assert "camera_yaw_deg" not in page
     assert "a/b.jpg" in page
