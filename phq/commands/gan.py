@@ -74,6 +74,29 @@ def train_command(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(ExitCode.STOPPED)
 
 
+def import_command(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Network pickle (.pkl) of 3DPortraitGAN, PanoHead, EG3D or SphereHead. Nothing in it is run.",
+                       show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(help="New or empty folder of the run.", show_default=False)],
+    *,
+    published_samples: Annotated[
+        bool,
+        typer.Option("--published-samples", help="Sample rays where the published code does: its pictures to 1e-4."),
+    ] = False,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Make a run of a published checkpoint; the other commands of phq gan take it."""
+    with needs_train("phq gan import-checkpoint"):
+        from phq.generator.published.importing import import_checkpoint
+    done = import_checkpoint(file, out, published_samples)
+    found = {"family": done.family, "images": done.images, "tensors": done.mapped, "notes": done.notes}
+    lines = [f"{done.family} after {done.images} images: {done.mapped} tensors   {out}", *done.notes]
+    report("gan import-checkpoint", found, lines, json)
+
+
 def evaluate_command(  # noqa: PLR0913 - one parameter an option
     run: Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)],
     *,
@@ -128,13 +151,13 @@ def sample_command(  # noqa: PLR0913 - one parameter an option
 
     numbers, posed, condition = parse_seeds(seeds), parse_pose(pose), parse_conditioning(conditioning)
     with needs_train("phq gan sample"):  # torch: not for --help
-        from phq.generator.use.cameras import camera_at
         from phq.generator.use.opening import open_trained
         from phq.generator.use.sampling import sample
     extras = [name for name, wanted in (("mask", mask), ("depth", depth)) if wanted]
+    trained = open_trained(run, device)
     written = sample(
-        open_trained(run, device), out, numbers, truncation=truncation, pose=posed,
-        camera=camera_at(yaw, pitch, radius), conditioning=condition, extras=extras,
+        trained, out, numbers, truncation=truncation, pose=posed,
+        camera=trained.camera_at(yaw, pitch, radius), conditioning=condition, extras=extras,
     )  # fmt: skip
     echo(f"{len(written)} pictures   {out}")
 
@@ -166,8 +189,9 @@ def orbit_command(  # noqa: PLR0913 - one parameter an option
     cast, person = _cast(run, seeds, truncation, conditioning, latent, device)
     shown = cast.people if person is None else lambda _camera: [person]
     film(
-        shown, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius, quiet=False
-    )
+        shown, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius,
+        lens=cast.trained.g.config.camera, quiet=False,
+    )  # fmt: skip
     echo(f"{frames} frames   {out}")
 
 
@@ -192,10 +216,9 @@ def mesh_command(  # noqa: PLR0913 - one parameter an option
 
     posed = parse_pose(pose)
     with needs_train("phq gan mesh"):
-        from phq.generator.use.cameras import camera_at
         from phq.generator.use.meshing import write_mesh
     cast, person = _cast(run, str(seed), truncation, conditioning, latent, device)
-    person = person or cast.people(camera_at(0.0))[0]
+    person = person or cast.people(cast.trained.camera_at(0.0))[0]
     surface = write_mesh(person, out, pose=posed, voxels=voxels, level=level, largest=not all_parts)
     echo(f"{len(surface.vertices)} vertices, {len(surface.faces)} triangles   {', '.join(map(str, out))}")
 
@@ -258,15 +281,14 @@ def view_command(
 ) -> None:
     """Serve a page on this machine on which people are turned by dragging; Ctrl-C ends it."""
     with needs_train("phq gan view"):
-        from phq.generator.use.cameras import camera_at
         from phq.generator.use.people import people
         from phq.generator.use.viewing import View
     cast, person = _cast(run, str(seed), truncation, "front", latent, device)
 
     def draw(number: int, psi: float) -> Person:
-        return person or people(cast.trained, [number], camera_at(0.0), psi)[0]
+        return person or people(cast.trained, [number], cast.trained.camera_at(0.0), psi)[0]
 
-    with View(draw, None if person else seed, truncation, port) as view:
+    with View(draw, None if person else seed, truncation, port, cast.trained.g.config.camera) as view:
         echo(f"{view.url}   Ctrl-C ends it")
         _wait()
         echo()

@@ -126,8 +126,10 @@ def _distances(
 
 def _poses(
     subject: Subject, material: Material, seen: real.Real, data: str | Path, truth: str | None, batch: int
-) -> Report:
-    """Errors of the discriminator's poses, on the split that was trained on and on the one held out."""
+) -> Report | None:
+    """Errors of the discriminator's poses, on the split that was trained on and on the one held out; None without."""
+    if subject.d is None:
+        return None
     constant, looked = mean_pose(stated_poses(material.whole)), {"trained": (material.trained, seen)}
     if len(material.held_out):
         looked["held_out"] = (material.held_out, real.look(material.held_out, subject, {}, batch))

@@ -22,7 +22,7 @@ def table(report: dict[str, Any]) -> str:
         lines += [f"KID: {told}", ""]
     if "fid_missing" in report:
         lines += [f"no FID: {report['fid_missing']}", ""]
-    return "\n".join([*lines, _consistency(report["view_consistency"]["all"]), "", *_poses(report["poses"]), "",
+    return "\n".join([*lines, _consistency(report["view_consistency"]["all"]), "", *_poses(report["poses"] or {}), "",
                       _masks(report["masks"])])  # fmt: skip
 
 
@@ -46,6 +46,9 @@ def _consistency(found: dict[str, Any]) -> str:
 
 
 def _poses(found: dict[str, Any]) -> Iterator[str]:
+    if not found:
+        yield "no poses: the run has no network that predicts them"
+        return
     yield "| pose off by, degrees, mean | neck | head | head on torso |"
     yield "|---|---|---|---|"
     for split, errors in found.items():

@@ -74,7 +74,8 @@ class Phases:
         learns = now.stage.train_pose
         nets.d.requires_grad_(False)
         nets.g.requires_grad_(True)
-        nets.g.pose.requires_grad_(learns)
+        if nets.g.pose is not None:
+            nets.g.pose.requires_grad_(learns)
 
         def loss(part: Wanted) -> tuple[Tensor, Scalars]:
             people = self.people(part, now, Purpose.LATENT_G)
