@@ -62,6 +62,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
     "Train": {
         "gan train": (gan.train_command, TRAINING),
         "gan import-checkpoint": (gan.import_command, ABSENT),
+        "gan export": (gan.export_command, ABSENT),
         "gan sample": (gan.sample_command, ABSENT),
         "gan orbit": (gan.orbit_command, WHOLE_FILES),
         "gan mesh": (gan.mesh_command, WHOLE_FILES),

@@ -77,7 +77,7 @@ def train_command(  # noqa: PLR0913 - one parameter an option
 def import_command(
     file: Annotated[
         Path,
-        typer.Argument(help="Network pickle (.pkl) of 3DPortraitGAN, PanoHead, EG3D or SphereHead. Nothing in it is run.",
+        typer.Argument(help="Network pickle (.pkl) of 3DPortraitGAN, PanoHead, EG3D or SphereHead; never run.",
                        show_default=False),
     ],
     out: Annotated[Path, typer.Argument(help="New or empty folder of the run.", show_default=False)],
@@ -95,6 +95,15 @@ def import_command(
     found = {"family": done.family, "images": done.images, "tensors": done.mapped, "notes": done.notes}
     lines = [f"{done.family} after {done.images} images: {done.mapped} tensors   {out}", *done.notes]
     report("gan import-checkpoint", found, lines, json)
+
+
+def export_command(run: Run, *, out: FolderOut) -> None:
+    """Write a generator for other programs: safetensors, ONNX of its networks, and a model card."""
+    with needs_train("phq gan export"):
+        from phq.generator.use.exporting import export
+        from phq.generator.use.opening import open_trained
+    written = export(open_trained(run, "cpu"), out)
+    echo(f"{len(written)} files   {out}")
 
 
 def evaluate_command(  # noqa: PLR0913 - one parameter an option

@@ -48,7 +48,7 @@ class Render(Section):
     fine: Annotated[int, Field(ge=0)] = Field(default=48, description="samples in the second, where the first saw much")
     crop: bool = Field(default=True, description="nothing is beyond the margin; EG3D has no such bound")
     places: Literal["phq", "eg3d"] = Field(
-        default="phq", description="where a ray is sampled: in the intervals that the weights belong to, or as published"
+        default="phq", description="where rays are sampled: in the intervals that weights belong to, or as published"
     )
     activation: Literal["none", "sigmoid", "lrelu"] = Field(default="none", description="of the decoder's features")
     colour: Literal["layer", "features"] = Field(

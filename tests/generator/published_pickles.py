@@ -98,7 +98,8 @@ class Maker:
         held = {key: None if value is None else torch.nn.Parameter(value) for key, value in parameters.items()}
         state = {"training": False, "_parameters": OrderedDict(held), "_buffers": OrderedDict(buffers),
                  "_non_persistent_buffers_set": set(), "_is_full_backward_hook": None,
-                 "_modules": OrderedDict(modules), **{hook: OrderedDict() for hook in _HOOKS}, **attributes}  # fmt: skip
+                 "_modules": OrderedDict(modules), **{hook: OrderedDict() for hook in _HOOKS},
+                 **attributes}  # fmt: skip
         if not plain:
             return Persistent(name, {**state, "_init_args": (), "_init_kwargs": easy(num=1)})
         kind: Any = getattr(sys.modules[plain], name)
@@ -112,7 +113,10 @@ class Maker:
                            activation="linear", weight_gain=rate / np.sqrt(inputs), bias_gain=rate)  # fmt: skip
 
     def conv(self, inputs: int, outputs: int, kernel: int, bias: bool = True) -> Any:
-        weights = {"weight": self.normal(outputs, inputs, kernel, kernel), "bias": self.normal(outputs) if bias else None}
+        weights = {
+            "weight": self.normal(outputs, inputs, kernel, kernel),
+            "bias": self.normal(outputs) if bias else None,
+        }
         gain = 1 / np.sqrt(inputs * kernel**2)
         return self.module("Conv2dLayer", weights, {"resample_filter": fir()}, {}, weight_gain=gain, conv_clamp=256)
 
@@ -130,7 +134,9 @@ class Maker:
         modules = {"conv0": self.layer(inputs, outputs, side)} if inputs else {}
         modules |= {"conv1": self.layer(outputs, outputs, side), "torgb": self.colour(outputs, image)}
         constant = {} if inputs else {"const": self.normal(outputs, side, side)}
-        return self.module(name, constant, {"resample_filter": fir()}, modules, resolution=side, num_conv=1 + bool(inputs))
+        return self.module(
+            name, constant, {"resample_filter": fir()}, modules, resolution=side, num_conv=1 + bool(inputs)
+        )
 
     def synthesis(self, image: int, last: int, base: int) -> Any:
         sides = [4 << i for i in range((last // 4).bit_length())]
@@ -164,7 +170,8 @@ class Maker:
         renderer = {"plane_axes": torch.tensor(AXES.get(family, AXES["others"]), dtype=torch.float32)}
         backbone = {"synthesis": self.synthesis(image, SIDE, BASE), "mapping": self.mapping(Z, labels, W, 2)}
         modules = {
-            "renderer": self.module("ImportanceRenderer", {}, {}, {}, plain="training.volumetric_rendering.renderer", **renderer),
+            "renderer": self.module("ImportanceRenderer", {}, {}, {}, **renderer,
+                                    plain="training.volumetric_rendering.renderer"),
             "backbone": self.module("Generator", {}, {}, backbone, num_ws=6),
             "superresolution": self.super_resolution(factor),
             "decoder": self.module("OSGDecoder", {}, {}, {"net": decoder}, plain="training.triplane", hidden_dim=10),
@@ -178,7 +185,9 @@ class Maker:
             modules["t_mapping"] = self.mapping(Z, labels, 3, 2, rate=1.0)
         if family == "SphereHead":
             for name in ("ConvA", "ConvB"):
-                modules[name] = self.sequence(self.conv(20, 24, 1, bias=False), self.conv(24, 3 * FEATURES, 1, bias=False))
+                modules[name] = self.sequence(
+                    self.conv(20, 24, 1, bias=False), self.conv(24, 3 * FEATURES, 1, bias=False)
+                )
         if family == "3DPortraitGAN":
             net = self.sequence(self.dense(Z + 25, 9), self.dense(9, 7), self.dense(7, 6))
             modules["pose_branch"] = self.module("GPoseBranch", {}, {}, {"net": net}, plain="training.triplane")
@@ -240,7 +249,9 @@ def state_of(module: Any, prefix: str = "") -> dict[str, Tensor]:
     return found
 
 
-def write_pickle(path: Path, family: str, factor: int = 4, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def write_pickle(
+    path: Path, family: str, factor: int = 4, seed: int = 0
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """A snapshot of a family, `factor` times as large as what super-resolution begins with.
 
     Returns:
@@ -249,7 +260,7 @@ def write_pickle(path: Path, family: str, factor: int = 4, seed: int = 0) -> tup
     with foreign_packages():
         maker = Maker(seed)
         g, d = maker.generator(family, factor), maker.discriminator(family, factor * RAW_INPUT)
-        content = {"training_set_kwargs": dict(path="data.zip", use_labels=True), "G": maker.generator(family, factor),
+        content = {"training_set_kwargs": {"path": "data.zip"}, "G": maker.generator(family, factor),
                    "D": d, "G_ema": g, "augment_pipe": None}  # fmt: skip
         path.write_bytes(pickle.dumps(content))
         return state_of(g), state_of(d)

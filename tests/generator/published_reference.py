@@ -41,15 +41,15 @@ def filtered(x: Tensor, before: int, after: int, gain: float) -> Tensor:
 
 def stuffed(x: Tensor) -> Tensor:
     """A zero after every pixel and row."""
-    return torch.stack([torch.stack([x, 0 * x], -1).flatten(-2), torch.zeros(*x.shape[:-1], 2 * x.shape[-1])], -2).flatten(-3, -2)
+    wide = torch.stack([x, 0 * x], -1).flatten(-2)
+    return torch.stack([wide, 0 * wide], -2).flatten(-3, -2)
 
 
 def modulated(x: Tensor, weight: Tensor, style: Tensor, up: bool, norm: bool) -> Tensor:
     rows = []
-    for one, s in zip(x, style, strict=True):
+    for one, s in zip(x[:, None], style, strict=True):
         w = weight * s[None, :, None, None]
         w = w / (w.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt() if norm else w
-        one = one[None]
         if up:
             rows.append(F.conv2d(filtered(stuffed(one), 3, 2, 4.0), w.flip(2, 3)))
         else:
@@ -104,13 +104,14 @@ def planes_at(family: str, state: State, maps: Tensor, points: Tensor) -> Tensor
     """(N, C) of the maps of one person (channels, S, S)."""
     x, y, z = (points * (2 / KWARGS["box_warp"])).T  # type: ignore[operator]
     if family == "EG3D":
-        each = [grid(plane, torch.stack(at, 1)) for plane, at in zip(maps.split(32), ((x, y), (x, z), (z, x)), strict=True)]
+        places = ((x, y), (x, z), (z, x))
+        each = [grid(plane, torch.stack(at, 1)) for plane, at in zip(maps.split(32), places, strict=True)]
     elif family == "SphereHead":
         return spheres_at(state, maps, x, y, z)
     else:
-        places = ((x, y, z), (x, z, y), (y, z, x))
-        each = [grid(part.reshape(32, 3, *part.shape[1:]), torch.stack(at, 1))
-                for part, at in zip(maps.split(96), places, strict=True)]  # fmt: skip
+        grids = (part.reshape(32, 3, *part.shape[1:]) for part in maps.split(96))
+        solid = ((x, y, z), (x, z, y), (y, z, x))
+        each = [grid(part, torch.stack(at, 1)) for part, at in zip(grids, solid, strict=True)]
     return torch.stack(each).mean(0).T
 
 
@@ -125,7 +126,8 @@ def spheres_at(state: State, maps: Tensor, x: Tensor, y: Tensor, z: Tensor) -> T
         longitude = torch.atan2(b, a) / math.pi
         radius = 2 * (a**2 + b**2 + c**2).sqrt() / math.sqrt(3) - 1
         at = ((polar, longitude), (polar, radius), (longitude, radius))
-        found = torch.stack([grid(p, torch.stack(pair, 1)) for p, pair in zip(features.split(32), at, strict=True)]).mean(0).T
+        each = [grid(plane, torch.stack(pair, 1)) for plane, pair in zip(features.split(32), at, strict=True)]
+        found = torch.stack(each).mean(0).T
         weight = (1 + (math.pi * polar).cos()) / 2 * (1 + (math.pi * longitude).cos()) / 2
         total, weights = total + found * weight[:, None], weights + weight
     return total / (weights[:, None] + 1e-8)
@@ -193,7 +195,9 @@ def rendered(family: str, state: State, maps: Tensor, camera: Tensor, side: int)
     return summed.T, weights.sum(dim=1)
 
 
-def picture(family: str, state: State, z: Tensor, camera: Tensor, pose: Tensor, factor: int, side: int) -> dict[str, Tensor]:
+def picture(  # what it takes to draw one
+    family: str, state: State, z: Tensor, camera: Tensor, pose: Tensor, factor: int, side: int
+) -> dict[str, Tensor]:
     """Image, raw image and mask of latents (B, Z), conditioned on and seen by cameras (B, 25), at rest."""
     told = torch.cat([camera, pose], dim=1) if family == "3DPortraitGAN" else camera
     w = mapped(state, "backbone.mapping", z, told * KWARGS["c_scale"])  # type: ignore[operator]

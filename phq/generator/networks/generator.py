@@ -65,14 +65,17 @@ class Generator(nn.Module):
         self.representation = representation(config)
         style = config.style
         self.backbone = SynthesisNetwork(
-            style, self.representation.side, self.representation.channels, planes.channel_base, planes.channel_max, kept
-        )
+            style, self.representation.side, self.representation.channels, planes.channel_base, planes.channel_max,
+            kept,
+        )  # fmt: skip
         conditions = 0 if config.conditioning == "none" else LABELS
         self.mapper = MappingNetwork(config.latent, conditions, style, config.mapping_layers)
         self.decoder = Decoder(planes.channels, render.hidden, render.features, render.activation)
         self.deformation = Deformation(config.deformation.steps, body) if config.deformation.enabled else None
         self.background = (
-            SynthesisNetwork(style, config.superres.input, render.features, behind.channel_base, behind.channel_max, kept)
+            SynthesisNetwork(
+                style, config.superres.input, render.features, behind.channel_base, behind.channel_max, kept
+            )
             if behind.enabled
             else None
         )

@@ -51,7 +51,7 @@ class StyledConv(nn.Module):
     still: Tensor | None
     """(kept, kept)"""
 
-    def __init__(  # noqa: PLR0913 (what a layer is made of)
+    def __init__(
         self, inputs: int, outputs: int, style: int, up: bool = False, noise: bool = True, kept: int = 0
     ) -> None:
         super().__init__()

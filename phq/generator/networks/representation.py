@@ -44,9 +44,7 @@ class Representation(Protocol):
 class TriGrid:
     """Three grids of `depth` layers; a point's features are the mean of their trilinear interpolations."""
 
-    def __init__(
-        self, side: int, features: int, depth: int, box: float, names: tuple[str, str, str] = NAMES
-    ) -> None:
+    def __init__(self, side: int, features: int, depth: int, box: float, names: tuple[str, str, str] = NAMES) -> None:
         self.side = side
         self.channels = len(names) * features * depth
         self.depth = depth

@@ -46,7 +46,8 @@ def spherical(x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _sampled(planes: Tensor, place: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Mean features (B, C, N) of three planes (B, 3 C, S, S) at a place, and what they count (B, N)."""
     polar, longitude, radius = place
-    at = torch.stack([torch.stack(pair, dim=-1) for pair in ((polar, longitude), (polar, radius), (longitude, radius))], 1)
+    pairs = ((polar, longitude), (polar, radius), (longitude, radius))
+    at = torch.stack([torch.stack(pair, dim=-1) for pair in pairs], dim=1)
     flat = planes.reshape(len(planes) * PLANES, -1, *planes.shape[2:])
     found = F.grid_sample(flat, at.flatten(0, 1)[:, None], align_corners=False)
     weight = (1 + torch.cos(math.pi * polar)) * (1 + torch.cos(math.pi * longitude)) / 4

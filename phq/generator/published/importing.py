@@ -113,7 +113,8 @@ def _familiar(d: Network) -> bool:
 def _generator(g: Network, model: ModelConfig) -> Source:
     source, settings = Source(g), vars(g)["rendering_kwargs"]
     mixed = translation.spheres_mix(source) if model.planes.kind == "spheres" else None
-    translation.mapping(source, "mapper", "backbone.mapping", model.mapping_layers, translation.settings_scale(settings))
+    scale = translation.settings_scale(settings)
+    translation.mapping(source, "mapper", "backbone.mapping", model.mapping_layers, scale)
     source.copy("mapper.average", "backbone.mapping.w_avg")
     translation.synthesis(source, "backbone", "backbone.synthesis", _sides(model.planes.resolution), mixed)
     for ours, theirs in ((0, 0), (1, 2)):
@@ -154,7 +155,7 @@ def _checked(sources: dict[str, Source], model: ModelConfig) -> dict[str, Tensor
             expected = {name: tuple(value.shape) for name, value in _skeleton(made[part], model).items()}
         shapes = {name: tuple(value.shape) for name, value in source.found.items()}
         if wrong := sorted(set(expected.items()) ^ set(shapes.items())):
-            name, shape = wrong[0]
+            name = wrong[0][0]
             raise InputError(f"{name} has the shape {shapes.get(name)}, where phq's network has {expected.get(name)}")
         tensors.update({f"{part}.{name}": value.contiguous() for name, value in source.found.items()})
     return tensors
@@ -188,7 +189,7 @@ def _notes(sources: dict[str, Source]) -> list[str]:
 
 def _missing(d: Network | None, known: Network | None) -> list[str]:
     if known is not None:
-        return ["the discriminator compares the spread of neighbours in a batch, where the published one takes every nth"]
+        return ["the discriminator compares the spread of neighbours in a batch, the published one that of every nth"]
     if d is None:
         return ["there is no discriminator: evaluate measures no poses"]
     return [f"the discriminator, a {d.class_name}, has no place: evaluate measures no poses"]

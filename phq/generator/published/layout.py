@@ -179,9 +179,7 @@ def _check_rendering(g: Network, settings: Mapping[str, Any]) -> None:
         raise InputError(f"its super-resolution is a {kind}, which phq has not: {', '.join(SUPER_RESOLUTIONS)}")
 
 
-def _rendering(
-    g: Network, family: Family, settings: Mapping[str, Any], state: Mapping[str, Tensor]
-) -> dict[str, Any]:
+def _rendering(g: Network, family: Family, settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
     raw = vars(g).get("neural_rendering_resolution", 64)
     activation = settings.get("decoder_activation", "sigmoid" if family.name == "EG3D" else "none")
     return {

@@ -91,7 +91,7 @@ class _Unpickler(pickle.Unpickler):
 class _Inert(_Closed):  # type: ignore[misc, valid-type]
     """A class of a pickle; to call it, as a function or a factory is, gives an empty one."""
 
-    def __call__(cls, *_arguments: object) -> Any:
+    def __call__(cls, *_arguments: object) -> Any:  # noqa: N805 (a metaclass)
         return cls.__new__(cls)
 
 
@@ -110,7 +110,7 @@ def _hold(network: Any, state: object) -> None:
 
 
 def _persistent(meta: Any) -> Network:
-    """In place of ``torch_utils.persistence._reconstruct_persistent_obj``; the source text in `meta` is not looked at."""
+    """In place of ``torch_utils.persistence._reconstruct_persistent_obj``; the text in `meta` is not looked at."""
     if not isinstance(meta, dict) or not isinstance(meta.get("state"), dict):
         raise WeightError("a persistent object has no state")
     network: Network = _named(str(meta.get("class_name")))()

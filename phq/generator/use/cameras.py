@@ -21,9 +21,7 @@ STEEPEST = 85.0
 """Degrees of pitch: a level camera cannot look straight down."""
 
 
-def camera_at(
-    yaw_deg: float, pitch_deg: float = 0.0, radius: float | None = None, lens: Camera = OWN_CAMERA
-) -> Tensor:
+def camera_at(yaw_deg: float, pitch_deg: float = 0.0, radius: float | None = None, lens: Camera = OWN_CAMERA) -> Tensor:
     """Label (1, 25) of a level camera.
 
     Args:

@@ -83,7 +83,8 @@ def _inverted(trained: Trained, target: Target, folder: Path, steps: int, tune: 
     render = person.seen(target.camera, person.own)["image"]
     save_png(folder / "target.png", to_pixels(target.image))
     save_png(folder / "render.png", to_pixels(render))
-    save_png(folder / "views.png", to_pixels(torch.cat([target.image.to(render), render, *_views(person, trained)], dim=3)))
+    strip = torch.cat([target.image.to(render), render, *_views(person, trained)], dim=3)
+    save_png(folder / "views.png", to_pixels(strip))
     _write_json(folder / "curve.json", found.curve)
     write_latent(folder, person, trained)
     settings = {"steps": steps, "tune": tune, "seed": seed}

@@ -49,7 +49,7 @@ def film(  # noqa: PLR0913 (as many as the command has options)
     return path
 
 
-def turning(  # noqa: PLR0913 (as many as a film has choices)
+def turning(
     who: Who,
     frames: int,
     pose: Floats | str = OWN,
