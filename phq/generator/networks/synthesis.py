@@ -95,8 +95,12 @@ class SynthesisNetwork(nn.Module):
         """Styles: one a convolution, and one for the last block's colour; the others' share that of the next block."""
 
     def noises(self, rng: SampleRng) -> list[Tensor | None]:
-        """Pixel noise (B, 1, s, s) for each convolution."""
-        return [rng.normal(1, s, s) for s in self.sides]
+        """Pixel noise (B, 1, s, s) for each convolution, drawn at once."""
+        counts = [s * s for s in self.sides]
+        drawn = rng.normal(sum(counts))
+        if drawn is None:
+            return [None for _ in counts]
+        return [part.reshape(-1, 1, s, s) for part, s in zip(drawn.split(counts, dim=1), self.sides, strict=True)]
 
     def forward(self, ws: Tensor, noises: list[Tensor | None]) -> Tensor:
         """ws (B, num_ws, style), noises of `noises`."""

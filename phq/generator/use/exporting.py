@@ -164,11 +164,11 @@ def card(trained: Trained, parts: dict[str, Part], folder: Path) -> str:
         "---", "library_name: phq", "pipeline_tag: unconditional-image-generation", "tags: [3d, gan]", "---", "",
         f"# A 3D generator of people, {model.resolution}²", "",
         f"Averaged weights after {trained.images} real images, {numbers} numbers, written by phq {__version__}. "
-        "The licence is that of the pictures and of the checkpoint that they come from; state it when you pass this on.",
+        "The licence is that of the pictures and of the checkpoint that they come from; state it with this.",
         "",
         f"Made for level cameras {camera.radius:g} from the origin that look at {camera.look_at}, focal length "
-        f"{camera.focal:.6g} image sides; x is the subject's left, y up, z the front. A camera is 25 numbers: "
-        "cam2world (OpenCV axes) row by row, and intrinsics over the image side. A pose is 6: neck, head, axis-angle.", "",
+        f"{camera.focal:.6g} image sides; x is the subject's left, y up, z the front. A camera is 25 numbers, "
+        "cam2world (OpenCV axes) row by row, and intrinsics over the image side. A pose is 6: neck, head.", "",
         "| file | inputs | output |", "|---|---|---|", *rows, "",
         f"Every tensor has a batch before these axes. Representation: {model.planes.kind}, box {model.render.box:g}. "
         "Between `maps` and `raw`, rays are marched: `phq.generator.networks.volume`, `Generator.synthesis`.", "",
