@@ -17,6 +17,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from train import DEVICE, Step
@@ -51,7 +52,7 @@ def seconds(work: Callable[[], object], rounds: int) -> float:
         work()
         mark.record()
     torch.cuda.synchronize()
-    return statistics.median(a.elapsed_time(b) / 1000 for a, b in zip(marks, marks[1:], strict=False))
+    return statistics.median(a.elapsed_time(b) / 1000 for a, b in pairwise(marks))
 
 
 def parts(step: Step, rounds: int) -> dict[str, float]:

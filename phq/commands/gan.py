@@ -107,13 +107,14 @@ def export_command(run: Run, *, out: FolderOut) -> None:
 
 
 def evaluate_command(  # noqa: PLR0913 - one parameter an option
-    run: Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of pictures by any generator.", show_default=False)],
     *,
     data: Annotated[
         str, typer.Option(help="Folder or URL of the dataset to compare with.", metavar="DATASET", show_default=False)
     ],
     out: Annotated[
-        Path | None, typer.Option(help="JSON file to write.", show_default="RUN/evaluation/IMAGES.json")
+        Path | None,
+        typer.Option(help="JSON file to write.", show_default="RUN/evaluation/IMAGES.json; of pictures none"),
     ] = None,
     count: Annotated[int, typer.Option(min=2, help="Number of pictures of each kind, real and generated.")] = 1000,
     batch: Annotated[int, typer.Option(min=1, help="Pictures rendered at a time.")] = 8,
@@ -131,8 +132,14 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Measure Fréchet distances, view consistency, poses and masks of a trained generator."""
     with needs_train("phq gan evaluate"):
+        from phq.generator.evaluate import pictures
         from phq.generator.evaluate.run import evaluate
         from phq.generator.evaluate.table import table
+        from phq.generator.train.checkpoint import checkpoints
+    if run.is_dir() and not checkpoints(run) and pictures.pictures_in(run):
+        told = pictures.evaluate_pictures(run, data, out, count, batch, seed, revision)
+        report("gan evaluate", told, [pictures.table(told)], json)
+        return
     found = evaluate(
         run, data, out=out, count=count, batch=batch, seed=seed, checkpoint=checkpoint, device=device,
         overlay=revision, truth=truth_revision,
@@ -202,6 +209,97 @@ def orbit_command(  # noqa: PLR0913 - one parameter an option
         lens=cast.trained.g.config.camera, quiet=False,
     )  # fmt: skip
     echo(f"{frames} frames   {out}")
+
+
+def morph_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Video to write, NAME.mp4.", show_default=False)],
+    seeds: Seeds = "0-3",
+    truncation: Truncation = 0.7,
+    frames: Annotated[int, typer.Option(min=1, help="Frames from one person to the next.")] = 60,
+    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
+    swing: Annotated[float, typer.Option(min=0, max=180, help="Degrees that the camera goes to either side.")] = 30.0,
+    device: Device = "auto",
+) -> None:
+    """Film people who become one another."""
+    with needs_train("phq gan morph"):
+        from phq.generator.use.morphing import morph
+    cast, _ = _cast(run, seeds, truncation, "front", None, device)
+    shown = cast.people(cast.trained.camera_at(0.0))
+    morph(shown, cast.trained, out, frames=frames, fps=fps, swing=swing, quiet=False)
+    echo(f"{frames * len(shown)} frames   {out}")
+
+
+def act_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Video to write, NAME.mp4.", show_default=False)],
+    poses: Annotated[
+        str, typer.Option(help="turn, nod, tilt, or a dataset whose poses are taken in the order of its keys.")
+    ] = "turn",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latent.")] = 0,
+    truncation: Truncation = 0.7,
+    degrees: Annotated[float, typer.Option(min=0, max=60, help="Angle to either side of turn, nod and tilt.")] = 25.0,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of turn, nod and tilt.")] = 90,
+    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    latent: Latent = None,
+    device: Device = "auto",
+) -> None:
+    """Film a person whose neck and head move, or move as those of a video that phq build has read."""
+    with needs_train("phq gan act"):
+        from phq.generator.use.morphing import MOVES, act, moved, poses_of
+    cast, person = _cast(run, str(seed), truncation, "front", latent, device)
+    person = person or cast.people(cast.trained.camera_at(0.0))[0]
+    driven = moved(poses, frames, degrees) if poses in MOVES else poses_of(poses)
+    act(person, cast.trained, driven, out, fps=fps, yaw=yaw, quiet=False)
+    echo(f"{len(driven)} frames   {out}")
+
+
+def sweep_command(
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write, NAME.png.", show_default=False)],
+    seeds: Seeds = "0-3",
+    truncations: Annotated[str, typer.Option(help="Truncations ψ, a column each.")] = "-0.7,0,0.35,0.7,1",
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    device: Device = "auto",
+) -> None:
+    """Draw people side by side at several truncations."""
+    from phq.generator.use.asking import parse_numbers, parse_seeds
+
+    numbers, psis = parse_seeds(seeds), parse_numbers(truncations, "--truncations")
+    with needs_train("phq gan sweep"):
+        from phq.generator.use.opening import open_trained
+        from phq.generator.use.sheets import sweep
+    sweep(open_trained(run, device), numbers, psis, out, yaw=yaw)
+    echo(f"{len(numbers)} people, {len(psis)} truncations   {out}")
+
+
+def mix_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write, NAME.png.", show_default=False)],
+    seeds: Seeds = "0-3",
+    styles: Annotated[str, typer.Option(help="Seeds of those whose styles are taken, a column each.")] = "4-7",
+    layers: Annotated[
+        str, typer.Option(help="Layers that take them: numbers and ranges, from 0, coarse to fine.")
+    ] = "6-8",
+    truncation: Truncation = 0.7,
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    device: Device = "auto",
+) -> None:
+    """Draw people with the styles of others in some layers (style mixing)."""
+    from phq.generator.use.asking import parse_seeds
+
+    numbers, others = parse_seeds(seeds), parse_seeds(styles, "--styles")
+    chosen = parse_seeds(layers, "--layers")
+    with needs_train("phq gan mix"):
+        from phq.generator.use.opening import open_trained
+        from phq.generator.use.sheets import mix
+    mix(open_trained(run, device), numbers, others, chosen, out, truncation=truncation, yaw=yaw)
+    echo(f"{len(numbers)} people, {len(others)} styles   {out}")
 
 
 def mesh_command(  # noqa: PLR0913 - one parameter an option
