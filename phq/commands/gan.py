@@ -137,7 +137,7 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
         from phq.generator.evaluate.table import table
         from phq.generator.train.checkpoint import checkpoints
     if run.is_dir() and not checkpoints(run) and pictures.pictures_in(run):
-        told = pictures.evaluate_pictures(run, data, out, count, batch, seed, revision)
+        told = pictures.evaluate_pictures(run, data, out=out, count=count, batch=batch, seed=seed, overlay=revision)
         report("gan evaluate", told, [pictures.table(told)], json)
         return
     found = evaluate(

@@ -42,7 +42,7 @@ def test_a_folder_of_pictures_is_compared_with_a_dataset(portraits: Path, tmp_pa
         Image.fromarray(dataset[i].image).save(folder / "deep" / f"{i}.png")
     Image.new("L", (4, 4)).save(folder / "0-mask.png")
     assert len(pictures_in(folder)) == len(dataset)
-    report = evaluate_pictures(folder, portraits, tmp_path / "r.json", count=6, batch=4, seed=0)
+    report = evaluate_pictures(folder, portraits, out=tmp_path / "r.json", count=6, batch=4, seed=0)
     assert json.loads((tmp_path / "r.json").read_text()) == json.loads(json.dumps(report))
     assert (report["side"], report["fid"]) == (64, None)
     assert 0 <= report["fd_mobilenetv2"]["precision"] <= 1
@@ -50,7 +50,7 @@ def test_a_folder_of_pictures_is_compared_with_a_dataset(portraits: Path, tmp_pa
     grey.mkdir()
     for i in range(6):
         Image.new("RGB", (64, 64), (40 * i, 0, 0)).save(grey / f"{i}.png")
-    worse = evaluate_pictures(grey, portraits, None, count=6, batch=4, seed=0)
+    worse = evaluate_pictures(grey, portraits, count=6, batch=4, seed=0)
     assert worse["fd_mobilenetv2"]["distance"] > 2 * report["fd_mobilenetv2"]["distance"]
     assert worse["fd_mobilenetv2"]["precision"] == 0
     assert "FD-MobileNetV2" in table(report)
@@ -60,7 +60,7 @@ def test_pictures_of_two_sides_are_refused(portraits: Path, tmp_path: Path):
     for side in (32, 64):
         Image.new("RGB", (side, side)).save(tmp_path / f"{side}.png")
     with pytest.raises(InputError, match="as the others"):
-        evaluate_pictures(tmp_path, portraits, None, count=2, batch=2, seed=0)
+        evaluate_pictures(tmp_path, portraits, count=2, batch=2, seed=0)
     (tmp_path / "32.png").unlink()
     with pytest.raises(InputError, match="a distance needs two of each"):
-        evaluate_pictures(tmp_path, portraits, None, count=2, batch=2, seed=0)
+        evaluate_pictures(tmp_path, portraits, count=2, batch=2, seed=0)

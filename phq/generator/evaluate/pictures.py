@@ -35,9 +35,9 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 @disk_errors_explained
-def evaluate_pictures(
-    folder: Path, data: str | Path, out: Path | None, count: int, batch: int, seed: int, overlay: str = LATEST,
-    device: str = "cpu",
+def evaluate_pictures(  # noqa: PLR0913 (as many as the command has options)
+    folder: Path, data: str | Path, *, out: Path | None = None, count: int = 1000, batch: int = 8, seed: int = 0,
+    overlay: str = LATEST, device: str = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
     """Distances, precision and recall of pictures against as many of a dataset's split ``train``, at their side.
 
@@ -84,7 +84,8 @@ def evaluate_pictures(
 
 def table(report: dict[str, Any]) -> str:
     """A few lines of Markdown."""
-    lines = [f"{report['images']} pictures of {report['side']}² in {report['pictures']} against {report['dataset']}", "",
+    what = f"{report['images']} pictures of {report['side']}² in {report['pictures']}"
+    lines = [f"{what} against {report['dataset']}", "",
              "| | distance | precision | recall | real against real |", "|---|---|---|---|---|"]  # fmt: skip
     for name, title in (("fd_mobilenetv2", "FD-MobileNetV2"), ("fid", "FID")):
         if found := report[name]:
