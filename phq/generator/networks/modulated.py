@@ -85,5 +85,5 @@ class ToColour(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (B, inputs, H, W), w (B, style) → (B, outputs, H, W)."""
         weight = (self.weight * (self.affine(w) * self.gain)[:, None]).to(x.dtype)
-        y = torch.baddbmm(self.bias[:, None].to(x.dtype), weight, x.flatten(2)).reshape(len(x), -1, *x.shape[2:])
+        y = torch.baddbmm(self.bias[:, None].to(x.dtype), weight, x.flatten(2)).reshape(x.shape[0], -1, *x.shape[2:])
         return bounded(y).to(w.dtype)

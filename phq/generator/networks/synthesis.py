@@ -59,7 +59,7 @@ class SynthesisBlock(nn.Module):
             noises: for each convolution (B, 1, side, side) or None.
         """
         if self.constant is not None:
-            x = self.constant.expand(len(ws), -1, -1, -1)
+            x = self.constant.expand(ws.shape[0], -1, -1, -1)
         assert x is not None
         x = x if x.dtype == torch.float64 else x.to(self.precision)
         for i, conv in enumerate(self.convs):
@@ -100,7 +100,9 @@ class SynthesisNetwork(nn.Module):
         drawn = rng.normal(sum(counts))
         if drawn is None:
             return [None for _ in counts]
-        return [part.reshape(-1, 1, s, s) for part, s in zip(drawn.split(counts, dim=1), self.sides, strict=True)]
+        return [
+            part.reshape(-1, 1, s, s) for part, s in zip(torch.split(drawn, counts, dim=1), self.sides, strict=True)
+        ]
 
     def forward(self, ws: Tensor, noises: list[Tensor | None]) -> Tensor:
         """ws (B, num_ws, style), noises of `noises`."""

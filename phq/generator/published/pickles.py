@@ -22,11 +22,10 @@ from torch import Tensor
 
 from phq.errors import WeightError
 from phq.system.said import reason_of
-from phq.weights.pickles import Skeleton
+from phq.weights.pickles import Closed, Skeleton
 
 HARMLESS = frozenset(("collections", "enum", "functools", "pathlib"))
 """Of the standard library, what a checkpoint may name."""
-_Closed: Any = type(Skeleton)
 
 
 class Network(Skeleton):
@@ -35,7 +34,7 @@ class Network(Skeleton):
     class_name: str
 
 
-class Table(dict[Any, Any], metaclass=_Closed):
+class Table(dict[Any, Any], metaclass=Closed):
     """A dnnlib.EasyDict: a dictionary."""
 
 
@@ -43,6 +42,7 @@ class _Maker:
     """A function of ours that a pickle may call and cannot change."""
 
     __slots__ = ("_make",)
+    _make: Callable[..., Any]
 
     def __init__(self, make: Callable[..., Any]) -> None:
         object.__setattr__(self, "_make", make)
@@ -88,7 +88,7 @@ class _Unpickler(pickle.Unpickler):
         raise WeightError("it refers to something outside the file")
 
 
-class _Inert(_Closed):  # type: ignore[misc, valid-type]
+class _Inert(Closed):
     """A class of a pickle; to call it, as a function or a factory is, gives an empty one."""
 
     def __call__(cls, *_arguments: object) -> Any:  # noqa: N805 (a metaclass)
@@ -129,10 +129,10 @@ def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_rest: object) -
     kind = storage.dtype if isinstance(storage, torch.storage.TypedStorage) else torch.uint8
     if not isinstance(untyped, torch.UntypedStorage):
         raise WeightError("a tensor is made of something else than a storage")
-    within = torch.empty(0, dtype=kind).set_(untyped, 0, (untyped.nbytes() // kind.itemsize,))
+    within: Tensor = torch.empty(0, dtype=kind).set_(untyped, 0, (untyped.nbytes() // kind.itemsize,), (1,))
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if not all(n > 0 for n in size):
-        return within[:0].reshape(tuple(size))
+        return torch.empty(tuple(size), dtype=kind)
     if offset < 0 or min(stride, default=0) < 0 or last >= len(within):
         raise WeightError("a tensor reaches beyond its storage")
     return within.as_strided(tuple(size), tuple(stride), offset)

@@ -37,7 +37,9 @@ class Networks:
         self.g_ema = copy.deepcopy(self.g).eval().requires_grad_(False)
         self.d_ema = copy.deepcopy(self.d).eval().requires_grad_(False)
         for net in self._modules().values():
-            net.to(device, memory_format=torch.channels_last if training.channels_last else torch.preserve_format)
+            net.to(device)
+            if training.channels_last:
+                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if training.compile:
             self.g.compile_parts()
             self.d.compile_parts()

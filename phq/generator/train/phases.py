@@ -261,7 +261,8 @@ class Phases:
             if not finite:
                 raise DivergedError(f"the gradient of the {name} phase is no finite number any more")
             return
-        optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined] # what a fused Adam reads on the GPU
+        if optimiser.defaults.get("fused"):  # it reads on the GPU whether to step
+            optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]
         self._finite[name] = finite & self._finite.get(name, finite)
 
 

@@ -108,8 +108,9 @@ def onnx_file(part: Part) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter that needs no further package says that there is another
         torch.onnx.export(
-            part.net.eval(), example, stream, dynamo=False, opset_version=OPSET, input_names=list(part.inputs),
-            output_names=[part.output], dynamic_axes=axes,
+            part.net.eval(), example, stream,  # type: ignore[arg-type]
+            dynamo=False, opset_version=OPSET, input_names=list(part.inputs), output_names=[part.output],
+            dynamic_axes=axes,
         )  # fmt: skip
     return stream.getvalue()
 
