@@ -11,6 +11,9 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
+from generator_runs import app
+from typer.testing import CliRunner
+
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.generator.evaluate.distances import precision_recall
@@ -52,6 +55,8 @@ def test_a_folder_of_pictures_is_compared_with_a_dataset(portraits: Path, tmp_pa
     assert worse["fd_mobilenetv2"]["distance"] > 2 * report["fd_mobilenetv2"]["distance"]
     assert worse["fd_mobilenetv2"]["precision"] == 0
     assert "FD-MobileNetV2" in table(report)
+    command = ["evaluate", str(grey), "--data", str(portraits), "--count", "6"]
+    assert "6 pictures of 64²" in CliRunner().invoke(app, command, catch_exceptions=False).output
 
 
 def test_pictures_of_two_sides_are_refused(portraits: Path, tmp_path: Path):

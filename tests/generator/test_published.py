@@ -210,9 +210,17 @@ def test_nothing_is_written_over(tmp_path: Path):
 
 
 def test_every_command_takes_an_imported_run(tmp_path: Path):
-    _, trained, *_ = imported(tmp_path, "EG3D")
+    write_pickle(tmp_path / "g.pkl", "EG3D")
     run = str(tmp_path / "run")
+    told = CliRunner().invoke(app, ["import-checkpoint", str(tmp_path / "g.pkl"), run], catch_exceptions=False)
+    assert (told.exit_code, told.output.splitlines()[0][:27]) == (0, "EG3D after 0 images: 107 te")
+    trained = open_trained(tmp_path / "run", "cpu")
     commands = (
+        ["morph", run, "--out", str(tmp_path / "morph.mp4"), "--seeds", "0,1", "--frames", "1"],
+        ["act", run, "--out", str(tmp_path / "act.mp4"), "--poses", "nod", "--frames", "2"],
+        ["sweep", run, "--out", str(tmp_path / "sweep.png"), "--seeds", "0", "--truncations", "0,1"],
+        ["mix", run, "--out", str(tmp_path / "mix.png"), "--seeds", "0", "--styles", "1", "--layers", "2-3"],
+        ["export", run, "--out", str(tmp_path / "exported")],
         ["sample", run, "--out", str(tmp_path / "pictures"), "--seeds", "0,1"],
         ["orbit", run, "--out", str(tmp_path / "orbit.mp4"), "--frames", "2"],
         ["mesh", run, "--out", str(tmp_path / "mesh.glb"), "--voxels", "16", "--level", "0.05"],
