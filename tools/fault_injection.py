@@ -22,8 +22,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY / folder) for folder in ("", "tests", "tests/generator", "tests/weights", "tests/view")]
 
@@ -53,8 +51,10 @@ from fault_trials import (  # noqa: E402
 
 ADVICE = ("choose", "remove", "run ", "the same command", "again", "finish", "continue", "resume", "redact")
 """A refusal that leaves a command unfinished has one of these."""
+LEFT_OUT = ("unreadable", "cannot be read")
+"""What a command says if it goes on without a photo or a picture that the disk does not give."""
 COUNTS = ("operations", *KINDS, "sentences", "states", "identical", "refused, whole", "refused, with advice",
-          "named reject")  # fmt: skip
+          "without what is unreadable")  # fmt: skip
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Command:
             self.tally.wrong.append(f"{where}: then {second.how} {second.message}: {differences}")
 
     def _judge_first(self, trial: Trial, where: str) -> bool:
-        """True if nothing is left to be done."""
+        """True if the command has said what it left out, and is done."""
         message, left = trial.first.message, contents(self._states.folder / trial.state)
         if trial.first.how == BARE:
             self.tally.wrong.append(f"{where}: not a sentence:\n{message}")
@@ -133,8 +133,8 @@ class Command:
             self._note(f"{trial.kind}: {message}")
             if str(self._spot) not in message and not any(Path(name).name in message for name in left):
                 self.tally.wrong.append(f"{where}: the sentence names no file: {message}")
-        elif trial.first.how == DONE and trial.kind == "eio" and _unreadable(self._states.folder / trial.state):
-            self.tally.counts["named reject"] += 1
+        elif trial.first.how == DONE and trial.kind == "eio" and any(word in trial.first.said for word in LEFT_OUT):
+            self.tally.counts["without what is unreadable"] += 1
             return True
         elif trial.first.how == DONE and (lies := _differences(_settled(self._target), _settled(left))):
             self.tally.wrong.append(f"{where}: it says that it is done, but {lies}")
@@ -142,12 +142,6 @@ class Command:
 
     def _note(self, sentence: str) -> None:
         self.tally.refusals[sentence.replace(str(self._spot), "").replace("\n", " ")[:280]] += 1
-
-
-def _unreadable(folder: Path) -> bool:
-    """Whether a photo that the disk did not give is among the rejects of the dataset, with that reason."""
-    rejects = folder / "set" / "rejects.parquet"
-    return rejects.exists() and "unreadable" in pq.read_table(rejects, columns=["reason"])["reason"].to_pylist()
 
 
 def _settled(tree: Tree) -> Tree:

@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,6 +53,11 @@ class Ended:
 
     how: str
     message: str = ""
+    said: str = ""
+    """What it printed."""
+
+
+SILENT = Ended(BARE, "it ended without a word")
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,17 @@ def in_process(work: Callable[[], Any], answer: Path) -> Any:
     answer.unlink(missing_ok=True)
     child = os.fork()
     if not child:
-        signal.alarm(_LONGEST_S)
-        log = os.open(answer.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(log, 1), os.dup2(log, 2)
+        _print_to(answer.with_suffix(".log"))
         _answer(answer, work())
     os.waitpid(child, 0)
     return pickle.loads(answer.read_bytes()) if answer.exists() else None
+
+
+def _print_to(path: Path) -> None:
+    """From here on, in a process that ends itself if it takes too long."""
+    signal.alarm(_LONGEST_S)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1), os.dup2(log, 2)
 
 
 def _answer(path: Path, content: Any) -> NoReturn:
@@ -260,11 +270,11 @@ class Branching:
         answer.unlink(missing_ok=True)
         child = os.fork()
         if not child:
-            signal.alarm(_LONGEST_S)
+            _print_to(answer.with_suffix(".log"))
             self._plan.kind, self._plan.number, self._plan.before, self._branch = kind, number, None, answer
             return True
         os.waitpid(child, 0)
-        first = pickle.loads(answer.read_bytes()) if answer.exists() else Ended(BARE, "it ended without a word")
+        first = pickle.loads(answer.read_bytes()) if answer.exists() else SILENT
         self._changed = True
         self._add(kind, number, operation, path, first)
         checkpoint.restore()
@@ -277,13 +287,15 @@ class Branching:
                 return outcome(self._run, spot)
 
         spot = fresh(self._start, self._spot)
-        first = in_process(disturbed, spot.with_name("branch")) or Ended(BARE, "it ended without a word")
+        first = in_process(disturbed, spot.with_name("branch")) or SILENT
         self._changed = True
         self._add(kind, number, operation, path, first)
 
     def _add(self, kind: str, number: int, operation: str, path: str, first: Ended) -> None:
         if self._changed:
             self._key, self._changed = self._states.keep(self._spot), False
+        if kind != "kill":
+            first = replace(first, said=self._spot.with_name("branch.log").read_text())
         self._course.trials.append(Trial(kind, number, operation, path, first, self._key))
 
 
