@@ -50,13 +50,13 @@ def _photos(folder: Path, count: int = 3, first: int = 1) -> None:
 
 def _table(folder: Path) -> None:
     """Three rows, as Hugging Face writes pictures."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     rows = [{"image": {"bytes": bytes([n]) * 40, "path": f"{n}.jpg"}} for n in range(3)]
     pq.write_table(pa.Table.from_pylist(rows), folder / "in.parquet", row_group_size=2)
 
 
 def _video(folder: Path) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     write_video(folder / "in.mp4", [corners(64, 64, level) for level in (0, 90, 180)], rate=1)
 
 

@@ -22,6 +22,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY / folder) for folder in ("", "tests", "tests/generator", "tests/weights", "tests/view")]
 
@@ -51,8 +53,7 @@ from fault_trials import (  # noqa: E402
 
 ADVICE = ("choose", "remove", "run ", "the same command", "again", "finish", "continue", "resume", "redact")
 """A refusal that leaves a command unfinished has one of these."""
-LEFT_OUT = ("unreadable", "cannot be read")
-"""What a command says if it goes on without a photo or a picture that the disk does not give."""
+LEFT_OUT = "cannot be read and are left out"
 COUNTS = ("operations", *KINDS, "sentences", "states", "identical", "refused, whole", "refused, with advice",
           "without what is unreadable")  # fmt: skip
 
@@ -133,12 +134,18 @@ class Command:
             self._note(f"{trial.kind}: {message}")
             if str(self._spot) not in message and not any(Path(name).name in message for name in left):
                 self.tally.wrong.append(f"{where}: the sentence names no file: {message}")
-        elif trial.first.how == DONE and trial.kind == "eio" and any(word in trial.first.said for word in LEFT_OUT):
+        elif trial.first.how == DONE and trial.kind == "eio" and self._left_out(trial):
             self.tally.counts["without what is unreadable"] += 1
             return True
         elif trial.first.how == DONE and (lies := _differences(_settled(self._target), _settled(left))):
             self.tally.wrong.append(f"{where}: it says that it is done, but {lies}")
         return False
+
+    def _left_out(self, trial: Trial) -> bool:
+        """Whether it went on without a photo or a picture that the disk did not give, and said so."""
+        rejects = self._states.folder / trial.state / "set" / "rejects.parquet"
+        named = rejects.exists() and "unreadable" in pq.read_table(rejects, columns=["reason"])["reason"].to_pylist()
+        return named or LEFT_OUT in trial.first.said
 
     def _note(self, sentence: str) -> None:
         self.tally.refusals[sentence.replace(str(self._spot), "").replace("\n", " ")[:280]] += 1

@@ -13,6 +13,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -113,6 +114,7 @@ def _print_to(path: Path) -> None:
 
 
 def _answer(path: Path, content: Any) -> NoReturn:
+    sys.stdout.flush(), sys.stderr.flush()
     path.write_bytes(pickle.dumps(content))
     os._exit(0)
 
