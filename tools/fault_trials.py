@@ -205,7 +205,8 @@ class Checkpoint:
             if path.read_bytes() != content:
                 path.write_bytes(content)
         for handle, offset in self._offsets.items():
-            os.lseek(handle, offset, os.SEEK_SET)
+            with suppress(OSError):  # a file that nothing held any more was closed meanwhile
+                os.lseek(handle, offset, os.SEEK_SET)
 
 
 def open_below(folder: Path) -> list[tuple[int, Path]]:
