@@ -121,12 +121,12 @@ def _keys(folder: Path) -> list[str]:
 
 
 def _redact(folder: Path) -> None:
-    phq_command("redact", "@set", *(folder / "keys").read_text().split())(folder)
+    phq_command("redact", "@set", *(folder.parent / "keys").read_text().split())(folder)
 
 
 def _to_redact(folder: Path) -> None:
     keys = _keys(folder)
-    (folder / "keys").write_text(f"{keys[1]} {keys[3]}")
+    (folder.parent / "keys").write_text(f"{keys[1]} {keys[3]}")
     _marked(folder)
 
 
