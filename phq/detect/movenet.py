@@ -24,17 +24,20 @@ WEAK = 0.1
 """Score of the weakest candidates; `phq.detect.fuse` decides which of them are people."""
 HELD = 0.3
 """Fraction of a box that a tile must hold to show more of that person."""
+_TABLE = np.arange(256, dtype=np.float32) * np.float32(0.007843017578125) - np.float32(1)
+"""What each pixel value becomes, with the network's own constant for 1 / 127.5 in half precision."""
 
 
-def to_input(pixels: Image) -> tuple[np.ndarray[Any, np.dtype[np.int32]], float]:
-    """H × W × 3 RGB to 1 × h × w × 3 int32 with the long side 384, zero-padded right and below, and its scale."""
+def to_input(pixels: Image) -> tuple[np.ndarray[Any, np.dtype[np.float32]], float]:
+    """H × W × 3 RGB to 1 × 3 × h × w in −1..1 with the long side 384, black right and below, and its scale."""
     height, width = pixels.shape[:2]
     scale = LONG_SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     padded = [-(-s // MULTIPLE) * MULTIPLE for s in size]
-    canvas = np.zeros((1, padded[1], padded[0], 3), np.int32)
-    canvas[0, : size[1], : size[0]] = small
+    canvas = np.full((1, 3, padded[1], padded[0]), _TABLE[0])
+    for plane, channel in zip(canvas[0], cv2.split(small), strict=True):
+        plane[: size[1], : size[0]] = cv2.LUT(channel, _TABLE)
     return canvas, scale
 
 
@@ -123,5 +126,5 @@ class MoveNet:
         """One look at a picture."""
         canvas, scale = to_input(pixels)
         output = self.session.run(None, {"input": canvas})[0][0]
-        boxes, scores, keypoints = decode(output, canvas.shape[1:3], scale)
+        boxes, scores, keypoints = decode(output, canvas.shape[2:], scale)
         return Candidates.of(boxes, scores, keypoints).at(scores > WEAK)

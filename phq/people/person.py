@@ -100,6 +100,8 @@ class Person:
     agreement: Agreement | None = None
     face: Face | None = None
     """The most face-like place where the head should be, photo pixels; its score may be low."""
+    faces: Faces | None = None
+    """All faces of that look, photo pixels; None if CenterFace has not seen the photo itself there."""
     belief: Belief | None = None
     """Torso and head before the fit, with standard deviations."""
     orientation: Orientation | None = None
@@ -247,6 +249,20 @@ class Face:
     def moved(self, affine: Floats) -> Face:
         """The same face through a 2×3 affine without rotation."""
         return Face(self.score, apply_affine(affine, self.box.reshape(2, 2)).ravel(), apply_affine(affine, self.points))
+
+
+@dataclass(frozen=True)
+class Faces:
+    """All N face-like places of a picture, in its pixels, best first."""
+
+    boxes: Floats
+    """(N, 4) x0, y0, x1, y1."""
+    scores: Floats
+    """(N,) in 0..1."""
+
+    def moved(self, affine: Floats) -> Faces:
+        """The same faces through a 2×3 affine without rotation."""
+        return Faces(apply_affine(affine, self.boxes.reshape(-1, 2)).reshape(-1, 4), self.scores)
 
 
 @dataclass(frozen=True)
