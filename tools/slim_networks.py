@@ -156,6 +156,7 @@ def _search_by_maxima(graph: Graph, best: Any) -> None:
     heat, out = best.input[0], best.output[0]
     axis = {"axes": [0], "keepdims": 1}
     countdown = graph.add_weight(f"{out}/countdown", np.arange(CELLS, 0, -1, dtype=np.float32)[:, None])
+    end = graph.add_weight(f"{out}/end", np.array([CELLS]))
     steps = [
         helper.make_node("ReduceMax", [heat], [f"{out}/max"], **axis),
         helper.make_node("GreaterOrEqual", [heat, f"{out}/max"], [f"{out}/is"]),
@@ -163,7 +164,7 @@ def _search_by_maxima(graph: Graph, best: Any) -> None:
         helper.make_node("Shape", [heat], [f"{out}/shape"]),
         helper.make_node("Gather", [f"{out}/shape", graph.add_weight(f"{out}/0", np.array([0]))], [f"{out}/cells"]),
         helper.make_node("Neg", [f"{out}/cells"], [f"{out}/from"]),
-        helper.make_node("Slice", [countdown, f"{out}/from", graph.add_weight(f"{out}/end", np.array([CELLS]))], [f"{out}/left"]),
+        helper.make_node("Slice", [countdown, f"{out}/from", end], [f"{out}/left"]),
         helper.make_node("Mul", [f"{out}/one", f"{out}/left"], [f"{out}/ranked"]),
         helper.make_node("ReduceMax", [f"{out}/ranked"], [f"{out}/first"], axes=[0], keepdims=0),
         helper.make_node("Cast", [f"{out}/first"], [f"{out}/whole"], to=onnx.TensorProto.INT64),

@@ -89,7 +89,7 @@ def command(name: str, function: Callable[..., None]) -> Any:
 
 
 def _summary(text: str) -> str:
-    return " ".join(text.split("\n\n")[0].split())
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split())
 
 
 def _write(formatter: Any, panels: dict[str, list[tuple[str, str]]]) -> None:

@@ -228,6 +228,8 @@ class Landmarks:
     """(2, 2) auxiliary landmarks 33 and 34, photo pixels: they define the next region."""
     mask: NDArray[np.float32]
     """256 × 256 soft mask of this person in region pixels, 0..1."""
+    rotations: tuple[Floats, Floats] | None = field(default=None, init=False, repr=False)
+    """3×3 of torso and head in closed form, made once by `phq.pose.closed_form.rotations_of`."""
 
     def next_region(self) -> Region:
         """Region of the second pass."""

@@ -28,7 +28,8 @@ def second_face(faces: Faces, mask: NDArray[np.uint8]) -> float:
         faces: in pixels of the crop; they may lie beyond it.
         mask: S × S, 0 or 255.
     """
-    middle = np.clip(np.floor((faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2), -1, len(mask)).astype(int)
+    middle = np.floor((faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2)
+    middle = np.clip(np.nan_to_num(middle, nan=-1.0), -1, len(mask)).astype(int)
     inside = ((middle >= 0) & (middle < len(mask))).all(1)
     own = inside.copy()
     own[inside] = mask[middle[inside, 1], middle[inside, 0]] > 0

@@ -70,7 +70,24 @@ def retried(what: str, request: Callable[[], Result]) -> Result:
     Raises:
         Exception: of the last attempt, or the first that does not pass.
     """
+    try:
+        return request()
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        return _retried(what, request, error)
+
+
+def _retried(what: str, request: Callable[[], Result], first: Exception) -> Result:
+    """The same after a first error, which counts: tenacity is imported only now, since it brings asyncio."""
     from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+    errors = [first]
+
+    def attempt() -> Result:
+        if errors:
+            raise errors.pop()
+        return request()
 
     attempts = Retrying(
         retry=retry_if_exception(is_passing),
@@ -79,7 +96,7 @@ def retried(what: str, request: Callable[[], Result]) -> Result:
         before_sleep=lambda state: _tell(what, state),
         reraise=True,
     )
-    return attempts(request)
+    return attempts(attempt)
 
 
 def is_passing(error: BaseException) -> bool:
