@@ -17,12 +17,15 @@ onnx = pytest.importorskip("onnx")
 slim_networks = pytest.importorskip("slim_networks")
 
 
-def slimmed(nodes: list[Any], weights: dict[str, Any], shape: tuple[Any, ...], slim: Any, path: Path) -> list[Any]:
+def slimmed(nodes: list[Any], weights: dict[str, Any], shapes: list[Any], slim: Any, path: Path) -> list[Any]:
     """Sessions of a graph from ``x`` to ``y`` before and after."""
     helper = onnx.helper
     numbers = onnx.TensorProto
     kind = numbers.INT64 if nodes[-1].op_type == "ArgMax" else numbers.FLOAT
-    values = [helper.make_tensor_value_info("x", numbers.FLOAT, shape), helper.make_tensor_value_info("y", kind, None)]
+    values = [
+        helper.make_tensor_value_info("x", numbers.FLOAT, shapes[0]),
+        helper.make_tensor_value_info("y", kind, shapes[1]),
+    ]
     tensors = [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()]
     made = helper.make_graph(nodes, "g", values[:1], values[1:], tensors)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
@@ -41,7 +44,7 @@ def test_the_best_cell_is_the_one_that_argmax_finds(cells: int, tmp_path: Path) 
     def slim(graph: Any) -> None:
         slim_networks._search_by_maxima(graph, graph.nodes[0])
 
-    before, after = slimmed([search], {}, ("n", 4), slim, tmp_path / "a.onnx")
+    before, after = slimmed([search], {}, [("n", 4), (4,)], slim, tmp_path / "a.onnx")
     heat = np.random.default_rng(0).integers(0, 3, (cells, 4)).astype(np.float32)  # with equal cells
     assert (after.run(None, {"x": heat})[0] == before.run(None, {"x": heat})[0]).all()
     assert [node.op_type for node in onnx.load(tmp_path / "a.onnx").graph.node].count("ArgMax") == 0
@@ -51,7 +54,9 @@ def test_halving_is_an_average(tmp_path: Path) -> None:
     scales = {"roi": np.zeros(0, np.float32), "scales": np.array([1, 1, 0.5, 0.5], np.float32)}
     linear = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     half = onnx.helper.make_node("Resize", ["x", "roi", "scales"], ["y"], **linear)
-    before, after = slimmed([half], scales, (1, 8, 6, 6), slim_networks.slim_nanodet, tmp_path / "a.onnx")
+    before, after = slimmed(
+        [half], scales, [(1, 8, 6, 6), (1, 8, 3, 3)], slim_networks.slim_nanodet, tmp_path / "a.onnx"
+    )
     picture = np.random.default_rng(0).random((1, 8, 6, 6), np.float32)
     np.testing.assert_allclose(after.run(None, {"x": picture})[0], before.run(None, {"x": picture})[0], atol=1e-6)
 
