@@ -119,7 +119,8 @@ class Root(Group):
     """The command ``phq``."""
 
     def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes | {"commands": tree()})
+        super().__init__(**attributes)
+        self.commands = tree()
 
 
 app = typer.Typer(

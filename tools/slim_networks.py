@@ -101,8 +101,8 @@ def slim_blazepose(graph: Graph) -> None:
             conv = helper.make_node("Conv", [node.input[0], cast.output[0]], list(node.output), kernel_shape=[1, 1])
             graph.replace(node, cast, conv)
     last = [n for n in graph.nodes if n.op_type == "Resize"][-1]
-    eye = graph.add_weight(f"{last.input[0]}/eye", np.eye(MASK_CHANNELS, dtype=np.float32)[:, :, None, None])
-    same = helper.make_node("Conv", [last.input[0], eye], [f"{last.input[0]}/blocked"], kernel_shape=[1, 1])
+    unit = graph.add_weight(f"{last.input[0]}/eye", np.eye(MASK_CHANNELS, dtype=np.float32)[:, :, None, None])
+    same = helper.make_node("Conv", [last.input[0], unit], [f"{last.input[0]}/blocked"], kernel_shape=[1, 1])
     last.input[0] = same.output[0]
     graph.nodes.insert(list(graph.nodes).index(last), same)
 

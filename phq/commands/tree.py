@@ -6,6 +6,7 @@ Typer would inspect every function to show one, and load its coloured boxes: thr
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
@@ -15,6 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 
 class Command(TyperCommand):
     """A command whose help lists arguments, options, and the options of each panel."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, in what the standard output can print."""
+        return _printable(super().get_help(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the sections."""
@@ -63,13 +68,19 @@ class Commands(MutableMapping[str, Any]):
         if name not in self._makers:
             inner = Commands()
             self.panels.setdefault(panel, []).append((name, about))
-            self[name] = Group(name=name, commands=inner, help=about, no_args_is_help=True, rich_markup_mode=None)
+            group = Group(name=name, help=about, no_args_is_help=True, rich_markup_mode=None)
+            group.commands = inner
+            self[name] = group
         found: Commands = self[name].commands
         return found
 
 
 class Group(TyperGroup):
     """A group of `Commands`."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, in what the standard output can print."""
+        return _printable(super().get_help(ctx))
 
     def list_commands(self, _ctx: Any) -> list[str]:
         """Names in the order of the table."""
@@ -86,6 +97,12 @@ def command(name: str, function: Callable[..., None]) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name, cls=Command)(function)
     return typer.main.get_command(alone)
+
+
+def _printable(text: str) -> str:
+    """Typer would write UTF-8 where the encoding is ASCII."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _summary(text: str) -> str:
