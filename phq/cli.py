@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,8 +22,8 @@ from phq.commands.ending import (
     interruptible,
 )
 from phq.commands.output import echo
+from phq.commands.tree import Commands, Group
 from phq.errors import PhqError
-from phq.system import opencv
 from phq.system.streams import lasting_output
 from phq.system.version import __version__
 
@@ -96,6 +95,8 @@ GROUPS = {
 
 def _version(show: bool) -> None:
     if show:
+        from phq.system import opencv
+
         echo(f"phq {__version__}")
         if trouble := opencv.trouble():
             echo(f"phq: {trouble}", err=True)
@@ -110,22 +111,29 @@ def _root(
     """360° portrait datasets: raw photographs in, annotated one-quarter headshots out."""
 
 
-def make_app() -> typer.Typer:
-    """The whole command line."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, callback=_root)
-    groups: dict[str, typer.Typer] = {"": app}
-    for panel, commands in COMMANDS.items():
-        for name, (command, stopped) in commands.items():
+def tree() -> Commands:
+    """Every command in its group."""
+    commands = Commands()
+    for panel, listed in COMMANDS.items():
+        for name, (command, stopped) in listed.items():
             group, _, last = name.rpartition(" ")
-            if group not in groups:
-                groups[group] = typer.Typer(no_args_is_help=True, callback=lambda: None, help=GROUPS[group])
-                app.add_typer(groups[group], name=group, rich_help_panel=panel)
-            added = groups[group].command(last, rich_help_panel=None if group else panel)
-            added(interruptible(stopped)(command))
-    return app
+            into = commands.group(panel, group, GROUPS[group]) if group else commands
+            into.add("Commands" if group else panel, last, interruptible(stopped)(command))
+    return commands
 
 
-app = make_app()
+class Root(Group):
+    """The command ``phq``."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = tree()
+
+
+app = typer.Typer(
+    cls=Root, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    callback=_root,
+)  # fmt: skip
 
 
 def main() -> None:
@@ -150,6 +158,8 @@ def _exit_code() -> int:
 
         if isinstance(error, OSError) and (failure := disk_failure(error)):
             return _refused(failure)
+        import traceback
+
         traceback.print_exc()
         echo("phq: this is an error in phq itself; please report it with the lines above", err=True)
         return ExitCode.BUG

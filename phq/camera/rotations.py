@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.transform import Rotation
 
 from phq.system.arrays import Doubles
 from phq.system.elementary import arctan2, sin_cos
@@ -44,6 +43,8 @@ def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
     Raises:
         ValueError: a matrix is not orthogonal or mirrors (determinant not positive).
     """
+    from scipy.spatial.transform import Rotation  # half a second, and looking at a dataset needs none
+
     matrices = np.asarray(rotmat, dtype=np.float64)
     quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
     size = length(quaternions[:, :3])

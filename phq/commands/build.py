@@ -12,7 +12,6 @@ import typer
 from phq.building.executors.choice import Execution
 from phq.commands.options import ConfigFile, Seed, Sets, Sidecar, SplitSeed, ValFraction, preset_option, run_options
 from phq.commands.output import Json, echo, report
-from phq.system import opencv
 
 NewDataset = Annotated[
     Path, typer.Argument(help="Folder of the new dataset; an interrupted call is continued.", show_default=False)
@@ -59,6 +58,8 @@ def build_command(  # noqa: PLR0913 - one parameter an option
     execution: Execution,
 ) -> None:
     """Build a dataset from photos."""
+    from phq.system import opencv
+
     if trouble := opencv.trouble():
         echo(f"phq: {trouble}", err=True)
     from phq.building.build import build  # numpy, ONNX Runtime and Arrow: not for --help

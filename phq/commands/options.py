@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
-from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,8 +46,9 @@ FolderOut = Annotated[Path, typer.Option(help="New or empty folder to write.", s
 
 def preset_names(package: str) -> str:
     """Names of the presets of a package, as a phrase, without loading its configuration."""
-    folder = resources.files(package).joinpath("presets")
-    *names, last = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name[-5:] == ".toml")
+    spec = find_spec(package)
+    assert spec is not None and spec.submodule_search_locations
+    *names, last = sorted(path.stem for path in Path(spec.submodule_search_locations[0], "presets").glob("*.toml"))
     return f"{', '.join(names)} or {last}"
 
 

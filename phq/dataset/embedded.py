@@ -9,7 +9,6 @@ from typing import Any
 from phq.dataset.overlays import NONE
 from phq.dataset.reader import Dataset
 from phq.pose.body import load_body
-from phq.pose.body_choice import open_body
 from phq.pose.drawn import Bodies
 
 BODY_COLUMNS = ("body_model", "smpl_pose", "smpl_betas", "smpl_transl", "pose_observed", "neck_head_pose")
@@ -51,4 +50,8 @@ def bodies_of(dataset: Dataset, word: str | None = None) -> Bodies:
         WeightError: see `phq.pose.body_choice.open_body`.
         MissingExtraError: see `phq.pose.body_choice.open_body`.
     """
-    return Bodies(None if word is None else open_body(word), EmbeddedLabels(dataset).of)
+    if word is None:
+        return Bodies(None, EmbeddedLabels(dataset).of)
+    from phq.pose.body_choice import open_body  # readers of SMPL files, which take scipy
+
+    return Bodies(open_body(word), EmbeddedLabels(dataset).of)

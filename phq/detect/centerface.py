@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from phq.people.person import Face
+from phq.people.person import Face, Faces
 from phq.system.arrays import Floats, Image
 from phq.system.elementary import exp
 from phq.weights.devices import open_session
@@ -34,8 +34,8 @@ def decode(heat: Floats, scale: Floats, offset: Floats, landmarks: Floats) -> Fa
     return Face(float(heat[0, 0, row, column]), box / SIDE, points / SIDE)
 
 
-def peaks(heat: Floats, size: Floats, offset: Floats) -> tuple[Floats, Floats]:
-    """(N, 4) boxes, fractions of the square's side, and (N,) scores of all peaks of the network's maps, best first.
+def peaks(heat: Floats, size: Floats, offset: Floats) -> Faces:
+    """All peaks of the network's maps, as fractions of the square's side.
 
     Args:
         heat: h × w.
@@ -48,7 +48,7 @@ def peaks(heat: Floats, size: Floats, offset: Floats) -> tuple[Floats, Floats]:
     middle = np.stack([columns, rows], 1) + 0.5 + offset[::-1, rows, columns].T
     half = exp(size[::-1, rows, columns].T) / 2
     boxes = np.concatenate([middle - half, middle + half], 1) * (STRIDE / SIDE)
-    return boxes.astype(np.float64), heat[rows, columns].astype(np.float64)
+    return Faces(boxes.astype(np.float64), heat[rows, columns].astype(np.float64))
 
 
 class CenterFace:
@@ -67,14 +67,10 @@ class CenterFace:
 
     def detect(self, square: Image) -> Face:
         """Best face of a `SIDE` × `SIDE` × 3 RGB picture; its score may be low."""
-        return decode(*self._maps(square, [*MAPS, "540"]))
+        return self.look(square)[0]
 
-    def faces(self, square: Image) -> tuple[Floats, Floats]:
-        """All of them, see `peaks`."""
-        heat, size, offset = (output[0] for output in self._maps(square, [*MAPS]))
-        return peaks(heat[0], size, offset)
-
-    def _maps(self, square: Image, names: list[str]) -> list[Floats]:
+    def look(self, square: Image) -> tuple[Face, Faces]:
+        """That face, and all of them (`peaks`)."""
         bgr = np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
-        maps: list[Floats] = self.session.run(names, {"input.1": bgr})
-        return maps
+        heat, size, offset, points = self.session.run([*MAPS, "540"], {"input.1": bgr})
+        return decode(heat, size, offset, points), peaks(heat[0, 0], size[0], offset[0])

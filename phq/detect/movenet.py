@@ -11,31 +11,53 @@ import numpy as np
 from phq.detect.boxes import Boxes, covered, iou
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import INSIDE, SAME
-from phq.detect.tiles import Rect, look_at_tiles
+from phq.detect.tiles import Rect, look_at_tiles, tile_rects
 from phq.system.arrays import Image
 from phq.system.resources import Resources
 from phq.weights.devices import open_session
 from phq.weights.embedded import Weight, embedded
 
-LONG_SIDE = 384
+LONG_SIDE, COARSE_SIDE = 384, 256
+"""Longer side of a picture as the network sees it; the coarse one for a photo with one large person, whom it scores
+higher there and whose joints it places at least as well (docs/log.md), and for a photo with tiles, which are seen at
+the fine one."""
+LARGE = 0.4
+"""Height from which a person is large, fraction of the photo's."""
 MULTIPLE = 32
 MAX_IOU = 0.45
 WEAK = 0.1
 """Score of the weakest candidates; `phq.detect.fuse` decides which of them are people."""
 HELD = 0.3
 """Fraction of a box that a tile must hold to show more of that person."""
+_TABLE = np.arange(256, dtype=np.float32) * np.float32(0.007843017578125) - np.float32(1)
+"""What each pixel value becomes, with the network's own constant for 1 / 127.5 in half precision."""
 
 
-def to_input(pixels: Image) -> tuple[np.ndarray[Any, np.dtype[np.int32]], float]:
-    """H × W × 3 RGB to 1 × h × w × 3 int32 with the long side 384, zero-padded right and below, and its scale."""
+def to_input(pixels: Image, side: int) -> tuple[np.ndarray[Any, np.dtype[np.float32]], float]:
+    """H × W × 3 RGB to 1 × 3 × h × w in −1..1 with this longer side, black right and below, and its scale."""
     height, width = pixels.shape[:2]
-    scale = LONG_SIDE / max(height, width)
+    scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     padded = [-(-s // MULTIPLE) * MULTIPLE for s in size]
-    canvas = np.zeros((1, padded[1], padded[0], 3), np.int32)
-    canvas[0, : size[1], : size[0]] = small
+    canvas = np.full((1, 3, padded[1], padded[0]), _TABLE[0])
+    for plane, channel in zip(canvas[0], cv2.split(small), strict=True):
+        plane[: size[1], : size[0]] = cv2.LUT(channel, _TABLE)
     return canvas, scale
+
+
+def one_is_large(boxes: Candidates, height: int) -> bool:
+    """Whether all of the detector's boxes are the best one or parts of it, and that is large.
+
+    Args:
+        boxes: best first.
+        height: of the photo, pixels.
+    """
+    best = boxes.at(slice(0, 1))
+    if not len(best) or best.boxes[0, 3] - best.boxes[0, 1] < LARGE * height:
+        return False
+    own = (iou(boxes.boxes, best.boxes) > SAME) | (covered(boxes.boxes, best.boxes) > INSIDE)
+    return bool(own.all())
 
 
 def decode(output: Boxes, canvas: tuple[int, int], scale: float) -> tuple[Boxes, Boxes, Boxes]:
@@ -115,13 +137,19 @@ class MoveNet:
 
     def find(self, pixels: Image, boxes: Candidates, thresholds: tuple[float, float], tiles: bool) -> Candidates:
         """See `phq.detect.backends.protocols.Skeleton`."""
-        if not tiles:
-            return self.look(pixels).distinct(MAX_IOU)
-        return look_where_unexplained(pixels, self.look, boxes, thresholds, MAX_IOU)
+        height, width = pixels.shape[:2]
+        coarse = one_is_large(boxes, height) or (tiles and bool(tile_rects(width, height)))
 
-    def look(self, pixels: Image) -> Candidates:
-        """One look at a picture."""
-        canvas, scale = to_input(pixels)
+        def look(part: Image) -> Candidates:
+            return self.look(part, COARSE_SIDE if coarse and part is pixels else LONG_SIDE)
+
+        if not tiles:
+            return look(pixels).distinct(MAX_IOU)
+        return look_where_unexplained(pixels, look, boxes, thresholds, MAX_IOU)
+
+    def look(self, pixels: Image, side: int = LONG_SIDE) -> Candidates:
+        """One look at a picture, shown with this longer side."""
+        canvas, scale = to_input(pixels, side)
         output = self.session.run(None, {"input": canvas})[0][0]
-        boxes, scores, keypoints = decode(output, canvas.shape[1:3], scale)
+        boxes, scores, keypoints = decode(output, canvas.shape[2:], scale)
         return Candidates.of(boxes, scores, keypoints).at(scores > WEAK)

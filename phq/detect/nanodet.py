@@ -49,7 +49,7 @@ def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> 
     centre (generalized focal loss, Li et al. 2020).
 
     Args:
-        scores: (cells, 80) class scores in 0..1.
+        scores: (cells, 1) score of a person in 0..1.
         sides: (cells, 44) logits, 4 sides × 11 bins.
 
     Returns:
@@ -125,7 +125,7 @@ class NanoDet:
         return self._look(framed).moved(-mx, -my)
 
     def _look(self, pixels: Image) -> Candidates:
-        names = [self._by_shape[(SIDE // s) ** 2, n] for s in STRIDES for n in (80, 4 * BINS)]
+        names = [self._by_shape[(SIDE // s) ** 2, n] for s in STRIDES for n in (1, 4 * BINS)]
         out = self.session.run(names, {"input_1:0": to_input(pixels)})
         levels = [decode_level(out[2 * i][0], out[2 * i + 1][0], s, WEAK) for i, s in enumerate(STRIDES)]
         boxes, scores = (np.concatenate(part) for part in zip(*levels, strict=True))

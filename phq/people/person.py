@@ -100,6 +100,8 @@ class Person:
     agreement: Agreement | None = None
     face: Face | None = None
     """The most face-like place where the head should be, photo pixels; its score may be low."""
+    faces: Faces | None = None
+    """All faces of that look, photo pixels; None if CenterFace has not seen the photo itself there."""
     belief: Belief | None = None
     """Torso and head before the fit, with standard deviations."""
     orientation: Orientation | None = None
@@ -226,6 +228,8 @@ class Landmarks:
     """(2, 2) auxiliary landmarks 33 and 34, photo pixels: they define the next region."""
     mask: NDArray[np.float32]
     """256 × 256 soft mask of this person in region pixels, 0..1."""
+    rotations: tuple[Floats, Floats] | None = field(default=None, init=False, repr=False)
+    """3×3 of torso and head in closed form, made once by `phq.pose.closed_form.rotations_of`."""
 
     def next_region(self) -> Region:
         """Region of the second pass."""
@@ -279,6 +283,20 @@ class BodyPose:
     """Standard deviation of the torso's yaw, if front and back are not confused."""
     p_flip: float
     """Probability that they are."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """All N face-like places of a picture, in its pixels, best first."""
+
+    boxes: Floats
+    """(N, 4) x0, y0, x1, y1."""
+    scores: Floats
+    """(N,) in 0..1."""
+
+    def moved(self, affine: Floats) -> Faces:
+        """The same faces through a 2×3 affine without rotation."""
+        return Faces(apply_affine(affine, self.boxes.reshape(-1, 2)).reshape(-1, 4), self.scores)
 
 
 @dataclass(frozen=True)

@@ -77,14 +77,21 @@ def torso_rotation(world: Floats) -> Floats:
     return np.asarray(kabsch(landmark_table().torso, world[list(TORSO)], TORSO_WEIGHTS))
 
 
-def torso_yaw(world: Floats) -> float:
-    """Yaw (degrees) of the torso in metric landmarks (33, 3)."""
-    return yaw_pitch(product(torso_rotation(world).T, np.array([0.0, 0.0, -1.0])))[0]
+def torso_yaw(torso_to_cam: Floats) -> float:
+    """Yaw (degrees) of a torso (3×3)."""
+    return yaw_pitch(product(torso_to_cam.T, np.array([0.0, 0.0, -1.0])))[0]
 
 
 def head_rotation(world: Floats) -> Floats:
     """3×3 head to camera from metric landmarks (33, 3)."""
     return np.asarray(kabsch(landmark_table().face, world[list(FACE)]))
+
+
+def rotations_of(run: Landmarks) -> tuple[Floats, Floats]:
+    """3×3 of torso and head in one run."""
+    if run.rotations is None:
+        run.rotations = torso_rotation(run.world), head_rotation(run.world)
+    return run.rotations
 
 
 def split_neck_head(torso_to_cam: Floats, head_to_cam: Floats) -> Floats:
@@ -139,9 +146,7 @@ def place_by_box(box: Floats) -> tuple[float, Floats, float]:
 
 def fit_torso(runs: list[Landmarks], box: Floats) -> TorsoFit:
     """Fit one person from several runs of the landmark network; `box` (4,) is the person's, photo pixels."""
-    worlds = [run.world for run in runs]
-    torso = central_rotation(np.stack([torso_rotation(w) for w in worlds]))
-    head = central_rotation(np.stack([head_rotation(w) for w in worlds]))
+    torso, head = map(central_rotation, np.stack([rotations_of(run) for run in runs], 1))
     seen = np.median([run.points for run in runs], axis=0)
     scale, neck, residual = place(torso, head, seen)
     reach = np.maximum(box[2:] - box[:2], 1)

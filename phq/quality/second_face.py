@@ -7,25 +7,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.detect.centerface import SIDE, CenterFace
+from phq.people.person import Faces
 from phq.system.arrays import Floats, Image
 
 SAME_FACE = 0.3
 """Intersection over union from which two boxes are one face (CenterFace's own value)."""
 
 
-def second_face(network: CenterFace, crop: Image, mask: NDArray[np.uint8]) -> float:
+def faces_of(network: CenterFace, crop: Image) -> Faces:
+    """All faces of an S × S × 3 RGB crop, in its pixels."""
+    shrinks = len(crop) > SIDE
+    square = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return network.look(np.asarray(square, np.uint8))[1].moved(np.diag([len(crop), len(crop), 1.0])[:2])
+
+
+def second_face(faces: Faces, mask: NDArray[np.uint8]) -> float:
     """Score of the second best face whose middle is inside the person's mask, 0..1; 0 if there are not two.
 
     Args:
-        crop: S × S × 3 RGB.
+        faces: in pixels of the crop; they may lie beyond it.
         mask: S × S, 0 or 255.
     """
-    shrinks = len(crop) > SIDE
-    square = cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    boxes, scores = network.faces(np.asarray(square, np.uint8))
-    middle = np.clip((boxes[:, :2] + boxes[:, 2:]) / 2 * len(mask), 0, len(mask) - 1).astype(int)
-    own = mask[middle[:, 1], middle[:, 0]] > 0
-    return second_best(boxes[own], scores[own])
+    middle = np.floor((faces.boxes[:, :2] + faces.boxes[:, 2:]) / 2)
+    middle = np.clip(np.nan_to_num(middle, nan=-1.0), -1, len(mask)).astype(int)
+    inside = ((middle >= 0) & (middle < len(mask))).all(1)
+    own = inside.copy()
+    own[inside] = mask[middle[inside, 1], middle[inside, 0]] > 0
+    return second_best(faces.boxes[own], faces.scores[own])
 
 
 def second_best(boxes: Floats, scores: Floats) -> float:

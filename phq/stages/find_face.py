@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from phq.align.crop import start_region
 from phq.detect.backends.offers import open_backend, wants_of
+from phq.detect.centerface import CenterFace
 from phq.detect.neighbours import own_pixels
-from phq.people.person import Photo, known, living
+from phq.people.person import Person, Photo, known, living
 from phq.people.record import FaceIdentity
-from phq.photos.region import invert_affine, sample
+from phq.photos.region import Region, invert_affine, sample
 from phq.quality.head_face import head_centre, head_face
 
 if TYPE_CHECKING:
@@ -33,9 +34,17 @@ class FindFace:
         """Every person that has a start."""
         for person in living(photos):
             if person.start is not None:
-                region = start_region(person.start)
-                face = self.network.detect(sample(own_pixels(person), region, self.network.side))
-                person.face = face.moved(region.to_photo(1))
+                self._look(person, start_region(person.start))
+
+    def _look(self, person: Person, region: Region) -> None:
+        pixels = own_pixels(person)
+        square, to_photo = sample(pixels, region, self.network.side), region.to_photo(1)
+        if isinstance(self.network, CenterFace) and pixels is person.photo.pixels:
+            face, faces = self.network.look(square)
+            person.faces = faces.moved(to_photo)
+        else:
+            face, person.faces = self.network.detect(square), None
+        person.face = face.moved(to_photo)
 
 
 class StoreFace:

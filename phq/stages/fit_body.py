@@ -7,7 +7,7 @@ import numpy as np
 from phq.camera.angles import wrap_deg
 from phq.people.person import Person, Photo, living
 from phq.people.record import Agreement, FitScores
-from phq.pose.closed_form import fit_torso, torso_yaw
+from phq.pose.closed_form import fit_torso, rotations_of, torso_yaw
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import optimise
 
@@ -49,7 +49,7 @@ def start_person(person: Person) -> None:
         person.reject("degenerate_pose", "the landmarks span no body")
         return
     person.start = start
-    first, second, mirrored = (torso_yaw(run.world) for run in person.runs)
+    first, second, mirrored = (torso_yaw(rotations_of(run)[0]) for run in person.runs)
     person.agreement = Agreement(abs(wrap_deg(first - second)), abs(wrap_deg(second - mirrored)))
 
 

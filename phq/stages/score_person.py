@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from phq.detect.centerface import CenterFace
-from phq.people.person import Person, Photo, known, living
+from phq.people.person import Faces, Person, Photo, known, living
 from phq.people.record import Obstruction, Uncertainty
+from phq.photos.region import invert_affine
 from phq.quality.flip import p_flip
 from phq.quality.framing import hand_on_head, head_outside
 from phq.quality.image_scores import image_scores
 from phq.quality.occlusion import occluded, others_in_crop
-from phq.quality.second_face import second_face
+from phq.quality.second_face import faces_of, second_face
 from phq.quality.sigma import yaw_sigma_deg
 
 
@@ -35,8 +36,14 @@ class ScorePerson:
         person.obstruction = Obstruction(
             others_in_crop=others_in_crop(person),
             occluded_fraction=occluded(person),
-            second_face=second_face(self.faces, known(person.crop), known(person.crop_mask)),
+            second_face=second_face(self._faces(person), known(person.crop_mask)),
             head_outside=head_outside(person),
             hand_on_head=hand_on_head(person),
         )
         person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person.record()))
+
+    def _faces(self, person: Person) -> Faces:
+        """Of the look at nearly the same square that was for the fit; without one, of a look at the crop."""
+        if person.faces is not None:
+            return person.faces.moved(invert_affine(known(person.frame).crop_to_source))
+        return faces_of(self.faces, known(person.crop))

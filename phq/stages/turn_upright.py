@@ -25,10 +25,18 @@ UPRIGHT_DEG = 45.0
 """A torso that leans more counts half: it may be lying."""
 STRAIGHT_DEG = 20.0
 """Most that the best person's torso may lean after the turn: a camera that was held askew is no quarter turn."""
+HALF_SURE = 0.5
+"""Scores of both detectors together from which landmarks can settle that a person is upright."""
+PRESENT, AGREED_DEG = 0.998, 45.0
+"""Least presence and most disagreement of the landmark runs that do. People seen turned are hallucinated upright too,
+but of 29 none so surely (docs/log.md)."""
 
 
 class TurnUpright:
     """Takes a photo turned by a quarter or half, if that is clearly how its people stand.
+
+    A photo is left as it is without another look if it has a person with evidence enough, or with landmarks that settle
+    it (`stands`): backs and profiles of headshots, where there is no face to see.
 
     Everything after that is of the turned picture, and so are the pixels that records speak of
     (`phq.photos.turn.from_turned` leads back); the turn and its lead are part of the record.
@@ -51,7 +59,7 @@ class TurnUpright:
         for photo in photos:
             if photo.pixels is not None and (photo.rejected is None or photo.rejected.reason == "no_person"):
                 evidence = max(map(evidence_of, photo.people), default=0.0)
-                if evidence < SURE:
+                if evidence < SURE and not any(map(stands, photo.people)):
                     self._look_round(photo, photo.pixels, evidence)
 
     def _look_round(self, photo: Photo, pixels: Image, evidence: float) -> None:
@@ -86,6 +94,15 @@ def lean_deg(person: Person) -> float:
         return 0.0
     x, y, _ = person.start.torso_to_cam[:, 1]
     return float(abs(np.degrees(arctan2(x, -y))))
+
+
+def stands(person: Person) -> bool:
+    """Whether all runs of the landmark network surely see an upright person where the detectors half believe in one."""
+    runs, seen = person.agreement, person.box.detector_score + person.box.skeleton_score
+    if person.rejected is not None or runs is None or seen < HALF_SURE or not _is_straight(person):
+        return False
+    agreed = max(runs.pass_disagreement_deg, runs.flip_disagreement_deg) <= AGREED_DEG
+    return agreed and known(person.keypoints).pose_presence >= PRESENT
 
 
 def _is_straight(person: Person) -> bool:

@@ -92,27 +92,33 @@ def nearest_rotation(matrix: ArrayLike) -> Doubles:
 def _nearest(matrix: Doubles) -> Doubles:
     turned, v = _orthogonal_columns(matrix)
     first, second, _ = sorted(range(3), key=lambda column: -_dot(turned[column], turned[column]))
-    frames = [np.array([side[first], side[second]]) for side in (turned, v)]
-    u, w = (_right_handed(*frame) for frame in frames)
+    u, w = (np.array(_right_handed(side[first], side[second])) for side in (turned, v))
     return np.asarray(product(u.T, w))
 
 
-def _right_handed(x: Doubles, y: Doubles) -> Doubles:
+def _right_handed(x: list[float], y: list[float]) -> list[list[float]]:
     """(3, 3) rows: the directions of x and y, which are orthogonal but for rounding, and their cross product; in place
-    of one without length, any across the other."""
-    x = _direction(x, np.array([1.0, 0.0, 0.0]))
-    other = np.eye(3)[np.abs(x).argmin()]
-    y = _direction(y - x * (x * y).sum(), other - x * (x * other).sum())
-    return np.stack([x, y, np.cross(x, y)])
+    of one without length, any across the other. On plain numbers: arrays of three cost more."""
+    x = _direction(x, [1.0, 0.0, 0.0])
+    least = min(range(3), key=lambda i: abs(x[i]))
+    y = _direction(_across(y, x), _across([float(i == least) for i in range(3)], x))
+    return [x, y, [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]]
 
 
-def _direction(vector: Doubles, instead: Doubles) -> Doubles:
-    chosen = vector if length(vector) > _TINY else instead
-    return np.asarray(chosen / length(chosen))
+def _across(vector: list[float], axis: list[float]) -> list[float]:
+    """The part of a vector that is orthogonal to a unit axis."""
+    along = _dot(axis, vector)
+    return [a - b * along for a, b in zip(vector, axis, strict=True)]
+
+
+def _direction(vector: list[float], instead: list[float]) -> list[float]:
+    chosen = vector if sqrt(_dot(vector, vector)) > _TINY else instead
+    size = sqrt(_dot(chosen, chosen))
+    return [a / size for a in chosen]
 
 
 def _orthogonal_columns(matrix: Doubles) -> tuple[list[list[float]], list[list[float]]]:
-    """Columns of M V, which are orthogonal, and of the rotation V. On plain numbers: arrays of three cost more."""
+    """Columns of M V, which are orthogonal, and of the rotation V."""
     m, v = matrix.T.tolist(), np.eye(3).tolist()
     for p, q in _PAIRS * _SWEEPS:
         across = _dot(m[p], m[q])

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+    from tenacity import RetryCallState
 
 Result = TypeVar("Result")
 ATTEMPTS = 6
@@ -71,6 +70,25 @@ def retried(what: str, request: Callable[[], Result]) -> Result:
     Raises:
         Exception: of the last attempt, or the first that does not pass.
     """
+    try:
+        return request()
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        return _retried(what, request, error)
+
+
+def _retried(what: str, request: Callable[[], Result], first: Exception) -> Result:
+    """The same after a first error, which counts: tenacity is imported only now, since it brings asyncio."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+    errors = [first]
+
+    def attempt() -> Result:
+        if errors:
+            raise errors.pop()
+        return request()
+
     attempts = Retrying(
         retry=retry_if_exception(is_passing),
         stop=stop_after_attempt(ATTEMPTS),
@@ -78,7 +96,7 @@ def retried(what: str, request: Callable[[], Result]) -> Result:
         before_sleep=lambda state: _tell(what, state),
         reraise=True,
     )
-    return attempts(request)
+    return attempts(attempt)
 
 
 def is_passing(error: BaseException) -> bool:
@@ -127,6 +145,8 @@ def _asked_to_wait(error: BaseException | None) -> float:
 
 
 def _wait(state: RetryCallState) -> float:
+    from tenacity import wait_random_exponential
+
     usual = wait_random_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S)(state)
     error = state.outcome.exception() if state.outcome else None
     return min(max(usual, _asked_to_wait(error)), LONGEST_WAIT_S)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from phq.config.build import Detect, Models
 from phq.detect import movenet, nanodet, tiles
 from phq.detect.boxes import covered, holds_middle, iou, nms
-from phq.detect.candidates import Candidates
+from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import fuse
 from phq.stages.detect_people import DetectPeople
 
@@ -57,7 +57,7 @@ def test_covered_is_the_share_of_the_first_box():
 
 
 def test_nanodet_decodes_a_planted_box():
-    scores, sides = np.zeros((26 * 26, 80)), np.zeros((26 * 26, 44))
+    scores, sides = np.zeros((26 * 26, 1)), np.zeros((26 * 26, 44))
     cell = 5 * 26 + 7  # row 5, column 7 at stride 16: centre (120, 88)
     scores[cell, 0] = 0.9
     for side, bin_ in enumerate((2, 3, 4, 5)):
@@ -79,10 +79,33 @@ def test_movenet_decodes_to_photo_pixels():
 
 @pytest.mark.parametrize("shape", [(100, 300), (1000, 700), (4000, 1200)])
 def test_movenet_input_keeps_the_aspect_and_is_padded_to_32(shape):
-    canvas, scale = movenet.to_input(np.full((*shape, 3), 200, np.uint8))
-    assert canvas.shape[1] % 32 == canvas.shape[2] % 32 == 0
-    assert max(canvas.shape[1:3]) == 384
+    canvas, scale = movenet.to_input(np.full((*shape, 3), 255, np.uint8), 384)
+    assert canvas.shape[2] % 32 == canvas.shape[3] % 32 == 0
+    assert max(canvas.shape) == 384
     assert scale == pytest.approx(384 / max(shape))
+    assert canvas[0, :, 0, 0] == pytest.approx([1.0] * 3, abs=1e-4)
+    assert canvas.min() == (1 if canvas[..., -1, -1].min() > 0 else -1)  # black beyond the picture
+
+
+def test_a_photo_with_one_large_person_alone_is_seen_coarsely():
+    large, part, beside = [10, 10, 90, 95], [30, 12, 60, 40], [70, 40, 130, 90]
+    assert movenet.one_is_large(Candidates.of([large, part], [0.9, 0.3]), 100)
+    assert not movenet.one_is_large(Candidates.of([large, beside], [0.9, 0.3]), 100)
+    assert not movenet.one_is_large(Candidates.of([part], [0.9]), 100)
+    assert not movenet.one_is_large(Candidates.of([], []), 100)
+
+
+@pytest.mark.parametrize(
+    ("size", "tiles", "sides"),
+    [((90, 90), True, [256]), ((400, 1200), True, [256, 384]), ((400, 1200), False, [384])],
+)
+def test_tiles_and_photos_without_them_are_seen_finely(size, tiles, sides, monkeypatch):
+    seen = []
+    network = object.__new__(movenet.MoveNet)
+    monkeypatch.setattr(network, "look", lambda _, side: (seen.append(side), united([]))[1], raising=False)
+    box = [0, 0, 80, 85] if size == (90, 90) else [100, 10, 150, 120]
+    network.find(np.zeros((*size, 3), np.uint8), Candidates.of([box], [0.9]), (0.4, 0.25), tiles)
+    assert sorted(set(seen)) == sides
 
 
 def test_tiles_cover_a_large_photo_and_overlap():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,12 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.config.build import load_config
 from phq.detect.fuse import Detection
 from phq.people.person import Face, Person, Photo, TorsoFit
-from phq.people.record import Source
+from phq.people.record import Agreement, Keypoints, Source
 from phq.photos.decode import decode
 from phq.photos.turn import TURNS, from_turned, turned
 from phq.stages.pipeline import Pipeline, stages
 from phq.stages.read_photos import source_of
-from phq.stages.turn_upright import TurnUpright, evidence_of, lean_deg
+from phq.stages.turn_upright import TurnUpright, evidence_of, lean_deg, stands
 
 ASTRONAUT = next(FOLDER.glob("*astronaut*"))
 
@@ -115,6 +116,28 @@ def test_a_photo_is_left_as_it_is_where_nothing_is_clear(scores: dict[int, float
     assert (photo.pixels == corners()).all()
     assert (photo.rejected is None) == bool(options.get("before", 0.2))
     assert photo.record()["photo_turn_deg"] == photo.record()["photo_turn_score"] == 0
+
+
+def settled(presence: float = 0.999, disagreement: float = 20.0, lean: float = 3.0) -> Person:
+    photo = Photo(Path("a"), "a", corners(), Source("0", 20, 10, False, 50.0))
+    person = Person(photo, 0, Detection(np.array([1.0, 1, 9, 9]), 0.6).part(), start=start(lean))
+    person.agreement = Agreement(disagreement, 5.0)
+    person.keypoints = replace(Keypoints.unmeasured(), pose_presence=presence)
+    return person
+
+
+def test_landmarks_settle_that_a_faceless_person_stands() -> None:
+    person = settled()
+    assert stands(person)
+    person.photo.people = [person]
+    detect = Detect({45: 0.9})
+    TurnUpright(detect, [Look(0.0, 0.9)]).process([person.photo])
+    assert (detect.calls, person.photo.source.photo_turn_deg) == (0, 0)
+
+
+@pytest.mark.parametrize("doubt", [{"presence": 0.99}, {"disagreement": 60.0}, {"lean": 30.0}])
+def test_doubtful_landmarks_settle_nothing(doubt: dict[str, float]) -> None:
+    assert not stands(settled(**doubt))
 
 
 def test_a_photo_with_a_sure_person_costs_no_look() -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from phq.building.executors.contract import Executor, Limits
-from phq.building.executors.inline import Inline
-from phq.building.executors.processes import Processes
 from phq.errors import ConfigError
 from phq.system.logs import SILENT, RunLog
 from phq.system.resources import Resources
@@ -72,7 +70,11 @@ class Execution:
             share = Resources(wants.cpus, max(wants.gpus, self.gpus_per_worker), wants.memory)
             return RayData(self.address, self.workers, share, limits, _device())
         if self.engine == Engine.inline:
+            from phq.building.executors.inline import Inline
+
             return Inline()
+        from phq.building.executors.processes import Processes
+
         most = self.workers or auto_workers(wants.memory)
         return Processes(max(1, min(most, tasks)), limits)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from phq.detect.body_region import BORDER
 from phq.people.person import Person, TorsoFit
-from phq.pose.closed_form import head_rotation, torso_rotation
+from phq.pose.closed_form import rotations_of
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.decode import BINS, CENTRES, DIRECTIONS, softmax, unit_vectors, yaw_of
 from phq.system.arrays import Floats
@@ -43,7 +43,7 @@ def evidence_of(person: Person, fit: TorsoFit) -> Floats:
     its three runs, 33 flags "inside the photo", 33 visibilities, presence, height over width of the box, cut at the
     photo's lower edge, residual of the fit, spread of the runs in metres."""
     fitted = np.stack([fit.torso_to_cam, fit.head_to_cam])
-    runs = [np.stack([torso_rotation(r.world), head_rotation(r.world)]) for r in person.runs]
+    runs = [np.stack(rotations_of(run)) for run in person.runs]
     return np.concatenate([np.stack([fitted, *runs]).ravel(), _picture(person, fit.residual)])
 
 
