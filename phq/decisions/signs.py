@@ -13,7 +13,7 @@ import numpy as np
 
 from phq.quality.appearance import MIRRORED, REGIONS
 from phq.schema import LANDMARKS
-from phq.system.arrays import Bools, Doubles, Ints, Singles
+from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
 
 UPPER = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder",
@@ -67,20 +67,15 @@ def upper_landmarks(keypoints: Doubles, crop_to_source: Doubles, image_size: Dou
 class Signs:
     """Colours and landmarks of N samples."""
 
-    looks: Singles
+    looks: Floats
     """(N, regions, 6) of `phq.quality.appearance`."""
-    points: Singles
+    points: Floats
     """(N, 9, 2) of `upper_landmarks`."""
 
     @staticmethod
-    def of(appearance: Doubles, landmarks: Doubles) -> Signs:
-        """Of (N, 24) and (N, 18) numbers."""
-        looks = np.asarray(appearance, np.float32).reshape(-1, len(REGIONS), 6)
-        return Signs(looks, np.asarray(landmarks, np.float32).reshape(-1, len(UPPER), 2))
-
-    def part(self, rows: Ints) -> Signs:
-        """Some of them."""
-        return Signs(self.looks[rows], self.points[rows])
+    def of(appearance: Floats, landmarks: Floats) -> Signs:
+        """Of (N, 24) and (N, 18) numbers, which may lie on a disk: only rows that are compared are read."""
+        return Signs(appearance.reshape(-1, len(REGIONS), 6), landmarks.reshape(-1, len(UPPER), 2))
 
     def agree(self, one: Ints, other: Ints, bits: Ints, mirrored: bool) -> Bools:
         """(M,) whether both signs of M pairs agree.
@@ -107,8 +102,8 @@ class Signs:
 
         Where one has no landmarks, they do not differ, and colours must agree as if there were few (`FEW`).
         """
-        a, b = self.looks[one], self.looks[other]
-        p, q = self.points[one], self.points[other]
+        a, b = (self.looks[rows].astype(np.float32) for rows in (one, other))
+        p, q = (self.points[rows].astype(np.float32) for rows in (one, other))
         if mirrored:
             b, q = b[:, MIRRORED], q[:, _SWAPPED] * _TURN + _SHIFT
         with np.errstate(invalid="ignore"):
