@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from stand_ins import PICTURE, WriteUnit, drawn
 
 from phq.building.carrying import CarryUnits
@@ -104,10 +103,8 @@ class Clock:
         wall, spent = time.perf_counter() - start, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         each = 1e6 * spent / self.photos
-        print(
-            f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {peak:7.0f} MiB, {own.most:.0f} own",
-            flush=True,
-        )
+        memory = f"{peak:7.0f} MiB, {own.most:.0f} own"
+        print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {memory}", flush=True)
 
 
 class Own:
@@ -146,7 +143,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="units from one template, to measure what follows them")
-    parser.add_argument("--units-only", action="store_true", help="stop when all units are there; a second call goes on")
+    parser.add_argument("--units-only", action="store_true", help="stop when all units are there; call again to go on")
     parser.add_argument("--ms", type=float, default=0.0, help="that a stand-in takes for a photo")
     options = parser.parse_args()
     clock, config = Clock(options.photos), load_config("everything", sets=SETS if options.quick else ())

@@ -64,9 +64,7 @@ def stored_file(folder: Path, name: str, path: Path | None = None) -> StoredFile
     return StoredFile(name, path.stat().st_size, sha256_of(path))
 
 
-def croissant(
-    card: Card, licences: Sequence[str], manifest: StoredFile, shards: Sequence[StoredFile]
-) -> bytes:
+def croissant(card: Card, licences: Sequence[str], manifest: StoredFile, shards: Sequence[StoredFile]) -> bytes:
     """Content of ``croissant.json``; what is unknown (URL, date of publication, licence) is left out.
 
     Args:

@@ -87,7 +87,8 @@ def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Co
         measured.flush()
         manifest = StoredFile(MANIFEST, measured.size, measured.sha256)
         files = [shard.file for written in shards.values() for shard in written]
-        write_bytes(out / CROISSANT, croissant(card, content.summary.licences, manifest, files))  # has the manifest's checksum
+        licences = content.summary.licences
+        write_bytes(out / CROISSANT, croissant(card, licences, manifest, files))  # has the manifest's checksum
 
 
 def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card) -> None:

@@ -95,7 +95,7 @@ def mark_likeness(decisions: pa.Table, rows: Ints, likeness: pa.Table, config: C
     return marked(decisions, place, alike, alike.touched(), likeness, config)
 
 
-def marked(  # noqa: PLR0913 - three aspects of two tables
+def marked(
     decisions: pa.Table, place: Ints, alike: Likeness, touched: Bools, table: pa.Table, config: Config
 ) -> pa.Table:
     """Decisions with what likeness sets in them.

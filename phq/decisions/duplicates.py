@@ -178,7 +178,7 @@ def _by_path(table: pa.Table, order: Ints, ranks: Sequence[NDArray[Any]]) -> Non
         rows = order[start:stop]
         some = table.select(["source_path", "person_index"]).take(pa.array(rows)).to_pydict()
         names = [(path.encode(), person) for path, person in zip(*some.values(), strict=True)]
-        order[start:stop] = rows[sorted(range(len(rows)), key=lambda n: names[n])]  # noqa: B023 - used at once
+        order[start:stop] = rows[sorted(range(len(rows)), key=lambda n: names[n])]
 
 
 def _exact_copies(table: pa.Table, order: Ints, photo: Ints) -> tuple[Ints, Ints]:

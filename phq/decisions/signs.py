@@ -29,6 +29,9 @@ PLACE = 0.08
 """Largest root mean square distance of the landmarks, fraction of the crop's side."""
 SURE_BITS = 10
 """Bits between the hashes from which on the limits shrink: they are divided by the bits over this."""
+CLEAR = 1.3
+"""Factor that the limit of colour grows to where the hashes are nearer, by the same rule: copies that were coloured or
+cut anew. Of 5.6 million pairs of real people from two collections, those within it are the same photo, looked at."""
 GREY = 4.0
 """Chroma below which a picture has no colours to agree in."""
 FLAT = 4.0
@@ -93,9 +96,9 @@ class Signs:
         return found
 
     def _agree(self, one: Ints, other: Ints, bits: Ints, mirrored: bool) -> Bools:
-        scale = np.minimum(1.0, SURE_BITS / np.maximum(bits, 1))
+        scale = SURE_BITS / np.maximum(bits, 1)
         colour, place = self.apart(one, other, mirrored)
-        return np.asarray((colour <= scale) & (place <= PLACE * scale))
+        return np.asarray((colour <= np.minimum(CLEAR, scale)) & (place <= PLACE * np.minimum(1.0, scale)))
 
     def apart(self, one: Ints, other: Ints, mirrored: bool) -> tuple[Singles, Singles]:
         """(M,) distance of colours in units of what is allowed, ∞ where nothing can be compared, and of landmarks.

@@ -82,9 +82,10 @@ def mirrored(one: dict[str, Any]) -> dict[str, Any]:
 def agree(a: dict[str, Any], b: dict[str, Any], bits: int) -> bool:
     """The definition for coloured pictures with something to see behind the person."""
     scale = min(1.0, 10 / max(bits, 1))
+    coloured = min(1.3, 10 / max(bits, 1))
     for start in range(0, 24, 6):
         off = np.subtract(a["appearance"][start : start + 6], b["appearance"][start : start + 6])
-        if np.linalg.norm(off[:3]) > 6.5 * scale or np.linalg.norm(off[3:]) > 8.5 * scale:
+        if np.linalg.norm(off[:3]) > 6.5 * coloured or np.linalg.norm(off[3:]) > 8.5 * coloured:
             return False
     off = np.reshape(np.subtract(a[POINTS], b[POINTS]), (9, 2))
     return bool(np.sqrt((off**2).sum(1).mean()) <= 0.08 * scale)

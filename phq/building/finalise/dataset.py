@@ -1,7 +1,7 @@
 """Finalising: the tables and blobs of finished units become a dataset.
 
-Every step is repeated, or found done, after a kill: rows are gathered into columns on the disk and decided there, shards
-are tasks with a note each, tables are streamed, and the manifest comes last.
+Every step is repeated, or found done, after a kill: rows are gathered into columns on the disk and decided there,
+shards are tasks with a note each, tables are streamed, and the manifest comes last.
 """
 
 from __future__ import annotations
@@ -97,9 +97,7 @@ def computed(work: Path, compute: Callable[[], object], finish: Callable[[], Res
                 table_path(work, error.number).unlink(missing_ok=True)
 
 
-def conclude_units(
-    out: Path, source: Source, before: Iterable[pa.Table] = (), splits: Sides | None = None
-) -> Outcome:
+def conclude_units(out: Path, source: Source, before: Iterable[pa.Table] = (), splits: Sides | None = None) -> Outcome:
     """Gather the people of all units and decide on them; those redacted from a dataset in `out` stay out.
 
     Args:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.building.finalise.gather import People
@@ -70,7 +69,8 @@ class Decisions:
 
     def reasons(self) -> Counter[str]:
         """Rejects by reason."""
-        return Counter(reason for table in self.batches(("reason",), kept=False) for reason in table["reason"].to_pylist())
+        tables = self.batches(("reason",), kept=False)
+        return Counter(reason for table in tables for reason in table["reason"].to_pylist())
 
     def counts(self, photos: int) -> dict[str, Any]:
         """Photos, people, kept, and rejected by reason: "counts" of ``run.json``."""

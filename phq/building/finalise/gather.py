@@ -89,7 +89,7 @@ def gather(
     Raises:
         DamagedUnitError: a table is missing or cannot be read.
     """
-    people = _empty_people(scratch(work))
+    people = empty_people(scratch(work))
     for table in before:
         people.likeness.append(table)
     people = replace(people, existing=len(people.likeness))
@@ -114,7 +114,8 @@ def scratch(work: Path) -> Path:
     return folder
 
 
-def _empty_people(folder: Path) -> People:
+def empty_people(folder: Path, existing: int = 0) -> People:
+    """Nobody yet; files of earlier people in the folder are replaced."""
     known = arrow_schema()
     places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
     everyone = pa.schema([*(known.field(name) for name in _STAY), pa.field(DIGEST, pa.string()), *places])
@@ -122,7 +123,7 @@ def _empty_people(folder: Path) -> People:
     compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
     likeness = pa.schema([*(known.field(name) for name in COMPARED), *compacted])
     parts = {"everyone": everyone, "decisions": decisions, "likeness": likeness}
-    return People(folder, *(ColumnsOnDisk(folder / name, schema) for name, schema in parts.items()), existing=0)
+    return People(folder, *(ColumnsOnDisk(folder / name, schema) for name, schema in parts.items()), existing)
 
 
 def _together(work: Path, units: Iterable[int], stages: dict[str, StageCount]) -> Iterator[list[tuple[int, pa.Table]]]:
