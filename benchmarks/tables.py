@@ -74,9 +74,8 @@ def lists(rows: np.ndarray) -> pa.Array:
 
 def people_of(folder: Path, count: int, existing: int) -> People:
     """So many new people, all of whom the thresholds keep, after so many samples of a dataset."""
-    rng, people = np.random.default_rng(0), empty_people(folder, existing)
-    for table in _batches(existing, 0, rng):
-        people.likeness.append(table)
+    rng = np.random.default_rng(0)
+    people = empty_people(folder, _batches(existing, 0, rng))
     for table in _batches(count, existing, rng):
         people.everyone.append(table)
         people.decisions.append(table.select(DECISION))

@@ -34,7 +34,7 @@ def sample_sizes(members: Iterable[Ints]) -> Ints:
     Args:
         members: (N,) sizes of each member.
     """
-    return np.sum([BLOCK * (1 + -(-sizes // BLOCK)) for sizes in members], axis=0, dtype=np.int64)
+    return np.asarray(sum(BLOCK * (1 + -(-sizes // BLOCK)) for sizes in members), np.int64)
 
 
 def shard_bytes(samples: int) -> int:

@@ -80,8 +80,8 @@ def _digests(texts: pa.ChunkedArray | Sequence[str | None]) -> tuple[Ints, NDArr
 def lists(column: pa.ChunkedArray, length: int) -> NDArray[np.floating]:
     """(N, length) of a column of lists, zeros where there is none; a view where the column lies in one piece."""
     whole = column.chunk(0) if column.num_chunks == 1 else None
-    if whole is not None and pa.types.is_fixed_size_list(whole.type):
-        return np.asarray(whole.flatten() if not whole.null_count else whole.values).reshape(-1, length)
+    if whole is not None and pa.types.is_fixed_size_list(whole.type) and not whole.null_count:
+        return np.asarray(whole.flatten()).reshape(-1, length)
     values = np.zeros((len(column), length), column.type.value_type.to_pandas_dtype())
     values[np.asarray(pc.is_valid(column))] = np.asarray(pc.list_flatten(column)).reshape(-1, length)
     return values

@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -62,25 +61,29 @@ class _Column:
         wide = pa.large_binary() if pa.types.is_large_binary(field.type) else pa.large_string()
         self.kind = wide if self._bytes else field.type.value_type if self._width else field.type
         self._paths = {part: folder / f"{field.name}.{part}" for part in ("values", "ends", "valid")}
-        self._files: dict[str, BinaryIO] = {part: path.open("wb") for part, path in self._paths.items()}
         self._end = 0
         self._nulls = 0
-        if self._bytes:
-            self._files["ends"].write(np.zeros(1, np.int64).data)
+        for part, path in self._paths.items():
+            path.write_bytes(np.zeros(1, np.int64).tobytes() if self._bytes and part == "ends" else b"")
 
     def append(self, column: pa.ChunkedArray) -> None:
         self._nulls += column.null_count
         valid = np.asarray(pc.is_valid(column))
-        self._files["valid"].write(valid.astype(np.uint8).data)
+        self._write("valid", valid.astype(np.uint8).data)
         if self._bytes:
             self._append_bytes(column.cast(self.kind).combine_chunks())
         elif self._width:
             values = np.zeros((len(column), self._width), self.kind.to_pandas_dtype())
             values[valid] = np.asarray(pc.list_flatten(column)).reshape(-1, self._width)
-            self._files["values"].write(values.data)
+            self._write("values", values.data)
         else:
             filled = pc.fill_null(column, pa.scalar(0, column.type)).cast(self.kind)
-            self._files["values"].write(np.ascontiguousarray(filled.to_numpy()).data)
+            self._write("values", np.ascontiguousarray(filled.to_numpy()).data)
+
+    def _write(self, part: str, content: memoryview) -> None:
+        # opened anew: a table has more files than some systems let a process keep open
+        with self._paths[part].open("ab") as stream:
+            stream.write(content)
 
     def _append_bytes(self, array: pa.Array) -> None:
         array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
@@ -89,14 +92,12 @@ class _Column:
         if ends is None:
             return
         if values is not None:
-            self._files["values"].write(memoryview(values)[ends[0] : ends[-1]])
-        self._files["ends"].write((ends[1:] - ends[0] + self._end).data)
+            self._write("values", memoryview(values)[ends[0] : ends[-1]])
+        self._write("ends", (ends[1:] - ends[0] + self._end).data)
         self._end += int(ends[-1] - ends[0])
 
     def mapped(self, rows: int) -> pa.Array:
         """The rows so far."""
-        for stream in self._files.values():
-            stream.flush()
         values = _mapped(self._paths["values"])
         valid = self._valid() if self._nulls else None
         if self._bytes:

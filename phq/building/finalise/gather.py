@@ -7,8 +7,9 @@ import itertools
 import json
 import shutil
 import tempfile
+import weakref
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -89,10 +90,9 @@ def gather(
     Raises:
         DamagedUnitError: a table is missing or cannot be read.
     """
-    people = empty_people(scratch(work))
-    for table in before:
-        people.likeness.append(table)
-    people = replace(people, existing=len(people.likeness))
+    people = empty_people(scratch(work), before)
+    if is_remote(work):
+        weakref.finalize(people, shutil.rmtree, people.folder, ignore_errors=True)
     stages: dict[str, StageCount] = {}
     for tables in _together(work, units, stages):
         table = _without(_compacted(tables), gone)
@@ -114,8 +114,13 @@ def scratch(work: Path) -> Path:
     return folder
 
 
-def empty_people(folder: Path, existing: int = 0) -> People:
-    """Nobody yet; files of earlier people in the folder are replaced."""
+def empty_people(folder: Path, before: Iterable[pa.Table] = ()) -> People:
+    """Nobody yet; files of earlier people in the folder are replaced.
+
+    Args:
+        folder: of the columns.
+        before: see `gather`.
+    """
     known = arrow_schema()
     places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
     everyone = pa.schema([*(known.field(name) for name in _STAY), pa.field(DIGEST, pa.string()), *places])
@@ -123,7 +128,10 @@ def empty_people(folder: Path, existing: int = 0) -> People:
     compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
     likeness = pa.schema([*(known.field(name) for name in COMPARED), *compacted])
     parts = {"everyone": everyone, "decisions": decisions, "likeness": likeness}
-    return People(folder, *(ColumnsOnDisk(folder / name, schema) for name, schema in parts.items()), existing)
+    columns = [ColumnsOnDisk(folder / name, schema) for name, schema in parts.items()]
+    for table in before:
+        columns[-1].append(table)
+    return People(folder, *columns, existing=len(columns[-1]))
 
 
 def _together(work: Path, units: Iterable[int], stages: dict[str, StageCount]) -> Iterator[list[tuple[int, pa.Table]]]:
