@@ -87,11 +87,12 @@ def _groups(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
         OutputError: it is damaged, or lacks a column.
     """
     try:
-        file = pq.ParquetFile(path)
-        if lacking := sorted(set(names) - set(file.schema_arrow.names)):
-            raise KeyError(", ".join(lacking))
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, list(names), use_threads=False)
+        with path.open("rb") as stream:
+            file = pq.ParquetFile(stream)
+            if lacking := sorted(set(names) - set(file.schema_arrow.names)):
+                raise KeyError(", ".join(lacking))
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, list(names), use_threads=False)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise OutputError(f"{path} is damaged or lacks a column, so nothing can be added: {error}") from error
 

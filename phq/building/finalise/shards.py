@@ -85,22 +85,19 @@ def shard_jobs(decisions: Decisions, first: Mapping[str, int] | None = None) -> 
 
 def _in_order(decisions: Decisions, rows: Ints) -> ColumnsOnDisk:
     """`_TAKEN` of rows, in that order, on the disk."""
-    place = np.full(len(decisions.split), -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    tables, start = decisions.batches(_TAKEN, kept=True), 0
-    kept = np.flatnonzero(place >= 0)
-
-    def placed() -> Iterator[tuple[pa.Table, Ints]]:
-        nonlocal start
-        for table in tables:
-            yield table, place[kept[start : start + len(table)]]
-            start += len(table)
-
     folder = decisions.people.folder / "ordered"
     samples = ColumnsOnDisk(folder, _taken_schema())
-    for table in ordered(placed(), len(rows), folder):
+    for table in ordered(_placed(decisions, rows), len(rows), folder):
         samples.append(table)
     return samples
+
+
+def _placed(decisions: Decisions, rows: Ints) -> Iterator[tuple[pa.Table, Ints]]:
+    """`_TAKEN` of rows, in the order of the plan, and the place of each among `rows`."""
+    places, start = np.argsort(rows), 0
+    for table in decisions.batches(_TAKEN, kept=True):
+        yield table, places[start : start + len(table)]
+        start += len(table)
 
 
 def _taken_schema() -> pa.Schema:
