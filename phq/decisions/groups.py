@@ -62,12 +62,12 @@ def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0,
     places, usable = places_of(looks)
     order = best_first(table, existing)
     order, led_by = _best_of_tracks(order[usable[order]], track)
-    of_rows = (
-        places, table[PROPORTION].to_numpy(), words(table["phash"]), words(table["phash_mirror"]),
-        numbered(table["source_sha256"]), numbered(table["identity"]),
+    seen = Seen(
+        order, places[order], table[PROPORTION].to_numpy()[order], words(table["phash"])[order],
+        words(table["phash_mirror"])[order], numbered(table["source_sha256"])[order], numbered(table["identity"])[order],
+        looks, faces,
     )  # fmt: skip
-    del places
-    leader = leaders_of(Seen(order, *(column[order] for column in of_rows), looks, faces))
+    leader = leaders_of(seen)
     groups = np.full(len(looks), -1, np.int64)
     following = np.flatnonzero(leader >= 0)
     led = order[leader[following]]

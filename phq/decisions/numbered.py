@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +78,7 @@ def _digests(texts: pa.ChunkedArray | Sequence[str | None]) -> tuple[Ints, NDArr
     return np.concatenate(stated), np.frombuffer(b"".join(found), np.uint64).reshape(-1, 2)
 
 
-def lists(column: pa.ChunkedArray, length: int) -> NDArray[np.floating]:
+def lists(column: pa.ChunkedArray, length: int) -> NDArray[Any]:
     """(N, length) of a column of lists, zeros where there is none; a view where the column lies in one piece."""
     whole = column.chunk(0) if column.num_chunks == 1 else None
     if whole is not None and pa.types.is_fixed_size_list(whole.type) and not whole.null_count:
