@@ -63,9 +63,9 @@ def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0,
     order = best_first(table, existing)
     order, led_by = _best_of_tracks(order[usable[order]], track)
     seen = Seen(
-        order, places[order], table[PROPORTION].to_numpy()[order], words(table["phash"])[order],
-        words(table["phash_mirror"])[order], numbered(table["source_sha256"])[order], numbered(table["identity"])[order],
-        looks, faces,
+        order, places[order], table[PROPORTION].to_numpy()[order],
+        words(table["phash"])[order], words(table["phash_mirror"])[order],
+        numbered(table["source_sha256"])[order], numbered(table["identity"])[order], looks, faces,
     )  # fmt: skip
     leader = leaders_of(seen)
     groups = np.full(len(looks), -1, np.int64)
