@@ -127,11 +127,11 @@ def empty_people(folder: Path, before: Iterable[pa.Table] = ()) -> People:
     decisions = pa.schema([known.field(name) for name in DECISION])
     compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
     likeness = pa.schema([*(known.field(name) for name in COMPARED), *compacted])
-    parts = {"everyone": everyone, "decisions": decisions, "likeness": likeness}
-    columns = [ColumnsOnDisk(folder / name, schema) for name, schema in parts.items()]
+    compared = ColumnsOnDisk(folder / "likeness", likeness)
     for table in before:
-        columns[-1].append(table)
-    return People(folder, *columns, existing=len(columns[-1]))
+        compared.append(table)
+    stay = ColumnsOnDisk(folder / "everyone", everyone), ColumnsOnDisk(folder / "decisions", decisions)
+    return People(folder, *stay, compared, len(compared))
 
 
 def _together(work: Path, units: Iterable[int], stages: dict[str, StageCount]) -> Iterator[list[tuple[int, pa.Table]]]:
