@@ -59,7 +59,8 @@ class Decisions:
 
     def kept_yaws(self) -> Doubles:
         """(n,) camera yaw of those that are kept, by key, degrees."""
-        return self.table(("camera_yaw_deg",))["camera_yaw_deg"].to_numpy(zero_copy_only=False)[self.order]
+        yaws = self.table(("camera_yaw_deg",))["camera_yaw_deg"].to_numpy()
+        return np.asarray(yaws[self.order], np.float64)
 
     def by_split(self) -> dict[str, Ints]:
         """Kept rows of each split that exists, by key; an empty train split if nobody is kept."""
