@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test mutate clean
+.PHONY: demo test docs mutate clean
 
 demo: $(VENV)/.installed
 	rm -rf demo-out
@@ -16,7 +16,12 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(MAKE) docs
+
+# The documentation as a site, in site/; a broken link is an error.
+docs: $(VENV)/.installed-dev
+	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
 
 # Not part of the tests: plants small faults and reports which of them the tests see.
 mutate: $(VENV)/.installed-dev
@@ -34,4 +39,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-out build *.egg-info
+	rm -rf $(VENV) demo-out build site *.egg-info

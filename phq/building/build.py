@@ -30,6 +30,8 @@ from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, Video, load_config
 from phq.dataset.card import TITLE, Card, stored_card
 from phq.dataset.folder import INPUTS, MANIFEST, WORK
+from phq.dataset.notebook import table
+from phq.dataset.reader import Dataset
 from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
 from phq.dataset.summary import yaw_histogram
@@ -76,6 +78,11 @@ class BuildResult(Written):
         self.seconds = seconds
         """Time inside each stage, summed over workers and all calls that worked on the build, and ``wall`` of this
         call."""
+
+    def _repr_html_(self) -> str:
+        """Its counts above some of its samples, for notebooks."""
+        counts = {name: value for name, value in self.counts.items() if isinstance(value, int)}
+        return table(counts, str(self.out)) + Dataset(self.out)._repr_html_()
 
     @property
     def photos(self) -> int:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from types import TracebackType
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from phq.building.unit import UnitResult
 

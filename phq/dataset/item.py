@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from phq.dataset.columns import Columns
+from phq.dataset.notebook import figure
 from phq.dataset.places import Places
 from phq.dataset.tar import MEMBERS, STORAGE
 from phq.errors import InputError
@@ -17,6 +18,9 @@ from phq.schema import Row, Sample, sample_to_json
 from phq.system.arrays import Image
 
 _OF_THE_DATASET = tuple(name for name in Row.model_fields if name not in (*Sample.model_fields, *STORAGE))
+
+
+SHOWN_FIELDS = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg", "p_flip", "source_path")
 
 
 class Item:
@@ -35,6 +39,10 @@ class Item:
 
     def __repr__(self) -> str:
         return f"Item({self.key!r})"
+
+    def _repr_html_(self) -> str:
+        """Its picture with the fields that most people look for, for notebooks."""
+        return figure(self, SHOWN_FIELDS)
 
     @property
     def key(self) -> str:

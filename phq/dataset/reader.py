@@ -17,6 +17,7 @@ from phq.dataset.columns import Columns
 from phq.dataset.filters import matching, named_columns
 from phq.dataset.folder import MANIFEST, RUN, SPLITS, WORK
 from phq.dataset.item import Item
+from phq.dataset.notebook import contact_sheet, evenly
 from phq.dataset.overlays import LATEST, names_up_to
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
@@ -78,6 +79,10 @@ class Dataset:
 
     def __repr__(self) -> str:
         return f"Dataset({self.root.where!r}, {len(self)} samples, overlays {self.overlays})"
+
+    def _repr_html_(self) -> str:
+        """Some of its samples as pictures, for notebooks."""
+        return contact_sheet((self[i] for i in evenly(len(self))), f"{len(self)} samples")
 
     def __len__(self) -> int:
         return len(self._rows)

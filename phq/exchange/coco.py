@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image as Pil
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.dataset.card import YAW_SECTORS

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset

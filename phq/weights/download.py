@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions as failures
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from phq.errors import OutputError, WeightError
 from phq.system.atomic import output_errors

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from phq.generator.train.showing import save_png, to_pixels
 from phq.generator.use.asking import OWN

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from numpy import uint8
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from phq.camera.convention import RADIUS
 from phq.errors import MissingExtraError
