@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from phq.dataset.card import Card, dataset_card, stored_card
 from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import CROISSANT, SPLITS
-from phq.dataset.summary import Summary
+from phq.dataset.summary import Summary, licences
 
 SECTIONS = ("Counts", "Directions", "Shards", "Licences")
 _LOADER = "what datasets loads (configs, dataset_info)"
@@ -121,7 +121,7 @@ def croissant_faults(
     Args:
         content: its bytes, None without a file.
         card: title and version.
-        manifest: rows, with the columns of `phq.dataset.summary`.
+        manifest: rows, of which `licence` is read.
         files: the manifest, then every shard in order, as they are.
     """
     if content is None:
@@ -132,5 +132,5 @@ def croissant_faults(
         if entry != file:
             stated = f"stated: {entry.size} bytes, {entry.sha256[:16]}…"
             yield "checksum_differs", file.name, f"{file.size} bytes, sha256 {file.sha256[:16]}…; {stated}"
-    if content != croissant(card, Summary([manifest]).licences, as_stated[0], as_stated[1:]):
+    if content != croissant(card, licences(manifest), as_stated[0], as_stated[1:]):
         yield "croissant_wrong", CROISSANT, ""

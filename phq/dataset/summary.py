@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,8 +58,8 @@ class Summary:
 
     @property
     def licences(self) -> list[str]:
-        """Every licence stated, most frequent first, at most `MOST`; [] if none is."""
-        return [licence for licence, _ in self.credits("licence") if licence][:MOST]
+        """See `licences`."""
+        return _licences(self._credits["licence"])
 
     @property
     def states_credits(self) -> bool:
@@ -69,6 +69,19 @@ class Summary:
     def people(self) -> tuple[int, int]:
         """People told apart by ``identity``, and those of them who are in two splits."""
         return len(self._splits), sum(len(splits) > 1 for splits in self._splits.values())
+
+
+def licences(rows: pa.Table) -> list[str]:
+    """Every licence stated, most frequent first, at most `MOST`; [] if none is.
+
+    Args:
+        rows: ``licence``, and any other columns.
+    """
+    return _licences({value or "": count for value, count in _counts(rows["licence"])})
+
+
+def _licences(counts: Mapping[str, int]) -> list[str]:
+    return [licence for licence, _ in most_first(counts) if licence][:MOST]
 
 
 def _counts(column: pa.ChunkedArray) -> list[tuple[Any, int]]:
