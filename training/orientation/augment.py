@@ -189,9 +189,7 @@ def warped_crop(image: Image, mask: Image, affine: np.ndarray, size: int) -> tup
     return warped[..., :3], warped[..., 3:].astype(np.float32) / 255, border
 
 
-def worsened(
-    rng: Rng, picture: Image, soft: np.ndarray, textures: list[Image], near: bool, hidden: float
-) -> Image:
+def worsened(rng: Rng, picture: Image, soft: np.ndarray, textures: list[Image], near: bool, hidden: float) -> Image:
     """Another background, dress, light, camera, things in the way, and in a share `hidden` of pictures no face."""
     size, masked = len(picture), bool((soft > 0.5).any())
     if rng.random() < 0.25 and masked:

@@ -1,6 +1,7 @@
 """Train the gates of the fusion on people that the network has not seen; writes ``phq/pose/orient/fusion_table.json``.
 
-    python fusion.py ORIENTATION.onnx --renders RENDERS.npz ... --people PHOTOS.npz ... --textures FOLDER
+    python fusion.py ORIENTATION.onnx --renders RENDERS.npz ... --people PHOTOS.npz ... --hidden HIDDEN.npz
+        --textures FOLDER
 
 Of every file the held-back people are used, once as they are and once with worsened crops, while BlazePose saw the
 picture; of real people those whose photo was cut (`photos.py`), since a whole body's label is the landmarks' own
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from augment import load_textures, worsened_crops
+from augment import FACES_HIDDEN, hidden_share, load_textures, worsened_crops
 from evaluate import BODY_MARGIN, HEAD_MARGIN, centre_crops, open_network
 from model import BINS
 from torch import Tensor, nn
@@ -93,15 +94,18 @@ def people(options: argparse.Namespace) -> tuple[Samples, np.ndarray]:
     """Network outputs (N, 2, 3, 56), evidence (N, 143), rotations (N, 2, 3, 3) and spread of the label (N, 2) of all
     who were held back; limits of the network's doubt on their pictures."""
     network, textures, found, doubts = open_network(options.network), load_textures(options.textures), [], []
-    for path in [*options.renders, *options.people]:
-        wanted = (lambda names: ~calibrates(names)) if path in options.people else None
+    for path in [*options.renders, *options.people, *options.hidden]:
+        wanted = None if path in options.renders else (lambda names: ~calibrates(names))
         data = held_back_of(path, wanted)
+        if path in options.hidden:
+            data = whom_people_hide(data, options.seed)
         crops = crops_of(data)
         yaws = np.array([angles_of(r[1])[0] for r in data["rotations"]])
         draws = [crops, worsened_crops(options.seed, *crops, *masks_of(data), yaws, textures)]
         for body, head in draws:
             found.append((both_ways(network, body, head), data["evidence"], data["rotations"], data["label_sigma"]))
-        doubts += [fuse.doubt_of(raw) for raw in found[-len(draws)][0]]
+        if path not in options.hidden:
+            doubts += [fuse.doubt_of(raw) for raw in found[-len(draws)][0]]
     parts = tuple(np.concatenate(part) for part in zip(*found, strict=True))
     return parts, np.percentile(doubts, DOUBT)
 
@@ -115,6 +119,13 @@ def held_back_of(path: Path, wanted: Callable[[np.ndarray], np.ndarray] | None =
     if wanted is not None:
         kept &= wanted(data["names"])
     data.setdefault("label_sigma", np.zeros((len(kept), 2)))
+    return {name: values[kept] for name, values in data.items()}
+
+
+def whom_people_hide(data: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """Of people whose heads are all hidden, as many of each side as published recordings hide, see `hidden_share`."""
+    shares = np.array([hidden_share(angles_of(rotations[1])[0]) for rotations in data["rotations"]])
+    kept = np.random.default_rng(seed).random(len(shares)) < shares / FACES_HIDDEN
     return {name: values[kept] for name, values in data.items()}
 
 
@@ -168,6 +179,7 @@ def main() -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("--renders", type=Path, nargs="+", required=True)
     parser.add_argument("--people", type=Path, nargs="+", required=True)
+    parser.add_argument("--hidden", type=Path, nargs="*", default=[], help="of `photos.py --hide-faces`")
     parser.add_argument("--textures", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=1)
