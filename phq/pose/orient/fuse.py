@@ -6,8 +6,8 @@ over the network's three views v of a person: both crops, body alone, head alone
 evidence how far each can be trusted: a_v, k and m (the last says "this or its opposite"), the shares in pitch and roll,
 and their spread. s falls from 1 to 0 where the network is in more doubt than on nearly all rendered people that it was
 not trained on: pictures of a kind it does not know are left to the landmarks, which have seen real people, and are
-never stated as sure. Nothing depends on left and right, so a mirror image gives the mirrored answer. ``fusion_table.json`` is made by
-``training/orientation/fusion.py``.
+never stated as sure. Nothing depends on left and right, so a mirror image gives the mirrored answer.
+``fusion_table.json`` is made by ``training/orientation/fusion.py``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ GATES = VIEWS + 2 + (VIEWS + 1) + 2
 FLOOR = 1e-4
 """Nothing that the network says rules a direction out."""
 STRANGE = 0.2
-"""Least p_flip of a picture of a kind that the network does not know at all: beyond the first limit of the doubt 4 of 43
-held-back real people who were stated as sure (up to 0.03) are turned round, before it 6 of 651."""
+"""Least p_flip of a picture of a kind that the network does not know at all: beyond the first limit of the doubt 4 of
+43 held-back real people who were stated as sure (up to 0.03) are turned round, before it 6 of 651."""
 PULL = 3.0
 """Of k: a perceptron's 0 is a pull of 2 towards the landmarks."""
 
