@@ -16,7 +16,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from phq.decisions.duplicates import POINTS, find_duplicates
+from phq.decisions.duplicates import POINTS, Duplicates, find_duplicates
 from phq.decisions.hamming import distance
 from phq.decisions.signs import NUMBERS
 
@@ -73,10 +73,10 @@ def lists(row: np.ndarray, count: int) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(np.tile(row, count)))
 
 
-def checked(found: dict[int, object], words: np.ndarray, mirrors: np.ndarray, subset: np.ndarray) -> str:
+def checked(found: Duplicates, words: np.ndarray, mirrors: np.ndarray, subset: np.ndarray) -> str:
     """Brute force over a subset: nobody who is kept may be near anybody else who is kept."""
     gone = np.zeros(len(words), bool)
-    gone[list(found)] = True
+    gone[found.rows] = True
     kept = np.flatnonzero(~gone)
     missed = 0
     for row in subset[~gone[subset]].tolist():
@@ -96,9 +96,9 @@ def main() -> None:
     start, cpu = time.perf_counter(), time.process_time()
     found = find_duplicates(table, BITS)
     seconds, spent = time.perf_counter() - start, time.process_time() - cpu
-    exact = sum(duplicate.exact for duplicate in found.values())
+    exact = int(found.exact.sum())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (30 if sys.platform == "darwin" else 20))
-    print(f"{options.samples} samples: {exact} exact and {len(found) - exact} perceptual duplicates")
+    print(f"{options.samples} samples: {exact} exact and {len(found.rows) - exact} perceptual duplicates")
     print(f"{seconds:.0f} s ({spent:.0f} s of CPU), peak memory {peak:.2f} GiB")
     print(checked(found, words, mirrors, rng.choice(options.samples, options.subset, replace=False)))
 

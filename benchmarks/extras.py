@@ -34,6 +34,7 @@ SMOKE = {
         "assert decode(Path('a.heic')).pixels.shape == (480, 640, 3)"
     ),
     "insightface": "import insightface.model_zoo",
+    "headpose": "import h5py, onnx",
     "mediapipe": "from mediapipe.tasks.python import vision; import phq.detect.backends.mediapipe.people",
     "ray": "import ray.data; import phq.building.executors.ray_data",
     "remote": "import aiohttp, s3fs; from upath import UPath; UPath('memory://a').write_text('b')",

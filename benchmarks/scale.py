@@ -12,15 +12,17 @@ import argparse
 import hashlib
 import json
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stand_ins import PICTURE, WriteUnit, drawn
 
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Engine, Execution
@@ -34,11 +36,11 @@ from phq.dataset.card import Card
 from phq.people.person import Person, Photo
 from phq.people.record import Source as PhotoSource
 from phq.photos.discover import Found
-from phq.schema import SCHEMA_VERSION, Sample, column_kind, plain
+from phq.schema import SCHEMA_VERSION, Sample, plain
 from phq.stages.pipeline import Pipeline
 
-PICTURE = 2000
-"""Bytes of a stand-in for a jpg; a real one of 512 × 512 has some 60,000."""
+SETS = ("luminance.min=0.1", "duplicates.reject=true", "duplicates.scene=true", "split.val_fraction=0.1")
+"""Settings under which the stand-ins of `stand_ins` meet every kind of decision."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class StandIn:
     def setup(self) -> None:
         """One record, of which all others differ in what has to differ."""
         rng = np.random.default_rng(0)
-        self.record = {name: _value(name, rng) for name in Sample.model_fields}
+        self.record = {name: drawn(name, rng) for name in Sample.model_fields}
         self.record |= {"schema_version": SCHEMA_VERSION, "camera_convention": CONVENTION, "intrinsics": intrinsics()}
         self.record = plain(self.record)
 
@@ -81,14 +83,6 @@ class StandIn:
         })  # fmt: skip
 
 
-def _value(name: str, rng: np.random.Generator) -> object:
-    kind, length = column_kind(name)
-    if kind is str:
-        return ""
-    numbers = [kind(number) for number in rng.integers(0, 2, length or 1)]
-    return numbers if length else numbers[0]
-
-
 def pipeline(seconds: float) -> Pipeline:
     """The stand-in alone."""
     return Pipeline([StandIn(seconds)])
@@ -104,11 +98,36 @@ class Clock:
     def step(self, name: str) -> Iterator[None]:
         """Measure and print."""
         start, cpu = time.perf_counter(), time.process_time()
-        yield
+        with Own() as own:
+            yield
         wall, spent = time.perf_counter() - start, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        each = 1e6 * wall / self.photos
-        print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {peak:7.0f} MiB", flush=True)
+        each = 1e6 * spent / self.photos
+        memory = f"{peak:7.0f} MiB, {own.most:.0f} own"
+        print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {memory}", flush=True)
+
+
+class Own:
+    """MiB of the process without the pages of files that it looks at, which the system takes back: the most so far."""
+
+    def __init__(self) -> None:
+        self.most = 0.0
+        self._done = threading.Event()
+        self._watch = threading.Thread(target=self._watched, daemon=True)
+
+    def __enter__(self) -> Own:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._watch.join()
+
+    def _watched(self) -> None:
+        status = Path("/proc/self/status")
+        while status.exists() and not self._done.wait(0.2):
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            self.most = max(self.most, int(lines["RssAnon"].split()[0]) / 1024)
 
 
 def sizes(folder: Path) -> str:
@@ -123,9 +142,11 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a new folder")
     parser.add_argument("--photos", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="units from one template, to measure what follows them")
+    parser.add_argument("--units-only", action="store_true", help="stop when all units are there; call again to go on")
     parser.add_argument("--ms", type=float, default=0.0, help="that a stand-in takes for a photo")
     options = parser.parse_args()
-    clock, config = Clock(options.photos), load_config("everything")
+    clock, config = Clock(options.photos), load_config("everything", sets=SETS if options.quick else ())
     engine = Engine.inline if options.workers == 1 else Engine.processes
     how = Execution(engine=engine, workers=options.workers)
     with clock.step("list the photos"):
@@ -135,15 +156,17 @@ def main() -> None:
     with clock.step("hash and freeze the plan"):
         work = open_work_folder(options.out, plan)
     units = len(plan.units)
+    carry = CarryUnits(partial(pipeline, options.ms / 1000), work)
     with clock.step(f"{units} units"):
-        run_plan(CarryUnits(partial(pipeline, options.ms / 1000), work), plan, how, quiet=True)
+        run_plan(replace(carry, carry=WriteUnit()) if options.quick else carry, plan, how, quiet=True)
     print(f"work folder: {sizes(work)}")
     with clock.step("restart that finds all of it done"):
         run_plan(CarryUnits(partial(pipeline, 0.0), work), plan, how, quiet=True)
+    if options.units_only:
+        return
     source = Source(work, units, config)
     with clock.step("gather, decide, duplicates, split"):
         outcome = conclude_units(options.out, source)
-    print(f"in memory for it: {outcome.decisions.table.nbytes / options.photos:.0f} bytes a person")
     with clock.step("shards, manifest, card"):
         counts = outcome.decisions.counts(options.photos)
         write_units(options.out, source, outcome, {"counts": counts}, Card("Stand-ins", "0", ()), how, sheet=False)

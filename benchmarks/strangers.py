@@ -4,7 +4,8 @@
 
 STRANGERS are datasets in which every sample shows another person (`phq synth` makes one); all pairs of all of them are
 compared. PLANTED is built of photos ``original/NAME`` and copies of them ``KIND/NAME``, cut, encoded, turned or
-mirrored, with the preset ``everything``; of each photo the largest person counts.
+mirrored, with the preset ``everything``; of each photo the largest person counts, and each copy is compared with its
+original alone.
 
 Where no pair of strangers passes, its rate is an extrapolation, and is printed as one (≈): that of near hashes, times
 that of signs that agree. The latter is taken from the pairs with the nearest signs, whose number falls by a power of
@@ -20,12 +21,13 @@ from collections import defaultdict
 import numpy as np
 import pyarrow as pa
 
+from phq.config.build import load_config
 from phq.dataset.reader import Dataset
-from phq.decisions.decide import decide_dataset
-from phq.decisions.duplicates import POINTS, words
+from phq.decisions.duplicates import POINTS
 from phq.decisions.hamming import mirror_distance, popcount
-from phq.decisions.likeness import LIKENESS, compact
-from phq.decisions.signs import PLACE, Signs
+from phq.decisions.likeness import LIKENESS, compact, find_likeness
+from phq.decisions.numbered import words
+from phq.decisions.signs import CLEAR, PLACE, Signs
 
 NEAR_BITS = 16
 """Bits up to which hashes count as near, to see whether signs depend on them."""
@@ -69,7 +71,7 @@ def strangers_line(dataset: str, bits: int) -> str:
     pairs = people.pairs()
     count = len(pairs) // 2
     near = pairs[:, 0] <= bits
-    both = int((near & (pairs[:, 1] <= 1)).sum())
+    both = int((near & (pairs[:, 1] <= CLEAR)).sum())
     hashes, signs = near.sum() / count, tail(pairs[:, 1]) * 2
     alike = pairs[pairs[:, 0] <= NEAR_BITS]
     few = [f"{(part[:, 1] <= 3).mean():.1e}" for part in (pairs, alike) if len(part)]
@@ -79,39 +81,38 @@ def strangers_line(dataset: str, bits: int) -> str:
 
 
 def tail(apart: np.ndarray) -> float:
-    """Share of pairs whose signs are within 1, by a power law through the nearest."""
+    """Share of pairs whose signs are within `CLEAR`, by a power law through the nearest."""
     nearest = np.sort(apart[np.isfinite(apart)])[:NEAREST]
     slope, start = np.polyfit(np.log(nearest), np.log(np.arange(1, len(nearest) + 1) / len(apart)), 1)
-    return float(np.exp(start)) if slope > 0 else 1.0
+    return float(np.exp(start + slope * np.log(CLEAR))) if slope > 0 else 1.0
 
 
 def planted_lines(dataset: str, bits: int) -> list[str]:
     """Rows of the table of planted copies."""
-    decided = decide_dataset(dataset, preset="everything", sets=[f"duplicates.bits={bits}"])
-    samples = decided.samples
-    table = samples.columns(["source_path", "box_y0", "box_y1"]).to_pylist()
-    group = decided.after["duplicate_group"].to_pylist()
-    people = People(samples.columns(LIKENESS).replace_schema_metadata(None))
-    largest: dict[tuple[str, str], int] = {}
-    for number, row in enumerate(table):
-        kind, _, name = row["source_path"].partition("/")
-        other = largest.get((kind, name))
-        if other is None or row["box_y1"] - row["box_y0"] > table[other]["box_y1"] - table[other]["box_y0"]:
-            largest[kind, name] = number
-    kinds: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for (kind, name), number in largest.items():
+    samples = Dataset(dataset, overlay="none").columns(list(dict.fromkeys(["box_y0", "box_y1", *LIKENESS])))
+    people = compact(samples.select(LIKENESS).replace_schema_metadata(None)).combine_chunks()
+    config = load_config("default", sets=[f"duplicates.bits={bits}"])
+    kinds: dict[str, list[str]] = defaultdict(list)
+    largest = largest_people(samples)
+    for kind, name in sorted(largest):
         if kind != "original" and ("original", name) in largest:
-            kinds[kind].append((largest["original", name], number))
-    lines = []
-    for kind, pairs in sorted(kinds.items()):
-        one, other = np.array(pairs).T
-        both = [people.compared(one, other, mirrored) for mirrored in (False, True)]
-        hashed = np.any([pair[:, 0] <= bits for pair in both], axis=0)
-        signs = np.any([pair[:, 1] <= 1 for pair in both], axis=0)
-        found = np.array([bool(group[a]) and group[a] == group[b] for a, b in pairs])
-        share = (hashed & found).sum() / max(hashed.sum(), 1)
-        lines.append(f"| {kind} | {len(pairs)} | {hashed.sum()} | {signs.sum()} | {found.sum()} | {share:.0%} |")
-    return lines
+            pair = people.take(pa.array([largest["original", name], largest[kind, name]])).combine_chunks()
+            kinds[kind].append("" if (find_likeness(pair, config).duplicate_of >= 0).any() else name)
+    kinds["all"] = [missed for of_kind in list(kinds.values()) for missed in of_kind]
+    named = {kind: ", ".join(sorted(set(missed) - {""})) for kind, missed in kinds.items()}
+    return [f"| {kind} | {len(missed)} | {missed.count('')} | {named[kind]} |" for kind, missed in kinds.items()]
+
+
+def largest_people(samples: pa.Table) -> dict[tuple[str, str], int]:
+    """Row of the largest person of each photo, by its kind and name."""
+    heights = samples["box_y1"].to_numpy() - samples["box_y0"].to_numpy()
+    largest: dict[tuple[str, str], int] = {}
+    for number, path in enumerate(samples["source_path"].to_pylist()):
+        kind, _, name = path.partition("/")
+        other = largest.get((kind, name))
+        if other is None or heights[number] > heights[other]:
+            largest[kind, name] = number
+    return largest
 
 
 def main() -> None:
@@ -126,8 +127,8 @@ def main() -> None:
     for dataset in told.strangers:
         print(strangers_line(dataset, told.bits))
     if told.planted:
-        print("\n| planted | copies | near hash | near signs | in one group | of those with a near hash |")
-        print("|---|---|---|---|---|---|")
+        print("\n| planted | copies | found | missed |")
+        print("|---|---|---|---|")
         print("\n".join(planted_lines(told.planted, told.bits)))
 
 

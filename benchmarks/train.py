@@ -73,6 +73,7 @@ VARIANTS = {
     "R1 in every step": ["training.losses.r1_every=1"],
     "hybrid planes": ["model.planes.kind='hybrid'"],
     "bfloat16": ["model.precision='bfloat16'"],
+    "channels first": ["training.channels_last=false"],
 }
 LAZY = "R1, one step's share"
 Call = Callable[[], Any]

@@ -57,11 +57,18 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
     "Exchange": {
         "export labels": (exchange.export_labels_command, ABSENT),
         "export coco": (exchange.export_coco_command, ABSENT),
+        "export crops": (exchange.export_crops_command, ABSENT),
     },
     "Train": {
         "gan train": (gan.train_command, TRAINING),
+        "gan import-checkpoint": (gan.import_command, ABSENT),
+        "gan export": (gan.export_command, ABSENT),
         "gan sample": (gan.sample_command, ABSENT),
         "gan orbit": (gan.orbit_command, WHOLE_FILES),
+        "gan morph": (gan.morph_command, WHOLE_FILES),
+        "gan act": (gan.act_command, WHOLE_FILES),
+        "gan sweep": (gan.sweep_command, WHOLE_FILES),
+        "gan mix": (gan.mix_command, WHOLE_FILES),
         "gan mesh": (gan.mesh_command, WHOLE_FILES),
         "gan invert": (gan.invert_command, ABSENT),
         "gan view": (gan.view_command, UNCHANGED),

@@ -70,13 +70,20 @@ def dot(picture: np.ndarray) -> np.ndarray:
     return np.array([(light.sum(0) * centres).sum(), (light.sum(1) * centres).sum()]) / light.sum()
 
 
-def write_cameras(out: Path, views: list[tuple[np.ndarray, np.ndarray]], photos: Path | None = None) -> None:
-    """A dataset of these cameras; each crop has a dot where the nose is, and so has its photo, if one is wanted."""
+def write_cameras(
+    out: Path, views: list[tuple[np.ndarray, np.ndarray]], photos: Path | None = None, turn: int = 0
+) -> None:
+    """A dataset of these cameras; each crop has a dot where the nose is, and so has its photo, if one is wanted.
+
+    Args:
+        turn: degrees by which the photos have been turned to be upright.
+    """
     members, rows = {}, []
     for number, (camera, pose) in enumerate(views):
         row, files = _sample(number, camera, pose)
         if photos is not None:
-            photo = _photo(files["jpg"])
+            photo = encoded(np.rot90(decoded(_photo(files["jpg"])), -turn // 90))
+            row["photo_turn_deg"] = turn
             (photos / row["source_path"]).write_bytes(photo)
             row["source_sha256"] = hashlib.sha256(photo).hexdigest()
         sample = make_sample({k: v for k, v in row.items() if k not in ("split", *DECIDED)})

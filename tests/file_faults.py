@@ -1,7 +1,8 @@
 """File operations of a process, counted below one folder, of which one can end the process or fail.
 
 Operations are those that Python audits (files opened, renamed, removed, linked, cut, folders made, listed and removed),
-every write of an open file, and every fsync. Numbers count from 0, in the order in which they happen.
+every write of an open file, and every fsync. Numbers count from 0, in the order in which they happen. `count_changes`
+and `kill_at` leave out reads, writes and fsyncs, since to be killed between two writes is much as before both.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ READS = ("read", "list")
 """Operations that change nothing."""
 NEEDS_ROOM = ("open", "write", "mkdir", "fsync", "rename", "link", "symlink")
 """Operations that fail on a full disk."""
+NAMES = frozenset({"open", "rename", "remove", "mkdir", "rmdir", "link", "symlink", "truncate"})
+"""Operations that change which files there are, or empty one."""
 
 
 class KilledError(BaseException):
@@ -40,28 +43,42 @@ class Faults:
 
     Args:
         folder: only operations on paths below it count.
-        kind: ``kill`` (SIGKILL), ``raise`` (`KilledError`, from then on at every change), ``eio`` (fails once),
-            ``enospc`` (fails from then on, where room is needed) or ``none``.
+        kind: ``kill`` (SIGKILL), ``kill all`` (the same for the process group), ``raise`` (`KilledError`, from then on
+            at every change), ``eio`` (fails once), ``enospc`` (fails from then on, where room is needed) or ``none``.
         number: of the operation before which it happens.
+        only: operations that are counted; all if empty.
+        before: is called before each operation that is counted, with its number, its name and the path below the
+            folder; what it does to files is not counted.
     """
 
     folder: str
     kind: str = "none"
     number: int = -1
+    only: frozenset[str] = frozenset()
+    before: Callable[[int, str, str], object] | None = None
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Operation and path below the folder, in order."""
 
     def met(self, operation: str, path: Any) -> None:
         """Count an operation, and let the fault happen if it is its turn."""
+        if self.only and operation not in self.only:
+            return
         name = _text(path)
         if not name.startswith(self.folder):
             return
         number = len(self.seen)
         self.seen.append((operation, name[len(self.folder) :].lstrip("/")))
-        if number < self.number or self.kind == "none":
-            return
+        if self.before is not None:
+            with _unwatched():
+                self.before(number, *self.seen[-1])
+        if number >= self.number and self.kind != "none":
+            self._fail(number, operation, name)
+
+    def _fail(self, number: int, operation: str, name: str) -> None:
         if self.kind == "kill" and number == self.number:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "kill all" and number == self.number:
+            os.killpg(0, signal.SIGKILL)
         if self.kind == "raise" and operation not in READS:
             raise KilledError(f"{operation} {name}")
         if self.kind == "eio" and number == self.number:
@@ -144,15 +161,47 @@ def _open(file: Any, mode: str = "r", buffering: int = -1, *rest: Any, **more: A
 
 
 @contextmanager
-def faults(folder: Path, kind: str = "none", number: int = -1) -> Iterator[Faults]:
+def _unwatched() -> Iterator[None]:
+    active, _Hooks.active = _Hooks.active, None
+    try:
+        yield
+    finally:
+        _Hooks.active = active
+
+
+@contextmanager
+def faults(folder: Path, kind: str = "none", number: int = -1, **more: Any) -> Iterator[Faults]:
     """Count the operations of the block below `folder`, with one fault; see `Faults`."""
     if not _Hooks.installed:
         sys.addaudithook(_audit)
         _Hooks.installed = True
     os.fsync, os.write, io.open, builtins.open = _fsync, _write, _open, _open
-    _Hooks.active = plan = Faults(str(folder), kind, number)
+    _Hooks.active = plan = Faults(str(folder), kind, number, **more)
     try:
         yield plan
     finally:
         _Hooks.active = None
         os.fsync, os.write, io.open, builtins.open = _Hooks.fsync, _Hooks.write, _Hooks.open, _Hooks.open
+
+
+def kill_at(number: int, folder: Path, work: Callable[[], object]) -> bool:
+    """Run `work` and let it die, inside the test, before its change number `number` (from 0) of the files in `folder`.
+
+    From there on every change fails, as a dead process makes none.
+
+    Returns:
+        Whether it finished before that.
+    """
+    with faults(folder, "raise", number, only=NAMES) as plan:
+        try:
+            work()
+        except KilledError:
+            return False
+    return len(plan.seen) <= number
+
+
+def count_changes(folder: Path, work: Callable[[], object]) -> int:
+    """Changes of the files in `folder` that `work` makes, as `kill_at` numbers them."""
+    with faults(folder, only=NAMES) as plan:
+        work()
+    return len(plan.seen)

@@ -30,12 +30,14 @@ SIDE = 64
 
 
 def content_of(photo: Photo) -> bytes:
-    """The file, or the member of an archive."""
+    """The file, the member of an archive, or of another entry a line that follows from its digest."""
     if isinstance(photo.entry, ZipMember):
         return zipfile.ZipFile(photo.path).read(photo.entry.name)
     if isinstance(photo.entry, TarMember):
         content = photo.path.read_bytes()
         return content[photo.entry.offset : photo.entry.offset + photo.entry.size]
+    if photo.entry is not None:
+        return f"people 1 {photo.entry.sha256(photo.path)}".encode()
     return photo.path.read_bytes()
 
 

@@ -14,6 +14,8 @@ import pytest
 from curated_datasets import files, overlay, person, reject_of, write
 from file_faults import KilledError, faults
 
+from phq.building.finalise.result import Written
+from phq.commands.ending import interruptible
 from phq.curate.bake import bake
 from phq.curate.redact import redact
 from phq.curate.split import split
@@ -96,3 +98,20 @@ def test_an_error_that_is_not_of_a_disk_passes(start: Path, monkeypatch: pytest.
     monkeypatch.setattr("phq.curate.redact.Stored", fail)
     with pytest.raises(FileNotFoundError):
         redact(start / "set", KEYS[:1])
+
+
+def test_rows_of_what_was_just_written_that_the_disk_does_not_give(start: Path) -> None:
+    """They are read only when asked for, outside the call that wrote them."""
+    with (
+        faults(start, "eio", 0),
+        pytest.raises(OutputError, match=r"rejects\.parquet: the disk reports"),
+    ):
+        _ = Written(start / "set").rejects
+
+
+def test_a_command_that_reads_once_more_when_its_work_is_done() -> None:
+    def fail() -> None:
+        raise OSError(5, "Input/output error", "somewhere/run.json")
+
+    with pytest.raises(OutputError, match=r"cannot read or write somewhere/run.json: the disk reports"):
+        interruptible("nothing is lost")(fail)()

@@ -28,12 +28,13 @@ from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, noted_kernels, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Config, Video, load_config
-from phq.dataset.card import TITLE, Card, stored_card, yaw_histogram
+from phq.dataset.card import TITLE, Card, stored_card
 from phq.dataset.folder import INPUTS, MANIFEST, WORK
 from phq.dataset.notebook import table
 from phq.dataset.reader import Dataset
 from phq.dataset.run import run_record, source_record
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
+from phq.dataset.summary import yaw_histogram
 from phq.errors import ConfigError, InputError
 from phq.photos.contents import photos_of
 from phq.photos.discover import Found
@@ -246,7 +247,7 @@ def _decided(job: Build, change: Change, outcome: Outcome, result: BuildResult) 
     """The result after the decision on the people of an outcome, who are all stored."""
     counts, yaws = decide_stored(change, job.plan.config, outcome)
     result.counts |= counts
-    result.sectors = yaw_histogram(yaws.tolist())
+    result.sectors = yaw_histogram(yaws)
     return result
 
 
@@ -260,7 +261,7 @@ def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall
     seconds = {name: count.seconds for name, count in passed.items()} | {"wall": wall}
     met = coverage(job.stated, outcome.photos) if job.stated else None
     counts = outcome.decisions.counts(photos)
-    sectors = yaw_histogram(outcome.decisions.kept["camera_yaw_deg"].to_pylist())
+    sectors = yaw_histogram(outcome.decisions.kept_yaws())
     job.execution.log.write("rejects", **counts["rejected"])
     counts["stages"] = {
         name: {"photos": count.photos, "people": count.people, "rejected": count.rejected}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image as Pil
 
 from phq.camera.convention import intrinsics
@@ -33,18 +34,18 @@ def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
     return [rows[number] for number in chosen([r["camera_yaw_deg"] for r in rows], [r["key"] for r in rows], most)]
 
 
-def chosen(yaws: Sequence[float], keys: Sequence[str], most: int = MOST) -> list[int]:
+def chosen(yaws: ArrayLike, keys: ArrayLike, most: int = MOST) -> list[int]:
     """Numbers of the rows that `choose` takes.
 
     Args:
         yaws: of each row, degrees.
-        keys: of each row.
+        keys: of each row, or numbers in their order.
         most: rows at most.
     """
-    ordered: list[int] = np.lexsort((np.array(keys, "S16"), np.array(yaws, float))).tolist()
+    ordered = np.lexsort((np.asarray(keys), np.asarray(yaws, float)))
     if len(ordered) <= most:
-        return ordered
-    return [ordered[round(i * (len(ordered) - 1) / (most - 1))] for i in range(most)]
+        return list(ordered.tolist())
+    return [int(ordered[round(i * (len(ordered) - 1) / (most - 1))]) for i in range(most)]
 
 
 def write_contact_sheet(

@@ -23,6 +23,21 @@ from phq.commands.options import (
     run_options,
 )
 from phq.commands.output import Json, echo, report
+from phq.commands.predictions import (
+    ConventionNames,
+    Fuse,
+    Kind,
+    Licence,
+    PredictionsFile,
+    Sigma,
+    Source,
+    SourceVersion,
+    TrustConvention,
+    refuse_beside,
+    refuse_without_predictions,
+    stated_predictions,
+    taken,
+)
 
 if TYPE_CHECKING:
     from phq.curate.annotate.annotating import Annotated as Result
@@ -66,10 +81,27 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
     pictures: Annotated[
         Path | None, typer.Option(help="PNG with some samples and their new labels.", show_default="none")
     ] = None,
+    predictions: PredictionsFile = None,
+    as_: Kind = None,
+    convention: ConventionNames = "",
+    fuse: Fuse = False,
+    sigma: Sigma = None,
+    source: Source = "",
+    source_version: SourceVersion = "",
+    licence: Licence = "",
+    trust_convention: TrustConvention = False,
     json: Json = None,
     execution: Execution,
 ) -> None:
-    """Make labels again, as an overlay beside the shards; an interrupted call is continued."""
+    """Make labels again, or take those of another program, as an overlay beside the shards; an interrupted call is
+    continued."""
+    if predictions is not None:
+        stray = {"--photos": photos, "--groups": groups, "--preset": preset, "--config": config, "--set": set_,
+                 "--pictures": pictures}  # fmt: skip
+        refuse_beside("--predictions", [option for option, value in stray.items() if value is not None])
+        stated = (convention, fuse, sigma, source, source_version, licence, trust_convention)
+        return taken(dataset, name, stated_predictions(predictions, as_, *stated), where, body, json)
+    refuse_without_predictions(as_, convention, fuse, sigma, source, source_version, licence, trust_convention)
     from phq.curate.annotate.annotating import annotate  # networks and Arrow: not for --help
 
     chosen = None if groups is None else [part.strip() for part in groups.split(",") if part.strip()]
@@ -77,7 +109,7 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
         dataset, name, photos=photos, groups=chosen, where=where, preset=preset, config=config, sets=set_ or (),
         body=body, pictures=pictures, execution=execution, quiet=False, notify=echo,
     )  # fmt: skip
-    report("annotate", done, _annotated_lines(done), json)
+    return report("annotate", done, _annotated_lines(done), json)
 
 
 def _annotated_lines(done: Result) -> Iterator[str]:

@@ -47,7 +47,7 @@ Command = Callable[..., None]
 
 
 def interruptible(stopped: str) -> Callable[[Command], Command]:
-    """Let Ctrl-C and SIGTERM end a command with a sentence and `ExitCode.STOPPED`.
+    """Let Ctrl-C and SIGTERM end a command with a sentence and `ExitCode.STOPPED`, and errors of a disk with one too.
 
     Args:
         stopped: what is true of the command's results when it is stopped at any moment.
@@ -56,9 +56,11 @@ def interruptible(stopped: str) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         @wraps(command)
         def wrapped(*args: Any, **options: Any) -> None:
+            from phq.system.atomic import disk_errors_explained  # retries and more: not for --help
+
             try:
                 with _termination_as_interrupt():
-                    command(*args, **options)
+                    disk_errors_explained(command)(*args, **options)
             except KeyboardInterrupt:
                 again = f":\n  {shlex.join(['phq', *sys.argv[1:]])}" if stopped in _REPEATED else ""
                 echo(f"phq: stopped; {stopped}{again}", err=True)

@@ -1,4 +1,4 @@
-"""The commands that write a dataset for other programs: ``phq export labels`` and ``phq export coco``."""
+"""The commands that write a dataset for other programs: ``phq export labels``, ``coco`` and ``crops``."""
 
 from __future__ import annotations
 
@@ -68,3 +68,28 @@ def export_coco_command(
     if done.degenerate:
         lines += [f"{done.degenerate} boxes have no area inside the picture and are left out"]
     report("export coco", done, lines, json)
+
+
+def export_crops_command(
+    dataset: Dataset,
+    *,
+    out: Annotated[Path, typer.Option(help="FILE.jsonl to write.", show_default=False)],
+    for_: Annotated[
+        str, typer.Option("--for", help="Program, as --convention of phq annotate names it.", show_default=False)
+    ],
+    photos: Annotated[
+        str | None,
+        typer.Option(help="Folder, list or glob of the photos, for their paths.", show_default="recorded paths"),
+    ] = None,
+    revision: Revision = "latest",
+    where: Where = None,
+    json: Json = None,
+) -> None:
+    """List photo, box and focal length of each person for another program, whose labels phq annotate takes back."""
+    from phq.exchange.crops_list import export_crops
+
+    done = export_crops(dataset, out, for_, photos=photos, revision=revision, where=where)
+    lines = [f"{done.people} people   {done.out}"]
+    if done.missing:
+        lines += [f"{done.missing} people whose photo was not found in {photos} are left out"]
+    report("export crops", done, lines, json)

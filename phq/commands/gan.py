@@ -74,14 +74,47 @@ def train_command(  # noqa: PLR0913 - one parameter an option
         raise typer.Exit(ExitCode.STOPPED)
 
 
+def import_command(
+    file: Annotated[
+        Path,
+        typer.Argument(help="Network pickle (.pkl) of 3DPortraitGAN, PanoHead, EG3D or SphereHead; never run.",
+                       show_default=False),
+    ],
+    out: Annotated[Path, typer.Argument(help="New or empty folder of the run.", show_default=False)],
+    *,
+    published_samples: Annotated[
+        bool,
+        typer.Option("--published-samples", help="Sample rays where the published code does: its pictures to 1e-4."),
+    ] = False,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Make a run of a published checkpoint; the other commands of phq gan take it."""
+    with needs_train("phq gan import-checkpoint"):
+        from phq.generator.published.importing import import_checkpoint
+    done = import_checkpoint(file, out, published_samples)
+    found = {"family": done.family, "images": done.images, "tensors": done.mapped, "notes": done.notes}
+    lines = [f"{done.family} after {done.images} images: {done.mapped} tensors   {out}", *done.notes]
+    report("gan import-checkpoint", found, lines, json)
+
+
+def export_command(run: Run, *, out: FolderOut) -> None:
+    """Write a generator for other programs: safetensors, ONNX of its networks, and a model card."""
+    with needs_train("phq gan export"):
+        from phq.generator.use.exporting import export
+        from phq.generator.use.opening import open_trained
+    written = export(open_trained(run, "cpu"), out)
+    echo(f"{len(written)} files   {out}")
+
+
 def evaluate_command(  # noqa: PLR0913 - one parameter an option
-    run: Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or of pictures by any generator.", show_default=False)],
     *,
     data: Annotated[
         str, typer.Option(help="Folder or URL of the dataset to compare with.", metavar="DATASET", show_default=False)
     ],
     out: Annotated[
-        Path | None, typer.Option(help="JSON file to write.", show_default="RUN/evaluation/IMAGES.json")
+        Path | None,
+        typer.Option(help="JSON file to write.", show_default="RUN/evaluation/IMAGES.json; of pictures none"),
     ] = None,
     count: Annotated[int, typer.Option(min=2, help="Number of pictures of each kind, real and generated.")] = 1000,
     batch: Annotated[int, typer.Option(min=1, help="Pictures rendered at a time.")] = 8,
@@ -99,8 +132,14 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Measure Fréchet distances, view consistency, poses and masks of a trained generator."""
     with needs_train("phq gan evaluate"):
+        from phq.generator.evaluate import pictures
         from phq.generator.evaluate.run import evaluate
         from phq.generator.evaluate.table import table
+        from phq.generator.train.checkpoint import checkpoints
+    if run.is_dir() and not checkpoints(run) and pictures.pictures_in(run):
+        told = pictures.evaluate_pictures(run, data, out=out, count=count, batch=batch, seed=seed, overlay=revision)
+        report("gan evaluate", told, [pictures.table(told)], json)
+        return
     found = evaluate(
         run, data, out=out, count=count, batch=batch, seed=seed, checkpoint=checkpoint, device=device,
         overlay=revision, truth=truth_revision,
@@ -128,13 +167,13 @@ def sample_command(  # noqa: PLR0913 - one parameter an option
 
     numbers, posed, condition = parse_seeds(seeds), parse_pose(pose), parse_conditioning(conditioning)
     with needs_train("phq gan sample"):  # torch: not for --help
-        from phq.generator.use.cameras import camera_at
         from phq.generator.use.opening import open_trained
         from phq.generator.use.sampling import sample
     extras = [name for name, wanted in (("mask", mask), ("depth", depth)) if wanted]
+    trained = open_trained(run, device)
     written = sample(
-        open_trained(run, device), out, numbers, truncation=truncation, pose=posed,
-        camera=camera_at(yaw, pitch, radius), conditioning=condition, extras=extras,
+        trained, out, numbers, truncation=truncation, pose=posed,
+        camera=trained.camera_at(yaw, pitch, radius), conditioning=condition, extras=extras,
     )  # fmt: skip
     echo(f"{len(written)} pictures   {out}")
 
@@ -166,9 +205,101 @@ def orbit_command(  # noqa: PLR0913 - one parameter an option
     cast, person = _cast(run, seeds, truncation, conditioning, latent, device)
     shown = cast.people if person is None else lambda _camera: [person]
     film(
-        shown, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius, quiet=False
-    )
+        shown, out, frames=frames, fps=fps, pose=posed, pitch=pitch, pitch_swing=pitch_swing, radius=radius,
+        lens=cast.trained.g.config.camera, quiet=False,
+    )  # fmt: skip
     echo(f"{frames} frames   {out}")
+
+
+def morph_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Video to write, NAME.mp4.", show_default=False)],
+    seeds: Seeds = "0-3",
+    truncation: Truncation = 0.7,
+    frames: Annotated[int, typer.Option(min=1, help="Frames from one person to the next.")] = 60,
+    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
+    swing: Annotated[float, typer.Option(min=0, max=180, help="Degrees that the camera goes to either side.")] = 30.0,
+    device: Device = "auto",
+) -> None:
+    """Film people who become one another."""
+    with needs_train("phq gan morph"):
+        from phq.generator.use.morphing import morph
+    cast, _ = _cast(run, seeds, truncation, "front", None, device)
+    shown = cast.people(cast.trained.camera_at(0.0))
+    morph(shown, cast.trained, out, frames=frames, fps=fps, swing=swing, quiet=False)
+    echo(f"{frames * len(shown)} frames   {out}")
+
+
+def act_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Video to write, NAME.mp4.", show_default=False)],
+    poses: Annotated[
+        str, typer.Option(help="turn, nod, tilt, or a dataset whose poses are taken in the order of its keys.")
+    ] = "turn",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the latent.")] = 0,
+    truncation: Truncation = 0.7,
+    degrees: Annotated[float, typer.Option(min=0, max=60, help="Angle to either side of turn, nod and tilt.")] = 25.0,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of turn, nod and tilt.")] = 90,
+    fps: Annotated[int, typer.Option(min=1, max=120, help="Frames a second.")] = 30,
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    latent: Latent = None,
+    device: Device = "auto",
+) -> None:
+    """Film a person whose neck and head move, or move as those of a video that phq build has read."""
+    with needs_train("phq gan act"):
+        from phq.generator.use.morphing import MOVES, act, moved, poses_of
+    cast, person = _cast(run, str(seed), truncation, "front", latent, device)
+    person = person or cast.people(cast.trained.camera_at(0.0))[0]
+    driven = moved(poses, frames, degrees) if poses in MOVES else poses_of(poses)
+    act(person, cast.trained, driven, out, fps=fps, yaw=yaw, quiet=False)
+    echo(f"{len(driven)} frames   {out}")
+
+
+def sweep_command(
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write, NAME.png.", show_default=False)],
+    seeds: Seeds = "0-3",
+    truncations: Annotated[str, typer.Option(help="Truncations ψ, a column each.")] = "-0.7,0,0.35,0.7,1",
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    device: Device = "auto",
+) -> None:
+    """Draw people side by side at several truncations."""
+    from phq.generator.use.asking import parse_numbers, parse_seeds
+
+    numbers, psis = parse_seeds(seeds), parse_numbers(truncations, "--truncations")
+    with needs_train("phq gan sweep"):
+        from phq.generator.use.opening import open_trained
+        from phq.generator.use.sheets import sweep
+    sweep(open_trained(run, device), numbers, psis, out, yaw=yaw)
+    echo(f"{len(numbers)} people, {len(psis)} truncations   {out}")
+
+
+def mix_command(  # noqa: PLR0913 - one parameter an option
+    run: Run,
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write, NAME.png.", show_default=False)],
+    seeds: Seeds = "0-3",
+    styles: Annotated[str, typer.Option(help="Seeds of those whose styles are taken, a column each.")] = "4-7",
+    layers: Annotated[
+        str, typer.Option(help="Layers that take them: numbers and ranges, from 0, coarse to fine.")
+    ] = "6-8",
+    truncation: Truncation = 0.7,
+    yaw: Annotated[float, typer.Option(help="Yaw of the camera, degrees, + on the subject's left.")] = 0.0,
+    device: Device = "auto",
+) -> None:
+    """Draw people with the styles of others in some layers (style mixing)."""
+    from phq.generator.use.asking import parse_seeds
+
+    numbers, others = parse_seeds(seeds), parse_seeds(styles, "--styles")
+    chosen = parse_seeds(layers, "--layers")
+    with needs_train("phq gan mix"):
+        from phq.generator.use.opening import open_trained
+        from phq.generator.use.sheets import mix
+    mix(open_trained(run, device), numbers, others, chosen, out, truncation=truncation, yaw=yaw)
+    echo(f"{len(numbers)} people, {len(others)} styles   {out}")
 
 
 def mesh_command(  # noqa: PLR0913 - one parameter an option
@@ -192,10 +323,9 @@ def mesh_command(  # noqa: PLR0913 - one parameter an option
 
     posed = parse_pose(pose)
     with needs_train("phq gan mesh"):
-        from phq.generator.use.cameras import camera_at
         from phq.generator.use.meshing import write_mesh
     cast, person = _cast(run, str(seed), truncation, conditioning, latent, device)
-    person = person or cast.people(camera_at(0.0))[0]
+    person = person or cast.people(cast.trained.camera_at(0.0))[0]
     surface = write_mesh(person, out, pose=posed, voxels=voxels, level=level, largest=not all_parts)
     echo(f"{len(surface.vertices)} vertices, {len(surface.faces)} triangles   {', '.join(map(str, out))}")
 
@@ -258,15 +388,14 @@ def view_command(
 ) -> None:
     """Serve a page on this machine on which people are turned by dragging; Ctrl-C ends it."""
     with needs_train("phq gan view"):
-        from phq.generator.use.cameras import camera_at
         from phq.generator.use.people import people
         from phq.generator.use.viewing import View
     cast, person = _cast(run, str(seed), truncation, "front", latent, device)
 
     def draw(number: int, psi: float) -> Person:
-        return person or people(cast.trained, [number], camera_at(0.0), psi)[0]
+        return person or people(cast.trained, [number], cast.trained.camera_at(0.0), psi)[0]
 
-    with View(draw, None if person else seed, truncation, port) as view:
+    with View(draw, None if person else seed, truncation, port, cast.trained.g.config.camera) as view:
         echo(f"{view.url}   Ctrl-C ends it")
         _wait()
         echo()

@@ -29,6 +29,8 @@ def report_command(
     from phq.view.report.reporting import report as write  # numpy, Arrow and Plotly: not for --help
 
     done = write(dataset, out, revision=revision, png_dir=png_dir, body=body)
+    if done.unreadable:
+        echo(f"phq: {done.unreadable} pictures cannot be read and are left out; phq verify says why", err=True)
     for picture in done.pictures:
         echo(f"figure   {picture}")
     echo(f"report   {done.page}")

@@ -26,12 +26,15 @@ def pull_weights_command(
     offline: Annotated[bool, typer.Option("--offline", help="Do not connect, as with PHQ_OFFLINE=1.")] = False,
 ) -> None:
     """Download weights into the cache and check them; an interrupted download is continued."""
+    from phq.weights import whenet
     from phq.weights.catalogue import remote
     from phq.weights.report import pulled
     from phq.weights.store import pull
 
     for name in [remote(name).name for name in names]:  # an unknown name is reported before anything is downloaded
         echo(pulled(pull(name, connect=False if offline else None, quiet=False)))
+        if name == whenet.NAME:
+            echo(f"converted to {whenet.whenet_file()}")
 
 
 def verify_weights_command(names: Names = None) -> None:
@@ -64,7 +67,9 @@ def list_backends_command() -> None:
 def check_backend_command(
     slot: Annotated[
         str,
-        typer.Argument(help="detector, skeleton, landmarks, face, identity or mask.", show_default=False),
+        typer.Argument(
+            help="detector, skeleton, landmarks, face, body, headpose, identity or mask.", show_default=False
+        ),
     ],
     spec: Annotated[str, typer.Argument(help="As in the configuration: NAME or NAME:WEIGHTS.", show_default=False)],
     *,

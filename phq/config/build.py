@@ -50,6 +50,8 @@ class Models(Section):
     skeleton: str = Field(default="movenet", description="17 keypoints a person, a second opinion; or none")
     landmarks: str = Field(default="blazepose", description="33 landmarks, which the labels follow from")
     face: str = Field(default="centerface", description="looks for a face where the head is")
+    body: str = Field(default="none", description="pose and place of the body, in place of phq's fit; or none")
+    headpose: str = Field(default="none", description="turns of the head, weighed with the fit; or none")
     identity: str = Field(default="none", description="tells people apart by their faces; or none")
     mask: str = Field(default="landmarks", description="the mask of the person in the crop")
 

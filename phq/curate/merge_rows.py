@@ -55,7 +55,7 @@ class Rows:
     def drop_duplicates(self, settings: Config) -> int:
         """Reject each sample that shows the same as a better one; rejects name the one that is kept."""
         likeness = compact(rows_table(self.kept, LIKENESS))
-        for number, fields in find_likeness(likeness, settings).items():
+        for number, fields in find_likeness(likeness, settings).by_row(likeness, settings).items():
             self.kept[number] |= fields
         gone = [row for row in self.kept if row["decision"] != "kept"]
         self.kept = [row for row in self.kept if row["decision"] == "kept"]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from phq.dataset.content import brace_ranges, names_tag
-from phq.dataset.credits import MOST, counted, licence_lines
-from phq.dataset.statements import names_of
-from phq.schema import PROVENANCE, SCHEMA_VERSION, Sample, column_kind
+from phq.dataset.credits import MOST, licence_lines
+from phq.dataset.summary import CREDITS, Summary
+from phq.schema import SCHEMA_VERSION, Sample, column_kind
 from phq.system.version import __version__
 from phq.weights.licences import Model
 
@@ -83,10 +82,9 @@ def _features() -> Iterator[str]:
         yield from (f"  - name: {name}", f"    dtype: {dtype}")
 
 
-def _front_matter(
-    card: Card, splits: Mapping[str, int], shards: Sequence[str], kept: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    yield from ("---", *licence_lines(kept), f"pretty_name: {json.dumps(card.title)}")
+def _front_matter(card: Card, splits: Mapping[str, int], shards: Sequence[str], rows: Summary) -> Iterator[str]:
+    licences = (licence for licence, _ in rows.credits("licence"))
+    yield from ("---", *licence_lines(licences), f"pretty_name: {json.dumps(card.title)}")
     yield from ("tags:", "- webdataset", "- portrait", "- head-pose", "- phq", "configs:")
     # `datasets` keeps what it has loaded under the folder's name and these lines: nothing else tells its copies apart
     yield from ("- config_name: default", f"  description: content {names_tag(shards)}", "  data_files:")
@@ -109,15 +107,8 @@ def _cell(value: object) -> str:
     return short.replace("|", "\\|").replace("<", "&lt;")
 
 
-def yaw_histogram(yaws: Sequence[float]) -> list[int]:
-    """Samples in each of eight sectors of 45°, centred on −180, −135, … 135 degrees."""
-    counts = Counter(int((yaw + 202.5) // 45) % 8 for yaw in yaws)
-    return [counts[i] for i in range(8)]
-
-
-def _yaw_table(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    counts = yaw_histogram([row["camera_yaw_deg"] for row in kept])
-    rows = [(f"{centre}°", name, n) for (centre, name), n in zip(YAW_SECTORS, counts, strict=True)]
+def _yaw_table(sectors: Sequence[int]) -> Iterator[str]:
+    rows = [(f"{centre}°", name, n) for (centre, name), n in zip(YAW_SECTORS, sectors, strict=True)]
     return _table(("camera yaw, ±22.5°", "the camera sees", "samples"), rows)
 
 
@@ -179,22 +170,15 @@ def _shard_lines(shards: Sequence[str]) -> Iterator[str]:
     yield _CACHES
 
 
-def _body(
-    card: Card,
-    splits: Mapping[str, int],
-    shards: Sequence[str],
-    kept: Sequence[Mapping[str, Any]],
-    rejects: Sequence[Mapping[str, Any]],
-) -> Iterator[str]:
+def _body(card: Card, splits: Mapping[str, int], shards: Sequence[str], rows: Summary) -> Iterator[str]:
     yield from (f"# {card.title}", "")
     yield f"Headshots with masks, body poses and cameras over the full circle, made by phq {card.version}."
     yield from (f"Format {SCHEMA_VERSION}.", "", _LAYOUT, "## Counts", "")
-    reasons = Counter(str(row.get("reason")) for row in rejects)
     yield from _table(("split", "samples"), list(splits.items()))
-    yield from ("", f"Thrown out: {len(rejects)}.", "")
-    if reasons:
-        yield from (*_table(("reason", "rejects"), sorted(reasons.items())), "")
-    yield from ("## Directions", "", *_yaw_table(kept), "")
+    yield from ("", f"Thrown out: {rows.reasons.total()}.", "")
+    if rows.reasons:
+        yield from (*_table(("reason", "rejects"), sorted(rows.reasons.items())), "")
+    yield from ("## Directions", "", *_yaw_table(rows.sectors), "")
     yield from ("0° is in front of the torso; + is the subject's own left.", "", "## How to load", "")
     yield from (
         _LOADING.replace("SPLIT", next(iter(splits))),
@@ -204,40 +188,30 @@ def _body(
         "## Licences",
         "",
     )
-    yield from (*_credits(kept), "Models that annotated the photos:", "")
+    yield from (*_credits(rows), "Models that annotated the photos:", "")
     models = [(m.name, m.purpose, m.licence, m.source) for m in card.models]
     yield from _table(("model", "purpose", "licence", "source"), models)
 
 
-def _credits(kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _credits(rows: Summary) -> Iterator[str]:
     """Authors, sources and licences of the photos, as far as they were stated."""
-    if not any(row.get(name) for row in kept for name in PROVENANCE):
+    if not rows.states_credits:
         yield from ("Nothing was stated about licences, authors and sources of the photos.", "")
         return
     yield from (_CREDITS, "")
-    for name in ("licence", "author", "source"):
-        counts = counted(kept, name)
+    for name in CREDITS:
+        counts = rows.credits(name)
         if any(value for value, _ in counts):
             yield from (*_table((name, "samples"), [(value or "not stated", n) for value, n in counts[:MOST]]), "")
         if len(counts) > MOST:
             rest = sum(n for _, n in counts[MOST:])
             yield from (f"… and {len(counts) - MOST} more, of {rest} samples.", "")
-    splits: defaultdict[str, set[str]] = defaultdict(set)
-    for row in kept:
-        for person in names_of(row.get("identity") or ""):
-            splits[person].add(row["split"])
-    if splits:
-        both = sum(len(found) > 1 for found in splits.values())
-        yield from (f"`identity` tells {len(splits)} people apart; {both or 'none'} of them are in two splits.", "")
+    people, both = rows.people()
+    if people:
+        yield from (f"`identity` tells {people} people apart; {both or 'none'} of them are in two splits.", "")
 
 
-def dataset_card(
-    card: Card,
-    splits: Mapping[str, int],
-    shards: Sequence[str],
-    kept: Sequence[Mapping[str, Any]],
-    rejects: Sequence[Mapping[str, Any]],
-) -> str:
+def dataset_card(card: Card, splits: Mapping[str, int], shards: Sequence[str], rows: Summary) -> str:
     """README.md of a dataset.
 
     The sizes of the splits are in the text and not in the front matter: `datasets` 3 takes them as a
@@ -247,8 +221,7 @@ def dataset_card(
         card: its content beyond the rows.
         splits: number of samples of every split that exists, in order; at least one.
         shards: paths of the shards that have samples, sorted.
-        kept: rows of the manifest, of which `camera_yaw_deg` and the fields of `PROVENANCE` are read.
-        rejects: rows of the rejects, of which `reason` is read.
+        rows: of the manifest and of the rejects.
     """
-    lines = [*_front_matter(card, splits, shards, kept), "", *_body(card, splits, shards, kept, rejects)]
+    lines = [*_front_matter(card, splits, shards, rows), "", *_body(card, splits, shards, rows)]
     return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from phq.dataset.card import Card, dataset_card, stored_card
 from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import CROISSANT, SPLITS
-from phq.dataset.tables import Rows
+from phq.dataset.summary import Summary, licences
 
 SECTIONS = ("Counts", "Directions", "Shards", "Licences")
 _LOADER = "what datasets loads (configs, dataset_info)"
@@ -46,7 +46,7 @@ def right_card(card: Card, manifest: pa.Table, rejects: pa.Table, shards: Sequen
     index = manifest.column_names.index("camera_yaw_deg")
     manifest = manifest.set_column(index, "camera_yaw_deg", pc.if_else(pc.is_finite(yaw), yaw, 0.0))
     names = shards if shards is not None else sorted(filter(None, pc.unique(manifest["shard"]).to_pylist()))
-    return dataset_card(card, split_sizes(manifest), names, Rows(manifest), Rows(rejects))
+    return dataset_card(card, split_sizes(manifest), names, Summary([manifest], [rejects]))
 
 
 def card_faults(text: bytes | None, right: str, sections: Sequence[str] = SECTIONS) -> Iterator[tuple[str, str]]:
@@ -132,5 +132,5 @@ def croissant_faults(
         if entry != file:
             stated = f"stated: {entry.size} bytes, {entry.sha256[:16]}…"
             yield "checksum_differs", file.name, f"{file.size} bytes, sha256 {file.sha256[:16]}…; {stated}"
-    if content != croissant(card, Rows(manifest), as_stated[0], as_stated[1:]):
+    if content != croissant(card, licences(manifest), as_stated[0], as_stated[1:]):
         yield "croissant_wrong", CROISSANT, ""

@@ -26,8 +26,17 @@ def content_tag(shards: Mapping[int, Sequence[str]]) -> str:
     Args:
         shards: number of each shard → `sample_digest` of its samples, in order.
     """
-    text = "\n".join(f"{number} {' '.join(digests)}" for number, digests in shards.items())
-    return hashlib.sha256(text.encode()).hexdigest()[:TAG_DIGITS]
+    return content_tag_of(shards.items())
+
+
+def content_tag_of(shards: Iterable[tuple[int, Sequence[str]]]) -> str:
+    """`content_tag` of numbers and digests, of one shard after the other."""
+    digest = hashlib.sha256()
+    before = ""
+    for number, digests in shards:
+        digest.update(f"{before}{number} {' '.join(digests)}".encode())
+        before = "\n"
+    return digest.hexdigest()[:TAG_DIGITS]
 
 
 def names_tag(shards: Iterable[str]) -> str:

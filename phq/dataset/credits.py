@@ -25,9 +25,17 @@ def counted(rows: Iterable[Mapping[str, Any]], name: str) -> list[tuple[str, int
 
     Sources that are URLs are counted by host, since there is one for each photo.
     """
-    values = (row.get(name) or "" for row in rows)
-    counts = Counter(_host(value) if name == "source" else value for value in values)
+    return most_first(Counter(stated_as(name, row.get(name) or "") for row in rows))
+
+
+def most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Most frequent first, then in the order of the values."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def stated_as(name: str, value: str) -> str:
+    """The value of a field as it is counted: of a source that is a URL, the host."""
+    return _host(value) if name == "source" else value
 
 
 def _host(source: str) -> str:
@@ -53,9 +61,13 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
 
 
-def licence_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Front matter of the card: the one licence if all samples agree, ``unknown`` if none is stated, else ``other``."""
-    stated = {row.get("licence") or "" for row in rows} or {""}
+def licence_lines(licences: Iterable[str]) -> Iterator[str]:
+    """Front matter of the card: the one licence if all samples agree, ``unknown`` if none is stated, else ``other``.
+
+    Args:
+        licences: all that are stated, '' for none.
+    """
+    stated = set(licences) or {""}
     known = {hub_licence(text) for text in stated}
     if stated == {""}:
         yield 'license: "unknown"'
@@ -64,8 +76,3 @@ def licence_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     else:
         name = _slug(next(iter(stated))) if len(stated) == 1 else "per-sample"
         yield from ('license: "other"', f'license_name: "{name[:64] or "see-card"}"')
-
-
-def licences(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Every licence stated, most frequent first, at most `MOST`; [] if none is."""
-    return [licence for licence, _ in counted(rows, "licence") if licence][:MOST]

@@ -8,13 +8,12 @@ Specification: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from phq.dataset.card import Card
-from phq.dataset.credits import licences
 from phq.schema import SCHEMA_VERSION, Row, column_kind
 from phq.weights.digest import sha256_of
 
@@ -65,18 +64,15 @@ def stored_file(folder: Path, name: str, path: Path | None = None) -> StoredFile
     return StoredFile(name, path.stat().st_size, sha256_of(path))
 
 
-def croissant(
-    card: Card, kept: Sequence[Mapping[str, Any]], manifest: StoredFile, shards: Sequence[StoredFile]
-) -> bytes:
+def croissant(card: Card, licences: Sequence[str], manifest: StoredFile, shards: Sequence[StoredFile]) -> bytes:
     """Content of ``croissant.json``; what is unknown (URL, date of publication, licence) is left out.
 
     Args:
         card: title and version.
-        kept: rows of the manifest, of which `licence` is read.
+        licences: of the samples, see `phq.dataset.summary.Summary.licences`.
         manifest: ``manifest.parquet``.
         shards: every shard, in order; at least one.
     """
-    stated = licences(kept)
     metadata = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -84,7 +80,7 @@ def croissant(
         "name": card.title,
         "description": f"Headshots with masks, body poses and cameras over the full circle, made by phq {card.version}."
         f" Format {SCHEMA_VERSION}. README.md says the rest.",
-        **({"license": stated} if stated else {}),
+        **({"license": list(licences)} if licences else {}),
         "distribution": [*_distribution(manifest, shards)],
         "recordSet": [_samples(manifest), *_pictures()],
     }

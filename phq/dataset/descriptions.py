@@ -17,7 +17,7 @@ from phq.dataset.croissant import StoredFile, croissant, stored_file
 from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SPLITS, index_name
 from phq.dataset.root import Root
 from phq.dataset.scrub import Scrubber
-from phq.dataset.tables import Rows
+from phq.dataset.summary import licences
 from phq.dataset.wids_index import wids_index
 from phq.schema import PROVENANCE
 from phq.system.journal import Change
@@ -81,7 +81,7 @@ class Descriptions:
         self.change.write(CARD, self._card(card).encode())
         if (self.change.folder / CROISSANT).exists():
             manifest = stored_file(self.change.folder, MANIFEST, self._path(MANIFEST))
-            content = croissant(card, Rows(self.after.manifest), manifest, self._checksums())
+            content = croissant(card, licences(self.after.manifest), manifest, self._checksums())
             self.change.write(CROISSANT, content)
 
     def _stage_index(self, split: str) -> None:

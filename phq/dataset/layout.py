@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+
+import numpy as np
+
+from phq.system.arrays import Ints
 
 SAMPLES_PER_SHARD = 4096
 BYTES_PER_SHARD = 1 << 30
@@ -25,6 +28,15 @@ def sample_bytes(member_sizes: Iterable[int]) -> int:
     return sum(BLOCK * (1 + blocks(size)) for size in member_sizes)
 
 
+def sample_sizes(members: Iterable[Ints]) -> Ints:
+    """`sample_bytes` of N samples.
+
+    Args:
+        members: (N,) sizes of each member.
+    """
+    return np.asarray(sum(BLOCK * (1 + -(-sizes // BLOCK)) for sizes in members), np.int64)
+
+
 def shard_bytes(samples: int) -> int:
     """Size of a tar whose samples take `samples` bytes: two zero blocks end it, whole records fill it."""
     return -(-(samples + 2 * BLOCK) // _RECORD) * _RECORD
@@ -40,7 +52,7 @@ def even_ranges(n: int, shards: int) -> list[range]:
     return [range(i * n // shards, (i + 1) * n // shards) for i in range(shards)]
 
 
-def plan_shards(sizes: Sequence[int], least: int = MIN_SHARDS) -> list[range]:
+def plan_shards(sizes: Sequence[int] | Ints, least: int = MIN_SHARDS) -> list[range]:
     """Ranges of sample numbers, one a shard, as even as possible.
 
     No shard has more than 4,096 samples, and none is above 1 GiB unless a single sample is.
@@ -49,10 +61,10 @@ def plan_shards(sizes: Sequence[int], least: int = MIN_SHARDS) -> list[range]:
         sizes: bytes of each sample in the tar (`sample_bytes`), in order.
         least: shards at least, as far as there are samples; those that follow others need not be many.
     """
-    ends = [0, *accumulate(sizes)]
-    shards = shard_count(len(sizes), ends[-1], least)
+    ends = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    shards = shard_count(len(sizes), int(ends[-1]), least)
     while True:
         ranges = even_ranges(len(sizes), shards)
-        if all(len(r) == 1 or shard_bytes(ends[r.stop] - ends[r.start]) <= BYTES_PER_SHARD for r in ranges):
+        if all(len(r) == 1 or shard_bytes(int(ends[r.stop] - ends[r.start])) <= BYTES_PER_SHARD for r in ranges):
             return ranges
         shards += 1

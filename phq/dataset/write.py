@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -29,7 +28,8 @@ from phq.dataset.folder import (
 )
 from phq.dataset.layout import plan_shards, sample_bytes
 from phq.dataset.measured import Measured
-from phq.dataset.tables import row_tables, write_tables
+from phq.dataset.summary import COLUMNS, Summary
+from phq.dataset.tables import row_tables, rows_table, write_tables
 from phq.dataset.tar import MEMBERS, ShardWriter
 from phq.dataset.wids_index import wids_index
 from phq.schema import SCHEMA_VERSION, Fields, json_schema
@@ -37,7 +37,6 @@ from phq.system.atomic import atomic_write, output_errors, sync_folder, write_by
 from phq.system.json_text import json_bytes
 
 Fetch = Callable[[Fields], Mapping[str, bytes]]
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,9 @@ class Shard:
 class Content:
     """The rows of a dataset whose shards are written."""
 
-    kept: Rows
-    """Of every sample the fields that the card is made of, see `phq.dataset.card.dataset_card`."""
-    rejects: Rows
+    summary: Summary
     manifest: Iterable[pa.Table]
-    """The same samples with all columns, in the order of the dataset."""
+    """All columns of the samples, in the order of the dataset."""
     rejected: Iterable[pa.Table]
 
 
@@ -83,14 +80,15 @@ def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Co
         write_tables(stream, content.rejected)
     sizes = {split: sum(shard.samples for shard in written) for split, written in shards.items()}
     names = sorted(shard.file.name for written in shards.values() for shard in written if shard.samples)
-    write_bytes(out / CARD, dataset_card(card, sizes, names, content.kept, content.rejects).encode())
+    write_bytes(out / CARD, dataset_card(card, sizes, names, content.summary).encode())
     with atomic_write(out / MANIFEST) as stream:
         measured = Measured(stream)
         write_tables(measured, content.manifest)  # type: ignore[arg-type]
         measured.flush()
         manifest = StoredFile(MANIFEST, measured.size, measured.sha256)
         files = [shard.file for written in shards.values() for shard in written]
-        write_bytes(out / CROISSANT, croissant(card, content.kept, manifest, files))  # has the manifest's checksum
+        licences = content.summary.licences
+        write_bytes(out / CROISSANT, croissant(card, licences, manifest, files))  # has the manifest's checksum
 
 
 def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card) -> None:
@@ -120,7 +118,8 @@ def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: F
     shards = {split: list(_write_split(out, split, rows, fetch, storage)) for split, rows in _by_split(kept)}
     manifest = row_tables(({**row, **storage[row["key"]]} for row in kept), complete=True)
     rejected = row_tables(({"shard": "", **row} for row in rejects), complete=False)
-    finish_dataset(out, shards, Content(kept, rejects, manifest, rejected), run, card)
+    summary = Summary([rows_table(kept, COLUMNS)], [rows_table(rejects, ["reason"])])
+    finish_dataset(out, shards, Content(summary, manifest, rejected), run, card)
 
 
 def _check_kept(kept: list[Fields]) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from phq.config.build import Config
 from phq.dataset.tables import arrow_schema, take_rows
-from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact, find_likeness
+from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, Likeness, compact, find_likeness
 from phq.decisions.rules import decide_scores, score_columns
 from phq.reasons import RULES, STORED_SCORES
 from phq.schema import BOX, DECISION, GROUPS, rounded
@@ -53,7 +53,7 @@ def decide_table(table: pa.Table, undecided: Bools, config: Config) -> pa.Table:
     decisions = apply_thresholds(table, undecided, config)
     kept = kept_rows(decisions)
     likeness = compact(take_rows(table.select(LIKENESS), kept))
-    return mark_likeness(decisions, kept, likeness, config)[0]
+    return mark_likeness(decisions, kept, likeness, config)
 
 
 def apply_thresholds(table: pa.Table, undecided: Bools, config: Config) -> pa.Table:
@@ -79,9 +79,7 @@ def kept_rows(table: pa.Table) -> Ints:
     return np.flatnonzero(np.asarray(pc.equal(table["decision"], "kept")))
 
 
-def mark_likeness(
-    decisions: pa.Table, rows: Ints, likeness: pa.Table, config: Config, before: pa.Table | None = None
-) -> tuple[pa.Table, pa.Table | None]:
+def mark_likeness(decisions: pa.Table, rows: Ints, likeness: pa.Table, config: Config) -> pa.Table:
     """Set what each row repeats and the groups it is in; reject it if the configuration says so.
 
     Args:
@@ -89,25 +87,33 @@ def mark_likeness(
         rows: (M,) numbers of the rows to compare, those that are kept.
         likeness: `COMPARED` and `COMPACT` of these M rows.
         config: what counts as a duplicate, and whether it is rejected.
-        before: the same columns, and others, of samples of an existing dataset: they stay, whatever they look like,
-            and a row that repeats one of them is a duplicate of it.
-
-    Returns:
-        The decisions, and `before` with the groups (`GROUPS`) that its samples are in together with the new ones.
     """
-    existing = 0 if before is None else len(before)
-    likeness = likeness.select([*COMPARED, *COMPACT])
-    if before is not None:
-        likeness = pa.concat_tables([before.select(likeness.column_names).cast(likeness.schema), likeness])
+    place = np.full(len(decisions), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    likeness = likeness.select([*COMPARED, *COMPACT]).combine_chunks()
+    alike = find_likeness(likeness, config)
+    return marked(decisions, place, alike, alike.touched(), likeness, config)
+
+
+def marked(
+    decisions: pa.Table, place: Ints, alike: Likeness, touched: Bools, table: pa.Table, config: Config
+) -> pa.Table:
+    """Decisions with what likeness sets in them.
+
+    Args:
+        decisions: `DECISION` of N people.
+        place: (N,) number of each among the samples that were compared, −1 where it was not.
+        alike: of the M samples that were compared.
+        touched: (M,) see `phq.decisions.likeness.Likeness.touched`.
+        table: their ``key`` and ``source_path``.
+        config: what counts as a duplicate.
+    """
+    compared = np.flatnonzero(place >= 0)
+    rows = compared[touched[place[compared]]]
+    if not len(rows):
+        return decisions
     columns: dict[str, list[Any]] = {name: decisions[name].to_pylist() for name in DECISION}
-    groups = {name: [""] * existing for name in GROUPS}
-    for number, fields in find_likeness(likeness.combine_chunks(), config, existing).items():
+    for row, fields in zip(rows.tolist(), alike.fields(table, place[rows], config), strict=True):
         for name, value in fields.items():
-            if number >= existing:
-                columns[name][rows[number - existing]] = value
-            elif name in groups:
-                groups[name][number] = value
-    if before is not None:
-        for name, values in groups.items():
-            before = before.append_column(name, pa.array(values, pa.string()))
-    return pa.table(columns, schema=decisions.schema), before
+            columns[name][row] = value
+    return pa.table(columns, schema=decisions.schema)

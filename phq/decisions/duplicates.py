@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.decisions.hamming import HammingIndex, Words, distance, mirror_distance, popcount
+from phq.decisions.numbered import key_numbers, lists, numbered, words
+from phq.decisions.signs import NUMBERS as POINT_NUMBERS
 from phq.decisions.signs import Signs
+from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.schema import BOX
-from phq.system.arrays import Ints
+from phq.system.arrays import Bools, Doubles, Ints
 
 COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", *BOX,
@@ -33,22 +35,26 @@ _TYPES = {
 }
 BLOCK = 4096
 STRIP = 256
+FANOUT = 16
+"""Parts of a large set of samples: each drops its duplicates among all later parts before those are looked at."""
+QUERIES = 1 << 15
+"""Kept samples that search at a time; bounds the memory."""
 SAME_BOX = 0.9
 """Intersection over union from which two boxes of one photo are one person found twice."""
 
 
 @dataclass(frozen=True)
-class Duplicate:
-    """The sample that another repeats, and the evidence."""
+class Duplicates:
+    """M samples that repeat another, and the evidence; rows in ascending order."""
 
-    kept: int
-    """Row number of the sample that is kept in its place."""
-    key: str
-    """Key of that sample."""
-    distance: int
-    """Bits between their perceptual hashes, of 64, the better of plain and mirrored."""
-    exact: bool
-    """A copy, in photo bytes or stored image, of `kept` or of a sample that is a duplicate of `kept` (reason
+    rows: Ints
+    """(M,) row numbers."""
+    kept: Ints
+    """(M,) row number of the sample that is kept in place of each."""
+    bits: Ints
+    """(M,) bits between their perceptual hashes, of 64, the fewer of plain and mirrored."""
+    exact: Bools
+    """(M,) a copy, in photo bytes or stored image, of `kept` or of a sample that is a duplicate of `kept` (reason
     ``exact_duplicate``); false where it is only alike (``duplicate``). No two samples that are not exact
     duplicates have the same key."""
 
@@ -57,44 +63,49 @@ class Duplicate:
 class _Looks:
     """The columns of the perceptual search, N samples in order of preference."""
 
+    row: Ints
+    """Row number in the table."""
     hashes: Words
     mirrors: Words
     photo: Ints
     """Number of the photo's bytes."""
-    boxes: NDArray[np.float64]
-    """(N, 4) boxes in the photo."""
+    boxes: Sequence[Doubles]
+    """The four edges in the photo, of all rows of the table."""
     signs: Signs
+    """Of all rows of the table."""
 
-    def part(self, rows: Ints) -> _Looks:
-        signs = self.signs.part(rows)
-        return _Looks(self.hashes[rows], self.mirrors[rows], self.photo[rows], self.boxes[rows], signs)
+    def part(self, rows: Ints | slice) -> _Looks:
+        """Some of them."""
+        of = self.row[rows], self.hashes[rows], self.mirrors[rows], self.photo[rows]
+        return _Looks(*of, self.boxes, self.signs)
 
-    def alike(self, a: Ints, b: Ints, max_bits: int) -> NDArray[np.bool_]:
+    def alike(self, a: Ints, b: Ints, max_bits: int) -> Bools:
         """Which pairs are duplicates: the hashes are near, plain or mirrored, and the other signs agree likewise."""
         plain = popcount(self.hashes[a] ^ self.hashes[b])
         turned = mirror_distance(self.hashes[a], self.mirrors[a], self.hashes[b], self.mirrors[b])
         found = np.zeros(len(a), bool)
         for bits, mirrored in ((plain, False), (turned, True)):
             near = np.flatnonzero((bits <= max_bits) & ~found)
-            found[near] = self.signs.agree(a[near], b[near], bits[near].astype(np.int64), mirrored)
-        return found & self.allowed(a, b)
+            one, other = self.row[a[near]], self.row[b[near]]
+            found[near] = self.signs.agree(one, other, bits[near].astype(np.int64), mirrored)
+        agreeing = np.flatnonzero(found)
+        found[agreeing] = self.allowed(a[agreeing], b[agreeing])
+        return found
 
-    def allowed(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
+    def allowed(self, a: Ints, b: Ints) -> Bools:
         """Two people of one photo are no duplicates unless their boxes coincide."""
-        low = np.maximum(self.boxes[a, :2], self.boxes[b, :2])
-        high = np.minimum(self.boxes[a, 2:], self.boxes[b, 2:])
+        one, other = self._boxes(a), self._boxes(b)
+        low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
         shared = np.prod(np.clip(high - low, 0, None), axis=1)
-        union = self._areas(a) + self._areas(b) - shared
+        union = np.prod(one[:, 2:] - one[:, :2], axis=1) + np.prod(other[:, 2:] - other[:, :2], axis=1) - shared
         return np.asarray((self.photo[a] != self.photo[b]) | (shared >= SAME_BOX * union))
 
-    def _areas(self, rows: Ints) -> NDArray[np.float64]:
-        return np.asarray(np.prod(self.boxes[rows, 2:] - self.boxes[rows, :2], axis=1))
+    def _boxes(self, rows: Ints) -> Doubles:
+        return np.stack([edge[self.row[rows]] for edge in self.boxes], axis=1)
 
 
-def find_duplicates(
-    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0
-) -> dict[int, Duplicate]:
-    """By row number, the duplicate that each sample that is not kept is; rows in ascending order.
+def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0) -> Duplicates:
+    """The samples that are not kept.
 
     Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
     smallest key, then first source path and person. One that is a duplicate of an already kept sample is
@@ -107,7 +118,8 @@ def find_duplicates(
     that agree, likewise plain or mirrored (`phq.decisions.signs`). People of one photo are perceptual duplicates only
     if their boxes coincide.
 
-    The search is exact, and its result does not depend on the order of the rows.
+    The search is exact, and its result does not depend on the order of the rows. In memory are some 100 bytes a sample;
+    colours, landmarks and boxes are looked up where the hashes are near.
 
     Args:
         columns: `COLUMNS` and `POINTS`, equally long; the samples that the thresholds have kept.
@@ -115,20 +127,21 @@ def find_duplicates(
         existing: rows at the start that come before all others, however good those are.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, (*COLUMNS, POINTS))
-    order = best_first(table, existing)
-    copies = _exact_copies(table, order)
-    originals = order[~np.isin(order, np.fromiter(copies, np.int64, len(copies)))]
-    looks = _looks(table)
-    keeper = _greedy(looks.part(originals), max_bits)
-    kept = {int(originals[i]): int(originals[keeper[i]]) for i in np.flatnonzero(keeper >= 0)}
-    rows = {**kept, **{row: kept.get(first, first) for row, first in copies.items()}}
-    a, b = np.array(list(rows), np.int64), np.array(list(rows.values()), np.int64)
-    bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b])
-    keys = table["key"].take(pa.array(b)).to_pylist()
-    found = {
-        row: Duplicate(rows[row], key, int(n), row in copies) for row, key, n in zip(rows, keys, bits, strict=True)
-    }
-    return dict(sorted(found.items()))
+    order, photo = best_first(table, existing), numbered(table["source_sha256"])
+    rows, kept = _exact_copies(table, order, photo)
+    exact = np.zeros(len(table), bool)
+    exact[rows] = True
+    looks = _looks(table, photo)
+    keeper = np.full(len(table), -1, np.int64)
+    originals = looks.part(order[~exact[order]])
+    greedy = _greedy(originals, max_bits)
+    dropped = greedy >= 0
+    keeper[originals.row[dropped]] = originals.row[greedy[dropped]]
+    keeper[rows] = np.where(keeper[kept] < 0, kept, keeper[kept])
+    a = np.flatnonzero(keeper >= 0)
+    b = keeper[a]
+    bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b]).astype(np.int64)
+    return Duplicates(a, b, bits, exact[a])
 
 
 def _table_of(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> pa.Table:
@@ -143,106 +156,109 @@ def best_first(columns: pa.Table | Mapping[str, Sequence[Any]], existing: int = 
         existing: rows at the start that come before all others.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, RANK)
-    late = pa.array(np.arange(len(table)) >= existing)
-    keys = [("late", "ascending"), ("source_px_per_px", "descending"), ("blur", "descending")]
-    keys += [(name, "ascending") for name in ("key", "source_path", "person_index")]
-    ranked = pc.sort_indices(table.append_column("late", late), sort_keys=keys)
-    return np.asarray(ranked.to_numpy(zero_copy_only=False), np.int64)
+    late = np.arange(len(table)) >= existing
+    keys, sharp, large = key_numbers(table["key"]), *(-table[name].to_numpy() for name in ("blur", "source_px_per_px"))
+    order = np.lexsort((keys, sharp, large, late))
+    _by_path(table, order, [column[order] for column in (late, large, sharp, keys)])
+    return order
 
 
-def _exact_copies(table: pa.Table, order: Ints) -> dict[int, int]:
-    """Row → row of the first sample with the same image, or the same person of the same photo bytes."""
-    image, person = _numbers(table["key"]), _people(table)
+def _by_path(table: pa.Table, order: Ints, ranks: Sequence[NDArray[Any]]) -> None:
+    """Order those that are equal so far, such as copies of one image, by path and person; in place.
+
+    Args:
+        table: `RANK`.
+        order: (N,) row numbers.
+        ranks: (N,) each, the columns that they are ordered by.
+    """
+    equal = np.all([column[1:] == column[:-1] for column in ranks], axis=0)
+    starts = np.flatnonzero(np.diff(np.concatenate([[0], equal, [0]]).astype(np.int8)) == 1)
+    stops = np.flatnonzero(np.diff(np.concatenate([[0], equal, [0]]).astype(np.int8)) == -1) + 1
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        rows = order[start:stop]
+        some = table.select(["source_path", "person_index"]).take(pa.array(rows)).to_pydict()
+        names = [(path.encode(), person) for path, person in zip(*some.values(), strict=True)]
+        order[start:stop] = rows[sorted(range(len(rows)), key=lambda n: names[n])]
+
+
+def _exact_copies(table: pa.Table, order: Ints, photo: Ints) -> tuple[Ints, Ints]:
+    """Rows, and for each the row of the first sample with the same image, or the same person of the same photo."""
+    image, index = key_numbers(table["key"]), table["person_index"].to_numpy()
+    person = photo * (int(index.max(initial=0)) + 1) + index
     often = _repeated(image) | _repeated(person)
     of_image: dict[int, int] = {}
     of_person: dict[int, int] = {}
     copies = {}
     for row in order[often[order]].tolist():  # no other shares anything
-        known = of_image.get(image[row], of_person.get(person[row]))
+        known = of_image.get(int(image[row]), of_person.get(int(person[row])))
         if known is None:
-            of_image[image[row]] = of_person[person[row]] = row
+            of_image[int(image[row])] = of_person[int(person[row])] = row
         else:
             copies[row] = known
-    return copies
+    return np.fromiter(copies, np.int64, len(copies)), np.fromiter(copies.values(), np.int64, len(copies))
 
 
-def _repeated(numbers: Ints) -> NDArray[np.bool_]:
+def _repeated(numbers: NDArray[Any]) -> Bools:
     """(N,) which of them occur more than once."""
-    _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse] > 1)
+    order = np.argsort(numbers, kind="stable")
+    equal = numbers[order[1:]] == numbers[order[:-1]]
+    found = np.zeros(len(numbers), bool)
+    found[order[1:][equal]] = found[order[:-1][equal]] = True
+    return found
 
 
-def _numbers(column: pa.ChunkedArray) -> Ints:
-    """(N,) from 0, the same number for the same value."""
-    codes = pc.dictionary_encode(pa.chunked_array(column).combine_chunks())
-    return np.asarray(codes.indices.to_numpy(zero_copy_only=False), np.int64)
-
-
-def _people(table: pa.Table) -> Ints:
-    """(N,) the same number for the same person of the same photo bytes."""
-    photo, index = _numbers(table["source_sha256"]), _numbers(table["person_index"])
-    return photo * (int(index.max(initial=0)) + 1) + index
-
-
-def _looks(table: pa.Table) -> _Looks:
-    boxes = np.stack([table[name].to_numpy() for name in BOX], axis=1)
-    photo = _numbers(table["source_sha256"])
-    signs = Signs.of(_lists(table["appearance"]), _lists(table[POINTS]))
-    return _Looks(words(table["phash"].to_pylist()), words(table["phash_mirror"].to_pylist()), photo, boxes, signs)
-
-
-def _lists(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """All numbers of a column of lists, one after the other."""
-    return np.asarray(pc.list_flatten(pa.chunked_array(column).combine_chunks()))
-
-
-def words(hashes: Sequence[str]) -> Words:
-    """(N,) hashes of 16 hex digits as numbers."""
-    return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
+def _looks(table: pa.Table, photo: Ints) -> _Looks:
+    boxes = [table[name].to_numpy() for name in BOX]
+    signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
+    return _Looks(np.arange(len(table)), words(table["phash"]), words(table["phash_mirror"]), photo, boxes, signs)
 
 
 def _greedy(looks: _Looks, max_bits: int) -> Ints:
     """(N,) number of the best kept sample within the radius, −1 for a kept one.
 
-    Block by block: the block is compared pair by pair, then what it keeps drops its neighbours among all later
-    samples. Only kept samples search, so thousands of near-identical images cost no more than one.
+    Part by part: a part is searched by itself, then what it keeps drops its neighbours among all later samples. Only
+    kept samples search, so thousands of near-identical images cost no more than one.
     """
-    keeper = np.full(len(looks.hashes), -1, np.int64)
-    for start in range(0, len(keeper), BLOCK):
-        block = start + np.flatnonzero(keeper[start : start + BLOCK] < 0)
-        keeper[block] = _within(looks, block, max_bits)
-        later = start + BLOCK + np.flatnonzero(keeper[start + BLOCK :] < 0)
-        keeper[later] = _against(looks, block[keeper[block] < 0], later, max_bits)
+    count = len(looks.row)
+    if count <= BLOCK:
+        return _within(looks, max_bits)
+    keeper = np.full(count, -1, np.int64)
+    size = max(BLOCK, -(-count // FANOUT))
+    for start in range(0, count, size):
+        part = start + np.flatnonzero(keeper[start : start + size] < 0)
+        found = _greedy(looks.part(part), max_bits)
+        dropped = found >= 0
+        keeper[part[dropped]] = part[found[dropped]]
+        later = start + size + np.flatnonzero(keeper[start + size :] < 0)
+        keeper[later] = _against(looks, part[~dropped], later, max_bits)
     return keeper
 
 
-def _within(looks: _Looks, rows: Ints, max_bits: int) -> Ints:
+def _within(looks: _Looks, max_bits: int) -> Ints:
     """`_greedy` of a few thousand samples, each compared with each."""
-    keeper = np.full(len(rows), -1, np.int64)
-    part = looks.part(rows)
-    for start in range(0, len(rows), STRIP):
-        strip = slice(start, start + STRIP)
-        bits = distance(part.hashes[strip, None], part.mirrors[strip, None], part.hashes, part.mirrors)
-        a, b = np.nonzero(np.triu(bits <= max_bits, k=start + 1))
-        a += start
-        usable = part.alike(a, b, max_bits)
+    keeper = np.full(len(looks.row), -1, np.int64)
+    for start in range(0, len(keeper), STRIP):
+        one = slice(start, start + STRIP)
+        rest = slice(start, None)
+        bits = distance(looks.hashes[one, None], looks.mirrors[one, None], looks.hashes[rest], looks.mirrors[rest])
+        a, b = np.nonzero(np.triu(bits <= max_bits, k=1))
+        a, b = a + start, b + start
+        usable = looks.alike(a, b, max_bits)
         a, b = a[usable], b[usable]
-        for one in np.unique(a):
-            if keeper[one] < 0:
-                worse = b[slice(*np.searchsorted(a, [one, one + 1]))]
-                keeper[worse[keeper[worse] < 0]] = one
-    return np.where(keeper < 0, -1, rows[keeper])
+        for first in np.unique(a):
+            if keeper[first] < 0:
+                worse = b[slice(*np.searchsorted(a, [first, first + 1]))]
+                keeper[worse[keeper[worse] < 0]] = first
+    return keeper
 
 
 def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
     """For each of `later`, the first of `kept` within the radius, or −1."""
-    none = len(looks.hashes)
+    none = len(looks.row)
     best = np.full(len(later), none, np.int64)
-    hashes, mirrors = looks.hashes[later], looks.mirrors[later]
-    for words, queries in ((hashes, [looks.hashes, looks.mirrors]), (mirrors, [looks.hashes])):
-        index = HammingIndex(words, max_bits)
-        for query in queries:
-            for a, b in index.near(query[kept]):
-                usable = looks.alike(kept[a], later[b], max_bits)
-                np.minimum.at(best, b[usable], kept[a[usable]])
+    for hashes, queries in ((looks.hashes, [looks.hashes, looks.mirrors]), (looks.mirrors, [looks.hashes])):
+        index = HammingIndex(hashes[later], max_bits)
+        for a, b in index.near([query[kept] for query in queries], QUERIES):
+            usable = looks.alike(kept[a], later[b], max_bits)
+            np.minimum.at(best, b[usable], kept[a[usable]])
     return np.where(best == none, -1, best)

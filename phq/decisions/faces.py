@@ -23,8 +23,8 @@ def face_groups(
     networks: Sequence[str],
     same: Callable[[str], float],
     existing: int = 0,
-) -> list[str]:
-    """For each sample the key of the first sample of the same face, itself among them; '' if it is alone or unknown.
+) -> Ints:
+    """(N,) the first sample of the same face, itself among them; −1 if a sample is alone or unknown.
 
     Two samples whose embeddings have a cosine of at least `same` are of one face, and so are those that others link
     (single linkage). The first is the one with the smallest key. The result does not depend on the order of the rows,
@@ -37,7 +37,7 @@ def face_groups(
         same: least cosine by name of the network.
         existing: rows at the start that come before all others.
     """
-    groups = [""] * len(keys)
+    groups = np.full(len(keys), -1, np.int64)
     spaces: dict[tuple[str, int], list[int]] = {}
     for row, (face, network) in enumerate(zip(faces, networks, strict=True)):
         if face:
@@ -49,9 +49,9 @@ def face_groups(
         vectors = np.frombuffer(b"".join(faces[row] or b"" for row in ordered), HALF).reshape(len(ordered), -1)
         label = clusters(vectors, same(network))
         _, first, often = np.unique(label, return_index=True, return_counts=True)
-        for row, number in zip(ordered, label.tolist(), strict=True):
-            if often[number] > 1:
-                groups[row] = keys[ordered[first[number]]]
+        places = np.array(ordered)
+        grouped = often[label] > 1
+        groups[places[grouped]] = places[first[label[grouped]]]
     return groups
 
 

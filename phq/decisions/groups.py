@@ -6,19 +6,18 @@ chain of small likenesses, however many samples there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
-from phq.decisions.duplicates import RANK, Duplicate, best_first, words
+from phq.decisions.duplicates import Duplicates, best_first
 from phq.decisions.hamming import mirror_distance, popcount
-from phq.decisions.scenes import LIKELY_BITS, Seen, leaders_of
+from phq.decisions.numbered import lists, numbered, words
+from phq.decisions.scenes import LIKELY_BITS, Faces, Seen, leaders_of, places_of
 from phq.decisions.signs import Signs
+from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.quality.appearance import REGIONS
 from phq.schema import LANDMARKS
-from phq.system.arrays import Doubles, Floats, Ints
+from phq.system.arrays import Doubles, Ints
 
 SCENE_COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", "source_px_per_px", "blur", "identity", "appearance",
@@ -30,59 +29,51 @@ SHOULDERS = [LANDMARKS.index("left_shoulder"), LANDMARKS.index("right_shoulder")
 HIPS = [LANDMARKS.index("left_hip"), LANDMARKS.index("right_hip")]
 
 
-def duplicate_groups(keys: Sequence[str], found: Mapping[int, Duplicate]) -> list[str]:
-    """For each sample the key of the best of those that it looks like, itself among them; '' where it is alone.
+def duplicate_groups(found: Duplicates, count: int) -> Ints:
+    """(N,) row of the best of those that each sample looks like, itself among them; −1 where it is alone.
 
     Args:
-        keys: of the samples.
-        found: by row number, see `phq.decisions.duplicates.find_duplicates`.
+        found: see `phq.decisions.duplicates.find_duplicates`.
+        count: N.
     """
-    groups = [""] * len(keys)
-    for row, duplicate in found.items():
-        groups[row] = groups[duplicate.kept] = duplicate.key
+    groups = np.full(count, -1, np.int64)
+    groups[found.rows] = groups[found.kept] = found.kept
     return groups
 
 
-def scene_groups(
-    columns: Mapping[str, Sequence[Any]],
-    faces: Floats | None = None,
-    same_face: float = 1.0,
-    existing: int = 0,
-    track: Ints | None = None,
-) -> list[str]:
-    """For each sample the key of the best sample of the same person in the same scene; '' where it is the only one.
+def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0, track: Ints | None = None) -> Ints:
+    """(N,) row of the best sample of the same person in the same scene; −1 where a sample is the only one.
 
     Taken from the best to the worst (as duplicates are), a sample joins the leader that it matches best, or leads. It
     matches where clothes, head and both sides of the background have the same colours, plain or mirrored, the torso has
     the same proportions, and the two are not stated to be different people or seen in one photo; before a plain
     background they must look alike as well (`phq.decisions.scenes.LIKELY_BITS`). Where both have a face embedding, the
-    faces decide in place of proportions and likeness: from a cosine of `same_face` on they are the
+    faces decide in place of proportions and likeness: from a cosine of `Faces.same` on they are the
     same person, below it never. The search is exact, and its result does not depend on the order of the rows.
 
     Args:
-        columns: equally long sequences of the fields in `SCENE_COLUMNS`, and `proportions` as `PROPORTION`.
-        faces: (N, D) face embeddings of any length, NaN or zeros in rows without one.
-        same_face: least cosine of two of one person.
+        table: `SCENE_COLUMNS`, and `proportions` as `PROPORTION`.
+        faces: of some of the samples.
         existing: samples at the start that come before all others, however good those are.
         track: (N,) of `phq.decisions.tracks.tracks`: the best of a track is compared, the others follow it; None if
             there are no videos.
     """
-    looks = np.asarray(columns["appearance"], np.float64).reshape(-1, len(REGIONS), 6)
-    usable = np.abs(looks).sum(2).all(1)
-    order = best_first({name: columns[name] for name in RANK}, existing)
+    looks = lists(table["appearance"], LOOK_NUMBERS).reshape(-1, len(REGIONS), 6)
+    places, usable = places_of(looks)
+    order = best_first(table, existing)
     order, led_by = _best_of_tracks(order[usable[order]], track)
     seen = Seen(
-        looks, np.asarray(columns[PROPORTION], np.float64), words(columns["phash"]), words(columns["phash_mirror"]),
-        numbered(columns["source_sha256"]), numbered(columns["identity"]), _units(faces, len(looks)),
-        np.full(len(looks), same_face),
+        order, places[order], table[PROPORTION].to_numpy()[order],
+        words(table["phash"])[order], words(table["phash_mirror"])[order],
+        numbered(table["source_sha256"])[order], numbered(table["identity"])[order], looks, faces,
     )  # fmt: skip
-    leader = leaders_of(seen.part(order))
-    groups = [""] * len(looks)
+    leader = leaders_of(seen)
+    groups = np.full(len(looks), -1, np.int64)
     following = np.flatnonzero(leader >= 0)
-    for row, led in zip(order[following].tolist(), order[leader[following]].tolist(), strict=True):
-        groups[row] = groups[led] = columns["key"][led]
+    led = order[leader[following]]
+    groups[order[following]] = groups[led] = led
     for row, best in led_by.items():
-        groups[row] = groups[best] = groups[best] or columns["key"][best]
+        groups[row] = groups[best] = groups[best] if groups[best] >= 0 else best
     return groups
 
 
@@ -99,42 +90,23 @@ def _best_of_tracks(order: Ints, track: Ints | None) -> tuple[Ints, dict[int, in
     return order[~np.isin(order, list(led_by))], led_by
 
 
-def numbered(names: Sequence[str]) -> NDArray[np.int64]:
-    """(N,) the same number for the same name, 0 for ''."""
-    known = {"": 0}
-    return np.array([known.setdefault(name or "", len(known)) for name in names], np.int64)
-
-
-def _units(faces: Floats | None, count: int) -> Floats:
-    """(N, D) unit vectors, NaN where there is none."""
-    if faces is None:
-        return np.empty((count, 0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(faces / np.linalg.norm(faces, axis=1, keepdims=True), np.float32)
-
-
-def cut_differently(columns: Mapping[str, Sequence[Any]], groups: Sequence[str], signs: Signs) -> dict[int, Duplicate]:
-    """Row number → the best of its scene, for samples that look like it: one picture, cut or turned a little otherwise.
+def cut_differently(table: pa.Table, groups: Ints, signs: Signs) -> Duplicates:
+    """Samples that look like the best of their scene: one picture, cut or turned a little otherwise.
 
     Args:
-        columns: as for `scene_groups`.
+        table: as for `scene_groups`.
         groups: the result of `scene_groups`.
         signs: of the same samples; they must agree as in `phq.decisions.duplicates.find_duplicates`.
     """
-    row_of = {key: row for row, key in enumerate(columns["key"])}
-    plain, mirrors = words(columns["phash"]), words(columns["phash_mirror"])
-    rows = np.array([row for row, group in enumerate(groups) if group and row_of[group] != row], np.int64)
-    best = np.array([row_of[groups[row]] for row in rows.tolist()], np.int64)
+    plain, mirrors = words(table["phash"]), words(table["phash_mirror"])
+    rows = np.flatnonzero((groups >= 0) & (groups != np.arange(len(groups))))
+    best = groups[rows]
     direct = popcount(plain[rows] ^ plain[best]).astype(np.int64)
     turned = mirror_distance(plain[rows], mirrors[rows], plain[best], mirrors[best]).astype(np.int64)
     alike = (direct <= LIKELY_BITS) & signs.agree(best, rows, direct, False)
     alike |= (turned <= LIKELY_BITS) & signs.agree(best, rows, turned, True)
     bits = np.minimum(direct, turned)
-    return {
-        row: Duplicate(other, groups[row], int(bits[n]), False)
-        for n, (row, other) in enumerate(zip(rows.tolist(), best.tolist(), strict=True))
-        if alike[n]
-    }
+    return Duplicates(rows[alike], best[alike], bits[alike], np.zeros(int(alike.sum()), bool))
 
 
 def proportions(world: Doubles) -> Doubles:

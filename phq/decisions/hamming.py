@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -57,33 +57,45 @@ class HammingIndex:
 
     def __init__(self, words: Words, radius: int) -> None:
         self.words, self.radius = words, radius
-        chunks = [self._chunk(words, c) for c in range(CHUNKS)]
         # the wider search goes to the chunks whose values are spread best: fewer candidates, the same answer
-        counts = [np.bincount(chunk, minlength=1 << CHUNK_BITS) for chunk in chunks]
+        counts = [np.bincount(self._chunk(words, c), minlength=1 << CHUNK_BITS) for c in range(CHUNKS)]
         spread = sorted(range(CHUNKS), key=lambda c: int((counts[c].astype(np.float64) ** 2).sum()))
-        self.tables = []
+        self.searches = []
         for place, c in enumerate(spread):
             reach = radius // CHUNKS - (place > radius % CHUNKS)
             if reach >= 0:
-                order = np.argsort(chunks[c], kind="stable")
-                ends = np.concatenate([[0], np.cumsum(counts[c])])
-                self.tables.append((c, reach, order, ends, words[order]))
+                self.searches.append((c, reach, np.concatenate([[0], np.cumsum(counts[c])])))
 
     @staticmethod
     def _chunk(words: Words, c: int) -> NDArray[np.uint16]:
         return (words >> np.uint64(CHUNK_BITS * c)).astype(np.uint16)
 
-    def near(self, queries: Words) -> Iterator[tuple[Ints, Ints]]:
-        """Pieces of (query index, word index): every pair within the radius, some of them repeatedly."""
-        for c, reach, order, ends, ordered in self.tables:
-            values = (self._chunk(queries, c)[:, None] ^ _masks(reach)).ravel().astype(np.int64)
-            start, count = ends[values], ends[values + 1] - ends[values]
-            filled = count > 0
-            query = np.repeat(np.arange(len(queries)), len(_masks(reach)))[filled]
-            for lookup, place in _expanded(start[filled], count[filled]):
-                found = query[lookup]
-                hit = popcount(queries[found] ^ ordered[place]) <= self.radius
-                yield found[hit], order[place[hit]]
+    def near(self, queries: Sequence[Words], some: int) -> Iterator[tuple[Ints, Ints]]:
+        """Pieces of (query index, word index): every pair within the radius, some of them repeatedly.
+
+        One table is in memory at a time: 12 bytes a word.
+
+        Args:
+            queries: arrays of words, each with its own indices.
+            some: queries looked up at a time.
+        """
+        for c, reach, ends in self.searches:
+            order = np.argsort(self._chunk(self.words, c), kind="stable").astype(np.int32)
+            ordered = self.words[order]
+            for query in queries:
+                for start in range(0, len(query), some):
+                    for found, place in self._looked_up(query[start : start + some], c, reach, ends):
+                        hit = popcount(query[start + found] ^ ordered[place]) <= self.radius
+                        yield start + found[hit], order[place[hit]].astype(np.int64)
+
+    def _looked_up(self, query: Words, c: int, reach: int, ends: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """(query, place in the table) of all words of which one chunk is near enough."""
+        values = (self._chunk(query, c)[:, None] ^ _masks(reach)).ravel().astype(np.int64)
+        start, count = ends[values], ends[values + 1] - ends[values]
+        filled = np.flatnonzero(count)
+        asked = filled // len(_masks(reach))
+        for lookup, place in _expanded(start[filled], count[filled]):
+            yield asked[lookup], place
 
 
 def _expanded(start: Ints, count: Ints) -> Iterator[tuple[Ints, Ints]]:

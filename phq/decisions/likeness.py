@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.config.build import Config, Duplicates
-from phq.decisions.duplicates import COLUMNS, POINTS, Duplicate, find_duplicates
+from phq.config.build import Config
+from phq.decisions.duplicates import COLUMNS, POINTS, Duplicates, find_duplicates
 from phq.decisions.faces import face_groups
-from phq.decisions.groups import (
-    PROPORTION,
-    SCENE_COLUMNS,
-    cut_differently,
-    duplicate_groups,
-    numbered,
-    proportions,
-    scene_groups,
-)
+from phq.decisions.groups import PROPORTION, SCENE_COLUMNS, cut_differently, duplicate_groups, proportions, scene_groups
+from phq.decisions.numbered import lists, numbered
+from phq.decisions.scenes import Faces
 from phq.decisions.signs import NUMBERS as POINT_NUMBERS
 from phq.decisions.signs import Signs, upper_landmarks
 from phq.decisions.tracks import tracks
 from phq.detect.backends.offers import same_face
 from phq.detect.face_crop import HALF, packed
+from phq.photos.frame_names import MARK
+from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.quality.appearance import REGIONS
-from phq.schema import BOX, LANDMARKS, Fields, rounded
-from phq.system.arrays import Doubles, Singles
+from phq.schema import BOX, GROUPS, LANDMARKS, Fields, rounded
+from phq.system.arrays import Bools, Ints
 
 FACE = "face"
 """Column with ``face_embedding`` as bytes."""
 COMPACT = {PROPORTION: pa.float64(), FACE: pa.large_binary(), POINTS: pa.list_(pa.float32())}
 """Columns that `compact` computes, and their types."""
+COMPACT_LENGTHS = {POINTS: {"length": str(POINT_NUMBERS)}}
+"""Metadata of the fields of those that are lists."""
 COMPARED = tuple(dict.fromkeys([*COLUMNS, *SCENE_COLUMNS, "face_network"]))
 """Columns of the record that samples are compared by, beside `COMPACT`."""
 _LARGE = ("keypoints_3d", "face_embedding", "keypoints_2d", "crop_to_source", "image_size")
 LIKENESS = (*COMPARED, *_LARGE)
 """Columns of the record that `compact` takes."""
-_NUMBERS = 6 * len(REGIONS)
+ALIKE, EXACT, SCENE = 1, 2, 3
+"""Why a sample is rejected for its likeness; 0 where it is not."""
+_REASONS = {ALIKE: "duplicate", EXACT: "exact_duplicate", SCENE: "same_scene"}
 
 
 def compact(table: pa.Table) -> pa.Table:
@@ -53,7 +53,7 @@ def compact(table: pa.Table) -> pa.Table:
     Raises:
         InputError: an embedding cannot be read.
     """
-    landmarks = _lists(table["keypoints_3d"], 3 * len(LANDMARKS)).reshape(-1, len(LANDMARKS), 3)
+    landmarks = lists(table["keypoints_3d"], 3 * len(LANDMARKS)).reshape(-1, len(LANDMARKS), 3)
     made = {PROPORTION: pa.array(proportions(landmarks), pa.float64()), FACE: packed(table["face_embedding"])}
     made[POINTS] = _points(table)
     table = table.drop_columns(list(_LARGE))
@@ -63,15 +63,74 @@ def compact(table: pa.Table) -> pa.Table:
 
 
 def _points(table: pa.Table) -> pa.Array:
-    keypoints, affine = _lists(table["keypoints_2d"], 2 * len(LANDMARKS)), _lists(table["crop_to_source"], 6)
+    keypoints, affine = lists(table["keypoints_2d"], 2 * len(LANDMARKS)), lists(table["crop_to_source"], 6)
     size = np.asarray(pc.fill_null(table["image_size"], 0), np.float64)
     points = upper_landmarks(keypoints, affine, size)
     ends = np.arange(0, points.size + 1, POINT_NUMBERS, dtype=np.int32)
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(points.ravel(), pa.float32()))
 
 
-def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> dict[int, Fields]:
-    """By row number, the fields that duplicates, scenes and faces set.
+@dataclass
+class Likeness:
+    """What duplicates, scenes and faces set, of N samples: some 40 bytes each. Samples are named by row numbers, −1 for
+    none."""
+
+    duplicate_of: Ints
+    """(N,) the sample that is kept in place of each."""
+    bits: Ints
+    """(N,) bits between the hashes of the two."""
+    groups: dict[str, Ints]
+    """(N,) the sample that names the group of each, by column of `phq.schema.GROUPS` but ``duplicate_of``."""
+    why: Ints
+    """(N,) `ALIKE`, `EXACT` or `SCENE` where the sample is rejected."""
+
+    def touched(self) -> Bools:
+        """(N,) whether anything is set."""
+        return np.asarray(np.any([self.duplicate_of >= 0, *(group >= 0 for group in self.groups.values())], axis=0))
+
+    def fields(self, table: pa.Table, rows: Ints, config: Config) -> Iterator[Fields]:
+        """Fields of `phq.schema.Row` that are set in some of the rows.
+
+        Args:
+            table: ``key`` and ``source_path`` of the N samples.
+            rows: numbers.
+            config: what counts as a duplicate.
+        """
+        keys = self._named(table["key"], rows)
+        paths = _taken(table["source_path"], self.duplicate_of[rows])
+        why, bits = self.why[rows].tolist(), self.bits[rows].tolist()
+        for number in range(len(rows)):
+            said = {name: column[number] for name, column in keys.items() if column[number]}
+            if why[number] == SCENE:
+                said |= _of_scene(said["scene_group"])
+            elif why[number]:
+                said |= _of_duplicate(said["duplicate_of"], paths[number], bits[number], why[number], config)
+            yield said
+
+    def _named(self, keys: pa.ChunkedArray, rows: Ints | slice) -> dict[str, list[str]]:
+        of = {**self.groups, "duplicate_of": self.duplicate_of}
+        return {name: _taken(keys, of[name][rows]) for name in GROUPS}
+
+    def names(self, keys: pa.ChunkedArray, first: int) -> dict[str, list[str]]:
+        """`phq.schema.GROUPS` of the first so many samples."""
+        return self._named(keys, slice(first))
+
+    def by_row(self, table: pa.Table, config: Config) -> dict[int, Fields]:
+        """All of `fields`, by row number."""
+        rows = np.flatnonzero(self.touched())
+        return dict(zip(rows.tolist(), self.fields(table, rows, config), strict=True))
+
+
+def _taken(column: pa.ChunkedArray, rows: Ints) -> list[str]:
+    """Values of rows by number, '' for −1."""
+    stated = rows >= 0
+    found = np.full(len(rows), "", object)
+    found[stated] = column.take(pa.array(rows[stated])).to_pylist()
+    return list(found.tolist())
+
+
+def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> Likeness:
+    """Duplicates, scenes and faces among samples.
 
     Args:
         table: `COMPARED` and `COMPACT` of the samples that the thresholds keep.
@@ -81,100 +140,112 @@ def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> dict[in
     Raises:
         ConfigError: the cosine from which two embeddings show one face is not known (see `same_face`).
     """
+    count = len(table)
     found = find_duplicates(table.select([*COLUMNS, POINTS]), config.duplicates.bits, existing)
-    keys, paths = table["key"].to_pylist(), table["source_path"].to_pylist()
-    alike: dict[int, Fields] = {}
-    for row, group in enumerate(duplicate_groups(keys, found)):
-        if group:
-            alike[row] = {"duplicate_group": group}
-    for row, duplicate in found.items():
-        alike[row] |= _of_duplicate(keys[row], duplicate, paths[duplicate.kept], config.duplicates)
-    for row, group in enumerate(_faces(table, config, existing)):
-        if group:
-            alike.setdefault(row, {})["identity_group"] = group
-    left = [row for row in range(len(table)) if "decision" not in alike.get(row, ())]
-    first = sum(row < existing for row in left)
-    return _with_scenes(table.take(pa.array(left, pa.int64())), left, alike, config, first)
-
-
-def _faces(table: pa.Table, config: Config, existing: int) -> list[str]:
-    faces, networks, keys = (table[name].to_pylist() for name in (FACE, "face_network", "key"))
-    return face_groups(keys, faces, networks, lambda network: same_face(network, config.identity.same), existing)
-
-
-def _embeddings(table: pa.Table, config: Config) -> tuple[Singles | None, float]:
-    """(N, D) embeddings of the network that most samples have one of, NaN for the others, and its threshold."""
-    faces, networks = table[FACE].to_pylist(), table["face_network"].to_pylist()
-    counts = Counter((network, len(face)) for face, network in zip(faces, networks, strict=True) if face)
-    if not counts:
-        return None, 1.0
-    space = min(counts, key=lambda space: (-counts[space], space))
-    pairs = zip(networks, faces, strict=True)
-    rows = [row for row, (network, face) in enumerate(pairs) if face and (network, len(face)) == space]
-    vectors = np.full((len(faces), space[1] // HALF.itemsize), np.nan, np.float32)
-    vectors[rows] = np.frombuffer(b"".join(faces[row] for row in rows), HALF).reshape(len(rows), -1)
-    return vectors, same_face(space[0], config.identity.same)
-
-
-def _with_scenes(
-    table: pa.Table, rows: Sequence[int], alike: dict[int, Fields], config: Config, existing: int
-) -> dict[int, Fields]:
-    """`alike` with the scenes of some of the samples, whose numbers in the whole table are `rows`."""
-    columns: dict[str, Any] = {name: table[name].to_pylist() for name in SCENE_COLUMNS if name != "appearance"}
-    columns["appearance"] = _lists(table["appearance"], _NUMBERS)
-    columns[PROPORTION] = table[PROPORTION].to_numpy()
-    looks = columns["appearance"].reshape(-1, len(REGIONS), 6)
-    boxes = np.column_stack([table[name].to_numpy() for name in BOX])
-    track = tracks(columns["source_path"], boxes, looks, numbered(columns["identity"]))
-    keys, groups = columns["key"], scene_groups(columns, *_embeddings(table, config), existing, track)
-    for row, key, group in zip(rows, keys, groups, strict=True):
-        if group:
-            alike.setdefault(row, {}).update(_of_scene(key, group, config.duplicates))
-    signs = Signs.of(columns["appearance"], _lists(table[POINTS], POINT_NUMBERS))
-    for number, duplicate in cut_differently(columns, groups, signs).items():
-        alike[rows[duplicate.kept]]["duplicate_group"] = duplicate.key
-        path = columns["source_path"][duplicate.kept]
-        fields = _of_duplicate(keys[number], duplicate, path, config.duplicates)
-        alike[rows[number]] |= fields | {"duplicate_group": duplicate.key}
+    groups = {"duplicate_group": duplicate_groups(found, count), "identity_group": _faces(table, config, existing)}
+    groups["scene_group"] = np.full(count, -1, np.int64)
+    alike = Likeness(np.full(count, -1, np.int64), np.zeros(count, np.int64), groups, np.zeros(count, np.int8))
+    _set_duplicates(alike, found, _same_key(table, found), config)
+    left = np.flatnonzero(alike.why == 0)
+    some = table if len(left) == count else table.take(pa.array(left)).combine_chunks()
+    _set_scenes(alike, some, left, config, int((left < existing).sum()))
     return alike
 
 
-def _of_duplicate(key: str, duplicate: Duplicate, path: str, config: Duplicates) -> Fields:
-    """Fields of a sample that looks like a better one, whose photo is at `path`.
+def _same_key(table: pa.Table, found: Duplicates) -> Bools:
+    keys = [table["key"].take(pa.array(rows)) for rows in (found.rows, found.kept)]
+    return np.asarray(pc.equal(*keys))
 
-    The very same image again is always rejected: a key can be stored only once.
+
+def _set_duplicates(alike: Likeness, found: Duplicates, same_key: Bools, config: Config) -> None:
+    """Samples that look like a better one. The very same image again is always rejected: a key can be stored once."""
+    alike.duplicate_of[found.rows], alike.bits[found.rows] = found.kept, found.bits
+    rejected = found.exact | same_key | config.duplicates.reject
+    alike.why[found.rows[rejected]] = np.where(found.exact, EXACT, ALIKE)[rejected]
+
+
+def _faces(table: pa.Table, config: Config, existing: int) -> Ints:
+    """(N,) row that names the group of each sample's face, −1 where it has none."""
+    rows = np.flatnonzero(np.asarray(pc.is_valid(table[FACE])))
+    groups = np.full(len(table), -1, np.int64)
+    some = table.select([FACE, "face_network", "key"]).take(pa.array(rows))
+    faces, networks, keys = (some[name].to_pylist() for name in some.column_names)
+    first = int((rows < existing).sum())
+    found = face_groups(keys, faces, networks, lambda network: same_face(network, config.identity.same), first)
+    inside = found >= 0
+    groups[rows[inside]] = rows[found[inside]]
+    return groups
+
+
+def _embeddings(table: pa.Table, config: Config) -> Faces | None:
+    """Those of the network that most samples have one of."""
+    rows = np.flatnonzero(np.asarray(pc.is_valid(table[FACE])))
+    some = table.select([FACE, "face_network"]).take(pa.array(rows))
+    faces, networks = (some[name].to_pylist() for name in some.column_names)
+    counts = Counter((network, len(face)) for face, network in zip(faces, networks, strict=True) if face)
+    if not counts:
+        return None
+    space = min(counts, key=lambda space: (-counts[space], space))
+    ours = [n for n, (face, network) in enumerate(zip(faces, networks, strict=True)) if (network, len(face)) == space]
+    vectors = np.frombuffer(b"".join(faces[n] for n in ours), HALF).reshape(len(ours), -1).astype(np.float32)
+    return Faces.of(len(table), rows[ours], vectors, same_face(space[0], config.identity.same))
+
+
+def _set_scenes(alike: Likeness, table: pa.Table, rows: Ints, config: Config, existing: int) -> None:
+    """Scenes of some of the samples.
+
+    Args:
+        table: their columns.
+        rows: their numbers in the whole table.
+        existing: how many of them are in the dataset already.
     """
-    if not (duplicate.exact or key == duplicate.key or config.reject):
-        return {"duplicate_of": duplicate.key}
-    limit = max(config.bits, duplicate.distance) + 1  # the least distance that is kept
+    groups = scene_groups(table, _embeddings(table, config), existing, _tracks(table))
+    inside = groups >= 0
+    alike.groups["scene_group"][rows[inside]] = rows[groups[inside]]
+    if config.duplicates.scene:
+        worse = inside & (groups != np.arange(len(groups)))
+        alike.why[rows[worse]] = SCENE
+    signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
+    again = cut_differently(table, groups, signs)
+    again = Duplicates(rows[again.rows], rows[again.kept], again.bits, again.exact)
+    group = alike.groups["duplicate_group"]
+    group[again.rows] = group[again.kept] = again.kept
+    _set_duplicates(alike, again, np.zeros(len(again.rows), bool), config)
+
+
+def _tracks(table: pa.Table) -> Ints | None:
+    """See `phq.decisions.tracks.tracks`; None if no sample is a frame of a video."""
+    frames = np.flatnonzero(np.asarray(pc.match_substring(table["source_path"], MARK)))
+    if not len(frames):
+        return None
+    some = table.select(["source_path", "identity", "appearance", *BOX]).take(pa.array(frames)).combine_chunks()
+    looks = lists(some["appearance"], LOOK_NUMBERS).reshape(-1, len(REGIONS), 6)
+    boxes = np.column_stack([some[name].to_numpy() for name in BOX])
+    track = np.full(len(table), -1, np.int64)
+    track[frames] = tracks(some["source_path"].to_pylist(), boxes, looks, numbered(some["identity"]))
+    return track
+
+
+def _of_duplicate(key: str, path: str, bits: int, why: int, config: Config) -> Fields:
+    """Fields of a sample that looks like the better one with this key, whose photo is at `path`."""
+    limit = max(config.duplicates.bits, bits) + 1  # the least distance that is kept
     return {
-        "duplicate_of": duplicate.key,
         "decision": "rejected",
-        "reason": "exact_duplicate" if duplicate.exact else "duplicate",
-        "detail": f"{duplicate.distance} bits from {duplicate.key} of {path}",
+        "reason": _REASONS[why],
+        "detail": f"{bits} bits from {key} of {path}",
         "score_name": "phash",
         "threshold": float(limit),
-        "margin": rounded("margin", min(duplicate.distance / limit, 1.0) - 1.0),
+        "margin": rounded("margin", min(bits / limit, 1.0) - 1.0),
     }
 
 
-def _of_scene(key: str, group: str, config: Duplicates) -> Fields:
+def _of_scene(group: str) -> Fields:
     """Fields of a sample of a scene whose best sample is `group`."""
-    if not config.scene or key == group:
-        return {"scene_group": group}
     return {
-        "scene_group": group,
         "decision": "rejected",
-        "reason": "same_scene",
+        "reason": _REASONS[SCENE],
         "detail": f"the same person in the same scene as {group}, which is better",
         "score_name": "",
         "threshold": 0.0,
         "margin": 0.0,
     }
-
-
-def _lists(column: pa.ChunkedArray, length: int) -> Doubles:
-    """(N, length) of a column of lists, zeros where there is none."""
-    values = np.zeros((len(column), length))
-    values[np.asarray(pc.is_valid(column))] = np.asarray(pc.list_flatten(column)).reshape(-1, length)
-    return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from phq.decisions.hamming import Words, distance
 from phq.quality.appearance import MIRRORED
-from phq.system.arrays import Bools, Doubles, Floats, Ints
+from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
 
 SAME_COLOUR = 6.0
 """Largest distance of mean colours in L*a*b* of any region; 2.3 is just noticeable."""
@@ -32,11 +32,48 @@ PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
+class Faces:
+    """Face embeddings of some of N samples."""
+
+    of_row: Ints
+    """(N,) place of each sample's embedding among `units`, −1 without one."""
+    units: Singles
+    """(M, D) of unit length."""
+    same: float
+    """Least cosine of two of one person."""
+
+    @staticmethod
+    def of(count: int, rows: Ints, vectors: Floats, same: float) -> Faces:
+        """Of `count` samples.
+
+        Args:
+            count: N.
+            rows: (M,) those that have an embedding.
+            vectors: (M, D) of any length but 0.
+            same: least cosine of two of one person.
+        """
+        of_row = np.full(count, -1, np.int64)
+        of_row[rows] = np.arange(len(rows))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            units = np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+        return Faces(of_row, units, same)
+
+    def cosines(self, one: Ints, other: Ints) -> Doubles:
+        """(P,) of pairs of rows; NaN, which compares as neither, where one has none."""
+        a, b = self.of_row[one], self.of_row[other]
+        found, both = np.full(len(one), np.nan), np.flatnonzero((a >= 0) & (b >= 0))
+        found[both] = np.einsum("nd,nd->n", self.units[a[both]], self.units[b[both]])
+        return found
+
+
+@dataclass(frozen=True)
 class Seen:
     """The columns that N samples are compared by, the best first."""
 
-    looks: Doubles
-    """(N, regions, 6) of `phq.quality.appearance`."""
+    row: Ints
+    """(N,) row number in the table."""
+    places: Doubles
+    """(N, 6) of `places_of`."""
     body: Doubles
     """(N,) of `phq.decisions.groups.proportions`."""
     hashes: Words
@@ -45,18 +82,10 @@ class Seen:
     """(N,) number of the photo's bytes."""
     person: Ints
     """(N,) number of the stated name, 0 without one."""
-    faces: Floats
-    """(N, D) unit embeddings, NaN where there is none; D may be 0."""
-    same_face: Doubles
-    """(N,) least cosine of two embeddings of one person."""
-
-    def part(self, rows: Ints) -> Seen:
-        """Some of them."""
-        return Seen(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    def places(self) -> Doubles:
-        """(N, 6) mean colours of the clothes and of the whole background: the same for a mirror image."""
-        return np.column_stack([self.looks[:, 1, :3], self.looks[:, 2:, :3].mean(1)])
+    looks: Floats
+    """(rows, regions, 6) of `phq.quality.appearance`, of all rows of the table; it may lie on a disk."""
+    faces: Faces | None
+    """Of all rows of the table."""
 
     def apart(self, one: Ints, other: Ints) -> Doubles:
         """(M,) distance of M pairs' colours, plain or mirrored, in units of what still counts as the same; ∞ where they
@@ -66,31 +95,41 @@ class Seen:
             one: (M,) rows, the better of each pair.
             other: (M,) rows.
         """
-        there = self.looks[one]
-        off = np.minimum(*(_colours_apart(self.looks[other][:, order], there) for order in (range(4), MIRRORED)))
+        here, there = self.looks[self.row[other]], self.looks[self.row[one]]
+        off = np.minimum(*(_colours_apart(here[:, order], there) for order in (range(4), MIRRORED)))
         bits = distance(self.hashes[other], self.mirrors[other], self.hashes[one], self.mirrors[one])
-        plain = self.looks[other, 2:, 3].max(1) < FLAT
+        plain = here[:, 2:, 3].max(1) < FLAT
         with np.errstate(invalid="ignore"):  # ∞ where a body has no proportions: it is like no other
             alike = (np.abs(self.body[one] - self.body[other]) <= SAME_BODY) & ((bits <= LIKELY_BITS) | ~plain)
-        cosine, same = _cosines(self.faces, one, other), self.same_face[one]
+        cosine, same = np.full(len(one), np.nan), 1.0
+        if self.faces is not None:
+            cosine, same = self.faces.cosines(self.row[one], self.row[other]), self.faces.same
         fits = ((off <= 1) & (alike | (cosine >= same))) | ((off <= 2) & (bits <= SURE_BITS))
         named = (self.person[one] > 0) & (self.person[other] > 0) & (self.person[one] != self.person[other])
         against = (self.photo[one] == self.photo[other]) | named | (cosine < same)
         return np.where(fits & ~against, off, np.inf)
 
 
-def _colours_apart(one: Doubles, other: Doubles) -> Doubles:
+def places_of(looks: Floats) -> tuple[Doubles, Bools]:
+    """(N, 6) mean colours of the clothes and of the whole background, the same for a mirror image; and (N,) whether
+    every region has colours.
+
+    Args:
+        looks: (N, regions, 6) of `phq.quality.appearance`.
+    """
+    places, usable = np.empty((len(looks), 6)), np.empty(len(looks), bool)
+    for start in range(0, len(looks), PIECE):
+        part = looks[start : start + PIECE].astype(np.float64)
+        places[start : start + PIECE] = np.column_stack([part[:, 1, :3], part[:, 2:, :3].mean(1)])
+        usable[start : start + PIECE] = np.abs(part).sum(2).all(1)
+    return places, usable
+
+
+def _colours_apart(one: Floats, other: Floats) -> Doubles:
     """(M,) largest distance of mean or spread of any region."""
     off = (one - other) ** 2
     mean, spread = off[..., :3].sum(-1), off[..., 3:].sum(-1)
     return np.asarray(np.sqrt(np.maximum(mean / SAME_COLOUR**2, spread / SAME_SPREAD**2).max(-1)))
-
-
-def _cosines(faces: Floats, one: Ints, other: Ints) -> Doubles:
-    """(M,) of the embeddings of pairs; NaN, which compares as neither, where one has none."""
-    if not faces.shape[1]:
-        return np.full(len(one), np.nan)
-    return np.asarray(np.einsum("nd,nd->n", faces[one], faces[other]))
 
 
 def leaders_of(seen: Seen) -> Ints:
@@ -100,27 +139,30 @@ def leaders_of(seen: Seen) -> Ints:
     that it matches, or else leads. Two can only match whose `Seen.places` are within `SAME_COLOUR` along each axis.
 
     Block by block: those of a block that follow no earlier leader are compared among themselves, then the new leaders
-    find their followers among all that come later. A k-d tree gives the pairs; only leaders search, so thousands of
-    pictures of one scene cost no more than one.
+    find their followers among all that come later. A k-d tree gives the pairs, and is made anew for every half of what
+    is left; only leaders search, so thousands of pictures of one scene cost no more than one.
     """
-    places = seen.places()
-    leader, off = np.full(len(places), -1, np.int64), np.full(len(places), np.inf)
-    for start in range(0, len(places), BLOCK):
+    count = len(seen.row)
+    leader, off = np.full(count, -1, np.int64), np.full(count, np.inf)
+    tree, first = None, 0
+    for start in range(0, count, BLOCK):
         free = start + np.flatnonzero(leader[start : start + BLOCK] < 0)
-        leading = free[_leading(seen.part(free), places[free])]
-        for one, other in _near(places, leading, start):
+        leading = free[_leading(seen, free)]
+        if tree is None or count - start <= (count - first) // 2:
+            tree, first = cKDTree(seen.places[start:], copy_data=False), start
+        for one, other in _near(tree, first, seen.places, leading):
             _follow(seen, one, other, leader, off)
     return leader
 
 
-def _leading(seen: Seen, places: Doubles) -> Bools:
-    """(N,) which of a block's samples match no leader before them, all compared with all."""
-    leads = np.ones(len(places), bool)
-    pairs = cKDTree(places).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")
+def _leading(seen: Seen, block: Ints) -> Bools:
+    """(n,) which of a block's samples match no leader before them, all compared with all."""
+    leads = np.ones(len(block), bool)
+    pairs = cKDTree(seen.places[block]).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")
     matches = np.empty(len(pairs), bool)
     for start in range(0, len(pairs), PIECE):
-        part = pairs[start : start + PIECE]
-        matches[start : start + PIECE] = np.isfinite(seen.apart(part[:, 0], part[:, 1]))
+        one, other = block[pairs[start : start + PIECE]].T
+        matches[start : start + PIECE] = np.isfinite(seen.apart(one, other))
     pairs = pairs[matches]
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     for one in np.unique(pairs[:, 0]):
@@ -129,21 +171,27 @@ def _leading(seen: Seen, places: Doubles) -> Bools:
     return leads
 
 
-def _near(places: Doubles, leading: Ints, start: int) -> Iterator[tuple[Ints, Ints]]:
-    """(leader, later sample) of all pairs near enough, some `PIECE` at a time; leaders ascend from `start` on."""
-    tree = cKDTree(places[start:])
+def _near(tree: cKDTree, first: int, places: Doubles, leading: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """(leader, later sample) of all pairs near enough, some `PIECE` at a time.
+
+    Args:
+        tree: of the places from `first` on.
+        first: its first sample.
+        places: (N, 6).
+        leading: in ascending order.
+    """
     done, step = 0, 1
     while done < len(leading):
         some = leading[done : done + step]
         found = tree.query_ball_point(places[some], SAME_COLOUR, p=np.inf, return_sorted=True)
         one = np.repeat(some, [len(rows) for rows in found])
-        other = start + np.fromiter(chain.from_iterable(found), np.int64, len(one))
-        later = other > one
+        other = first + np.fromiter(chain.from_iterable(found), np.int64, len(one))
+        there, later = max(1, len(one)), other > one
         one, other = one[later], other[later]
         for piece in range(0, len(one), PIECE):
             yield one[piece : piece + PIECE], other[piece : piece + PIECE]
         done += step
-        step = min(BLOCK, max(1, step * PIECE // max(1, len(later))))  # as many leaders as give a piece
+        step = min(BLOCK, max(1, step * PIECE // there))  # as many leaders as give a piece
 
 
 def _follow(seen: Seen, one: Ints, other: Ints, leader: Ints, off: Doubles) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +14,35 @@ from scipy.sparse.csgraph import connected_components
 
 from phq.config.build import Config
 from phq.dataset.statements import names_of
+from phq.decisions.numbered import numbered
 from phq.photos.frame_names import MARK, frame_of
 from phq.schema import GROUPS
 from phq.system.arrays import Ints
 
 LINKS = ("key", "source_path", "source_sha256", "identity", *GROUPS)
 """Columns that link samples."""
+BATCH = 1 << 14
+"""Rows turned into Python objects at a time."""
+
+
+@dataclass(frozen=True)
+class LinkedRows:
+    """Rows of a table, with the same number for rows that must not be separated."""
+
+    label: Ints
+    """(N,) from 0."""
+    first: Mapping[int, str]
+    """Number → the name that the rows share, see `split_groups`; those that share none are not there."""
+    table: pa.Table
+    """`LINKS`."""
+
+    def texts(self, start: int, rows: int) -> list[str]:
+        """As `split_groups` gives them, of consecutive rows."""
+        part = self.table.slice(start, rows)
+        hashes = pc.fill_null(part["source_sha256"], "")
+        alone = pc.if_else(pc.equal(hashes, ""), part["key"], hashes).to_pylist()
+        labels = self.label[start : start + rows].tolist()
+        return [self.first.get(label, own or "") for label, own in zip(labels, alone, strict=True)]
 
 
 def split_groups(table: pa.Table, identity: bool = True) -> list[str]:
@@ -33,20 +57,27 @@ def split_groups(table: pa.Table, identity: bool = True) -> list[str]:
         table: `LINKS`; null and '' link nothing.
         identity: whether a person links.
     """
-    rows, names = _shared(table, identity)
-    keys = pc.binary_join_element_wise("group:", table["key"], "")
-    named = np.flatnonzero(np.asarray(pc.is_in(keys, value_set=pa.array(sorted(set(names)), pa.string()))))
-    rows, names = [*rows, *named.tolist()], [*names, *keys.take(pa.array(named)).to_pylist()]
+    return linked_rows(table, identity).texts(0, len(table))
+
+
+def linked_rows(table: pa.Table, identity: bool = True) -> LinkedRows:
+    """`split_groups` as numbers: in memory are 16 bytes a row, and the names that link rows."""
+    ids: dict[str, int] = {}
+    edges = [np.array(list(_shared(part, identity, ids)), np.int64).reshape(-1, 2) for part in _parts(table)]
+    edges += [np.array(list(_named(part, ids)), np.int64).reshape(-1, 2) for part in _parts(table)]
+    starts = [*range(0, len(table), BATCH)] * 2
+    rows = np.concatenate([np.empty(0, np.int64), *(n + e[:, 0] for n, e in zip(starts, edges, strict=True))])
+    ends = np.concatenate([np.empty(0, np.int64), *(e[:, 1] for e in edges)])
     photo, photos = _photos(table)
-    numbers = {name: number for number, name in enumerate(sorted(set(names), key=_identity_first), photos)}
-    ends = np.array([numbers[name] for name in names], np.int64)
-    label = linked(photo[np.array(rows, np.int64)], ends, photos + len(numbers))
+    label = linked(photo[rows], photos + ends, photos + len(ids))
     first: dict[int, str] = {}
-    for name, number in numbers.items():
-        first.setdefault(int(label[number]), name)
-    alone = pc.if_else(pc.greater(pc.fill_null(table["source_sha256"], ""), ""), table["source_sha256"], table["key"])
-    texts = zip(label[photo].tolist(), alone.to_pylist(), strict=True)
-    return [first.get(number, own or "") for number, own in texts]
+    for name in sorted(ids, key=_identity_first):
+        first.setdefault(int(label[photos + ids[name]]), name)
+    return LinkedRows(label[photo], first, table)
+
+
+def _parts(table: pa.Table) -> Iterator[pa.Table]:
+    return (table.slice(start, BATCH) for start in range(0, len(table), BATCH))
 
 
 def linked(one: Ints, other: Ints, size: int) -> Ints:
@@ -65,36 +96,39 @@ def _identity_first(name: str) -> tuple[bool, str]:
     return name.startswith("group:"), name
 
 
-def _shared(table: pa.Table, identity: bool) -> tuple[list[int], list[str]]:
-    """(row, name) of everything that a row names: people, videos, and keys of other samples."""
-    rows: list[int] = []
-    names: list[str] = []
+def _shared(table: pa.Table, identity: bool, ids: dict[str, int]) -> Iterator[tuple[int, int]]:
+    """(row, number of the name) of everything that a row names: people, videos, and keys of other samples.
+
+    Args:
+        table: some rows of `LINKS`.
+        identity: whether a person links.
+        ids: numbers of names; grows.
+    """
     for column in GROUPS:
-        there = np.flatnonzero(np.asarray(pc.greater(pc.fill_null(table[column], ""), "")))
-        rows += there.tolist()
-        names += [f"group:{key}" for key in table[column].take(pa.array(there)).to_pylist()]
+        for row, key in enumerate(table[column].to_pylist()):
+            if key:
+                yield row, ids.setdefault(f"group:{key}", len(ids))
     for row, text in enumerate(table["identity"].to_pylist() if identity else ()):
         for name in names_of(text) if text else ():
-            rows.append(row)
-            names.append(f"identity:{name}")
-    paths = pc.fill_null(table["source_path"], "")
-    frames = np.flatnonzero(np.asarray(pc.match_substring(paths, MARK)))
-    for row, path in zip(frames.tolist(), paths.take(pa.array(frames)).to_pylist(), strict=True):
-        if frame := frame_of(path):
-            rows.append(row)
-            names.append(f"video:{frame[0]}")
-    return rows, names
+            yield row, ids.setdefault(f"identity:{name}", len(ids))
+    for row, path in enumerate(table["source_path"].to_pylist()):
+        if path and MARK in path and (frame := frame_of(path)):
+            yield row, ids.setdefault(f"video:{frame[0]}", len(ids))
+
+
+def _named(table: pa.Table, ids: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """(row, number of the name) of rows whose key others name."""
+    for row, key in enumerate(table["key"].to_pylist()):
+        if (number := ids.get(f"group:{key}")) is not None:
+            yield row, number
 
 
 def _photos(table: pa.Table) -> tuple[Ints, int]:
     """(N,) the same number for rows of one photo, another for each row without a hash; and how many numbers."""
-    hashes = table["source_sha256"].combine_chunks()
-    hashes = pc.if_else(pc.equal(hashes, ""), pa.scalar(None, pa.string()), hashes)
-    codes = np.asarray(pc.fill_null(pc.dictionary_encode(hashes).indices, -1), np.int64)
-    unknown = codes < 0
-    first = int(codes.max(initial=-1)) + 1
-    codes[unknown] = first + np.arange(unknown.sum())
-    return codes, first + int(unknown.sum())
+    photo = numbered(table["source_sha256"])
+    unknown = np.flatnonzero(photo == 0)
+    photo[unknown] = photo.max(initial=0) + 1 + np.arange(len(unknown))
+    return photo, int(photo.max(initial=0)) + 1
 
 
 def split_of(group: str, config: Config) -> str:

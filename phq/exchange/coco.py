@@ -169,8 +169,7 @@ def _photos(dataset: Dataset, photos: str | Path) -> _Groups:
             if digest in paths:
                 items = [dataset[number] for number in numbers]
                 row = items[0].row
-                width, height = (row[name] for name in (SIZE if _turn(row) % 180 == 0 else SIZE[::-1]))
-                size = {"width": width, "height": height}
+                size = dict(zip(("width", "height"), _file_size(row), strict=True))
                 facts = {name: row[name] for name in _PHOTO_FIELDS if row[name] is not None}
                 yield {"file_name": str(paths[digest].resolve())} | size | facts, items
 
@@ -190,9 +189,6 @@ def _plain_files(found: Mapping[str, Found]) -> dict[str, Path]:
             "export the stored crops"
         )
     return {digest: photo.path for digest, photo in found.items()}
-
-
-SIZE = ("image_width", "image_height")
 
 
 class _Annotations:
@@ -248,8 +244,7 @@ class _Annotations:
 
     def _size(self, row: Mapping[str, Any]) -> tuple[float, float]:
         """Width and height of the image, pixels."""
-        names = ("image_width", "image_height") if self.photo else ("image_size", "image_size")
-        return row[names[0]], row[names[1]]
+        return _file_size(row) if self.photo else (row["image_size"], row["image_size"])
 
     def _landmarks(self, row: Mapping[str, Any]) -> Doubles:
         """(33, 3); all 0 if no network has looked."""
@@ -293,6 +288,12 @@ class _Annotations:
 def _turn(row: Mapping[str, Any]) -> int:
     """Degrees that the photo was turned by; unknown of one that was rejected early, and then 0."""
     return row.get("photo_turn_deg") or 0
+
+
+def _file_size(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height of the file as a viewer shows it, pixels."""
+    size = row["image_width"], row["image_height"]
+    return size if _turn(row) % 180 == 0 else size[::-1]
 
 
 def _in_file(row: Mapping[str, Any], points: Floats) -> Doubles:

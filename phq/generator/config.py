@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from phq.camera.convention import FOCAL, RADIUS
 from phq.config.reading import Section, validated
 
 Count = Annotated[int, Field(ge=1)]
@@ -14,10 +15,18 @@ Side = Literal[4, 8, 16, 32, 64, 128, 256, 512, 1024]
 Widths = Annotated[tuple[Count, ...], Field(strict=False, min_length=1)]
 
 
+Axes = Literal["xy", "xz", "yx", "yz", "zx", "zy"]
+
+
 class Planes(Section):
     """The feature planes and the network that draws them."""
 
-    kind: Literal["trigrid", "hybrid"] = Field(default="trigrid", description="three grids, or three planes and a map")
+    kind: Literal["trigrid", "hybrid", "triplane", "spheres"] = Field(
+        default="trigrid", description="three grids; three planes and a map; EG3D's planes; SphereHead's spheres"
+    )
+    axes: tuple[Axes, Axes, Axes] = Field(
+        default=("xy", "xz", "yz"), strict=False, description="column and row of each plane, of trigrid and triplane"
+    )
     resolution: Side = Field(default=256, description="side of a plane")
     channels: Count = Field(default=32, description="features of a point")
     depth: Count = Field(default=3, description="layers of each grid; of trigrid alone")
@@ -37,6 +46,14 @@ class Render(Section):
     resolution: Count = Field(default=64, description="side of the raw image")
     coarse: Annotated[int, Field(ge=4)] = Field(default=48, description="samples of a ray in the first pass")
     fine: Annotated[int, Field(ge=0)] = Field(default=48, description="samples in the second, where the first saw much")
+    crop: bool = Field(default=True, description="nothing is beyond the margin; EG3D has no such bound")
+    places: Literal["phq", "eg3d"] = Field(
+        default="phq", description="where rays are sampled: in the intervals that weights belong to, or as published"
+    )
+    activation: Literal["none", "sigmoid", "lrelu"] = Field(default="none", description="of the decoder's features")
+    colour: Literal["layer", "features"] = Field(
+        default="layer", description="the raw image is made by a layer, or is the first three features"
+    )
 
 
 class Deformation(Section):
@@ -72,12 +89,29 @@ class Discriminator(Section):
 
 
 class Pose(Section):
-    """Hidden layers of the two pose predictors."""
+    """The two pose predictors: their hidden layers."""
+
+    enabled: bool = Field(default=True, description="there are predictors; without them everybody is at rest")
 
     generator: Widths = Field(default=(128, 32), description="from the latent and the camera")
     discriminator: Widths = Field(default=(2048, 512, 128, 32), description="from the image's features and the camera")
+    mirrored_camera: bool = Field(
+        default=True,
+        description="where the discriminator's predictor sees a mirrored picture it reads the mirrored camera; "
+        "3DPortraitGAN's reads the picture's own",
+    )
     own_trunk: bool = Field(
         default=False, description="the discriminator's predictor has convolutions of its own, not those of the verdict"
+    )
+
+
+class Camera(Section):
+    """The cameras that the model is for; those of `phq.camera.convention` unless it was trained on others."""
+
+    focal: float = Field(default=FOCAL, gt=0, description="focal length over image side")
+    radius: float = Field(default=RADIUS, gt=0, description="distance of the cameras from the origin")
+    look_at: tuple[float, float, float] = Field(
+        default=(0.0, 0.0649, 0.0), strict=False, description="what level cameras are turned to"
     )
 
 
@@ -94,6 +128,9 @@ class ModelConfig(Section):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         default="float32", description="type of super-resolution and of the discriminator's four largest layers"
     )
+    noise: Literal["drawn", "kept"] = Field(
+        default="drawn", description="pixel noise without seeds: none, or the one picture that each layer keeps"
+    )
     planes: Planes = Planes()
     render: Render = Render()
     deformation: Deformation = Deformation()
@@ -101,6 +138,7 @@ class ModelConfig(Section):
     superres: SuperResolution = SuperResolution()
     discriminator: Discriminator = Discriminator()
     pose: Pose = Pose()
+    camera: Camera = Camera()
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> ModelConfig:

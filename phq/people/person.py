@@ -254,6 +254,38 @@ class Face:
 
 
 @dataclass(frozen=True)
+class HeadPose:
+    """A head as a network sees it, from a camera that looks straight at it, level with the photo."""
+
+    rotation: Floats
+    """3×3 head axes (left, up, front) to OpenCV axes of that camera."""
+    sigma_deg: float
+    """Standard deviation of its yaw, if front and back are not confused."""
+    p_flip: float
+    """Probability that they are."""
+
+
+@dataclass(frozen=True)
+class BodyPose:
+    """A body of the SMPL family as a network sees it."""
+
+    joints: Floats
+    """(24, 3, 3) rotations about the parent joint, order of `phq.schema.SMPL_JOINTS`; the first, the root, leads from
+    body axes (left, up, front) to OpenCV axes of a camera that looks straight at the middle of the box, level with the
+    photo."""
+    betas: Floats
+    """(10,) shape numbers of the embedded body; zeros from a network of another body."""
+    neck_px: Floats
+    """(2,) neck joint, photo pixels."""
+    px_per_metre: float
+    """Photo pixels a metre at the neck, of a person whose head has the template's size."""
+    sigma_deg: float
+    """Standard deviation of the torso's yaw, if front and back are not confused."""
+    p_flip: float
+    """Probability that they are."""
+
+
+@dataclass(frozen=True)
 class Faces:
     """All N face-like places of a picture, in its pixels, best first."""
 

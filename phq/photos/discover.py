@@ -108,9 +108,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Every file below `root`, and every folder that cannot be listed.
+    """Every file below `root`, and every folder in it that cannot be listed.
 
     Linked folders are entered after all real ones, each real folder once, and never one that holds `root`.
+
+    Raises:
+        InputError: `root` itself cannot be listed.
     """
     seen: set[str] = set()
     above = {str(folder) for folder in root.resolve().parents}
@@ -122,6 +125,8 @@ def _walk(root: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         entries = _entries(folder)
+        if entries is None and folder == root:
+            raise InputError(f"the folder {root} cannot be read; check its permissions")
         if entries is None:
             yield folder
         for entry in entries or []:
@@ -134,8 +139,6 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _from_folder(root: Path) -> list[Found]:
-    if _entries(root) is None:
-        raise InputError(f"the folder {root} cannot be read; check its permissions")
     return _ordered(Found(p, recorded(os.path.relpath(p, root))) for p in _walk(root))
 
 

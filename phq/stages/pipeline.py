@@ -17,6 +17,7 @@ from phq.stages.crop_headshot import CropHeadshot
 from phq.stages.detect_people import DetectPeople
 from phq.stages.embed_identity import EmbedIdentity
 from phq.stages.encode_sample import EncodeSample
+from phq.stages.estimate_body import EstimateBody
 from phq.stages.find_face import FindFace, StoreFace
 from phq.stages.find_landmarks import FindLandmarks
 from phq.stages.fit_body import FitBody, StartBody
@@ -27,6 +28,7 @@ from phq.stages.place_camera import PlaceCamera
 from phq.stages.read_photos import ReadPhotos
 from phq.stages.score_person import ScorePerson
 from phq.stages.state_provenance import StateProvenance
+from phq.stages.turn_head import TurnHead
 from phq.stages.turn_upright import TurnUpright
 from phq.weights.embedded import Weight, embedded, registry
 
@@ -48,7 +50,8 @@ def stages(config: Config, sidecar: Sidecar | None = None) -> list[Stage]:
         *look,
         *([TurnUpright(detect, look)] if config.detect.turns else []),
         OrientPeople(),
-        FitBody(),
+        EstimateBody(specs["body"]) if specs["body"] != NONE else FitBody(),
+        *([TurnHead(specs["headpose"])] if specs["headpose"] != NONE else []),
         PlaceCamera(),
         CropHeadshot(config.size),
         MaskPerson(specs["mask"]),

@@ -14,12 +14,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from phq.camera.sides import SIDES, shares
-from phq.dataset.card import YAW_SECTORS, yaw_histogram
+from phq.dataset.card import YAW_SECTORS
 from phq.dataset.credits import counted
 from phq.dataset.folder import index_name
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.dataset.statements import names_of
+from phq.dataset.summary import yaw_histogram
 from phq.dataset.tar import MEMBERS
 from phq.dataset.whole_columns import columns
 from phq.errors import InputError

@@ -34,7 +34,7 @@ METHODS = ("forward", "forward_fuse")
 PATHS = ("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath", "pathlib._local.WindowsPath")
 
 
-class _Closed(type):
+class Closed(type):
     """A class that a pickle can neither call nor change."""
 
     def __call__(cls, *_arguments: object) -> Any:
@@ -44,7 +44,7 @@ class _Closed(type):
         raise WeightError(f"it sets {name!r} of a class")
 
 
-class Skeleton(metaclass=_Closed):
+class Skeleton(metaclass=Closed):
     """What a saved network module holds, as attributes: ``_parameters``, ``_buffers``, ``_modules`` and its own."""
 
     def tensors(self) -> dict[str, Tensor]:
@@ -71,7 +71,7 @@ class Remark:
 
 def _method(owner: object, name: object) -> Remark:
     """In place of `getattr`."""
-    if not isinstance(owner, _Closed | Skeleton) or name not in METHODS:
+    if not isinstance(owner, Closed | Skeleton) or name not in METHODS:
         raise WeightError(f"it asks for {name!r} of something")
     return Remark()
 
@@ -109,7 +109,7 @@ def _stand_in(name: str) -> Any:
         return PurePosixPath
     if name == GETATTR:
         return _method
-    return Remark if REMARKS.fullmatch(name) else _Closed(name, (Skeleton,), {})
+    return Remark if REMARKS.fullmatch(name) else Closed(name, (Skeleton,), {})
 
 
 def _tensors(module: Skeleton, prefix: str) -> Iterator[tuple[str, Tensor]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from kill_at_disk_change import count_changes, kill_at
+from file_faults import count_changes, kill_at
 from networkless_pipeline import SIDE, digests, names, photos
 
 from phq.building import unit

@@ -29,7 +29,7 @@ RUN = {"workers", "executor", "address", "gpus_per_worker", "device", "photo_tim
 CONFIGURATION = {"preset", "config", "set_"}
 DATASET_FIRST = (
     "report", "stats", "show", "review", "decide", "calibrate", "evaluate pose", "annotate", "diff", "bake", "verify",
-    "redact", "split", "balance", "export labels", "export coco",
+    "redact", "split", "balance", "export labels", "export coco", "export crops",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kill_at_disk_change import count_changes, kill_at
+from file_faults import count_changes, kill_at
 from labelled_samples import labelled_sample, labels
 from tiny_datasets import CARD, TinySample, write_tiny
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from curated_datasets import files, overlay, person, reject_of, traces, write
-from kill_at_disk_change import kill_at
+from file_faults import kill_at
 from tiny_datasets import TinySample
 
 from phq.curate.merge import merge

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from curated_datasets import files, overlay, person, reject_of, write
-from kill_at_disk_change import count_changes, kill_at
+from file_faults import count_changes, kill_at
 
 from phq.curate.redact import redact
 from phq.dataset.reader import Dataset

@@ -248,7 +248,8 @@ def test_a_row_made_anew_says_whom_it_looks_like_as_the_build_did(tmp_path: Path
     worse = sound_sample(1, source_px_per_px=1.0, **looks)
     samples = sorted([best, worse, *map(sound_sample, range(2, 6))], key=lambda sample: str(sample.row["key"]))
     likeness = compact(rows_table([sample.row for sample in samples], LIKENESS))
-    for number, fields in find_likeness(likeness, load_config("everything")).items():
+    everything = load_config("everything")
+    for number, fields in find_likeness(likeness, everything).by_row(likeness, everything).items():
         samples[number].row.update(fields)
     assert worse.row["duplicate_of"] == worse.row["duplicate_group"] == best.row["duplicate_group"] == best.row["key"]
     write_sound(tmp_path, samples)

@@ -127,7 +127,49 @@ def simcc(file: str, keypoints: int, height: int = 256, width: int = 192) -> Non
                simcc_y=(kind, [1, keypoints, 2 * height]))  # fmt: skip
 
 
+def deimv2(side: int) -> None:
+    """The body (class 0), a head that is as good (7), and a query that saw nothing; colours come as fractions."""
+    graph = Graph()
+    spread = graph.constant((1 / STD * 255).reshape(1, 3, 1, 1))
+    planes = graph("Mul", graph("Sub", "images", graph.constant((MEAN / 255).reshape(1, 3, 1, 1))), spread)
+    rows = []
+    for colour, number in ((0, 0), (1, 7)):
+        corners, logit = blob(graph, planes, colour, side, red_first=True)
+        parts = [graph.constant([[[number]]]), graph("Div", corners, graph.constant(side)), graph("Sigmoid", logit)]
+        rows.append(graph("Concat", *parts, axis=2))
+    rows.append(graph.constant([[[0, 0, 0, 1, 1, 0.01]]]))
+    graph("Concat", *rows, axis=1, name="label_xyxy_score")
+    graph.save("deimv2-tiny.onnx", (side, side), "images", label_xyxy_score=(TensorProto.FLOAT, [1, 3, 6]))
+
+
+def sixdrepnet(side: int = 224) -> None:
+    """A convolution, mean pooling, six numbers, and two columns made orthogonal, as 6DRepNet has them."""
+    graph, rng = Graph(), np.random.default_rng(4)
+    shown = graph("Relu", graph("Conv", "input", graph.constant(rng.normal(0, 0.2, (8, 3, 3, 3))), strides=[8, 8]))
+    half = graph("Slice", shown, *(graph.constant(v, np.int64) for v in ([0], [12], [3])))  # the left and the whole
+    pooled = [graph("Flatten", graph("GlobalAveragePool", part), axis=1) for part in (shown, half)]
+    weights, bias = graph.constant(rng.normal(0, 1, (16, 6))), graph.constant(rng.normal(0, 0.3, 6))
+    six = graph("Gemm", graph("Concat", *pooled, axis=1), weights, bias)
+    first, second = (graph("Gather", six, graph.constant(rows, np.int64), axis=1) for rows in ([0, 1, 2], [3, 4, 5]))
+
+    def unit(vector: str) -> str:
+        return graph("Div", vector, graph("ReduceL2", vector, axes=[1]))
+
+    def cross(a: str, b: str) -> str:
+        turned = [graph.constant(order, np.int64) for order in ([1, 2, 0], [2, 0, 1])]
+        (a1, a2), (b1, b2) = ([graph("Gather", v, t, axis=1) for t in turned] for v in (a, b))
+        return graph("Sub", graph("Mul", a1, b2), graph("Mul", a2, b1))
+
+    x = unit(first)
+    z = unit(cross(x, second))
+    shape = graph.constant([-1, 3, 1], np.int64)
+    graph("Concat", *(graph("Reshape", column, shape) for column in (x, cross(z, x), z)), axis=2, name="output")
+    graph.save("6drepnet360-tiny.onnx", (side, side), "input", output=(TensorProto.FLOAT, [1, 3, 3]))
+
+
 if __name__ == "__main__":
+    deimv2(320)
+    sixdrepnet()
     rfdetr(384)
     rtmdet(320)
     simcc("rtmpose-tiny.onnx", 26)

@@ -10,6 +10,8 @@ from tiny_datasets import CARD, tiny_sample
 
 from phq.dataset.card import dataset_card, stored_card
 from phq.dataset.credits import MOST, counted, hub_licence
+from phq.dataset.summary import COLUMNS, Summary
+from phq.dataset.tables import rows_table
 
 
 def rows(*stated: dict[str, str]) -> list[dict[str, Any]]:
@@ -18,7 +20,12 @@ def rows(*stated: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def card(*stated: dict[str, str]) -> str:
-    return dataset_card(CARD, {"train": len(stated)}, [], rows(*stated), [])
+    return dataset_card(CARD, {"train": len(stated)}, [], summary(rows(*stated)))
+
+
+def summary(kept: list[dict[str, Any]]) -> Summary:
+    """Counted in two parts."""
+    return Summary(rows_table(part, COLUMNS) for part in (kept[:1], kept[1:]))
 
 
 def licence_of(*licences: str) -> tuple[str, str | None]:
@@ -77,7 +84,7 @@ def test_a_name_cannot_break_the_table() -> None:
 def test_people_in_two_splits_are_counted() -> None:
     kept = rows({"identity": "Anna; Bo"}, {"identity": "Bo"}, {"identity": "Cy"})
     kept[1]["split"] = "val"
-    text = dataset_card(CARD, {"train": 2, "val": 1}, [], kept, [])
+    text = dataset_card(CARD, {"train": 2, "val": 1}, [], summary(kept))
     assert "tells 3 people apart; 1 of them are in two splits" in text
     assert "Anna" not in text
 

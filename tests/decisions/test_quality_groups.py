@@ -6,14 +6,16 @@ import math
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from head_crops import native, oval, resized
 
 from phq.config.build import load_config
 from phq.dataset.tables import rows_table
 from phq.decisions import scenes
-from phq.decisions.duplicates import Duplicate
+from phq.decisions.duplicates import Duplicates
 from phq.decisions.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
+from phq.decisions.scenes import Faces
 from phq.decisions.signs import Signs
 from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups, split_of
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
@@ -41,13 +43,21 @@ def person(number: int, colours: np.ndarray = COLOURS, *, spread: float = 12.0, 
 
 
 def grouped(people: list[dict[str, Any]], faces: np.ndarray | None = None) -> list[str]:
-    return scene_groups(columns_of(people), faces, 0.6)
+    table = columns_of(people)
+    seen = np.flatnonzero(np.isfinite(faces).all(1)) if faces is not None else np.empty(0, np.int64)
+    found = Faces.of(len(people), seen, faces[seen], 0.6) if faces is not None else None
+    return named(table, scene_groups(table, found))
 
 
-def columns_of(people: list[dict[str, Any]]) -> dict[str, Any]:
+def named(table: pa.Table, groups: np.ndarray) -> list[str]:
+    """Keys of the samples that name groups, '' for none."""
+    return [table["key"][row].as_py() if row >= 0 else "" for row in groups.tolist()]
+
+
+def columns_of(people: list[dict[str, Any]]) -> pa.Table:
     columns = {name: [p[name] for p in people] for name in people[0]}
     bodies = np.array(columns.pop("keypoints_3d")).reshape(-1, 33, 3)
-    return columns | {PROPORTION: proportions(bodies)}
+    return pa.table(columns | {PROPORTION: proportions(bodies)})
 
 
 def test_the_same_person_in_the_same_scene_is_one_group_named_by_the_best() -> None:
@@ -78,14 +88,15 @@ def test_a_plain_wall_is_no_scene() -> None:
 def test_before_a_plain_wall_only_a_picture_that_looks_alike_is_the_same() -> None:
     people = [person(1, spread=1.0), person(2, spread=1.0), person(3)]
     people[1]["phash"] = f"{int(people[0]['phash'], 16) ^ 0xFFF:016x}"
-    columns = columns_of(people)
-    groups = scene_groups(columns)
-    assert groups == [people[0]["key"], people[0]["key"], ""]
-    places = np.tile(np.linspace(0.2, 0.8, 18), (3, 1))
-    found = {1: Duplicate(0, people[0]["key"], 12, False)}
-    assert cut_differently(columns, groups, Signs.of(columns["appearance"], places)) == found
+    table = columns_of(people)
+    groups = scene_groups(table)
+    assert groups.tolist() == [0, 0, -1]
+    looks, places = np.array(table["appearance"].to_pylist()), np.tile(np.linspace(0.2, 0.8, 18), (3, 1))
+    found = cut_differently(table, groups, Signs.of(looks, places))
+    assert [found.rows.tolist(), found.kept.tolist(), found.bits.tolist()] == [[1], [0], [12]]
+    assert not found.exact.any()
     places[1] += 0.05  # near enough for a hash that is nearer
-    assert cut_differently(columns, groups, Signs.of(columns["appearance"], places)) == {}
+    assert not len(cut_differently(table, groups, Signs.of(looks, places)).rows)
 
 
 NOBODY = (np.nan, np.nan)
@@ -185,8 +196,8 @@ def test_every_sample_goes_to_the_nearest_leader_that_it_matches(
 
 
 def test_duplicates_of_one_sample_are_one_group_with_it() -> None:
-    found = {1: Duplicate(0, "a", 2, False), 3: Duplicate(0, "a", 4, False)}
-    assert duplicate_groups(["a", "b", "c", "d"], found) == ["a", "a", "", "a"]
+    found = Duplicates(np.array([1, 3]), np.array([0, 0]), np.array([2, 4]), np.zeros(2, bool))
+    assert duplicate_groups(found, 4).tolist() == [0, 0, -1, 0]
 
 
 def test_a_split_divides_no_group_no_photo_and_no_identity() -> None:

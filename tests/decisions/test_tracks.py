@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from test_quality_groups import COLOURS, columns_of, person
+from test_quality_groups import COLOURS, columns_of, named, person
 
-from phq.decisions.groups import numbered, scene_groups
+from phq.decisions.groups import scene_groups
+from phq.decisions.numbered import numbered
 from phq.decisions.tracks import tracks
 
 LEFT, RIGHT = np.array([0.0, 0, 50, 100]), np.array([60.0, 0, 110, 100])
@@ -54,9 +55,9 @@ def test_a_track_is_a_scene_named_by_its_best_and_joins_others_through_it() -> N
     people = [seen(n, t, LEFT) | {"appearance": person(n, c)["appearance"]}
               for n, t, c in zip((5, 3, 4), (0, 1, 2), turning, strict=True)]  # fmt: skip
     best = people[1]["key"]
-    assert scene_groups(columns_of(people)) == ["", "", ""]
-    assert scene_groups(columns_of(people), track=np.array([7, 7, 7])) == [best, best, best]
+    table = columns_of(people)
+    assert scene_groups(table).tolist() == [-1, -1, -1]
+    assert named(table, scene_groups(table, track=np.array([7, 7, 7]))) == [best, best, best]
     photo = person(1, turning[1], box=LEFT)
-    together = [*people, photo]
-    groups = scene_groups(columns_of(together), track=np.array([7, 7, 7, -1]))
-    assert groups == [photo["key"]] * 4
+    table = columns_of([*people, photo])
+    assert named(table, scene_groups(table, track=np.array([7, 7, 7, -1]))) == [photo["key"]] * 4

@@ -1,4 +1,4 @@
-"""RF-DETR, RTMDet and RTMPose: from pulled weights to people, on networks that find colours (tests/data)."""
+"""RF-DETR, RTMDet, DEIMv2 and RTMPose: from pulled weights to people, on networks that find colours (tests/data)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from bundled_photos import pixels
-from tiny_networks import BLUE, DATA, GREEN, RED, RTMDET, RTMW, scene, sha256
+from tiny_networks import BLUE, DATA, DEIMV2, GREEN, RED, RTMDET, RTMW, scene, sha256
 
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution
@@ -23,7 +23,7 @@ from phq.errors import WeightError
 from phq.stages.detect_people import DetectPeople
 from phq.stages.pipeline import foreign, weights_used
 
-DETECTORS = ("rfdetr", RTMDET)
+DETECTORS = ("rfdetr", RTMDET, DEIMV2)
 SKELETONS = ("rtmpose", RTMW)
 BOX = (120, 40, 260, 420)
 

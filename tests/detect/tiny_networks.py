@@ -24,6 +24,8 @@ NETWORKS = {
 }
 """Weights by name, and the file that stands in for them."""
 RTMDET = f"rtmdet:{DATA / 'rtmdet-tiny.onnx'}"
+DEIMV2 = f"deimv2:{DATA / 'deimv2-tiny.onnx'}"
+SIXD = DATA / "6drepnet360-tiny.onnx"
 RTMW = f"rtmpose:{DATA / 'rtmw-tiny.onnx'}"
 """Networks that are not downloaded: named by their path."""
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (90, 90, 90)

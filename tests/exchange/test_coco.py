@@ -16,6 +16,7 @@ from PIL import Image
 from phq.dataset.reader import Dataset
 from phq.errors import InputError, OutputError
 from phq.exchange.coco import FACE, HEADSHOT, PERSON, _in_file, export_coco, run_lengths
+from phq.photos.turn import from_turned
 
 BOX = {"box_x0": 0.0, "box_y0": 0.0, "box_x1": 30.0, "box_y1": 40.0}
 
@@ -155,6 +156,31 @@ def test_a_mask_covers_the_same_part_of_the_photo(folder: Path, photos: Path, tm
     part = photo[50 : 50 + len(larger), 100 : 100 + len(larger)]
     assert (part != larger).mean() < 0.02  # the edges, which are interpolated
     assert photo.sum() == pytest.approx(larger.sum(), rel=0.02)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_photo_that_was_turned_gets_the_labels_of_its_file(tmp_path: Path, turn: int) -> None:
+    upright, key = np.random.default_rng(1).integers(0, 256, (300, 400, 3), np.uint8), person(1).row["key"]
+    found, sizes = [], []
+    for name, quarters, changes in (("upright", 0, {}), ("turned", turn // 90, {"photo_turn_deg": turn})):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.rot90(upright, -quarters)).save(tmp_path / name / "a.png")
+        write(tmp_path / f"{name}-set", [in_photo(1, tmp_path / name / "a.png", **changes)], sheet=False)
+        export_coco(tmp_path / f"{name}-set", tmp_path / f"{name}-out", photos=tmp_path / name)
+        (image,) = exported(tmp_path / f"{name}-out")["images"]
+        sizes.append((image["height"], image["width"]))
+        found.append(annotations(tmp_path / f"{name}-out")[key])
+    one, other = found
+    assert sizes[1] == Image.open(tmp_path / "turned" / "a.png").size[::-1]
+    mask = decoded(other["segmentation"])
+    np.testing.assert_array_equal(np.rot90(mask, turn // 90), decoded(one["segmentation"]))
+    points = [np.reshape(a["keypoints"], (-1, 3)) for a in found]
+    back = from_turned(points[0][:, :2], turn, 400, 300)
+    seen = points[0][:, 2] > 0
+    np.testing.assert_allclose(points[1][seen, :2], back[seen], atol=0.02)
+    x, y, width, height = one["bbox"]
+    corners = from_turned([[x, y], [x + width, y + height]], turn, 400, 300)
+    assert other["bbox"] == [*corners.min(0), *np.abs(np.subtract(*corners))]
 
 
 def test_joints_are_where_the_camera_of_the_record_sees_them(folder: Path, photos: Path, tmp_path: Path) -> None:

@@ -242,6 +242,17 @@ def test_3dportraitgan_gets_the_stored_crop_pixel_for_pixel(dataset, tmp_path):
         np.testing.assert_array_equal(mask, decoded(read_member(shard, row["mask_offset"], row["mask_size"])))
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_photos_that_were_turned_give_the_same_pictures(dataset, tmp_path, turn):
+    (tmp_path / "photos").mkdir()
+    write_cameras(tmp_path / "set", cameras(8, seed=5), tmp_path / "photos", turn)
+    pictures = [
+        UpstreamLoader(export_labels(of / "set", tmp_path / f"{n}.zip", "eg3d", photos=of / "photos", size=200).images)
+        for n, of in enumerate((dataset.parent, tmp_path))
+    ]
+    np.testing.assert_array_equal(*(np.stack(list(loader.images)) for loader in pictures))
+
+
 def test_photos_are_found_by_their_content(dataset, tmp_path):
     moved = tmp_path / "elsewhere" / "deep"
     moved.mkdir(parents=True)
@@ -327,6 +338,15 @@ def test_the_command_names_every_format(dataset, tmp_path):
     assert "8 pictures" in result.output
     assert "--photos" in result.output
     assert (tmp_path / "set-mask.zip").exists()
+
+
+@pytest.mark.parametrize(("size", "warns"), [(500, True), (512, False)])
+def test_the_command_warns_of_a_size_that_the_published_loaders_refuse(dataset, tmp_path, size, warns):
+    words = ["export", "labels", str(dataset), "--out", str(tmp_path / "set.zip"), "--format", "eg3d", "--no-masks"]
+    result = CliRunner().invoke(app, [*words, "--size", str(size)])
+    assert result.exit_code == 0, result.output
+    warning = "warning: the pictures have 500 pixels a side; the published loaders and networks want a power of two"
+    assert (f"{warning} (--size 256 or 512)" in result.output) == warns
 
 
 def test_real_photographs(everything: BuildResult, tmp_path):

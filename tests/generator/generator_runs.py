@@ -7,7 +7,20 @@ from pathlib import Path
 import typer
 from training_dataset import SETS
 
-from phq.commands.gan import invert_command, mesh_command, orbit_command, sample_command, view_command
+from phq.commands.gan import (
+    act_command,
+    evaluate_command,
+    export_command,
+    import_command,
+    invert_command,
+    mesh_command,
+    mix_command,
+    morph_command,
+    orbit_command,
+    sample_command,
+    sweep_command,
+    view_command,
+)
 from phq.generator.train import checkpoint
 from phq.generator.train.config import load_run_config
 from phq.generator.train.networks import Networks
@@ -22,6 +35,13 @@ for _name, _command in (
     ("mesh", mesh_command),
     ("invert", invert_command),
     ("view", view_command),
+    ("act", act_command),
+    ("morph", morph_command),
+    ("sweep", sweep_command),
+    ("mix", mix_command),
+    ("export", export_command),
+    ("import-checkpoint", import_command),
+    ("evaluate", evaluate_command),
 ):
     app.command(_name)(_command)
 

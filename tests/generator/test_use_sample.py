@@ -132,7 +132,7 @@ def test_the_camera_swings_up_first(untrained: Trained, monkeypatch: pytest.Monk
     seen = []
     monkeypatch.setattr(orbiting, "camera_at", lambda *place: seen.append(place) or camera_at(*place))
     list(turning(Cast(untrained, (0,)).people, 4, pitch=5, pitch_swing=10, radius=3))
-    assert np.round(seen, 6).tolist() == [[0, 5, 3], [90, 15, 3], [180, 5, 3], [270, -5, 3]]
+    assert np.round([place[:3] for place in seen], 6).tolist() == [[0, 5, 3], [90, 15, 3], [180, 5, 3], [270, -5, 3]]
 
 
 def test_a_video_has_its_frames(untrained: Trained, tmp_path: Path):

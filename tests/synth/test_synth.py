@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kill_at_disk_change import count_changes, kill_at
+from file_faults import count_changes, kill_at
 from PIL import Image
 from typer.testing import CliRunner
 

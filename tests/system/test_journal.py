@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from file_faults import faults
-from kill_at_disk_change import count_changes, kill_at
+from file_faults import count_changes, faults, kill_at
 
 from phq.errors import InputError, OutputError
 from phq.system.journal import JOURNAL, recover, stage

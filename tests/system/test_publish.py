@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kill_at_disk_change import count_changes, kill_at
+from file_faults import count_changes, kill_at
 
 from phq.errors import OutputError
 from phq.system.publish import published

@@ -212,14 +212,18 @@ def test_a_damaged_shard_costs_its_pictures_alone(written: Path, tmp_path: Path)
     folder = Path(shutil.copytree(written, tmp_path / "dataset"))
     shard = sorted((folder / "train").glob("*.tar"))[0]
     shard.write_bytes(b"")
-    content = Page(report(folder).page).content
+    done = report(folder)
+    content = Page(done.page).content
     assert content["rows"]["kept"] == COUNT - BLURRED
     assert 0 < len(content["gallery"]) < COUNT - BLURRED
+    assert done.unreadable > 0
+    said = CliRunner().invoke(app, ["report", str(folder)])
+    assert f"phq: {done.unreadable} pictures cannot be read and are left out" in said.stderr
 
 
 def test_the_command_names_what_it_wrote(written: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", str(written), "--out", str(tmp_path / "page.html")])
-    assert done.output == f"report   {tmp_path / 'page.html'}\n"
+    assert done.stdout == f"report   {tmp_path / 'page.html'}\n"
 
 
 def test_without_plotly_the_extra_is_named(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

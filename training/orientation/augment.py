@@ -7,8 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-PIXELATED = 0.35
-"""Share of faces made unrecognisable: a front without a face must not pass for a back."""
+from phq.pose.orient.angles import angles_of
+
+FACES_HIDDEN, BACKS_HIDDEN, FACE_SEEN = 0.45, 0.12, 105.0
+"""Shares of heads made unrecognisable: a front without a face must not pass for a back, and who hides faces hides those
+that can be seen, so seldom a head turned farther than so many degrees."""
+WHOLE_HEAD, BLURRED = 0.3, 0.25
+"""Of these, how many are hidden with their hair, and how many by blur in place of blocks."""
 MIRROR = np.diag([-1.0, 1.0, 1.0])
 cv2.setNumThreads(1)
 Rng = np.random.Generator
@@ -86,14 +91,24 @@ def occlude(rng: Rng, image: Image, textures: list[Image]) -> None:
     image[y0 : y + height, x0 : x + width] = texture[y0 : y + height, x0 : x + width]
 
 
-def pixelate(rng: Rng, image: Image, face: tuple[float, float] = (0.5, 0.33), zoom: float = 1.0) -> None:
+def hide_face(rng: Rng, image: Image, face: tuple[float, float] = (0.5, 0.33), zoom: float = 1.0) -> None:
     """A face made unrecognisable, as in published recordings; `face` is its place in the picture."""
     size = len(image)
-    side, block = int(size * zoom * rng.uniform(0.12, 0.3)), int(zoom * rng.integers(3, 10))
+    share = rng.uniform(0.28, 0.45) if rng.random() < WHOLE_HEAD else rng.uniform(0.12, 0.3)
+    side, block, blurred = int(size * zoom * share), int(zoom * rng.integers(3, 10)), rng.random() < BLURRED
     x, y = (int(c * size - side / 2 + rng.normal(0, 0.06) * size) for c in face)
     part = image[max(y, 0) : y + side, max(x, 0) : x + side]
-    if min(part.shape[:2]) > block:
+    if min(part.shape[:2]) <= block:
+        return
+    if blurred:
+        part[:] = cv2.GaussianBlur(part, (0, 0), block * 0.9)
+    else:
         in_blocks(part, part.shape[1] // block, part.shape[0] // block)
+
+
+def hidden_share(head_yaw: float) -> float:
+    """How often a head of a yaw (degrees) is made unrecognisable."""
+    return FACES_HIDDEN if abs(head_yaw) < FACE_SEEN else BACKS_HIDDEN
 
 
 def pixelated(rng: Rng, image: Image, middle: tuple[float, float], side: float) -> None:
@@ -175,9 +190,9 @@ def warped_crop(image: Image, mask: Image, affine: np.ndarray, size: int) -> tup
 
 
 def worsened(
-    rng: Rng, picture: Image, soft: np.ndarray, textures: list[Image], face: tuple[float, float], near: bool
+    rng: Rng, picture: Image, soft: np.ndarray, textures: list[Image], near: bool, hidden: float
 ) -> Image:
-    """Another background, dress, light, camera, and things in the way."""
+    """Another background, dress, light, camera, things in the way, and in a share `hidden` of pictures no face."""
     size, masked = len(picture), bool((soft > 0.5).any())
     if rng.random() < 0.25 and masked:
         picture = redress(rng, picture, soft, 0.92 if near else 0.5)
@@ -187,8 +202,8 @@ def worsened(
     picture = np.ascontiguousarray(picture)
     if rng.random() < 0.15:
         occlude(rng, picture, textures)
-    if rng.random() < PIXELATED:
-        pixelate(rng, picture, face, 2.0 if near else 1.0)
+    if rng.random() < hidden:
+        hide_face(rng, picture, (0.5, 0.5 if near else 0.33), 2.0 if near else 1.0)
     picture = shaded(rng, picture) if rng.random() < 0.3 else picture
     picture = colour(rng, picture) if rng.random() < 0.7 else picture
     return np.ascontiguousarray(bad_camera(rng, picture) if rng.random() < 0.55 else picture)
@@ -203,12 +218,12 @@ def augment(
     """Training pictures of (stored crop, mask, size, margin) of neck and head, and the rotations (2, 3, 3)."""
     turn = np.radians(rng.uniform(-70, 70) if rng.random() < 0.08 else rng.normal(0, 8))
     mirror, shared, pictures = rng.random() < 0.5, int(rng.integers(1 << 31)), []
+    hidden = hidden_share(angles_of(rotations[1])[0])
     for near, (image, mask, size, margin) in enumerate(crops):
         affine = placement(rng, len(image), size, margin, float(turn))
         way = -1 if mirror else 1
         picture, soft, border = warped_crop(np.ascontiguousarray(image[:, ::way]), mask[:, ::way], affine, size)
-        face, same = (0.5, 0.5 if near else 0.33), np.random.default_rng(shared)
-        picture = worsened(same, picture, soft, textures, face, bool(near))
+        picture = worsened(np.random.default_rng(shared), picture, soft, textures, bool(near), hidden)
         if not near:
             cut(rng, picture)
         picture[border < 128] = 0
@@ -219,15 +234,15 @@ def augment(
 
 
 def worsened_crops(
-    seed: int, body: Image, head: Image, body_masks: Image, head_masks: Image, textures: list[Image]
+    seed: int, body: Image, head: Image, body_masks: Image, head_masks: Image, yaws: np.ndarray, textures: list[Image]
 ) -> tuple[Image, Image]:
-    """Crops (N, S, S, 3) of both kinds as `worsened` makes them, where they are."""
+    """Crops (N, S, S, 3) of both kinds as `worsened` makes them, where they are; `yaws` (N,) degrees of the heads."""
     kinds = []
     for near, (crops, masks) in enumerate(((body, body_masks), (head, head_masks))):
         found = []
-        for i, (crop, mask) in enumerate(zip(crops, masks, strict=True)):
+        for i, (crop, mask, yaw) in enumerate(zip(crops, masks, yaws, strict=True)):
             soft, rng = mask[..., None].astype(np.float32) / 255, np.random.default_rng([seed, i])
-            picture = worsened(rng, crop, soft, textures, (0.5, 0.5 if near else 0.33), bool(near))
+            picture = worsened(rng, crop, soft, textures, bool(near), hidden_share(yaw))
             picture[photo_rectangle(crop) < 128] = 0
             found.append(picture)
         kinds.append(np.stack(found))

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from train import held_back, target_of
 
 from phq.pose.orient import fuse
+from phq.pose.orient.angles import angles_of
 from phq.pose.orient.decode import CENTRES
 from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE, both_ways
 
@@ -96,7 +97,8 @@ def people(options: argparse.Namespace) -> tuple[Samples, np.ndarray]:
         wanted = (lambda names: ~calibrates(names)) if path in options.people else None
         data = held_back_of(path, wanted)
         crops = crops_of(data)
-        draws = [crops, worsened_crops(options.seed, *crops, *masks_of(data), textures)]
+        yaws = np.array([angles_of(r[1])[0] for r in data["rotations"]])
+        draws = [crops, worsened_crops(options.seed, *crops, *masks_of(data), yaws, textures)]
         for body, head in draws:
             found.append((both_ways(network, body, head), data["evidence"], data["rotations"], data["label_sigma"]))
         doubts += [fuse.doubt_of(raw) for raw in found[-len(draws)][0]]

@@ -1,6 +1,6 @@
 """Photos or renders to one npz: crops of every person, the truth, and BlazePose's evidence.
 
-    python prepare.py renders OUT.npz DIR [DIR ...] [--detect] [--below N] [--spoil SEED --textures FOLDER]
+    python prepare.py renders OUT.npz DIR [DIR ...] [--detect] [--below N] [--views N] [--spoil SEED --textures FOLDER]
     python prepare.py multiview OUT.npz FOLDER [--cut METRES]
     python prepare.py pseudo OUT.npz VIDEO [VIDEO ...]
 
@@ -136,7 +136,8 @@ def renders(options: argparse.Namespace) -> list[dict[str, Any]]:
         if person.rejected is not None:
             continue
         row = record(person, mask)
-        name = f"{path.parent.name}/{path.stem}"
+        person, view = divmod(int(path.stem), options.views)
+        name = f"{path.parent.name}/{person:05d}" + (f".{view}" if options.views > 1 else "")
         rows.append({**row, "rotations": truth_rotations(main, turn), "names": name, "framing": truth["framing"]})
         if len(rows) % 100 == 0:
             print(len(rows), flush=True)
@@ -231,6 +232,7 @@ def main() -> None:
     parser.add_argument("--detect", action="store_true")
     parser.add_argument("--spoil", type=int)
     parser.add_argument("--textures", type=Path)
+    parser.add_argument("--views", type=int, default=1, help="pictures of each rendered person")
     parser.add_argument("--below", type=int, default=10**9)
     parser.add_argument("--cut", type=float)
     options = parser.parse_args()

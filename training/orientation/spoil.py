@@ -6,7 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from augment import Image, Rng, colour, occlude, pixelate, random_texture, redress, shaded
+from augment import Image, Rng, colour, hide_face, occlude, random_texture, redress, shaded
 
 SMALLEST_HEAD = 12.0
 
@@ -37,7 +37,7 @@ def disguised(
     picture = np.ascontiguousarray(picture)
     if rng.random() < 0.3:
         face = (neck + 0.55 * (crown - neck)) / [width, height]
-        pixelate(rng, picture, (float(face[0]), float(face[1])), 4 * head / width)
+        hide_face(rng, picture, (float(face[0]), float(face[1])), 4 * head / width)
     if rng.random() < 0.2:
         occlude(rng, picture, textures)
     picture = shaded(rng, picture) if rng.random() < 0.3 else picture

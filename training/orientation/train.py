@@ -52,14 +52,15 @@ def held_back_photos() -> frozenset[str]:
 
 
 def held_back(names: np.ndarray) -> np.ndarray:
-    """(N,) bool: people who never train the network; photos are named ``path#person``, renders ``folder/number``."""
+    """(N,) bool: people who never train the network; photos are named ``path#person``, renders ``folder/person.view``
+    or, with one view each, ``folder/person``."""
     return np.array([_held_back(str(name)) for name in names])
 
 
 def _held_back(name: str) -> bool:
     if "#" in name:
         return name.split("#", maxsplit=1)[0] in held_back_photos()
-    return zlib.crc32(name.encode()) % HELD_BACK == 0
+    return zlib.crc32(name.split(".", maxsplit=1)[0].encode()) % HELD_BACK == 0
 
 
 def target_of(rotations: np.ndarray, sigma: np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Finalising: the tables and blobs of finished units become a dataset.
 
-Every step is repeated, or found done, after a kill: rows are gathered and decided in memory (some hundred bytes a
-person), shards are tasks with a note each, tables are streamed, and the manifest comes last.
+Every step is repeated, or found done, after a kill: rows are gathered into columns on the disk and decided there,
+shards are tasks with a note each, tables are streamed, and the manifest comes last.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,24 +20,25 @@ from phq.building.contact_sheet import chosen, write_contact_sheet
 from phq.building.executors.choice import Execution
 from phq.building.executors.contract import Task
 from phq.building.executors.inline import Inline
-from phq.building.finalise.decisions import Decisions, decide_people
-from phq.building.finalise.gather import DamagedUnitError, check_units, gather, pieces
+from phq.building.finalise.decisions import Decisions, Sides, decide_people
+from phq.building.finalise.gather import PLACES, DamagedUnitError, check_units, gather, pieces
 from phq.building.finalise.shards import WriteShards, contents, members_of, rows_path, shard_jobs
 from phq.building.finalise.tables import merged, rows_of
 from phq.building.unit import table_path
 from phq.config.build import Config
 from phq.dataset.card import Card
-from phq.dataset.descriptions import CARD_COLUMNS
 from phq.dataset.folder import SHEET, SPLITS, clear_leftovers
 from phq.dataset.layout import SAMPLES_PER_SHARD
 from phq.dataset.root import Root
-from phq.dataset.tables import Rows, take_rows
+from phq.dataset.summary import COLUMNS, Summary
+from phq.dataset.tables import take_rows
 from phq.dataset.tombstones import read_tombstones
 from phq.dataset.write import Content, Shard, finish_dataset
 from phq.errors import OutputError
-from phq.schema import Fields
+from phq.schema import DECISION, Fields
 from phq.stages.pipeline import StageCount
 from phq.system.atomic import output_errors
+from phq.system.columns_on_disk import batches
 from phq.system.place import is_remote
 from phq.system.resources import Resources
 
@@ -65,10 +66,11 @@ class Outcome:
     """Summed over all units, whenever they were computed."""
 
     @property
-    def photos(self) -> list[tuple[str, str]]:
+    def photos(self) -> Iterator[tuple[str, str]]:
         """Recorded path and sha256 ('' if unreadable) of the photo of each row."""
-        paths, hashes = (self.decisions.table[name].to_pylist() for name in ("source_path", "source_sha256"))
-        return [(path, sha256 or "") for path, sha256 in zip(paths, hashes, strict=True)]
+        for table in batches(self.decisions.table(("source_path", "source_sha256"))):
+            paths, hashes = (column.to_pylist() for column in table.columns)
+            yield from ((path, sha256 or "") for path, sha256 in zip(paths, hashes, strict=True))
 
 
 Result = TypeVar("Result")
@@ -95,21 +97,22 @@ def computed(work: Path, compute: Callable[[], object], finish: Callable[[], Res
                 table_path(work, error.number).unlink(missing_ok=True)
 
 
-def conclude_units(out: Path, source: Source, before: pa.Table | None = None) -> Outcome:
+def conclude_units(out: Path, source: Source, before: Iterable[pa.Table] = (), splits: Sides | None = None) -> Outcome:
     """Gather the people of all units and decide on them; those redacted from a dataset in `out` stay out.
 
     Args:
         out: folder or URL of the dataset.
         source: its units.
-        before: `phq.building.finalise.decisions.EXISTING` of the samples that are in the dataset already.
+        before: `COMPARED` and `COMPACT` of `phq.decisions.likeness`, of the samples that are in the dataset already.
+        splits: of the same samples.
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
     """
     check_units(source.work, source.units)
     gone = {stone.key_sha256 for stone in read_tombstones(Root(str(out)))}
-    table, stages = gather(source.work, range(source.units), source.config, gone)
-    return Outcome(decide_people(table, source.config, before), stages)
+    people, stages = gather(source.work, range(source.units), source.config, gone, before)
+    return Outcome(decide_people(people, source.config, splits), stages)
 
 
 def write_units(  # noqa: PLR0913 - everything that a dataset is made of
@@ -143,10 +146,15 @@ def write_units(  # noqa: PLR0913 - everything that a dataset is made of
     shards = write_shards(out, work, decisions, execution)
     clear_leftovers(out, [shard.file.name for written in shards.values() for shard in written])
     if sheet:
-        draw_sheet(out / SHEET, decisions.kept, work)
-    kept, rejects = (Rows(table.select(CARD_COLUMNS)) for table in (decisions.kept, decisions.rejects))
-    content = Content(kept, rejects, _manifest(work, decisions, shards), pieces(work, decisions.rejects))
+        draw_sheet(out / SHEET, decisions, work)
+    summary = Summary(decisions.batches(COLUMNS, kept=True), decisions.batches(("reason",), kept=False))
+    content = Content(summary, _manifest(work, decisions, shards), rejected(work, decisions))
     finish_dataset(tables or out, shards, content, record, card)
+
+
+def rejected(work: Path, decisions: Decisions) -> Iterator[pa.Table]:
+    """All columns of the rejects, in the order of the plan."""
+    return pieces(work, decisions.batches(("unit", "row", *DECISION), kept=False))
 
 
 def write_shards(out: Path, work: Path, decisions: Decisions, execution: Execution) -> dict[str, list[Shard]]:
@@ -159,9 +167,10 @@ def write_shards(out: Path, work: Path, decisions: Decisions, execution: Executi
     return {split: shards for split, shards in splits.items() if shards}
 
 
-def draw_sheet(path: Path, kept: pa.Table, work: Path) -> None:
+def draw_sheet(path: Path, decisions: Decisions, work: Path) -> None:
     """The contact sheet of samples that are in a work folder."""
-    samples = take_rows(kept, chosen(kept["camera_yaw_deg"].to_pylist(), kept["key"].to_pylist())).to_pylist()
+    rows = decisions.order[chosen(decisions.kept_yaws(), np.arange(len(decisions.order)))]
+    samples = take_rows(decisions.table(("key", "unit", *PLACES)), rows).to_pylist()
     found = [members_of(sample, content) for sample, content in zip(samples, contents(work, samples), strict=True)]
     members = {sample["key"]: parts for sample, parts in zip(samples, found, strict=True)}
     write_contact_sheet(path, [json.loads(parts["json"]) for parts in found], lambda row: members[row["key"]])
@@ -171,5 +180,5 @@ def _manifest(work: Path, decisions: Decisions, shards: dict[str, list[Shard]]) 
     """The rows of the splits, merged by key."""
     splits = list(shards)
     sources = [rows_of(rows_path(work, shard.file.name) for shard in shards[split]) for split in splits]
-    turn = np.array([splits.index(split) for split in decisions.kept["split"].to_pylist()], np.int8)
-    return merged(sources, turn)
+    numbers = np.array([splits.index(split) if split in splits else -1 for split in SPLITS], np.int8)
+    return merged(sources, numbers[decisions.split[decisions.order]])

@@ -7,7 +7,7 @@ one rename the dataset is the old one, afterwards the new one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from phq.building.executors.contract import Task
 from phq.building.executors.inline import Inline
-from phq.building.finalise.dataset import Outcome, Source, conclude_units
-from phq.building.finalise.decisions import EXISTING, Decisions
-from phq.building.finalise.gather import pieces
+from phq.building.finalise.dataset import Outcome, Source, conclude_units, rejected
+from phq.building.finalise.decisions import Decisions
 from phq.building.finalise.shards import WriteShards, rows_path, shard_jobs
 from phq.building.finalise.tables import merged, rows_of
 from phq.building.inputs import Difference, FrozenInputs, compare, freeze, thaw
@@ -34,7 +35,8 @@ from phq.dataset.root import Root
 from phq.dataset.run import first_command, read_run
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import write_tables
-from phq.decisions.likeness import COMPACT, LIKENESS, compact
+from phq.decisions.likeness import LIKENESS, compact
+from phq.decisions.numbered import key_numbers
 from phq.errors import ConfigError, OutputError
 from phq.photos.discover import Found, Stamp
 from phq.schema import Fields
@@ -75,6 +77,23 @@ def _columns(path: Path, names: Sequence[str]) -> pa.Table:
     try:
         return pq.read_table(path, columns=list(names), use_threads=False)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # Arrow says OSError of damaged pages
+        raise OutputError(f"{path} is damaged or lacks a column, so nothing can be added: {error}") from error
+
+
+def _groups(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Columns of a table, a group of rows at a time.
+
+    Raises:
+        OutputError: it is damaged, or lacks a column.
+    """
+    try:
+        with path.open("rb") as stream:
+            file = pq.ParquetFile(stream)
+            if lacking := sorted(set(names) - set(file.schema_arrow.names)):
+                raise KeyError(", ".join(lacking))
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, list(names), use_threads=False)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise OutputError(f"{path} is damaged or lacks a column, so nothing can be added: {error}") from error
 
 
@@ -148,8 +167,10 @@ def conclude_extension(folder: Path, source: Source) -> Outcome:
         DamagedUnitError: a unit has to be computed again.
         OutputError: the dataset's manifest is damaged, or lacks a column: an older phq has made it.
     """
-    names = [name for name in dict.fromkeys((*EXISTING, *LIKENESS)) if name not in COMPACT]
-    return conclude_units(folder, source, compact(_columns(folder / MANIFEST, names)))
+    manifest = folder / MANIFEST
+    sides = pc.index_in(_columns(manifest, ["split"])["split"], pa.array(SPLITS))
+    before = (compact(table) for table in _groups(manifest, LIKENESS))
+    return conclude_units(folder, source, before, np.asarray(pc.fill_null(sides, -1)).astype(np.int8))
 
 
 def add_units(change: Change, source: Source, outcome: Outcome, inputs: Sequence[Found], record: Fields) -> None:
@@ -204,16 +225,22 @@ def _shards_there(folder: Path) -> dict[str, dict[str, int]]:
 def _stage_tables(change: Change, decisions: Decisions, work: Path, names: Sequence[str]) -> None:
     """Manifest and rejects: the old rows, and the new ones by key or behind them."""
     folder, splits = change.folder, list(decisions.by_split())
-    old = _columns(folder / MANIFEST, ["key"])["key"].to_pylist()
-    new = decisions.kept
-    keys = np.array([*old, *new["key"].to_pylist()], "S16")
-    whose = np.array([0] * len(old) + [1 + splits.index(split) for split in new["split"].to_pylist()], np.int8)
+    old = key_numbers(_columns(folder / MANIFEST, ["key"])["key"])
+    new = key_numbers(decisions.table(("key",))["key"])[decisions.order]
+    side = decisions.split[decisions.order]
+    whose = np.concatenate([np.zeros(len(old), np.int8), _numbers(splits)[side]])
+    keys = np.concatenate([old, new])
     parts = [rows_of([rows_path(work, name) for name in names if name.startswith(f"{split}/")]) for split in splits]
     turn = whose[np.argsort(keys, kind="stable")]
     with atomic_write(change.path(MANIFEST)) as stream:
         write_tables(stream, merged([rows_of([folder / MANIFEST]), *parts], turn))
     with atomic_write(change.path(REJECTS)) as stream:
-        write_tables(stream, chain(rows_of([folder / REJECTS]), pieces(work, decisions.rejects)))
+        write_tables(stream, chain(rows_of([folder / REJECTS]), rejected(work, decisions)))
+
+
+def _numbers(splits: Sequence[str]) -> NDArray[np.int8]:
+    """Turn of each split of `SPLITS` among these, after the old rows."""
+    return np.array([1 + splits.index(split) if split in splits else -1 for split in SPLITS], np.int8)
 
 
 def _stage_inputs(change: Change, inputs: Sequence[Found]) -> None:

@@ -1,11 +1,15 @@
-"""The people of finished units, with the columns that decisions take: some hundred bytes a person."""
+"""The people of finished units, with the columns that decisions take, on the disk: some hundred bytes a person."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +19,30 @@ import pyarrow.parquet as pq
 
 from phq.building.unit import COUNTS, DIGESTS, UnitResult, table_path
 from phq.config.build import Config
-from phq.dataset.tables import arrow_schema
+from phq.dataset.tables import arrow_schema, take_rows
 from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import text_sha256
-from phq.decisions.decision import SCORED, apply_thresholds
-from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact
+from phq.decisions.decision import SCORED, apply_thresholds, kept_rows
+from phq.decisions.likeness import COMPACT, COMPACT_LENGTHS, COMPARED, LIKENESS, compact
 from phq.errors import OutputError, PhqError
 from phq.schema import DECISION, PROVENANCE
 from phq.stages.pipeline import StageCount
-from phq.system.place import is_of_server
+from phq.system.atomic import output_errors
+from phq.system.columns_on_disk import ColumnsOnDisk
+from phq.system.place import is_of_server, is_remote
 from phq.system.retrying import is_passing, retried
 
 PLACES = STORAGE[1:]
 """Columns that locate a sample in its unit's blob."""
 DIGEST = "digest"
 """Column with `phq.dataset.content.sample_digest`."""
-_STAY = tuple(dict.fromkeys((*COMPARED, *PROVENANCE, "camera_yaw_deg", *PLACES)))
+_STAY = ("key", "source_path", "source_sha256", "person_index", *PROVENANCE, "camera_yaw_deg", *PLACES)
+_COMPARED = (*COMPARED, *COMPACT)
 _READ = tuple(dict.fromkeys((*_STAY, *LIKENESS, *SCORED, *DECISION)))
+_TOGETHER = 4096
+"""Rows that are decided on together."""
+SCRATCH = "people"
+"""Folder of the columns in the work folder."""
 
 
 class DamagedUnitError(PhqError):
@@ -45,9 +56,25 @@ class DamagedUnitError(PhqError):
         return f"unit {self.args[0]} is damaged: {self.args[1]}"
 
 
+@dataclass(frozen=True)
+class People:
+    """The people of all units, in columns on the disk; those of finished units may be gathered again at any time."""
+
+    folder: Path
+    everyone: ColumnsOnDisk
+    """In the order of the plan: the columns of `_STAY`, `DIGEST`, and ``unit`` and ``row``, which locate all columns of
+    the row."""
+    decisions: ColumnsOnDisk
+    """`DECISION` of each by thresholds alone."""
+    likeness: ColumnsOnDisk
+    """`COMPARED` and `COMPACT` of the samples of an existing dataset, then of everyone whom the thresholds keep."""
+    existing: int
+    """Samples of the existing dataset."""
+
+
 def gather(
-    work: Path, units: Iterable[int], config: Config, gone: Collection[str] = ()
-) -> tuple[pa.Table, dict[str, StageCount]]:
+    work: Path, units: Iterable[int], config: Config, gone: Collection[str] = (), before: Iterable[pa.Table] = ()
+) -> tuple[People, dict[str, StageCount]]:
     """Read the tables of units one after the other, and decide by scores and thresholds.
 
     Args:
@@ -55,32 +82,84 @@ def gather(
         units: their numbers.
         config: for its thresholds; a person whom a stage has rejected stays rejected.
         gone: hashes of tombstones; rows about what they name are left out.
+        before: `COMPARED` and `COMPACT` of the samples of an existing dataset.
 
     Returns:
-        Rows of all units in the order of the plan, with `DECISION`, the columns of `_STAY`, `COMPACT`, `DIGEST`, and
-        ``unit`` and ``row``, which locate all columns of the row; and the counts of each stage, summed over all units.
+        The people, and the counts of each stage, summed over all units.
 
     Raises:
         DamagedUnitError: a table is missing or cannot be read.
     """
+    people = empty_people(scratch(work), before)
+    if is_remote(work):
+        weakref.finalize(people, shutil.rmtree, people.folder, ignore_errors=True)
     stages: dict[str, StageCount] = {}
-    tables = [_schema().empty_table()]
+    for tables in _together(work, units, stages):
+        table = _without(_compacted(tables), gone)
+        decisions = _decided(table, config)
+        people.everyone.append(table)
+        people.decisions.append(decisions)
+        people.likeness.append(take_rows(table.select(_COMPARED), kept_rows(decisions)))
+    return people, stages
+
+
+def scratch(work: Path) -> Path:
+    """An empty folder on this machine for what is made of a work folder and goes with it."""
+    if is_remote(work):
+        return Path(tempfile.mkdtemp(prefix="phq-"))
+    folder = work / SCRATCH
+    with output_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    return folder
+
+
+def empty_people(folder: Path, before: Iterable[pa.Table] = ()) -> People:
+    """Nobody yet; files of earlier people in the folder are replaced.
+
+    Args:
+        folder: of the columns.
+        before: see `gather`.
+    """
+    known = arrow_schema()
+    places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
+    everyone = pa.schema([*(known.field(name) for name in _STAY), pa.field(DIGEST, pa.string()), *places])
+    decisions = pa.schema([known.field(name) for name in DECISION])
+    compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
+    likeness = pa.schema([*(known.field(name) for name in COMPARED), *compacted])
+    compared = ColumnsOnDisk(folder / "likeness", likeness)
+    for table in before:
+        compared.append(table)
+    stay = ColumnsOnDisk(folder / "everyone", everyone), ColumnsOnDisk(folder / "decisions", decisions)
+    return People(folder, *stay, compared, len(compared))
+
+
+def _together(work: Path, units: Iterable[int], stages: dict[str, StageCount]) -> Iterator[list[tuple[int, pa.Table]]]:
+    """Units with their numbers, some `_TOGETHER` rows at a time; adds their counts to `stages`."""
+    tables: list[tuple[int, pa.Table]] = []
+    rows = 0
     for number in units:
         table, result = _read_unit(work, number)
         for name, count in result.stages.items():
             stages[name] = stages.get(name, StageCount()) + count
-        table = table.append_column("row", pa.array(range(len(table)), pa.int32()))
-        table = table.append_column("unit", pa.array([number] * len(table), pa.int32()))
-        tables.append(_decided(_without(table, gone), config))
-    return pa.concat_tables(tables).combine_chunks(), stages
+        tables.append((number, table))
+        rows += len(table)
+        if rows >= _TOGETHER:
+            yield tables
+            tables, rows = [], 0
+    if tables:
+        yield tables
 
 
-def _schema() -> pa.Schema:
-    known = arrow_schema()
-    fields = [pa.field(name, known.field(name).type) for name in dict.fromkeys((*_STAY, *DECISION))]
-    places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
-    compacted = (pa.field(name, kind) for name, kind in COMPACT.items())
-    return pa.schema([*fields, *compacted, pa.field(DIGEST, pa.string()), *places])
+def _compacted(tables: list[tuple[int, pa.Table]]) -> pa.Table:
+    """Tables in one, see `phq.decisions.likeness.compact`."""
+    try:
+        return compact(pa.concat_tables([table for _, table in tables]).combine_chunks())
+    except (pa.ArrowException, ValueError, TypeError):
+        for number, table in tables:  # which of them it is
+            with unit_errors(number):
+                compact(table)
+        raise
 
 
 def open_unit(work: Path, number: int) -> pq.ParquetFile:
@@ -120,8 +199,10 @@ def _read_unit(work: Path, number: int) -> tuple[pa.Table, UnitResult]:
     with unit_errors(number):
         notes = file.metadata.metadata or {}
         result = UnitResult.noted(notes[COUNTS.encode()])
-        table = compact(file.read(list(_READ), use_threads=False).replace_schema_metadata(None))
-        return table.append_column(DIGEST, pa.array(json.loads(notes[DIGESTS.encode()]), pa.string())), result
+        table = file.read(list(_READ), use_threads=False).replace_schema_metadata(None)
+        table = table.append_column(DIGEST, pa.array(json.loads(notes[DIGESTS.encode()]), pa.string()))
+        table = table.append_column("row", pa.array(range(len(table)), pa.int32()))
+        return table.append_column("unit", pa.array([number] * len(table), pa.int32())), result
 
 
 def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
@@ -132,34 +213,33 @@ def _without(table: pa.Table, gone: Collection[str]) -> pa.Table:
 
 
 def _decided(table: pa.Table, config: Config) -> pa.Table:
-    """The columns of `_schema`, with the thresholds' decision on everyone whom no stage has rejected."""
+    """`DECISION`, by thresholds of everyone whom no stage has rejected."""
     undecided = np.asarray(pc.equal(pc.fill_null(table["reason"], ""), ""))
-    decisions, schema = apply_thresholds(table, undecided, config), _schema()
-    columns = [decisions[name] if name in DECISION else table[name] for name in schema.names]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return apply_thresholds(table, undecided, config)
 
 
-def pieces(work: Path, wanted: pa.Table) -> Iterator[pa.Table]:
+def pieces(work: Path, wanted: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """All columns of some rows with their decisions, a unit at a time; without their places in the blobs, which are
     removed once the dataset is finished.
 
     Args:
         work: folder of the units.
-        wanted: ``unit``, ``row`` and `DECISION`, in order.
+        wanted: ``unit``, ``row`` and `DECISION`, in order, some at a time.
     """
-    units = wanted["unit"].to_numpy()
-    edges = [*np.flatnonzero(np.diff(units, prepend=-1)).tolist(), len(units)]
-    for start, stop in itertools.pairwise(edges):
-        number, part = int(units[start]), wanted.slice(start, stop - start)
-        with unit_errors(number):
-            table = open_unit(work, number).read(use_threads=False).take(part["row"])
-        yield _with_decisions(table, part)
+    for some in wanted:
+        units = some["unit"].to_numpy()
+        edges = [*np.flatnonzero(np.diff(units, prepend=-1)).tolist(), len(units)]
+        for start, stop in itertools.pairwise(edges):
+            number, part = int(units[start]), some.slice(start, stop - start)
+            with unit_errors(number):
+                table = open_unit(work, number).read(use_threads=False).take(part["row"])
+            yield _with_decisions(table, part)
 
 
 def _with_decisions(table: pa.Table, decisions: pa.Table) -> pa.Table:
     blank = {**dict.fromkeys(PLACES), "shard": "", "split": ""}
     columns = [
-        decisions[field.name]
+        decisions[field.name].cast(field.type)
         if field.name in DECISION
         else pa.array([blank[field.name]] * len(table), field.type)
         if field.name in blank

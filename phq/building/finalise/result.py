@@ -8,6 +8,7 @@ from pathlib import Path
 from phq.dataset.folder import MANIFEST, REJECTS
 from phq.dataset.tables import read_rows, without_storage
 from phq.schema import Fields
+from phq.system.atomic import disk_errors_explained
 
 
 class Written:
@@ -30,5 +31,6 @@ class Written:
         """Rows of the rejects, without what was never computed; all of them in memory."""
         return self._rows(REJECTS)
 
+    @disk_errors_explained
     def _rows(self, name: str) -> list[Fields]:
         return [without_storage(row) for row in read_rows([self.out / name])]

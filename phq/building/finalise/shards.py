@@ -18,17 +18,20 @@ import pyarrow as pa
 from phq.building.executors.contract import Notify, Task
 from phq.building.finalise.decisions import Decisions
 from phq.building.finalise.gather import DIGEST, PLACES, DamagedUnitError, unit_errors
+from phq.building.finalise.ordered import ordered
 from phq.building.unit import blob_path
-from phq.dataset.content import content_tag
+from phq.dataset.content import content_tag_of
 from phq.dataset.croissant import StoredFile
 from phq.dataset.folder import shard_name
-from phq.dataset.layout import MIN_SHARDS, plan_shards, sample_bytes
-from phq.dataset.tables import take_rows, write_rows
+from phq.dataset.layout import MIN_SHARDS, plan_shards, sample_sizes
+from phq.dataset.tables import arrow_schema, take_rows, write_rows
 from phq.dataset.tar import MEMBERS, ShardWriter, read_member
 from phq.dataset.write import Shard
 from phq.errors import PhqError
 from phq.schema import DECISION
+from phq.system.arrays import Ints
 from phq.system.atomic import atomic_write, output_errors, write_bytes
+from phq.system.columns_on_disk import ColumnsOnDisk
 from phq.system.place import file_system, is_remote
 from phq.system.retrying import ShortReadError, retried
 
@@ -61,18 +64,45 @@ def shard_jobs(decisions: Decisions, first: Mapping[str, int] | None = None) -> 
         decisions: on everyone.
         first: number of the first new shard of each split, in an existing dataset.
     """
-    for split, rows in decisions.by_split().items():
-        start = (first or {}).get(split, 0)
-        if first is not None and not len(rows):
+    rows = decisions.by_split()
+    samples = _in_order(decisions, np.concatenate(list(rows.values())))
+    stop = 0
+    for split, members in rows.items():
+        number, begin = (first or {}).get(split, 0), stop
+        stop += len(members)
+        if first is not None and not len(members):
             continue
-        table = decisions.table.select(_TAKEN)
-        sizes = [table[f"{prefix}_size"].take(pa.array(rows)).to_pylist() for prefix in MEMBERS.values()]
-        ranges = plan_shards([sample_bytes(sample) for sample in zip(*sizes, strict=True)], max(1, MIN_SHARDS - start))
-        parts = dict(enumerate((rows[part.start : part.stop] for part in ranges or [range(0)]), start))
-        digests = table[DIGEST].combine_chunks()
-        tag = content_tag({number: digests.take(pa.array(part)).to_pylist() for number, part in parts.items()})
-        for number, part in parts.items():
-            yield ShardJob(shard_name(split, number, tag), take_rows(table, part))
+        table = samples.table().slice(begin, len(members))
+        sizes = sample_sizes(table[f"{prefix}_size"].to_numpy() for prefix in MEMBERS.values())
+        ranges = plan_shards(sizes, max(1, MIN_SHARDS - number)) or [range(0)]
+        digests = (table[DIGEST].slice(part.start, len(part)).to_pylist() for part in ranges)
+        tag = content_tag_of(enumerate(digests, number))
+        for place, part in enumerate(ranges, number):
+            # the rows alone, and not what they lie in, go to a worker
+            job = take_rows(samples.table().slice(begin, len(members)), np.arange(part.start, part.stop))
+            yield ShardJob(shard_name(split, place, tag), job)
+
+
+def _in_order(decisions: Decisions, rows: Ints) -> ColumnsOnDisk:
+    """`_TAKEN` of rows, in that order, on the disk."""
+    folder = decisions.people.folder / "ordered"
+    samples = ColumnsOnDisk(folder, _taken_schema())
+    for table in ordered(_placed(decisions, rows), len(rows), folder):
+        samples.append(table)
+    return samples
+
+
+def _placed(decisions: Decisions, rows: Ints) -> Iterator[tuple[pa.Table, Ints]]:
+    """`_TAKEN` of rows, in the order of the plan, and the place of each among `rows`."""
+    places, start = np.argsort(rows), 0
+    for table in decisions.batches(_TAKEN, kept=True):
+        yield table, places[start : start + len(table)]
+        start += len(table)
+
+
+def _taken_schema() -> pa.Schema:
+    known, own = arrow_schema(), {"unit": pa.int32(), DIGEST: pa.string()}
+    return pa.schema([pa.field(name, own[name]) if name in own else known.field(name) for name in _TAKEN])
 
 
 @dataclass(frozen=True)

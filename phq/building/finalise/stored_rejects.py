@@ -16,6 +16,7 @@ from phq.dataset.counts import REVISION, stored_rejects, true_counts
 from phq.dataset.folder import MANIFEST, REJECTS, RUN
 from phq.dataset.root import Root
 from phq.dataset.tables import read_table
+from phq.decisions.numbered import key_numbers
 from phq.decisions.overlay import stage_build_decision
 from phq.system.arrays import Doubles
 from phq.system.journal import Change
@@ -34,23 +35,24 @@ def decide_stored(change: Change, config: Config, outcome: Outcome) -> tuple[dic
         Their counts ``kept``, ``rejected`` and `phq.dataset.counts.REVISION`, none if nothing is stored; and the yaw
         (n,) of those kept, degrees.
     """
-    people = outcome.decisions.kept
+    decisions = outcome.decisions
     staged = stage_build_decision(change, config)
     if staged is None:
-        return {}, np.array(people["camera_yaw_deg"])
+        return {}, decisions.kept_yaws()
     name, decided = staged
-    reasons = dict(zip(decided.before["key"].to_pylist(), _reasons(decided.after), strict=True))
-    ours = [reasons[key] for key in people["key"].to_pylist()]
-    rejected = Counter(reason for reason in ours if reason) + Counter(outcome.decisions.rejects["reason"].to_pylist())
-    counts = {"kept": ours.count(""), "rejected": dict(sorted(rejected.items())), REVISION: name}
+    stored, ours = (key_numbers(table["key"]) for table in (decided.before, decisions.table(("key",))))
+    by_key = np.argsort(stored, kind="stable")
+    reasons = _reasons(decided.after).take(pa.array(by_key[np.searchsorted(stored[by_key], ours[decisions.order])]))
+    rejected = Counter({r["values"]: r["counts"] for r in pc.value_counts(reasons).to_pylist()})
+    kept = rejected.pop("", 0)
+    counts = {"kept": kept, "rejected": dict(sorted((rejected + decisions.reasons()).items())), REVISION: name}
     _state_counts(change, counts)
-    return counts, np.array(people["camera_yaw_deg"])[[not reason for reason in ours]]
+    return counts, decisions.kept_yaws()[np.asarray(pc.equal(reasons, ""))]
 
 
-def _reasons(after: pa.Table) -> list[str]:
+def _reasons(after: pa.Table) -> pa.ChunkedArray:
     """'' for a sample that is kept."""
-    kept = pc.equal(after["decision"], "kept")
-    return list(pc.if_else(kept, "", after["reason"]).to_pylist())
+    return pc.if_else(pc.equal(after["decision"], "kept"), "", after["reason"])
 
 
 def _state_counts(change: Change, counts: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from phq.curate.annotate.stored_stages import (
 )
 from phq.dataset.reader import Dataset
 from phq.stages.contract import Stage
+from phq.stages.fit_body import FitBody
 from phq.stages.pipeline import Pipeline, stages
 
 
@@ -39,7 +40,7 @@ def again(stage: Stage, config: Config) -> list[Stage]:
     """The stage as it is, or the one that does its work where only the stored picture can be labelled."""
     stand_ins: dict[str, list[Stage]] = {
         "keypoints": [FindLandmarksAgain(config.model_specs()["landmarks"])],
-        "fit": [FitBodyAgain()],
+        "fit": [FitBodyAgain() if isinstance(stage, FitBody) else stage],
         "camera": [stage, StateForStored()],
         "store_face": [StoreFaceInStored()],
         "score": [ScoreAgain()],

@@ -42,13 +42,13 @@ GROUPS = (
     ),
     Group(
         "pose",
-        ("pose", "orient", "fit"),
+        ("pose", "orient", "fit", "headpose"),
         (
             "pass_disagreement_deg", "flip_disagreement_deg", "orientation_p_flip", "orientation_sigma_deg",
             "orientation_yaw_deg",
             "reprojection_error", "hypothesis_margin", *UNCERTAINTY,
         ),
-        slots=("orientation",),
+        slots=("orientation", "body", "headpose"),
         also=(
             ("keypoints", "the three runs of the landmark network are not stored"),
             ("camera", "the fitted body is stored as camera and joint angles"),

@@ -11,7 +11,8 @@ from phq.curate.verify.report import Report
 from phq.dataset.card_sections import kept_card, mended_card, right_card, stated_files
 from phq.dataset.croissant import croissant, stored_file
 from phq.dataset.folder import CROISSANT, REJECTS, RUN, WORK, index_name
-from phq.dataset.tables import Rows, read_table, write_table
+from phq.dataset.summary import licences
+from phq.dataset.tables import read_table, write_table
 from phq.dataset.tar import STORAGE
 from phq.dataset.wids_index import wids_index
 from phq.schema import json_schema
@@ -117,7 +118,7 @@ def mend_croissant(report: Report, change: Change) -> list[str]:
         files = [file if file.sha256 else stored_file(change.folder, file.name) for file in files]
     except OSError:
         return []
-    content = croissant(card, Rows(state.manifest), files[0], files[1:])
+    content = croissant(card, licences(state.manifest), files[0], files[1:])
     if content == before:
         return []
     change.write(CROISSANT, content)

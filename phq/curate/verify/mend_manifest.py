@@ -156,7 +156,8 @@ def _without(table: pa.Table, keys: frozenset[str]) -> pa.Table:
 def _mark(fresh: list[Fields], old: pa.Table, config: Config) -> None:
     """Set duplicates and groups of new rows among themselves and the old ones."""
     new = rows_table(fresh, LIKENESS)
-    found = find_likeness(compact(pa.concat_tables([new, old.select(LIKENESS).cast(new.schema)])), config)
+    every = compact(pa.concat_tables([new, old.select(LIKENESS).cast(new.schema)]).combine_chunks())
+    found = find_likeness(every, config).by_row(every, config)
     for number, row in enumerate(fresh):
         row.update({name: found.get(number, {}).get(name, "") for name in GROUPS})
 

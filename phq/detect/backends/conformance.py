@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from phq.detect.backends.body_trial import BodyTrial
+from phq.detect.backends.head_trial import HeadTrial
 from phq.detect.backends.square_trials import FaceTrial, IdentityTrial, MaskTrial
 from phq.detect.backends.trial import Trial
 from phq.detect.backends.trials import DetectorTrial, LandmarkTrial, SkeletonTrial
@@ -22,6 +24,8 @@ TRIALS: dict[str, type[Trial]] = {
     "skeleton": SkeletonTrial,
     "landmarks": LandmarkTrial,
     "face": FaceTrial,
+    "body": BodyTrial,
+    "headpose": HeadTrial,
     "identity": IdentityTrial,
     "mask": MaskTrial,
 }

@@ -19,7 +19,7 @@ from phq.system.resources import Resources
 
 NONE = "none"
 """The spec for a slot that is left empty."""
-MAY_BE_EMPTY = ("skeleton", "identity")
+MAY_BE_EMPTY = ("skeleton", "body", "headpose", "identity")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ OFFERS = (
     Offer("detector", "mediapipe", "phq.detect.backends.mediapipe.people:MediaPipeDetector", "mediapipe"),
     Offer("detector", "rfdetr", "phq.detect.backends.rfdetr:RfDetr"),
     Offer("detector", "rtmdet", "phq.detect.backends.rtmdet:RtmDet"),
+    Offer("detector", "deimv2", "phq.detect.backends.deimv2:DeimV2"),
     Offer("skeleton", "movenet", "phq.detect.movenet:MoveNet"),
     Offer("skeleton", "yolo", "phq.detect.backends.yolo.detector:YoloSkeleton", "yolo"),
     Offer("skeleton", "mediapipe", "phq.detect.backends.mediapipe.people:MediaPipeSkeleton", "mediapipe"),
@@ -48,6 +49,9 @@ OFFERS = (
     Offer("landmarks", "mediapipe", "phq.detect.backends.mediapipe.landmarks:MediaPipeLandmarks", "mediapipe"),
     Offer("face", "centerface", "phq.detect.centerface:CenterFace"),
     Offer("face", "insightface", "phq.detect.backends.insightface.scrfd:Scrfd", "insightface"),
+    Offer("headpose", "whenet", "phq.detect.backends.headpose:WheNet", "headpose"),
+    Offer("headpose", "6drepnet360", "phq.detect.backends.headpose:SixDRepNet360"),
+    Offer("headpose", "6drepnet", "phq.detect.backends.headpose:SixDRepNet"),
     Offer("identity", "faceres", "phq.detect.faceres:FaceRes"),
     Offer("identity", "insightface", "phq.detect.backends.insightface.arcface:ArcFace", "insightface"),
     Offer("mask", "landmarks", "phq.align.mask_from_landmarks:LandmarkMask"),

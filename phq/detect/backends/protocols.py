@@ -15,13 +15,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
-from phq.people.person import Face, Landmarks
+from phq.people.person import BodyPose, Face, HeadPose, Landmarks
 from phq.photos.region import Region
 from phq.system.arrays import Floats, Image
 from phq.weights.embedded import Weight
 
-SLOTS = ("detector", "skeleton", "landmarks", "face", "identity", "mask")
+SLOTS = ("detector", "skeleton", "landmarks", "face", "body", "headpose", "identity", "mask")
 
 
 class Backend(Protocol):
@@ -94,6 +95,32 @@ class FaceNetwork(Backend, Protocol):
 
     def detect(self, square: Image) -> Face:
         """Best face, in fractions of the side; a score from `phq.detect.centerface.FACE_FOUND` up is a face."""
+
+
+class BodyNetwork(Backend, Protocol):
+    """Pose and place of a body of the SMPL family, in place of phq's own fit."""
+
+    def estimate(self, jobs: Sequence[tuple[Image, Boxes]]) -> list[BodyPose]:
+        """The person in each box.
+
+        Args:
+            jobs: photo, and (4,) box of the person in its pixels.
+        """
+
+
+class HeadPoseNetwork(Backend, Protocol):
+    """Yaw, pitch and roll of heads."""
+
+    frontal: bool
+    """It knows faces alone: it is not asked about a head that is seen from the side or from behind."""
+
+    def estimate(self, jobs: Sequence[tuple[Image, Boxes]]) -> list[HeadPose]:
+        """The head in each box.
+
+        Args:
+            jobs: photo, and (4,) box of the head in its pixels, from the crown to the chin, hair included; it may reach
+                beyond the photo.
+        """
 
 
 class IdentityNetwork(Backend, Protocol):

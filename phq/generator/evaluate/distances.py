@@ -32,7 +32,7 @@ def distances(real: Floats, fakes: Sets, mean_image: Floats, yaw_deg: NDArray[np
     report: dict[str, Any] = {"images": {"all": count, **{side: int(there.sum()) for side, there in sides.items()}}}
     for name, made in fakes.items():
         parts = {side: _distance(near[there], made[there]) for side, there in sides.items()}
-        report[name] = {"all": frechet_distance(near, made), **parts}
+        report[name] = {"all": frechet_distance(near, made), **parts, **precision_recall(near, made)}
     report["mean_image"] = frechet_distance(near, mean_image[None])
     report["real_halves"] = {"distance": _distance(real[:half], real[half : 2 * half]), "images": half}
     if "untrained" in fakes:
@@ -61,6 +61,31 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     A, B = _factor(a), _factor(b)
     overlap = np.linalg.svd(A @ B.T, compute_uv=False).sum()
     return max(0.0, float(shift @ shift + (A * A).sum() + (B * B).sum() - 2 * overlap))
+
+
+NEIGHBOURS = 3
+"""Of precision and recall, as in the paper."""
+
+
+def precision_recall(real: Floats, made: Floats) -> dict[str, float]:
+    """Which part of generated pictures lies where real ones do, and the other way round (Kynkäänniemi et al. 2019).
+
+    A set of features (N, D) covers balls about each that reach its `NEIGHBOURS`-th nearest neighbour in the set;
+    precision is the part of `made` in the balls of `real`, recall the part of `real` in those of `made`.
+    """
+    return {"precision": _covered(real, made), "recall": _covered(made, real)}
+
+
+def _covered(balls: Floats, points: Floats) -> float:
+    own = np.sort(_squared(balls, balls), axis=1)  # the first of a row is the picture itself
+    reach = own[:, min(NEIGHBOURS, len(balls) - 1)]
+    return float((_squared(points, balls) <= reach).any(axis=1).mean())
+
+
+def _squared(a: Floats, b: Floats) -> Floats:
+    """(N, M) squared distances."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return np.asarray(np.maximum((a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T, 0))
 
 
 def _factor(features: Floats) -> Floats:

@@ -14,6 +14,7 @@ from phq.dataset.loader import Loader
 from phq.dataset.reader import Dataset
 from phq.generator.evaluate.features import Extractor
 from phq.generator.evaluate.subject import Subject
+from phq.generator.networks.conditioning import POSE
 from phq.generator.networks.filters import resize
 from phq.system.arrays import Floats, Image
 
@@ -64,7 +65,9 @@ def look(dataset: Dataset, subject: Subject, extractors: Mapping[str, Extractor]
 
 
 def _poses(subject: Subject, images: Tensor, masks: Tensor, camera: Tensor) -> Tensor:
-    """(B, 6) by the discriminator, shown pictures as in training."""
+    """(B, 6) by the discriminator, shown pictures as in training; the rest pose where there is none."""
+    if subject.d is None:
+        return torch.zeros(len(images), POSE)
     device = subject.device
     image = (images.to(device, torch.float32) / 127.5 - 1).contiguous()
     mask = masks[:, None].to(device, torch.float32) / 255

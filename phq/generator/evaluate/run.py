@@ -16,8 +16,9 @@ from phq.dataset.overlays import LATEST
 from phq.generator.evaluate import fakes, real
 from phq.generator.evaluate.consistency import view_consistency
 from phq.generator.evaluate.distances import distances
-from phq.generator.evaluate.features import Extractor, MobileNetV2
-from phq.generator.evaluate.inception import find_inception, kid
+from phq.generator.evaluate.extractors import FID, extractors_for
+from phq.generator.evaluate.features import Extractor
+from phq.generator.evaluate.inception import kid
 from phq.generator.evaluate.masks import MOST, mask_agreement
 from phq.generator.evaluate.material import Material, choose, true_poses
 from phq.generator.evaluate.poses import compared, mean_pose, stated_poses
@@ -29,7 +30,6 @@ from phq.system.version import __version__
 
 FOLDER = "evaluation"
 DIGITS = 6
-PROXY, FID = "fd_mobilenetv2", "fid"
 Report = dict[str, Any]
 
 
@@ -70,7 +70,7 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
     with joined(device) as ranks, torch.inference_mode():
         subject = read_trained(found, ranks.device)
         material = choose(data, subject.config, overlay, count, seed)
-        extractors, missing = _extractors(ranks.device)
+        extractors, missing = extractors_for(ranks.device)
         seen = real.look(material.trained, subject, extractors, batch)
         camera, poses = seen.camera[: material.count], seen.seen[: material.count]
         who = fakes.people(subject, camera, poses, seed)
@@ -101,14 +101,6 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
     return report
 
 
-def _extractors(device: torch.device) -> tuple[dict[str, Extractor], Report]:
-    """Networks by the name of their distance, and what the report says of the one that is missing."""
-    found = find_inception(device)
-    if isinstance(found, str):
-        return {PROXY: MobileNetV2()}, {FID: None, "kid": None, "fid_missing": found}
-    return {PROXY: MobileNetV2(), FID: found}, {}
-
-
 def _distances(
     seen: real.Real, made: Mapping[str, fakes.Fakes], extractors: Mapping[str, Extractor], seed: int
 ) -> Report:
@@ -126,8 +118,10 @@ def _distances(
 
 def _poses(
     subject: Subject, material: Material, seen: real.Real, data: str | Path, truth: str | None, batch: int
-) -> Report:
-    """Errors of the discriminator's poses, on the split that was trained on and on the one held out."""
+) -> Report | None:
+    """Errors of the discriminator's poses, on the split that was trained on and on the one held out; None without."""
+    if subject.d is None:
+        return None
     constant, looked = mean_pose(stated_poses(material.whole)), {"trained": (material.trained, seen)}
     if len(material.held_out):
         looked["held_out"] = (material.held_out, real.look(material.held_out, subject, {}, batch))

@@ -22,7 +22,8 @@ class Subject:
 
     config: RunConfig
     g: Generator
-    d: Discriminator
+    d: Discriminator | None
+    """None: it predicts no poses, or an imported run has none."""
     raw: int
     """Side of the raw image at that point of the run."""
     metric_pose: Literal["generator", "discriminator"]
@@ -49,14 +50,18 @@ def read_trained(checkpoint: Checkpoint, device: torch.device) -> Subject:
         InputError: it is damaged, or of another version of phq.
     """
     config = config_of(checkpoint)
-    g, d = Generator(config.model), Discriminator(config.model)
-    for part, net in zip(AVERAGES, (g, d), strict=True):
-        load_average(net, checkpoint, part)
+    g = Generator(config.model)
+    load_average(g, checkpoint, AVERAGES[0])
+    d = None
+    if config.model.pose.enabled and checkpoint.holds(AVERAGES[1]):
+        d = Discriminator(config.model)
+        load_average(d, checkpoint, AVERAGES[1])
     return _subject(config, g, d, checkpoint.images, device)
 
 
-def _subject(config: RunConfig, g: Generator, d: Discriminator, images: int, device: torch.device) -> Subject:
+def _subject(config: RunConfig, g: Generator, d: Discriminator | None, images: int, device: torch.device) -> Subject:
     for net in (g, d):
-        net.to(device).eval().requires_grad_(False)
+        if net is not None:
+            net.to(device).eval().requires_grad_(False)
     then = now(config.training, images)
     return Subject(config, g, d, then.raw, then.stage.metric_pose)

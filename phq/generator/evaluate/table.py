@@ -22,7 +22,7 @@ def table(report: dict[str, Any]) -> str:
         lines += [f"KID: {told}", ""]
     if "fid_missing" in report:
         lines += [f"no FID: {report['fid_missing']}", ""]
-    return "\n".join([*lines, _consistency(report["view_consistency"]["all"]), "", *_poses(report["poses"]), "",
+    return "\n".join([*lines, _consistency(report["view_consistency"]["all"]), "", *_poses(report["poses"] or {}), "",
                       _masks(report["masks"])])  # fmt: skip
 
 
@@ -30,13 +30,18 @@ def _distances(title: str, found: dict[str, Any]) -> Iterator[str]:
     counted = [f"{name} (n {found['images'][name]})" for name in _COLUMNS]
     yield f"| {title} | {' | '.join(counted)} |"
     yield "|" + "---|" * (1 + len(_COLUMNS))
+    told = []
     for how in ("coupled", "decoupled", "untrained"):
         numbers = [_number(found[how][name], ".1f") for name in _COLUMNS]
         yield f"| {how} | {' | '.join(numbers)} |"
+        covered = ", ".join(f"{name} {found[how][name]:.2f}" for name in ("precision", "recall"))
+        told.append(f"{how}: {covered}")
     yield f"| mean image | {found['mean_image']:.1f} |"
     halves = found["real_halves"]
     yield f"| real against real (n {halves['images']}) | {_number(halves['distance'], '.1f')} |"
     yield f"| falls from the untrained network by | {found['fall']:.0%} |"
+    yield ""
+    yield f"precision and recall, {'; '.join(told)}"
 
 
 def _consistency(found: dict[str, Any]) -> str:
@@ -46,6 +51,9 @@ def _consistency(found: dict[str, Any]) -> str:
 
 
 def _poses(found: dict[str, Any]) -> Iterator[str]:
+    if not found:
+        yield "no poses: the run has no network that predicts them"
+        return
     yield "| pose off by, degrees, mean | neck | head | head on torso |"
     yield "|---|---|---|---|"
     for split, errors in found.items():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from phq.generator.config import ModelConfig
 from phq.generator.networks import symmetry
-from phq.generator.networks.conditioning import LABELS, labels
+from phq.generator.networks.conditioning import LABELS, POSE, labels
 from phq.generator.networks.filters import resize
 from phq.generator.networks.layers import Conv, FullyConnected
 from phq.generator.networks.mapping import MappingNetwork
@@ -83,13 +83,14 @@ class Discriminator(nn.Module):
         settings = config.discriminator
         self.resolution, self.group, self.one_pass = config.resolution, settings.group, settings.one_pass
         self.trunk = Trunk(config)
-        self.pose_trunk = Trunk(config) if config.pose.own_trunk else None
+        posed, self.mirrored_camera = config.pose.enabled, config.pose.mirrored_camera
+        self.pose_trunk = Trunk(config) if posed and config.pose.own_trunk else None
         width = self.trunk.width
         self.mixed = Conv(width + 1, width, 3)
         self.hidden = FullyConnected(width * LAST**2, width, activate=True)
         self.out = FullyConnected(width, width)
         self.mapper = MappingNetwork(0, LABELS, width, settings.mapping_layers)
-        self.pose = PosePredictor(width * LAST**2, config.pose.discriminator)
+        self.pose = PosePredictor(width * LAST**2, config.pose.discriminator) if posed else None
 
     def forward(self, image: Tensor, raw: Tensor, mask: Tensor, camera: Tensor, pose: Tensor | None = None) -> Verdict:
         """Judge pictures.
@@ -105,8 +106,7 @@ class Discriminator(nn.Module):
         turned = symmetry.where_left(left, symmetry.mirror_images, pictures)
         turned_camera = symmetry.where_left(left, symmetry.mirror_camera, camera)
         seen: Tensor = (self.pose_trunk or self.trunk)(turned)
-        own = self.pose(seen.flatten(1), turned_camera)
-        predicted = symmetry.where_left(left, symmetry.mirror_pose, own)
+        predicted = self._pose(seen, camera, turned_camera, left)
         told = predicted if pose is None else pose
         if self.one_pass:
             told, camera, pictures = symmetry.where_left(left, symmetry.mirror_pose, told), turned_camera, turned
@@ -117,9 +117,16 @@ class Discriminator(nn.Module):
         """Neck and head pose (B, 6), radians; arguments of `forward`. It depends on no other sample of the batch."""
         left = symmetry.on_left(camera)
         pictures = symmetry.where_left(left, symmetry.mirror_images, self._pictures(image, raw, mask))
-        features = (self.pose_trunk or self.trunk)(pictures).flatten(1)
-        pose: Tensor = self.pose(features, symmetry.where_left(left, symmetry.mirror_camera, camera))
-        return symmetry.where_left(left, symmetry.mirror_pose, pose)
+        features = (self.pose_trunk or self.trunk)(pictures)
+        return self._pose(features, camera, symmetry.where_left(left, symmetry.mirror_camera, camera), left)
+
+    def _pose(self, features: Tensor, camera: Tensor, turned_camera: Tensor, left: Tensor) -> Tensor:
+        """(B, 6) of what was seen of mirrored pictures; the rest pose without a predictor."""
+        if self.pose is None:
+            return features.new_zeros(len(features), POSE)
+        read = turned_camera if self.mirrored_camera else camera
+        own: Tensor = self.pose(features.flatten(1), read)
+        return symmetry.where_left(left, symmetry.mirror_pose, own)
 
     def compile_parts(self, **options: Any) -> None:
         """torch.compile the convolutions, in place; names of the state stay. `options` are those of torch.compile."""

@@ -19,7 +19,7 @@ def smooth(images: Tensor, pad: int, gain: float = 1.0, stride: int = 1) -> Tens
     A side n becomes (n + 2·pad − 4) // stride + 1.
     """
     kernel = _kernel(images, gain)
-    return F.conv2d(images, kernel, padding=pad, stride=stride, groups=images.shape[1])
+    return F.conv2d(images, kernel, padding=pad, stride=stride, groups=len(kernel))
 
 
 def downsample(images: Tensor) -> Tensor:
@@ -29,14 +29,17 @@ def downsample(images: Tensor) -> Tensor:
 
 def upsample(images: Tensor) -> Tensor:
     """Twice the side: zeros put between the pixels, then filtered with a sum of 4; as one transposed convolution."""
-    return F.conv_transpose2d(images, _kernel(images, 4.0), stride=2, padding=1, groups=images.shape[1])
+    kernel = _kernel(images, 4.0)
+    return F.conv_transpose2d(images, kernel, stride=2, padding=1, groups=len(kernel))
 
 
 def _kernel(images: Tensor, gain: float) -> Tensor:
     """(C, 1, 4, 4)."""
-    taps = torch.tensor(TAPS, dtype=images.dtype, device=images.device)
+    i = torch.arange(len(TAPS), dtype=images.dtype, device=images.device)
+    taps = 1 + i * (3 - i)  # `TAPS`, made on the device: a list would be copied to it, which waits for it
     kernel = torch.outer(taps, taps) * (gain / sum(TAPS) ** 2)
-    return kernel.expand(images.shape[1], 1, 4, 4)
+    channels = int(images.shape[1])  # a number for the exporter to ONNX too, which needs to know it
+    return kernel.expand(channels, 1, 4, 4)
 
 
 def resize(images: Tensor, side: int) -> Tensor:

@@ -11,18 +11,19 @@ from torch.nn import functional as F  # noqa: N812
 
 from phq.generator.config import ModelConfig
 from phq.generator.networks import symmetry, volume
-from phq.generator.networks.conditioning import LABELS, labels
+from phq.generator.networks.conditioning import LABELS, POSE, labels
 from phq.generator.networks.deform import Deformation
 from phq.generator.networks.filters import resize
 from phq.generator.networks.hybrid import HybridPlanes
-from phq.generator.networks.layers import FullyConnected
+from phq.generator.networks.layers import GAIN, SLOPE, FullyConnected
 from phq.generator.networks.mapping import MappingNetwork
 from phq.generator.networks.march import EMPTY, density
 from phq.generator.networks.modulated import ToColour
 from phq.generator.networks.pose import PosePredictor
 from phq.generator.networks.rays import camera_rays
-from phq.generator.networks.representation import Representation, TriGrid
+from phq.generator.networks.representation import Representation, TriGrid, TriPlane
 from phq.generator.networks.rng import SampleRng
+from phq.generator.networks.spheres import Spheres
 from phq.generator.networks.synthesis import SynthesisBlock, SynthesisNetwork
 from phq.pose.body import Body
 
@@ -60,24 +61,27 @@ class Generator(nn.Module):
     def __init__(self, config: ModelConfig, body: Body | None = None) -> None:
         super().__init__()
         self.config = config
-        planes, render, behind = config.planes, config.render, config.background
+        planes, render, behind, kept = config.planes, config.render, config.background, config.noise == "kept"
         self.representation = representation(config)
         style = config.style
         self.backbone = SynthesisNetwork(
-            style, self.representation.side, self.representation.channels, planes.channel_base, planes.channel_max
-        )
+            style, self.representation.side, self.representation.channels, planes.channel_base, planes.channel_max,
+            kept,
+        )  # fmt: skip
         conditions = 0 if config.conditioning == "none" else LABELS
         self.mapper = MappingNetwork(config.latent, conditions, style, config.mapping_layers)
-        self.decoder = Decoder(planes.channels, render.hidden, render.features)
+        self.decoder = Decoder(planes.channels, render.hidden, render.features, render.activation)
         self.deformation = Deformation(config.deformation.steps, body) if config.deformation.enabled else None
         self.background = (
-            SynthesisNetwork(style, config.superres.input, render.features, behind.channel_base, behind.channel_max)
+            SynthesisNetwork(
+                style, config.superres.input, render.features, behind.channel_base, behind.channel_max, kept
+            )
             if behind.enabled
             else None
         )
-        self.colour = ToColour(render.features, 3, style)
+        self.colour = ToColour(render.features, 3, style) if render.colour == "layer" else None
         self.superres = SuperResolution(config, getattr(torch, config.precision))
-        self.pose = PosePredictor(config.latent, config.pose.generator)
+        self.pose = PosePredictor(config.latent, config.pose.generator) if config.pose.enabled else None
 
     @property
     def num_ws(self) -> int:
@@ -115,7 +119,12 @@ class Generator(nn.Module):
         return self.mapper.truncate(w, truncation)[:, None].expand(-1, self.num_ws, -1)
 
     def predict_pose(self, z: Tensor, camera: Tensor) -> Tensor:
-        """Neck and head pose (B, 6) of latents seen by cameras (B, 25); the mirrored camera gets the mirrored pose."""
+        """Neck and head pose (B, 6) of latents seen by cameras (B, 25); the mirrored camera gets the mirrored pose.
+
+        Of a model without pose predictors, the rest pose.
+        """
+        if self.pose is None:
+            return z.new_zeros(len(z), POSE)
         left = symmetry.on_left(camera)
         pose: Tensor = self.pose(z, symmetry.where_left(left, symmetry.mirror_camera, camera))
         return symmetry.where_left(left, symmetry.mirror_pose, pose)
@@ -153,10 +162,11 @@ class Generator(nn.Module):
         field = self._field(maps, pose, rng, density_noise)
         seen = volume.render(field, origins, directions, self.config.render, rng)
         features, depth, opacity = (x.reshape(len(ws), -1, side, side) for x in seen)
+        features = self.decoder.rescaled(features)
         if self.background is not None:
             behind = self._behind(ws if ws_background is None else ws_background, side, rng)
             features = features + (1 - opacity) * behind
-        raw = self.colour(features, ws[:, -1])
+        raw = self._coloured(features, ws[:, -1])
         image = self.superres(raw, features, ws[:, -1])
         return {"image": image, "raw": raw, "depth": depth, "mask": opacity * 1.002 - 0.001}
 
@@ -173,7 +183,7 @@ class Generator(nn.Module):
         rng = SampleRng(None, ws.device)
         maps = self._maps(ws, rng) if planes is None else planes
         raw, features = self._field(maps, pose, rng, 0.0)(points.transpose(1, 2))
-        colour = self.colour(features[..., None], ws[:, -1])
+        colour = self._coloured(self.decoder.rescaled(features)[..., None], ws[:, -1])
         return Sampled(density(raw), colour[..., 0].transpose(1, 2))
 
     def sample_density(
@@ -187,6 +197,11 @@ class Generator(nn.Module):
         for part in (self.backbone, self.background, self.decoder, self.superres):
             if part is not None:
                 part.compile(**options)
+
+    def _coloured(self, features: Tensor, w: Tensor) -> Tensor:
+        """(B, 3, H, W) of features (B, F, H, W)."""
+        coloured: Tensor = features[:, :3] if self.colour is None else self.colour(features, w)
+        return coloured
 
     def _maps(self, ws: Tensor, rng: SampleRng) -> Tensor:
         maps: Tensor = self.backbone(ws, self.backbone.noises(rng))
@@ -212,6 +227,8 @@ class Generator(nn.Module):
             drawn = rng.normal(points.shape[-1]) if noise else None
             if drawn is not None:
                 raw = raw + noise * drawn
+            if not self.config.render.crop:
+                return raw, features
             beside = (points[:, 0].abs() > widest) | (points[:, 2].abs() > widest)
             return raw.masked_fill(beside, EMPTY), features
 
@@ -219,17 +236,32 @@ class Generator(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features (B, C, N) to raw density σ (B, N) and colour features (B, F, N) by one hidden layer with softplus."""
+    """Features (B, C, N) to raw density σ (B, N) and colour features (B, F, N) by one hidden layer with softplus.
 
-    def __init__(self, inputs: int, hidden: int, features: int) -> None:
+    Args:
+        activation: of the colour features: ``none``, ``lrelu`` (√2 · leaky ReLU, PanoHead) or ``sigmoid``, widened by
+            0.001 to both sides (mip-NeRF, EG3D).
+    """
+
+    def __init__(self, inputs: int, hidden: int, features: int, activation: str = "none") -> None:
         super().__init__()
+        self.activation = activation
         self.hidden = FullyConnected(inputs, hidden)
         self.out = FullyConnected(hidden, 1 + features)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Channels stay in front, so that nothing is transposed."""
         y = _each_point(self.out, F.softplus(_each_point(self.hidden, x)))
-        return y[:, 0], y[:, 1:]
+        return y[:, 0], self._activated(y[:, 1:])
+
+    def rescaled(self, rendered: Tensor) -> Tensor:
+        """Rendered features, those of a sigmoid brought from 0 … 1 to −1 … 1."""
+        return 2 * rendered - 1 if self.activation == "sigmoid" else rendered
+
+    def _activated(self, features: Tensor) -> Tensor:
+        if self.activation == "sigmoid":
+            return torch.sigmoid(features) * 1.002 - 0.001
+        return F.leaky_relu(features, SLOPE) * GAIN if self.activation == "lrelu" else features
 
 
 def _each_point(layer: FullyConnected, x: Tensor) -> Tensor:
@@ -268,4 +300,8 @@ def representation(config: ModelConfig) -> Representation:
     planes, box = config.planes, config.render.box
     if planes.kind == "hybrid":
         return HybridPlanes(planes.resolution, planes.channels, box)
-    return TriGrid(planes.resolution, planes.channels, planes.depth, box)
+    if planes.kind == "spheres":
+        return Spheres(planes.resolution, planes.channels, box)
+    if planes.kind == "triplane":
+        return TriPlane(planes.resolution, planes.channels, box, planes.axes)
+    return TriGrid(planes.resolution, planes.channels, planes.depth, box, planes.axes)

@@ -36,9 +36,10 @@ class HybridPlanes:
         scaled = points * (2 / self.box)
         inside = (scaled.abs() <= 1).all(dim=1)
         where = scaled.unbind(dim=1)
-        centre = torch.tensor(CENTRE, dtype=points.dtype, device=points.device)
         places = [(where[column], where[row]) for column, row, _ in AXES]
-        places.append(direction_to_square(points - centre[:, None]))
+        places.append(
+            direction_to_square(torch.stack([x - at for x, at in zip(points.unbind(1), CENTRE, strict=True)], 1))
+        )
         at = torch.stack([torch.stack(place, dim=-1) for place in places], dim=1).reshape(batch * 4, 1, -1, 2)
         found = F.grid_sample(quarters.reshape(batch * 4, -1, half, half), at, align_corners=False)
         mean = found.reshape(batch, 4, self.channels, -1).mean(dim=1)

@@ -45,10 +45,17 @@ class StyledConv(nn.Module):
     Args:
         up: twice the side.
         noise: whether pixel noise of learned strength is added (from 0).
+        kept: side of the picture of noise that is added where none is drawn; 0 for none.
     """
 
-    def __init__(self, inputs: int, outputs: int, style: int, up: bool = False, noise: bool = True) -> None:
+    still: Tensor | None
+    """(kept, kept)"""
+
+    def __init__(
+        self, inputs: int, outputs: int, style: int, up: bool = False, noise: bool = True, kept: int = 0
+    ) -> None:
         super().__init__()
+        self.register_buffer("still", torch.randn(kept, kept) if kept else None)
         self.affine = FullyConnected(style, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -59,6 +66,7 @@ class StyledConv(nn.Module):
         """x (B, inputs, H, W), w (B, style), noise (B, 1, H', W') of the result's size or None."""
         y = modulated_conv(x, self.weight, self.affine(w), up=self.up)
         y = y + self.bias[:, None, None].to(y.dtype)
+        noise = self.still if noise is None else noise
         if noise is not None and self.strength is not None:
             y = y + (noise * self.strength).to(y.dtype)
         return bounded(F.leaky_relu(y, SLOPE) * GAIN)
@@ -77,5 +85,5 @@ class ToColour(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (B, inputs, H, W), w (B, style) → (B, outputs, H, W)."""
         weight = (self.weight * (self.affine(w) * self.gain)[:, None]).to(x.dtype)
-        y = torch.baddbmm(self.bias[:, None].to(x.dtype), weight, x.flatten(2)).reshape(len(x), -1, *x.shape[2:])
+        y = torch.baddbmm(self.bias[:, None].to(x.dtype), weight, x.flatten(2)).reshape(x.shape[0], -1, *x.shape[2:])
         return bounded(y).to(w.dtype)

@@ -10,24 +10,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-CAMERA_SIGNS = (1, -1, -1, -1, -1, 1, 1, 1, -1, 1, 1, 1, 1, 1, 1, 1, 1, -1, 1, 1, 1, 1, 1, 1, 1)
-"""Of a camera label: M C M negates entries 1, 2, 3, 4 and 8, and the skew, entry 17, changes its sign."""
-CENTRE_X = 18
-"""Entry of the principal point's x, which becomes 1 − x."""
-POSE_SIGNS = (1, -1, -1, 1, -1, -1)
-
 
 def mirror_camera(camera: Tensor) -> Tensor:
-    """Camera labels (B, 25) of the horizontally mirrored images."""
-    mirrored = camera * camera.new_tensor(CAMERA_SIGNS)
-    principal = torch.zeros_like(camera)
-    principal[:, CENTRE_X] = 1 - 2 * camera[:, CENTRE_X]
-    return mirrored + principal
+    """Camera labels (B, 25) of the horizontally mirrored images.
+
+    M C M negates entries 1, 2, 3, 4 and 8; the skew, entry 17, changes its sign, and the principal point's x, entry 18,
+    becomes 1 − x.
+    """
+    c = camera
+    parts = [c[:, :1], -c[:, 1:5], c[:, 5:8], -c[:, 8:9], c[:, 9:17], -c[:, 17:18], 1 - c[:, 18:19], c[:, 19:]]
+    return torch.cat(parts, dim=1)
 
 
 def mirror_pose(pose: Tensor) -> Tensor:
     """Neck and head poses (B, 6) of the mirrored people: (a, b, c) becomes (a, −b, −c)."""
-    return pose * pose.new_tensor(POSE_SIGNS)
+    return torch.cat([pose[:, :1], -pose[:, 1:3], pose[:, 3:4], -pose[:, 4:]], dim=1)
 
 
 def mirror_images(images: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class SynthesisBlock(nn.Module):
         up: whether x and image have half that side.
         noise: pixel noise.
         precision: type of its convolutions; the image stays float32.
+        kept: whether each convolution keeps a picture of noise, for when none is drawn.
     """
 
     def __init__(  # noqa: PLR0913 (what a block is made of)
@@ -38,12 +39,14 @@ class SynthesisBlock(nn.Module):
         up: bool = True,
         noise: bool = True,
         precision: torch.dtype = torch.float32,
+        kept: bool = False,
     ) -> None:
         super().__init__()
+        still = side if kept else 0
         self.side, self.up, self.precision = side, up, precision
         self.constant = None if inputs else nn.Parameter(torch.randn(outputs, side, side))
-        first = [StyledConv(inputs, outputs, style, up=up, noise=noise)] if inputs else []
-        self.convs = nn.ModuleList([*first, StyledConv(outputs, outputs, style, noise=noise)])
+        first = [StyledConv(inputs, outputs, style, up=up, noise=noise, kept=still)] if inputs else []
+        self.convs = nn.ModuleList([*first, StyledConv(outputs, outputs, style, noise=noise, kept=still)])
         self.colour = ToColour(outputs, image, style)
 
     def forward(
@@ -56,7 +59,7 @@ class SynthesisBlock(nn.Module):
             noises: for each convolution (B, 1, side, side) or None.
         """
         if self.constant is not None:
-            x = self.constant.expand(len(ws), -1, -1, -1)
+            x = self.constant.expand(ws.shape[0], -1, -1, -1)
         assert x is not None
         x = x if x.dtype == torch.float64 else x.to(self.precision)
         for i, conv in enumerate(self.convs):
@@ -76,14 +79,15 @@ class SynthesisNetwork(nn.Module):
         channels: of the image.
         base: a layer of side s has min(base // s, most) channels.
         most: see `base`.
+        kept: see `SynthesisBlock`.
     """
 
-    def __init__(self, style: int, side: int, channels: int, base: int, most: int) -> None:
+    def __init__(self, style: int, side: int, channels: int, base: int, most: int, kept: bool = False) -> None:
         super().__init__()
         sides = [FIRST << i for i in range((side // FIRST).bit_length())]
         widths = [0, *(min(base // s, most) for s in sides)]
         self.blocks = nn.ModuleList(
-            SynthesisBlock(widths[i], widths[i + 1], channels, style, s) for i, s in enumerate(sides)
+            SynthesisBlock(widths[i], widths[i + 1], channels, style, s, kept=kept) for i, s in enumerate(sides)
         )
         self.sides = [FIRST, *(s for s in sides[1:] for _ in range(2))]
         """Side of each convolution's result."""
@@ -91,8 +95,14 @@ class SynthesisNetwork(nn.Module):
         """Styles: one a convolution, and one for the last block's colour; the others' share that of the next block."""
 
     def noises(self, rng: SampleRng) -> list[Tensor | None]:
-        """Pixel noise (B, 1, s, s) for each convolution."""
-        return [rng.normal(1, s, s) for s in self.sides]
+        """Pixel noise (B, 1, s, s) for each convolution, drawn at once."""
+        counts = [s * s for s in self.sides]
+        drawn = rng.normal(sum(counts))
+        if drawn is None:
+            return [None for _ in counts]
+        return [
+            part.reshape(-1, 1, s, s) for part, s in zip(torch.split(drawn, counts, dim=1), self.sides, strict=True)
+        ]
 
     def forward(self, ws: Tensor, noises: list[Tensor | None]) -> Tensor:
         """ws (B, num_ws, style), noises of `noises`."""

@@ -34,8 +34,8 @@ def render(field: Field, origins: Tensor, directions: Tensor, settings: Render, 
     The coarse samples are stratified; the fine ones, drawn from the coarse ones' weights, are merged with them.
     Nothing but densities is put in order: the weights are brought back to the features instead.
     """
-    jitter = _uniform(rng, directions, settings.coarse)
-    coarse = stratified(settings.near, settings.far, settings.coarse, jitter)
+    places = PLACES[settings.places]
+    coarse = places.coarse(settings, _uniform(rng, directions, settings.coarse))
     raw, features = _look(field, origins, directions, coarse)
     if not settings.fine:
         weights = interval_weights(raw, coarse)
@@ -43,7 +43,7 @@ def render(field: Field, origins: Tensor, directions: Tensor, settings: Render, 
         return Volume(summed, mean_depth(weights, coarse), weights.sum(dim=-1))
     with torch.no_grad():
         seen = interval_weights(raw, coarse)
-    fine = importance_samples(coarse, seen, _quantiles(rng, directions, settings.fine))
+    fine = places.fine(coarse, seen, _quantiles(rng, directions, settings.fine))
     fine_raw, fine_features = _look(field, origins, directions, fine)
     depths, order = torch.cat([coarse, fine], dim=-1).sort(dim=-1)
     weights = interval_weights(torch.cat([raw, fine_raw], dim=-1).gather(-1, order), depths)
@@ -99,9 +99,24 @@ def importance_samples(depths: Tensor, weights: Tensor, uniform: Tensor) -> Tens
 
     EG3D draws from the intervals between midpoints with the weights of those between samples, half an interval off.
     """
+    return inverse_transform(depths, _widened(weights), uniform)
+
+
+@torch.no_grad()
+def published_importance_samples(depths: Tensor, weights: Tensor, uniform: Tensor) -> Tensor:
+    """The same as the published code (EG3D, PanoHead, SphereHead, 3DPortraitGAN) has it; arguments as above.
+
+    The intervals between midpoints of samples, with the weights of those between samples, half an interval off; the
+    last interval is never drawn from.
+    """
+    middles = (depths[..., :-1] + depths[..., 1:]) / 2
+    return inverse_transform(middles[..., :-1], _widened(weights)[..., 1:-1] + 1e-5, uniform)
+
+
+def _widened(weights: Tensor) -> Tensor:
     flat = weights.reshape(-1, 1, weights.shape[-1])
     widened = F.avg_pool1d(F.max_pool1d(flat, 2, stride=1, padding=1), 2, stride=1) + FLOOR
-    return inverse_transform(depths, widened.reshape(weights.shape), uniform)
+    return widened.reshape(weights.shape)
 
 
 def inverse_transform(edges: Tensor, weights: Tensor, uniform: Tensor) -> Tensor:
@@ -112,3 +127,26 @@ def inverse_transform(edges: Tensor, weights: Tensor, uniform: Tensor) -> Tensor
     bin_ = (torch.searchsorted(cdf.contiguous(), wanted, right=True) - 1).clamp(0, last)
     start, left, right = cdf.gather(-1, bin_), edges.gather(-1, bin_), edges.gather(-1, bin_ + 1)
     return left + (right - left) * ((wanted - start) / weights.gather(-1, bin_)).clamp(0, 1)
+
+
+class Places(NamedTuple):
+    """Where rays are sampled."""
+
+    coarse: Callable[[Render, Tensor], Tensor]
+    """Settings and uniform (…, S) to increasing depths (…, S)."""
+    fine: Callable[[Tensor, Tensor, Tensor], Tensor]
+    """Coarse depths (…, S), weights of their intervals (…, S − 1), uniform (…, N) to depths (…, N)."""
+
+
+def _published_strata(settings: Render, uniform: Tensor) -> Tensor:
+    """Strata that begin at the samples of a ruler from near to far: the last one lies beyond the far plane."""
+    step = (settings.far - settings.near) / (settings.coarse - 1)
+    ruler = torch.linspace(settings.near, settings.far, settings.coarse, dtype=uniform.dtype, device=uniform.device)
+    return ruler + uniform * step
+
+
+PLACES = {
+    "phq": Places(lambda own, uniform: stratified(own.near, own.far, own.coarse, uniform), importance_samples),
+    "eg3d": Places(_published_strata, published_importance_samples),
+}
+"""By `Render.places`."""

@@ -65,6 +65,18 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise InputError(f"the checkpoint {self.tensors} cannot be read: {error}") from error
 
+    def holds(self, part: str) -> bool:
+        """Whether there are tensors of a part.
+
+        Raises:
+            InputError: the file is missing or damaged.
+        """
+        try:
+            with safe_open(self.tensors, "pt") as file:
+                return any(name.startswith(f"{part}.") for name in file.keys())  # noqa: SIM118 (no mapping)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"the checkpoint {self.tensors} cannot be read: {error}") from error
+
 
 def checkpoints(run: Path) -> list[Checkpoint]:
     """Those of a run, oldest first."""

@@ -43,8 +43,8 @@ class Trainer:
         self.phases = Phases(config, self.networks, ranks)
         self.images, self.steps = 0, 0
 
-    def step(self) -> dict[str, float]:
-        """One batch; scalars of all processes together.
+    def step(self) -> Scalars:
+        """One batch; scalars of all processes together, left on the device: to read one is to wait for the step.
 
         Raises:
             DivergedError: a gradient is no finite number; the weights are those of before that phase.
@@ -62,9 +62,9 @@ class Trainer:
         self.networks.average(ema_decay(self.training, self.images))
         return self._summed(scalars)
 
-    def _summed(self, scalars: Scalars) -> dict[str, float]:
+    def _summed(self, scalars: Scalars) -> Scalars:
         values = self.ranks.total(torch.stack([value.float() for value in scalars.values()]))
-        return dict(zip(scalars, values.tolist(), strict=True))
+        return dict(zip(scalars, values.unbind(), strict=True))
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Tensors by name, and the rest, for json."""
@@ -74,6 +74,7 @@ class Trainer:
             "steps": self.steps,
             "rng": numbers,
             "loader": {name: stream.state() for name, stream in self.feed.streams.items()},
+            "scalers": {name: scaler.state_dict() for name, scaler in self.networks.scalers.items()},
         }
         return self.networks.tensors() | tensors, facts
 
@@ -88,6 +89,8 @@ class Trainer:
             stream.restore(facts["loader"][name])
         self.networks.restore(tensors)
         self.networks.set_rates(self.training)
+        for name, scaler in self.networks.scalers.items():
+            scaler.load_state_dict(facts["scalers"][name])
         rng.restore(tensors, facts["rng"])
         self.images, self.steps = saved.images, facts["steps"]
 
@@ -142,9 +145,15 @@ class Loop:
             self._show(grid=True, video=True)
         return over
 
-    def _step(self) -> dict[str, float]:
-        try:
+    def _step(self) -> Scalars:
+        with self._explained():
             return self.trainer.step()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A `DivergedError` with what can be done."""
+        try:
+            yield
         except DivergedError as error:
             found = checkpoint.checkpoints(self.run)
             back = f"the last good checkpoint is {found[-1].path}; go on from it with --resume and" if found else (
@@ -156,6 +165,8 @@ class Loop:
             ) from None
 
     def _log(self) -> None:
+        with self._explained():
+            self.trainer.phases.check()
         if self.record is not None:
             self.record.log(self.trainer.images, _numbers(now(self.trainer.training, self.trainer.images)))
 
@@ -173,6 +184,8 @@ class Loop:
             self.record.say("no video: it needs imageio-ffmpeg (pip install 'phq[train]')")
 
     def _save(self) -> None:
+        with self._explained():
+            self.trainer.phases.check()
         self._saved = self.trainer.images
         if self.record is not None:
             tensors, facts = self.trainer.state()

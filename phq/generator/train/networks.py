@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Adam
 
 from phq.errors import InputError
@@ -37,13 +38,18 @@ class Networks:
         self.d_ema = copy.deepcopy(self.d).eval().requires_grad_(False)
         for net in self._modules().values():
             net.to(device)
+            if training.channels_last:
+                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if training.compile:
             self.g.compile_parts()
             self.d.compile_parts()
         rates, losses = training.optimisers, training.losses
         every = losses.density_every if losses.density else None
-        self.opt_g = _adam(self.g, rates.rate_g, rates.betas, every)
-        self.opt_d = _adam(self.d, rates.rate_d, rates.betas, losses.r1_every)
+        self.opt_g = _adam(self.g, rates.rate_g, rates.betas, every, device)
+        self.opt_d = _adam(self.d, rates.rate_d, rates.betas, losses.r1_every, device)
+        scaled = config.model.precision == "float16"
+        self.scalers = {part: GradScaler(device.type, enabled=scaled) for part, _ in self._optimisers()}
+        """Of the losses, by optimiser: gradients in float16 would be zero; idle in other types."""
 
     def set_rates(self, training: Training) -> None:
         """Learning rates of a configuration that may have changed since the state was saved."""
@@ -112,8 +118,9 @@ def under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _adam(net: nn.Module, rate: float, betas: tuple[float, float], every: int | None) -> Adam:
-    return Adam(net.parameters(), **_settings(rate, betas, every))
+def _adam(net: nn.Module, rate: float, betas: tuple[float, float], every: int | None, device: torch.device) -> Adam:
+    """On a GPU fused: one kernel for all weights, and none of them asks the host."""
+    return Adam(net.parameters(), fused=True if device.type == "cuda" else None, **_settings(rate, betas, every))
 
 
 def _settings(rate: float, betas: tuple[float, float], every: int | None) -> dict[str, Any]:

@@ -32,6 +32,10 @@ Scalars = dict[str, Tensor]
 Part = TypeVar("Part", Real, Wanted, tuple[Real, Wanted])
 
 
+LEAST_SCALE = 2.0**-10
+"""Of a loss in float16: some 26 steps in a row overflowed."""
+
+
 class DivergedError(PhqError):
     """A loss or a gradient is no finite number any more."""
 
@@ -63,6 +67,7 @@ class Phases:
         training = config.training
         self.losses = training.losses
         self._share = training.part / training.batch
+        self._finite: dict[str, Tensor] = {}
 
     def generator(self, parts: Sequence[Wanted], now: Now) -> Scalars:
         """Fool the discriminator; stay near the coarse poses at first. Moves the average of w too.
@@ -74,7 +79,8 @@ class Phases:
         learns = now.stage.train_pose
         nets.d.requires_grad_(False)
         nets.g.requires_grad_(True)
-        nets.g.pose.requires_grad_(learns)
+        if nets.g.pose is not None:
+            nets.g.pose.requires_grad_(learns)
 
         def loss(part: Wanted) -> tuple[Tensor, Scalars]:
             people = self.people(part, now, Purpose.LATENT_G)
@@ -213,16 +219,51 @@ class Phases:
         """Gradients of all parts of all processes, then the optimiser's step; this process' share of the scalars."""
         optimiser.zero_grad(set_to_none=True)
         sums: Scalars = {}
+        scaler = self.networks.scalers["opt_d" if optimiser is self.networks.opt_d else "opt_g"]
         for part in parts:
             value, scalars = loss(part)
-            (value * self._share).backward()  # type: ignore[no-untyped-call]
+            scaler.scale(value * self._share).backward()  # type: ignore[no-untyped-call]
             for key, scalar in scalars.items():
                 sums[key] = sums.get(key, 0) + scalar.detach() * self._share
-        norm = self.ranks.share_gradients(list(net.parameters()))
-        if not torch.isfinite(norm):
-            raise DivergedError(f"the gradient of the {name} phase is no finite number any more")
-        optimiser.step()
+        gradients = self.ranks.share_gradients(list(net.parameters()))
+        if scaler.is_enabled():
+            scaler.unscale_(optimiser)  # and notes what overflowed: then the weights stay, and the scale sinks
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self._guard(name, norm, optimiser, scaler.is_enabled())
+        scaler.step(optimiser)
+        scaler.update()
         return sums | {f"gradient/{name.lower()}": norm / self.ranks.world}
+
+    def check(self) -> None:
+        """Ask a GPU whether all gradients since the last time were finite; weights were left alone where not.
+
+        Raises:
+            DivergedError: one was not, or the loss scale of float16 has sunk to `LEAST_SCALE`.
+        """
+        bad = [name for name, finite in self._finite.items() if not finite]
+        self._finite = {}
+        sunk = any(s.is_enabled() and s.get_scale() < LEAST_SCALE for s in self.networks.scalers.values())
+        if bad or sunk:
+            raise DivergedError(
+                f"the gradient of the {bad[0] if bad else 'float16'} phase is no finite number any more"
+            )
+
+    def _guard(self, name: str, norm: Tensor, optimiser: Optimizer, scaled: bool) -> None:
+        """Keep an optimiser from a step by numbers that are not finite; on a CPU, say so at once.
+
+        Raises:
+            DivergedError: before anything was changed; not where losses are scaled, which finds its scale so.
+        """
+        finite = torch.isfinite(norm)
+        if scaled:
+            return
+        if norm.device.type == "cpu":
+            if not finite:
+                raise DivergedError(f"the gradient of the {name} phase is no finite number any more")
+            return
+        if optimiser.defaults.get("fused"):  # it reads on the GPU whether to step
+            optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        self._finite[name] = finite & self._finite.get(name, finite)
 
 
 def drawn(numbers: Tensor | None) -> Tensor:

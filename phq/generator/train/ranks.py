@@ -33,11 +33,11 @@ class Ranks:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true in one of the processes."""
-        return bool(self.total(torch.tensor(float(flag), device=self.device)) > 0)
+        """Whether it is true in one of the processes; they agree on the CPU, so that no GPU is waited for."""
+        return flag if self.world == 1 else bool(self.total(torch.tensor(float(flag))) > 0)
 
-    def share_gradients(self, parameters: Sequence[Tensor]) -> Tensor:
-        """Sum the gradients of all processes, as one message; the norm of the sum.
+    def share_gradients(self, parameters: Sequence[Tensor]) -> list[Tensor]:
+        """Sum the gradients of all processes, as one message; the sums.
 
         Only parameters that have a gradient take part: those are the same ones everywhere.
         """
@@ -47,7 +47,7 @@ class Ranks:
             wholes = torch.split(flat, [gradient.numel() for gradient in gradients])
             for gradient, whole in zip(gradients, wholes, strict=True):
                 gradient.copy_(whole.view_as(gradient))
-        return torch.nn.utils.get_total_norm(gradients)
+        return gradients
 
 
 @contextmanager
@@ -65,11 +65,18 @@ def joined(device: str) -> Iterator[Ranks]:
     if world == 1:
         yield Ranks(0, 1, own)
         return
-    distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    on_gpu = own.type == "cuda"
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", device_id=own if on_gpu else None)
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size(), own)
     finally:
         distributed.destroy_process_group()
+
+
+def set_tf32(allowed: bool) -> None:
+    """Whether a GPU may multiply float32 with 10 bits of mantissa (TF32); torch's own default: in convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def _device(name: str, local: int | None) -> torch.device:
@@ -89,4 +96,5 @@ def _device(name: str, local: int | None) -> torch.device:
     if number >= torch.cuda.device_count():
         raise ConfigError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, no number {number}")
     torch.cuda.set_device(number)
+    set_tf32(False)
     return torch.device("cuda", number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,15 @@ class Record:
 
     def __init__(self, run: Path, images: int, total: int, quiet: bool) -> None:
         self.run = run
-        self._sums: dict[str, tuple[float, int]] = {}
+        self._sums: dict[str, tuple[Any, int]] = {}
         self._forget_after(images)
         with output_errors(run):
             self._board = SummaryWriter(str(run / BOARD), purge_step=images)
         self._bar = tqdm(total=total, initial=images, unit="img", disable=quiet, smoothing=0.05)
         self._since = time.monotonic()
 
-    def add(self, scalars: dict[str, float], images: int) -> None:
-        """A step of so many images; a scalar that it lacks does not count."""
+    def add(self, scalars: Mapping[str, Any], images: int) -> None:
+        """A step of so many images; a scalar that it lacks does not count. Tensors stay where they are until `log`."""
         for name, value in scalars.items():
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = (total + value, count + 1)
@@ -59,7 +60,7 @@ class Record:
         if not self._sums:
             return
         seconds, self._since = time.monotonic() - self._since, time.monotonic()
-        means = {name: total / count for name, (total, count) in self._sums.items()}
+        means = {name: float(total) / count for name, (total, count) in self._sums.items()}
         line = {"images": images, **means, **now, "seconds": round(seconds, 3)}
         with output_errors(self.run / LOG):
             with (self.run / LOG).open("a", encoding="utf-8") as stream:
@@ -86,7 +87,7 @@ class Record:
 
     def state(self) -> dict[str, Any]:
         """The means that are under way."""
-        return {name: list(sum_and_count) for name, sum_and_count in self._sums.items()}
+        return {name: [float(total), count] for name, (total, count) in self._sums.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on with them."""

@@ -17,7 +17,7 @@ from phq.generator.train.checkpoint import Checkpoint, checkpoints
 from phq.generator.train.config import RunConfig, differences, load_run_config, over
 from phq.generator.train.loop import Loop, Trainer
 from phq.generator.train.mixture import Mixture, open_mixture, other_bodies
-from phq.generator.train.ranks import Ranks, joined
+from phq.generator.train.ranks import Ranks, joined, set_tf32
 from phq.generator.train.record import Record
 from phq.system.atomic import disk_errors_explained, output_errors, write_bytes
 from phq.system.locking import Lock, locked
@@ -84,6 +84,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
             raise ConfigError(f"a batch of {config.training.batch} cannot be dealt out to {ranks.world} processes in "
                               f"parts of {config.training.part}: change training.batch or training.part")  # fmt: skip
         training = config.training
+        set_tf32(training.tf32)
         mixture = open_mixture(
             paths, config.model.resolution, overlays, training.split, training.shares, training.balance
         )

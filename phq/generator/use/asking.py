@@ -11,7 +11,7 @@ OWN, REST = "own", "rest"
 FRONT, SAME = "front", "same"
 
 
-def parse_seeds(text: str) -> list[int]:
+def parse_seeds(text: str, option: str = "--seeds") -> list[int]:
     """Whole numbers of a list such as ``0-9,12``, in its order, each once.
 
     Raises:
@@ -21,11 +21,26 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
         if not (first.isdecimal() and (last.isdecimal() if dash else True)):
-            raise ConfigError(f"--seeds {text!r}: write numbers and ranges, such as 0-9,12")
+            raise ConfigError(f"{option} {text!r}: write numbers and ranges, such as 0-9,12")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds:
-        raise ConfigError(f"--seeds {text!r}: a range goes from the smaller to the larger number")
+        raise ConfigError(f"{option} {text!r}: a range goes from the smaller to the larger number")
     return list(dict.fromkeys(seeds))
+
+
+def parse_numbers(text: str, option: str) -> list[float]:
+    """Finite numbers between commas.
+
+    Raises:
+        ConfigError: it is no such list.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not np.isfinite(numbers).all():
+        raise ConfigError(f"{option} {text!r}: write numbers with commas between them, such as 0,0.5,1")
+    return numbers
 
 
 def parse_pose(text: str) -> Floats | str:

@@ -10,18 +10,29 @@ from torch import Tensor
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, RADIUS, intrinsics, look_at, orbit
+from phq.generator.config import Camera
 from phq.schema import plain
 
 NEAREST, FARTHEST = 1.5, 6.0
 """Metres from the neck that a camera may be: rays must begin before the person, and a far one fills no pixel."""
+OWN_CAMERA = Camera()
+"""That of phq's convention."""
 STEEPEST = 85.0
 """Degrees of pitch: a level camera cannot look straight down."""
 
 
-def camera_at(yaw_deg: float, pitch_deg: float = 0.0, radius: float = RADIUS) -> Tensor:
-    """Label (1, 25) of a level camera at those angles and metres from the neck, with the convention's intrinsics."""
-    position = orbit(yaw_deg, pitch_deg)[:3, 3] * (radius / RADIUS)
-    return label(look_at(position, np.array([0.0, 1.0, 0.0])), intrinsics())
+def camera_at(yaw_deg: float, pitch_deg: float = 0.0, radius: float | None = None, lens: Camera = OWN_CAMERA) -> Tensor:
+    """Label (1, 25) of a level camera.
+
+    Args:
+        yaw_deg, pitch_deg: where it stands, degrees.
+        radius: its distance from the neck, metres; that of `lens` if None.
+        lens: the cameras that the model is for.
+    """
+    distance = lens.radius if radius is None else radius
+    position = orbit(yaw_deg, pitch_deg)[:3, 3] * (distance / RADIUS)
+    K = np.array([[lens.focal, 0, 0.5], [0, lens.focal, 0.5], [0, 0, 1]])
+    return label(look_at(position, np.array([0.0, 1.0, 0.0]), np.array(lens.look_at)), K)
 
 
 def label(cam2world: Any, K: Any) -> Tensor:

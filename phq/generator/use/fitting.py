@@ -21,7 +21,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from phq.generator.networks.filters import resize
 from phq.generator.networks.generator import Generator, Rendering
-from phq.generator.use.cameras import camera_at
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person, average
 from phq.generator.use.target import Target
@@ -89,7 +88,7 @@ def _render(g: Generator, ws: Tensor, target: Target, pose: Tensor, raw: int) ->
 def _fit_style(
     trained: Trained, target: Target, steps: int, seed: int, told: Told | None
 ) -> tuple[Person, list[Point]]:
-    g, mean, rng = trained.g, average(trained, camera_at(0.0)), torch.Generator().manual_seed(seed)
+    g, mean, rng = trained.g, average(trained, trained.camera_at(0.0)), torch.Generator().manual_seed(seed)
     unit = mean.spread / math.sqrt(mean.style.shape[1])
     off = torch.zeros_like(mean.style, requires_grad=True)  # from the average style, in such units
     pose = target.pose.clone().requires_grad_(True)
@@ -113,7 +112,8 @@ def _tune(person: Person, target: Target, steps: int, told: Told | None) -> tupl
     """The generator's weights moved until the target is matched; style and pose stay."""
     g, curve = copy.deepcopy(person.g).requires_grad_(True), []
     for fixed in (g.pose, g.mapper):
-        fixed.requires_grad_(False)
+        if fixed is not None:
+            fixed.requires_grad_(False)
     optimiser = Adam([p for p in g.parameters() if p.requires_grad], lr=TUNE_RATE)
     for step in range(steps):
         found = difference(_render(g, person.ws, target, person.own, person.raw), target)

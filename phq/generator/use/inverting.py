@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from phq.generator.train.showing import save_png, to_pixels
 from phq.generator.use.asking import OWN
-from phq.generator.use.cameras import camera_at, stated
+from phq.generator.use.cameras import stated
 from phq.generator.use.fitting import STEPS, Fit, fit
 from phq.generator.use.latents import write_latent
 from phq.generator.use.opening import Trained
@@ -70,7 +70,8 @@ def invert(  # noqa: PLR0913 (as many as the command has options)
     with published(folder) as (staged,):
         found = _inverted(trained, target, staged, steps, tune, seed, quiet)
         if frames:
-            film(lambda _camera: [found.person], staged / "orbit.mp4", frames=frames, quiet=quiet)
+            lens = trained.g.config.camera
+            film(lambda _camera: [found.person], staged / "orbit.mp4", frames=frames, lens=lens, quiet=quiet)
     return Inverted(folder, found)
 
 
@@ -82,7 +83,8 @@ def _inverted(trained: Trained, target: Target, folder: Path, steps: int, tune: 
     render = person.seen(target.camera, person.own)["image"]
     save_png(folder / "target.png", to_pixels(target.image))
     save_png(folder / "render.png", to_pixels(render))
-    save_png(folder / "views.png", to_pixels(torch.cat([target.image.to(render), render, *_views(person)], dim=3)))
+    strip = torch.cat([target.image.to(render), render, *_views(person, trained)], dim=3)
+    save_png(folder / "views.png", to_pixels(strip))
     _write_json(folder / "curve.json", found.curve)
     write_latent(folder, person, trained)
     settings = {"steps": steps, "tune": tune, "seed": seed}
@@ -95,8 +97,8 @@ def _advance(bar: Any, phase: str) -> None:
     bar.update()
 
 
-def _views(person: Person) -> list[Tensor]:
-    return [person.seen(camera_at(yaw), person.posed(OWN))["image"] for yaw in YAWS]
+def _views(person: Person, trained: Trained) -> list[Tensor]:
+    return [person.seen(trained.camera_at(yaw), person.posed(OWN))["image"] for yaw in YAWS]
 
 
 def _facts(trained: Trained, target: Target, found: Fit) -> dict[str, Any]:

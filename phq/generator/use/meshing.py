@@ -54,7 +54,7 @@ def write_mesh(
 
 def half_box(render: Render) -> tuple[float, float, float]:
     """Metres from the origin to the sides of the box in which a person can be."""
-    beside = render.box / 2 - render.margin
+    beside = render.box / 2 - (render.margin if render.crop else 0.0)
     return beside, render.box / 2, beside
 
 

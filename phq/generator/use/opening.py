@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from phq.camera.convention import RADIUS
 from phq.generator.networks.generator import Generator
 from phq.generator.train.networks import AVERAGES
 from phq.generator.train.ranks import joined
 from phq.generator.train.schedule import now
 from phq.generator.train.trained import config_of, find_checkpoint, load_average
+from phq.generator.use.cameras import camera_at
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Trained:
     def device(self) -> torch.device:
         """Where its weights are."""
         return self.g.mapper.average.device
+
+    def camera_at(self, yaw_deg: float, pitch_deg: float = 0.0, radius: float | None = None) -> Tensor:
+        """(1, 25) of one of the cameras that the model is for; see `phq.generator.use.cameras.camera_at`."""
+        return camera_at(yaw_deg, pitch_deg, radius, self.g.config.camera)
 
 
 def choose_device(name: str) -> torch.device:
@@ -66,7 +71,7 @@ def at_distance(g: Generator, radius: float) -> Generator:
 
     Rays begin and end at fixed distances from the camera; a camera that is nearer must look nearer.
     """
-    shift = radius - RADIUS
+    shift = radius - g.config.camera.radius
     if abs(shift) < 1e-4:
         return g
     render = g.config.render

@@ -11,11 +11,11 @@ from numpy import uint8
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from phq.camera.convention import RADIUS
 from phq.errors import MissingExtraError
+from phq.generator.config import Camera
 from phq.generator.train.showing import save_video, to_pixels
 from phq.generator.use.asking import OWN
-from phq.generator.use.cameras import camera_at
+from phq.generator.use.cameras import OWN_CAMERA, camera_at
 from phq.generator.use.people import Who
 from phq.generator.use.placing import check_free, check_suffix
 from phq.system.arrays import Floats
@@ -30,7 +30,8 @@ def film(  # noqa: PLR0913 (as many as the command has options)
     pose: Floats | str = OWN,
     pitch: float = 0.0,
     pitch_swing: float = 0.0,
-    radius: float = RADIUS,
+    radius: float | None = None,
+    lens: Camera = OWN_CAMERA,
     quiet: bool = True,
 ) -> Path:
     """Write an H.264 file of `turning`.
@@ -42,7 +43,7 @@ def film(  # noqa: PLR0913 (as many as the command has options)
     path = Path(out)
     check_suffix(path, ".mp4")
     check_free([path])
-    seen = tqdm(turning(who, frames, pose, pitch, pitch_swing, radius), total=frames, unit="frame", disable=quiet)
+    seen = tqdm(turning(who, frames, pose, pitch, pitch_swing, radius, lens), total=frames, unit="frame", disable=quiet)
     if not save_video(path, iter(seen), fps):
         raise MissingExtraError("imageio-ffmpeg", "train", "writing a video")
     return path
@@ -54,7 +55,8 @@ def turning(
     pose: Floats | str = OWN,
     pitch: float = 0.0,
     pitch_swing: float = 0.0,
-    radius: float = RADIUS,
+    radius: float | None = None,
+    lens: Camera = OWN_CAMERA,
 ) -> Iterator[NDArray[uint8]]:
     """Pictures (R, people · R, 3), people side by side, once around from the front over the subject's left.
 
@@ -62,9 +64,11 @@ def turning(
         frames: how many; the one after the last would be the first again.
         pose: see `phq.generator.use.asking.parse_pose`.
         pitch, pitch_swing: degrees; the camera rises by the swing in the first quarter, and sinks by it in the third.
-        radius: metres.
+        radius: metres; that of `lens` if None.
+        lens: the cameras that the model is for.
     """
     for i in range(frames):
-        camera = camera_at(360.0 * i / frames, pitch + pitch_swing * math.sin(2 * math.pi * i / frames), radius)
+        height = pitch + pitch_swing * math.sin(2 * math.pi * i / frames)
+        camera = camera_at(360.0 * i / frames, height, radius, lens)
         views = [person.seen(camera, person.posed(pose))["image"] for person in who(camera)]
         yield to_pixels(torch.cat(views, dim=3))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phq.generator.networks.generator import Generator, Rendering, Sampled
 from phq.generator.use.asking import OWN, REST
-from phq.generator.use.cameras import camera_at, radius_of
+from phq.generator.use.cameras import radius_of
 from phq.generator.use.opening import Trained, at_distance
 from phq.system.arrays import Floats
 
@@ -124,11 +124,12 @@ class Cast:
 
     def told(self, camera: Tensor) -> Tensor:
         """(1, 25) the conditioning camera where `camera` (1, 25) renders."""
-        return camera if self.conditioning is None else camera_at(*self.conditioning)
+        return camera if self.conditioning is None else self.trained.camera_at(*self.conditioning)
 
     @cached_property
     def _fixed(self) -> list[Person]:
-        return people(self.trained, self.seeds, camera_at(*(self.conditioning or (0.0, 0.0))), self.truncation)
+        told = self.trained.camera_at(*(self.conditioning or (0.0, 0.0)))
+        return people(self.trained, self.seeds, told, self.truncation)
 
     def people(self, camera: Tensor) -> list[Person]:
         """Those whom `camera` (1, 25) sees: the same from all sides, unless they are conditioned on that very side."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from phq.generator.networks.generator import Rendering
 from phq.generator.train.showing import save_png, to_pixels
 from phq.generator.use.asking import OWN
-from phq.generator.use.cameras import camera_at, stated
+from phq.generator.use.cameras import stated
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Cast, Person
 from phq.schema import rounded
@@ -81,7 +81,7 @@ def sample(  # noqa: PLR0913 (as many as the command has options)
 
 def pictures(cast: Cast, pose: Floats | str = OWN, camera: Tensor | None = None) -> Iterator[Picture]:
     """Everybody of a cast, seen by one camera (1, 25), from the front if None."""
-    camera = camera_at(0.0) if camera is None else camera
+    camera = cast.trained.camera_at(0.0) if camera is None else camera
     for seed, person in zip(cast.seeds, cast.people(camera), strict=True):
         posed = person.posed(pose)
         yield Picture(seed, person, camera, cast.told(camera), posed, person.seen(camera, posed))

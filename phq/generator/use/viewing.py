@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from phq.camera.convention import FOCAL, LOOK_AT, RADIUS
 from phq.errors import MissingExtraError
+from phq.generator.config import Camera
 from phq.generator.train.showing import to_pixels
 from phq.generator.use.asking import turned
-from phq.generator.use.cameras import FARTHEST, NEAREST, label
+from phq.generator.use.cameras import FARTHEST, NEAREST, OWN_CAMERA, label
 from phq.generator.use.people import Person
 from phq.system.arrays import Floats, Image
 
@@ -28,7 +28,6 @@ TURN = 45.0
 """Degrees to both sides of the sliders of neck and head."""
 AROUND = 32
 """Grey of what lies beside the square picture."""
-_FOV = 2 * np.arctan(0.5 / FOCAL)
 
 Draw = Callable[[int, float], Person]
 """The person of a seed and a truncation."""
@@ -41,12 +40,20 @@ class View:
         draw: makes a person for what the page's controls say.
         seed, truncation: at first; None leaves out those two controls, for a person who is fixed.
         port: the next free one is taken if it is not free; 0 for any.
+        camera: the cameras that the model is for.
 
     Raises:
         MissingExtraError: viser is not installed.
     """
 
-    def __init__(self, draw: Draw, seed: int | None = 0, truncation: float = 1.0, port: int = 8080) -> None:
+    def __init__(
+        self,
+        draw: Draw,
+        seed: int | None = 0,
+        truncation: float = 1.0,
+        port: int = 8080,
+        camera: Camera = OWN_CAMERA,
+    ) -> None:
         try:
             import viser
         except ImportError:
@@ -56,7 +63,7 @@ class View:
         self._waiting: set[int] = set()
         self._person: tuple[tuple[int, float], Person] | None = None
         self._server: Any = viser.ViserServer(host=HOST, port=port, label="phq", verbose=False)
-        self._place_camera()
+        self._place_camera(camera)
         self._controls = self._make_controls(seed, truncation)
         self._server.on_client_connect(self._greet)
 
@@ -88,10 +95,11 @@ class View:
             pose = person.own if values["own pose"] else person.posed(turned(values["neck"], values["head"]))
             return widened(to_pixels(person.seen(camera, pose)["image"]), aspect)
 
-    def _place_camera(self) -> None:
+    def _place_camera(self, camera: Camera) -> None:
         self._server.scene.set_up_direction("+y")
         start = self._server.initial_camera
-        start.position, start.look_at, start.fov = (0.0, 0.0, RADIUS), tuple(LOOK_AT.tolist()), float(_FOV)
+        start.position, start.look_at = (0.0, 0.0, camera.radius), camera.look_at
+        start.fov = float(2 * np.arctan(0.5 / camera.focal))
 
     def _make_controls(self, seed: int | None, truncation: float) -> dict[str, Any]:
         gui, controls = self._server.gui, {}

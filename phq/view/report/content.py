@@ -43,6 +43,7 @@ def content(rows: Rows, chosen: Chosen) -> Content:
         "facts": [asdict(fact) for fact in facts(rows)],
         "masses": masses(rows),
         "rows": {"all": len(rows), "taken": len(taken), "kept": int(rows.kept.sum())},
+        "unreadable": sum(not picture for picture in thumbs.values()),
         "bins": BINS,
         "columns": _columns(rows, taken),
         "scores": list(_scores(rows, taken)),

@@ -28,6 +28,8 @@ class Reported:
     rejected: int
     pictures: list[Path]
     """The main figures as PNG."""
+    unreadable: int
+    """Pictures that the page would show and that cannot be read."""
 
 
 @disk_errors_explained
@@ -67,4 +69,4 @@ def report(
     shown = content(rows, choose(rows))
     write_bytes(path, page(shown))
     pictures = write_figures(Path(png_dir), rows, shown) if png_dir is not None else []
-    return Reported(path, int(rows.kept.sum()), int((~rows.kept).sum()), pictures)
+    return Reported(path, int(rows.kept.sum()), int((~rows.kept).sum()), pictures, shown["unreadable"])

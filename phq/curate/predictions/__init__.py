@@ -1,0 +1,1 @@
+"""Predictions that other programs made of a dataset's people, taken as labels or fused with those it has."""

@@ -1,0 +1,82 @@
+"""DEIMv2-Wholebody (Hyodo 2025, on DEIMv2 of Huang et al. 2025) as a person detector, from its ONNX export.
+
+Output ``label_xyxy_score`` (1, Q, 6): class, x0, y0, x1, y1 as fractions of the picture, score; one row an object,
+not suppressed further. Input ``images``: the picture stretched to the file's size, red first, 0 to 1; ``input_bgr``
+(files with preparation built in): the picture blue first, 0 to 255. Class 0 is the body in all releases of the family
+(34, 40, 48 and 49 classes), 7 the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from phq.detect.backends.files import Family, expect_output
+from phq.detect.boxes import Boxes
+from phq.detect.candidates import Candidates
+from phq.detect.imagenet import resized
+from phq.detect.tiles import look_everywhere
+from phq.errors import WeightError
+from phq.system.arrays import Floats, Image
+from phq.system.resources import Resources
+from phq.weights.embedded import Weight
+
+FAMILY = Family("deimv2", ("deimv2",), "", "person boxes")
+OUTPUT = "label_xyxy_score"
+BODY = 0
+SIDE = 640
+"""Pixels, if a file leaves its size open."""
+PREPARED = "input_bgr"
+WEAK = 0.15
+"""Score from which a box is kept in mind."""
+MAX_IOU = 0.55
+
+
+def decode(rows: Boxes, width: int, height: int) -> Candidates:
+    """Bodies in pixels of the photo, best first.
+
+    Args:
+        rows: (Q, 6) output of the network.
+        width: of the photo, pixels.
+        height: of the photo, pixels.
+    """
+    seen = rows[(np.rint(rows[:, 0]) == BODY) & (rows[:, 5] > WEAK)].astype(np.float64)
+    boxes = np.clip(seen[:, 1:5], 0, 1) * [width, height, width, height]
+    return Candidates.of(boxes, np.clip(seen[:, 5], 0, 1)).distinct(MAX_IOU)
+
+
+class DeimV2:
+    """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up."""
+
+    name = "deimv2"
+    threshold = 0.35
+    """That of the authors' demonstration."""
+    wants = Resources(memory=400 << 20)
+
+    def __init__(self, weights: str = "") -> None:
+        self.session = FAMILY.session(weights)
+        expect_output(self.session, OUTPUT, 6, "DEIMv2-Wholebody")
+        entry = self.session.get_inputs()[0]
+        if len(entry.shape) != 4 or entry.shape[1] != 3:
+            raise WeightError(f"DEIMv2-Wholebody takes 1 × 3 × height × width, and this file {entry.shape}")
+        self.input = entry.name
+        self.height, self.width = (side if isinstance(side, int) else SIDE for side in entry.shape[2:])
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """The path of an ONNX file."""
+        return (FAMILY.weight(weights),)
+
+    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
+        """See `phq.detect.backends.protocols.Detector`."""
+        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
+
+    def _look(self, pixels: Image) -> Candidates:
+        (rows,) = self.session.run([OUTPUT], {self.input: self._shown(pixels)})
+        return decode(rows[0], pixels.shape[1], pixels.shape[0])
+
+    def _shown(self, pixels: Image) -> Floats:
+        planes = resized(pixels, self.width, self.height).transpose(2, 0, 1).astype(np.float32)
+        shown = planes[::-1] if self.input == PREPARED else planes / np.float32(255)
+        return np.ascontiguousarray(shown, np.float32)[None]

@@ -1,0 +1,106 @@
+"""Stage: a head pose network as one more witness of how the head is turned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from phq.camera.angles import apart_deg
+from phq.camera.convention import level_view
+from phq.camera.rotations import rotation_log, rotvec_to_rotmat
+from phq.detect.backends.offers import open_backend, wants_of
+from phq.detect.boxes import Boxes
+from phq.detect.neighbours import own_pixels
+from phq.people.person import HeadPose, Person, Photo, TorsoFit, known, living
+from phq.pose.closed_form import head_joint
+from phq.pose.orient.angles import angles_of
+from phq.pose.orient.crop import SKULL
+from phq.pose.template import head_height
+from phq.system.arrays import Floats
+from phq.system.linear import product
+
+if TYPE_CHECKING:
+    from phq.detect.backends.protocols import HeadPoseNetwork
+
+SHARE = 0.3
+"""Of the network's rotation in the result: its errors are wider than the fit's and uncorrelated with them."""
+AGREE_DEG = 45.0
+"""Most that its yaw may differ from the fit's."""
+MOST_SIGMA_DEG, MOST_FLIP = 50.0, 0.3
+"""Most that it may doubt itself."""
+LEAST_HEAD_PX = 40.0
+"""Heads of 10 to 25 pixels it takes for anything."""
+FRONTAL_DEG = 75.0
+"""Yaw of the fitted head up to which a network of faces is asked."""
+HEAD_SIDE = 0.27
+"""Template metres: the box of a head with its hair, about the middle of the skull."""
+
+
+class TurnHead:
+    """The head between the fit and what a network says, where both agree and the network is sure."""
+
+    name = "headpose"
+
+    def __init__(self, spec: str) -> None:
+        self.spec = spec
+        self.wants = wants_of("headpose", spec)
+
+    def setup(self) -> None:
+        """Load the network."""
+        self.network: HeadPoseNetwork = open_backend("headpose", self.spec)
+
+    def process(self, photos: list[Photo]) -> None:
+        """Every person with a fit and a head that is large enough; of a network of faces, those who show theirs."""
+        people = [p for p in living(photos) if p.fit is not None and asked(known(p.fit), self.network.frontal)]
+        heads = self.network.estimate([(own_pixels(person), head_box(known(person.fit))) for person in people])
+        for person, head in zip(people, heads, strict=True):
+            turn_head(person, head)
+
+
+def asked(fit: TorsoFit, frontal: bool) -> bool:
+    """Whether a network can say anything of this head."""
+    faces = abs(float(angles_of(fit.head_to_cam)[0])) <= FRONTAL_DEG
+    return head_height(fit.px_per_metre) >= LEAST_HEAD_PX and (faces or not frontal)
+
+
+def head_box(fit: TorsoFit) -> Boxes:
+    """(4,) of the fitted head, photo pixels."""
+    skull = head_joint(fit.torso_to_cam, fit.joints["neck"]) + product(fit.head_to_cam, SKULL)
+    middle, half = fit.neck_px + fit.px_per_metre * skull[:2], HEAD_SIDE * fit.px_per_metre / 2
+    return np.concatenate([middle - half, middle + half])
+
+
+def in_view(person: Person, rotation: Floats) -> Floats:
+    """A rotation about the line of sight to the head (3×3) in the camera that looks at the neck, as the fit has it."""
+    fit = known(person.fit)
+    depth = person.photo.source.focal_px / fit.px_per_metre
+    at = head_joint(fit.torso_to_cam, fit.joints["neck"]) + np.array([0.0, 0.0, depth])
+    return np.asarray(product(level_view(at).T, rotation))
+
+
+def counts(fit: TorsoFit, head: HeadPose) -> bool:
+    """Whether the network is sure of itself, and agrees with the fit."""
+    yaws = (float(angles_of(rotation)[0]) for rotation in (fit.head_to_cam, head.rotation))
+    sure = head.sigma_deg <= MOST_SIGMA_DEG and head.p_flip <= MOST_FLIP
+    return sure and bool(apart_deg(*yaws) <= AGREE_DEG)
+
+
+def turn_head(person: Person, head: HeadPose) -> None:
+    """Turn the fitted head by `SHARE` of the way to the network's; neck and head take half of it each."""
+    fit = known(person.fit)
+    seen = replace(head, rotation=in_view(person, head.rotation))
+    if counts(fit, seen):
+        turn = SHARE * rotation_log(product(fit.head_to_cam.T, seen.rotation))
+        to_cam = product(fit.head_to_cam, rotvec_to_rotmat(turn))
+        person.fit = replace(fit, head_to_cam=to_cam, joints=fit.joints | _joints(fit, to_cam))
+
+
+def _joints(fit: TorsoFit, head_to_cam: Floats) -> dict[str, Floats]:
+    """Neck and head joint for a rotation of the head."""
+    neck, head = (rotvec_to_rotmat(fit.joints[name]) for name in ("neck", "head"))
+    wanted = product(fit.torso_to_cam.T, head_to_cam)
+    half = rotvec_to_rotmat(rotation_log(product(wanted, product(neck, head).T)) / 2)
+    neck = product(half, neck)
+    return {"neck": rotation_log(neck), "head": rotation_log(product(neck.T, wanted))}

@@ -1,0 +1,52 @@
+"""Every command line of the documents is one that the program understands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from phq.cli import app
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> Iterator[tuple[str, str]]:
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("phq "):
+                    yield page.name, line
+
+
+def parsed(line: str) -> click.Context:
+    """The command that a line names, with its arguments and options taken; nothing runs."""
+    command: click.Command = typer.main.get_command(app)
+    words = shlex.split(line, comments=True)[1:]
+    context = click.Context(command, info_name="phq")
+    while isinstance(command, click.Group):
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None, name
+        command = found
+        if not isinstance(command, click.Group):
+            context = command.make_context(name, words, parent=context)
+    return context
+
+
+@pytest.mark.parametrize(("page", "line"), list(command_lines()))
+def test_a_command_of_the_documents_is_understood(page: str, line: str):
+    parsed(line)
+
+
+def test_there_are_commands_and_a_wrong_one_is_not_understood():
+    assert len(list(command_lines())) > 60
+    with pytest.raises(click.UsageError):
+        parsed("phq gan sample RUN --out PICTURES --seed-list 0-9")
+    with pytest.raises(click.UsageError):
+        parsed("phq gan sample RUN")
