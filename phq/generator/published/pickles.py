@@ -92,7 +92,7 @@ class _Inert(Closed):
     """A class of a pickle; to call it, as a function or a factory is, gives an empty one."""
 
     def __call__(cls, *_arguments: object) -> Any:  # noqa: N805 (a metaclass)
-        return cls.__new__(cls)
+        return _blank(cls)
 
 
 def _named(name: str) -> Any:
