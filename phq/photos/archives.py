@@ -20,6 +20,7 @@ from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded
 from phq.photos.entry import Entry, as_photo_reject, decode_entry, version_of
+from phq.system.atomic import raise_disk_failure
 from phq.system.retrying import retried
 
 ZIP, TAR = "zip", "tar"
@@ -99,10 +100,12 @@ def list_zip(file: Path) -> list[Listed]:
 
     Raises:
         RejectError: corrupt or unreadable.
+        OutputError: the disk fails.
     """
     try:
         entries = [info for info in _zip(file).infolist() if not info.is_dir()]
     except _BROKEN as error:
+        raise_disk_failure(error)
         raise RejectError("corrupt", f"a damaged zip archive: {error}") from error
     members = {name: Listed(name, ZipMember(info.filename), (info.file_size, f"{info.CRC:08x}"))
                for info in entries if (name := _plain(info.filename))}  # fmt: skip
@@ -117,10 +120,12 @@ def list_tar(file: Path) -> tuple[list[Listed], str]:
 
     Raises:
         RejectError: it is not a tar, or compressed in a way that is not read.
+        OutputError: the disk fails.
     """
     members, places = dict[str, Listed](), dict[str, TarMember]()
-    (stream, compressed), broken = _tar(file), ""
+    broken = ""
     try:
+        stream, compressed = _tar(file)
         stream.seek(0)
         for info in _headers(stream):
             name, target = _plain(info.name), _target(info)
@@ -128,6 +133,7 @@ def list_tar(file: Path) -> tuple[list[Listed], str]:
             places[name] = place
             members[name] = Listed(name, place, (place.size, str(info.mtime)))
     except _BROKEN as error:
+        raise_disk_failure(error)
         if not members:
             raise RejectError("corrupt", f"a damaged tar archive: {error}") from error
         broken = str(error) or "it ends early"

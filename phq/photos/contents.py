@@ -12,6 +12,7 @@ from phq.photos import archives, tables, videos
 from phq.photos.discover import Found, Say, discover, is_litter, recorded
 from phq.photos.entry import Entry, Refused
 from phq.photos.frame_names import frame_name, row_name
+from phq.system.atomic import raise_disk_failure
 from phq.system.place import is_url
 
 _START = 512
@@ -39,6 +40,7 @@ def photos_of(
 
     Raises:
         InputError: see there; also where `source` is one file, and nothing in it can be read.
+        OutputError: the disk fails while a file that holds photos is listed.
     """
     found = [file for file in discover(source, say) if not left_out(file)]
     alone = len(found) == 1 and _names_file(source, found[0])
@@ -83,7 +85,8 @@ def _start(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(_START)
-    except (OSError, ValueError):  # reading it as a photo is what tells
+    except (OSError, ValueError) as error:  # reading it as a photo is what tells
+        raise_disk_failure(error)
         return b""
 
 

@@ -17,6 +17,7 @@ from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, read_file
 from phq.photos.entry import as_photo_reject, decode_entry, version_of
+from phq.system.atomic import raise_disk_failure
 from phq.system.retrying import retried
 
 SUFFIXES = (".parquet",)
@@ -71,12 +72,14 @@ def list_table(file: Path) -> list[TableRow]:
 
     Raises:
         RejectError: not_an_image (there are no pictures in it), unsupported_format (URLs) or corrupt.
+        OutputError: the disk fails.
     """
     try:
         table = _open(file)
         column = picture_column(table.schema_arrow)
         sizes = [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
     except (pa.ArrowException, OSError, ValueError) as error:
+        raise_disk_failure(error)
         raise RejectError("corrupt", f"a damaged Parquet file: {_first_line(error)}") from error
     return [TableRow(column, group, row) for group, size in enumerate(sizes) for row in range(size)]
 

@@ -23,6 +23,7 @@ from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, PhotoRejectError, check_size
 from phq.photos.entry import version_of
 from phq.system.arrays import Image
+from phq.system.atomic import raise_disk_failure
 
 SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".3gp", ".wmv", ".flv",
@@ -168,6 +169,7 @@ class _Reader:
             self.container = av.open(self.file.open("rb"), metadata_errors="replace")
             self.stream = next((s for s in self.container.streams.video if not _is_cover(s)), None)
         except self._errors as error:
+            raise_disk_failure(error)
             raise RejectError("corrupt", f"FFmpeg cannot open it: {_message(error)}") from error
         if self.stream is None or self.stream.codec_context is None:
             raise RejectError("unsupported_format", _NO_VIDEO)
@@ -194,8 +196,8 @@ class _Reader:
             for packet in self.container.demux(self.stream):
                 if packet.pts is not None and packet.size and not packet.is_discard:
                     times.append(packet.pts)
-        except self._errors:
-            pass  # what is cut off has no frames
+        except self._errors as error:  # what is cut off has no frames
+            raise_disk_failure(error)
         self._last = -1
         return sorted(set(times))
 

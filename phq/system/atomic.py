@@ -83,6 +83,22 @@ def disk_failure(error: OSError, where: object = "") -> OutputError | None:
     return OutputError(f"cannot read or write {error.filename or where or 'a file'}: {_ADVICE[error.errno]}")
 
 
+def raise_disk_failure(error: BaseException) -> None:
+    """Raise the sentence for an error of a disk, or one that came of it; anything else is about the file, and passes.
+
+    For readers of files that hold many photos: a disk that fails while such a file is listed must not make a dataset
+    without its photos.
+
+    Raises:
+        OutputError: it is an error of a disk, see `disk_failure`.
+    """
+    first: BaseException | None = error
+    while first is not None:  # `zipfile` turns it into an error of its own
+        if isinstance(first, OSError) and (failure := disk_failure(first)):
+            raise failure from error
+        first = first.__context__
+
+
 def disk_errors_explained(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let a call end with an `OutputError` where the error of a disk would leave it as an `OSError`.
 
