@@ -13,8 +13,7 @@ import numpy as np
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import VISIBLE_HEIGHT, project
 from phq.camera.rotations import kabsch
-from phq.dataset.folder import MANIFEST, REJECTS
-from phq.dataset.tables import read_rows
+from phq.dataset.reader import Dataset
 from phq.evaluate.truth import Truth, matched, rest_points
 from phq.photos.region import apply_affine, invert_affine
 from phq.pose.body import TRUTH_FACE, load_body
@@ -196,8 +195,12 @@ def flip_calibration(errors: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 def evaluate(dataset: Path, truth: Path) -> dict[str, Any]:
-    """Report of a dataset built from a folder of rendered people; also saved as ``evaluation/pose.json`` in it."""
-    rows = read_rows([dataset / MANIFEST, dataset / REJECTS])
+    """Report of a dataset built from a folder of rendered people; also saved as ``evaluation/pose.json`` in it.
+
+    The labels and decisions in force are judged, those of its overlays. Raises what `phq.dataset.reader.Dataset` does.
+    """
+    stored = Dataset(dataset, rejects=True).table.to_pylist()
+    rows = [{name: value for name, value in row.items() if value is not None} for row in stored]
     pairs = list(matched(rows, truth))
     errors = [person_errors(t, row) for t, row in pairs if row is not None and row.get("p_flip") is not None]
     report = {

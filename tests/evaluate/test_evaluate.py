@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ from scipy.spatial.transform import Rotation
 
 from phq.camera.angles import camera_angles
 from phq.camera.convention import BODY_TO_CV, VISIBLE_HEIGHT, camera_from_torso, intrinsics, project, world2cam
+from phq.dataset.reader import Dataset
+from phq.decisions.redecide import decide
 from phq.errors import InputError
 from phq.evaluate.pose import (
     UPPER_JOINTS,
+    evaluate,
     flip_calibration,
     joint_mm,
     person_errors,
@@ -150,6 +154,19 @@ def test_the_table_names_every_group(tmp_path: Path):
     text = table(report)
     assert "annotated 1 of 2" in text
     assert "| all | 1 | 0.0 / 0 / 0.0% |" in text
+
+
+def test_the_decisions_in_force_are_judged(four_people: Path, tmp_path: Path):
+    dataset = tmp_path / "dataset"
+    shutil.copytree(four_people, dataset)
+    row = Dataset(dataset)[0].row
+    truth = json.loads(write_person(tmp_path, 0, 0, 0).read_text())
+    truth["image"] = Path(row["source_path"]).name
+    truth["people"][0]["bbox_visible_xyxy"] = [row[f"box_{edge}"] for edge in ("x0", "y0", "x1", "y1")]
+    (tmp_path / "00000.json").write_text(json.dumps(truth))
+    assert evaluate(dataset, tmp_path)["groups"]["kept"]["n"] == 1
+    decide(str(dataset), sets=["resolution.min=1000"], apply=True, name="none-left")
+    assert "kept" not in evaluate(dataset, tmp_path)["groups"]
 
 
 def test_a_folder_without_truth_is_an_error(tmp_path: Path):
