@@ -21,7 +21,7 @@ test: $(VENV)/.installed-dev
 
 # The documentation as a site, in site/; a broken link is an error.
 docs: $(VENV)/.installed-dev
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # Not part of the tests: plants small faults and reports which of them the tests see.
 mutate: $(VENV)/.installed-dev
