@@ -15,7 +15,7 @@ from phq.camera.convention import intrinsics
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.generator.evaluate import fakes, masks, run
+from phq.generator.evaluate import extractors, fakes, masks, run
 from phq.generator.evaluate.consistency import view_consistency
 from phq.generator.evaluate.material import choose, true_poses
 from phq.generator.evaluate.poses import pose_errors, stated_poses
@@ -198,7 +198,7 @@ def test_with_inception_weights_there_are_fid_and_kid(evaluated_run, mislabelled
         def __call__(self, images):
             return images.mean(axis=(1, 2)).astype(np.float32)
 
-    monkeypatch.setattr(run, "find_inception", lambda device: MeanColour())
+    monkeypatch.setattr(extractors, "find_inception", lambda device: MeanColour())
     monkeypatch.setattr(run, "kid", lambda real, made, seed: {"mean": float(np.abs(real - made).mean()), "std": 0.0})
     other = measured(evaluated_run, mislabelled, seed=1, out=tmp_path / "other.json")
     assert other["fid"]["coupled"]["all"] > 0

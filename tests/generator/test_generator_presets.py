@@ -128,7 +128,10 @@ def test_presets_by_name() -> None:
     [
         ({"resolution": 48}, "model.resolution = 48: input should be 4, 8"),
         ({"superres": {"input": 16}}, "model: superres.input must be 8 or 4"),
-        ({"planes": {"kind": "sphere"}}, "model.planes.kind = 'sphere': input should be 'trigrid' or 'hybrid'"),
+        (
+            {"planes": {"kind": "sphere"}},
+            "model.planes.kind = 'sphere': input should be 'trigrid', 'hybrid', 'triplane'",
+        ),
         ({"render": {"near": 4.0}}, "render.near must be below render.far"),
         ({"render": {"margin": 0.5}}, "render.margin leaves no room in the box"),
         ({"conditioning": "camera"}, "model.conditioning = 'camera': input should be 'full', 'swap' or 'none'"),
