@@ -21,7 +21,7 @@ def test_the_tour_runs_and_shows_pictures(monkeypatch: pytest.MonkeyPatch) -> No
     tour = nbformat.read(EXAMPLES / "tour.ipynb", as_version=4)
     NotebookClient(tour, timeout=600, resources={"metadata": {"path": str(EXAMPLES)}}).execute()
     shown = {cell.source.splitlines()[0]: _html(cell) for cell in tour.cells if cell.cell_type == "code"}
-    assert shown["import phq"].count("<img") == 5
+    assert shown["import phq"].count("<img") == 7
     assert shown['dataset = phq.Dataset(work / "dataset")'].count("<img") == 1
     assert "<video" in shown["from IPython.display import Video"]
 
