@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from phq.system.arrays import Doubles
+from phq.system.arrays import Doubles, Floats
 from phq.system.elementary import arctan2, sin_cos
 from phq.system.linear import length, nearest_rotation, product
 
@@ -66,6 +66,12 @@ def rotation_log(rotations: Doubles) -> Doubles:
         return rotmat_to_rotvec(r)
     scale = np.divide(arctan2(sine, cosine), sine, out=np.full(sine.shape, 0.5), where=sine > 1e-12)
     return np.asarray(skew * scale[..., None])
+
+
+def between(one: Floats, other: Floats, share: float) -> Doubles:
+    """(…, 3, 3) on the shortest way from one rotation to another, at this share of it."""
+    turn = rotation_log(product(np.swapaxes(one, -1, -2), other))
+    return np.asarray(product(one, rotvec_to_rotmat(share * turn)))
 
 
 def kabsch(a: ArrayLike, b: ArrayLike, weights: ArrayLike | None = None) -> Doubles:

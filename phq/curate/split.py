@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phq.config.build import load_config
 from phq.dataset.folder import SPLITS
-from phq.dataset.overlays import check_name, stack_names, write_overlay
+from phq.dataset.overlays import check_name, local_folder, stack_names, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
 from phq.decisions.split_groups import LINKS, split_groups, split_of
@@ -60,8 +60,7 @@ def split(dataset: str | Path, name: str, by: str, *, val: float = 0.05, seed: i
     config = load_config("everything", None, [f"split.val_fraction={val}"], seed=seed)
     check_name(name)
     samples = Dataset(dataset)
-    if samples.root.local is None:
-        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    folder = local_folder(samples.root, dataset)
     if name in stack_names(samples.run):
         raise InputError(f"{dataset} already has an overlay {name}; choose another name (nothing is ever overwritten)")
     table = columns(samples, (*LINKS, "split"))
@@ -73,7 +72,7 @@ def split(dataset: str | Path, name: str, by: str, *, val: float = 0.05, seed: i
     new = [split_of(group, config) for group in groups]
     about = {"command": "split", "version": __version__, "by": by, "val": val, "seed": seed}
     rows = ({"key": key, "split": part} for key, part in zip(table["key"].to_pylist(), new, strict=True))
-    write_overlay(samples.root.local, name, rows, ["split"], about)
+    write_overlay(folder, name, rows, ["split"], about)
     counts = Counter(groups)
     moved = sum(before != after for before, after in zip(table["split"].to_pylist(), new, strict=True))
     return Division(name, len(counts), max(counts.values()), {part: new.count(part) for part in SPLITS}, moved)

@@ -295,6 +295,21 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.take(pc.sort_indices(table["key"]))
 
 
+def local_folder(root: Root, dataset: str | Path) -> Path:
+    """Where an overlay is written.
+
+    Args:
+        root: of the opened dataset.
+        dataset: as the user named it.
+
+    Raises:
+        InputError: it is not on this machine.
+    """
+    if root.local is None:
+        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    return root.local
+
+
 def check_taken(root: Root, name: str, names: Sequence[str]) -> None:
     """Check that no overlay in force has a name.
 

@@ -94,6 +94,18 @@ def rotations_of(run: Landmarks) -> tuple[Floats, Floats]:
     return run.rotations
 
 
+def share_turn(head: Floats, before: Floats) -> tuple[Floats, Floats]:
+    """Axis-angle (3,) of neck and head whose product is a rotation of the head; each takes half of what it turns.
+
+    Args:
+        head: 3×3 head to torso.
+        before: (2, 3, 3) of neck and head as they were.
+    """
+    turn = rotation_log(product(head, product(before[0], before[1]).T))
+    neck = product(rotvec_to_rotmat(turn / 2), before[0])
+    return np.asarray(rotation_log(neck)), np.asarray(rotation_log(product(neck.T, head)))
+
+
 def split_neck_head(torso_to_cam: Floats, head_to_cam: Floats) -> Floats:
     """(2, 3) axis-angle of SMPL's neck and head joints: each takes half of the turn between torso and head."""
     half = rotation_log(product(torso_to_cam.T, head_to_cam)) / 2

@@ -9,12 +9,12 @@ import numpy as np
 
 from phq.camera.angles import apart_deg
 from phq.camera.convention import level_view
-from phq.camera.rotations import rotation_log, rotvec_to_rotmat
+from phq.camera.rotations import between, rotvec_to_rotmat
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.boxes import Boxes
 from phq.detect.neighbours import own_pixels
 from phq.people.person import HeadPose, Person, Photo, TorsoFit, known, living
-from phq.pose.closed_form import head_joint
+from phq.pose.closed_form import head_joint, share_turn
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.crop import SKULL
 from phq.pose.template import head_height
@@ -92,15 +92,7 @@ def turn_head(person: Person, head: HeadPose) -> None:
     fit = known(person.fit)
     seen = replace(head, rotation=in_view(person, head.rotation))
     if counts(fit, seen):
-        turn = SHARE * rotation_log(product(fit.head_to_cam.T, seen.rotation))
-        to_cam = product(fit.head_to_cam, rotvec_to_rotmat(turn))
-        person.fit = replace(fit, head_to_cam=to_cam, joints=fit.joints | _joints(fit, to_cam))
-
-
-def _joints(fit: TorsoFit, head_to_cam: Floats) -> dict[str, Floats]:
-    """Neck and head joint for a rotation of the head."""
-    neck, head = (rotvec_to_rotmat(fit.joints[name]) for name in ("neck", "head"))
-    wanted = product(fit.torso_to_cam.T, head_to_cam)
-    half = rotvec_to_rotmat(rotation_log(product(wanted, product(neck, head).T)) / 2)
-    neck = product(half, neck)
-    return {"neck": rotation_log(neck), "head": rotation_log(product(neck.T, wanted))}
+        to_cam = between(fit.head_to_cam, seen.rotation, SHARE)
+        before = rotvec_to_rotmat(np.stack([fit.joints["neck"], fit.joints["head"]]))
+        neck, own = share_turn(product(fit.torso_to_cam.T, to_cam), before)
+        person.fit = replace(fit, head_to_cam=to_cam, joints=fit.joints | {"neck": neck, "head": own})

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from phq.cli import app
+from phq.cli import COMMANDS, app
 
 UsageError: Any = typer.BadParameter.__base__
 """Of the click that this Typer uses, its own or the package."""
@@ -28,22 +28,24 @@ def command_lines() -> Iterator[tuple[str, str]]:
                 yield from ((page.name, command.strip()) for command in commands if command.strip().startswith("phq "))
 
 
-def parsed(line: str) -> None:
-    """Take the arguments and options of the command that a line names; nothing runs."""
+def parsed(line: str) -> str:
+    """The command that a line names, its arguments and options taken; nothing runs."""
     command: Any = typer.main.get_command(app)
     words = shlex.split(line, comments=True)[1:]
-    context = command.context_class(command, info_name="phq")
+    context, names = command.context_class(command, info_name="phq"), []
     while isinstance(command, TyperGroup):
         name, found, words = command.resolve_command(context, words)
         assert found is not None, name
         command = found
+        names.append(name)
         if not isinstance(command, TyperGroup):
             command.make_context(name, words, parent=context)
+    return " ".join(names)
 
 
 @pytest.mark.parametrize(("page", "line"), list(command_lines()))
 def test_a_command_of_the_documents_is_understood(page: str, line: str):
-    parsed(line)
+    assert any(parsed(line) in commands for commands in COMMANDS.values())
 
 
 def test_there_are_commands_and_a_wrong_one_is_not_understood():

@@ -32,7 +32,7 @@ from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, 
 from phq.dataset.derived import check_drawing
 from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
-from phq.dataset.overlays import check_name, check_taken, stack_names
+from phq.dataset.overlays import check_name, check_taken, local_folder, stack_names
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
@@ -142,10 +142,9 @@ def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
     """Every sample to annotate, kept or not, that has a stored picture."""
     check_name(name)
     opened = Dataset(dataset, where=where, rejects=True)
-    if opened.root.local is None:
-        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    folder = local_folder(opened.root, dataset)
     if name in stack_names(opened.run):  # what a kill after the last write may have left
-        shutil.rmtree(_work_folder(opened.root.local, name), ignore_errors=True)
+        shutil.rmtree(_work_folder(folder, name), ignore_errors=True)
     check_taken(opened.root, name, stack_names(opened.run))
     stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
     if not len(stored):

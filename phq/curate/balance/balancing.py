@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from phq.curate.balance.fill import draw, spread
 from phq.curate.balance.head_pose import head_to_torso
 from phq.curate.balance.target import YAW_BINS, Target, cells, floors, is_front
-from phq.dataset.overlays import check_name, check_taken, write_overlay
+from phq.dataset.overlays import check_name, check_taken, local_folder, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
 from phq.errors import ConfigError, InputError
@@ -93,8 +93,7 @@ def balance(
     if not cap >= 1 or seed < 0:
         raise ConfigError(f"--cap {cap:g} --seed {seed}: a cap is at least 1, the mean weight, and a seed at least 0")
     samples = Dataset(dataset)
-    if samples.root.local is None:
-        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    folder = local_folder(samples.root, dataset)
     check_taken(samples.root, name, samples.overlays)
     table = columns(samples, (*_NEEDED, *least))
     allowed = _at_least(table, least)
@@ -109,7 +108,7 @@ def balance(
     about = {"command": "balance", "version": __version__, **settings}
     rows = zip(table["key"].to_pylist(), weights.tolist(), strict=True)
     named = ({"key": key, WEIGHT: weight} for key, weight in rows)
-    write_overlay(samples.root.local, name, named, [WEIGHT], about, below=samples.overlays)
+    write_overlay(folder, name, named, [WEIGHT], about, below=samples.overlays)
     return _summary(name, table["split"], bins[:, 0], weights, allowed)
 
 

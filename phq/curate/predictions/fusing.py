@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phq.camera.rotations import rotation_log, rotvec_to_rotmat
+from phq.camera.rotations import between, rotation_log
 from phq.system.arrays import Doubles
 from phq.system.linear import length, product
 
@@ -44,12 +44,6 @@ class Fused:
 def apart_deg(one: Doubles, other: Doubles) -> Doubles:
     """(…) degrees between rotations (…, 3, 3)."""
     return np.asarray(np.degrees(length(rotation_log(product(np.swapaxes(one, -1, -2), other)))))
-
-
-def between(one: Doubles, other: Doubles, share: float) -> Doubles:
-    """(…, 3, 3) on the shortest way from one rotation to another, at this share of it."""
-    turn = rotation_log(product(np.swapaxes(one, -1, -2), other))
-    return np.asarray(product(one, rotvec_to_rotmat(share * turn)))
 
 
 def share_of(own: Source, other: Source) -> float:

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from phq.camera.convention import world2cam
-from phq.camera.rotations import rotation_log, rotvec_to_rotmat
+from phq.camera.rotations import rotvec_to_rotmat
 from phq.curate.annotate.stage_outputs import restored_fit
 from phq.curate.annotate.views import StoredPerson, person_in, view_of
 from phq.people.person import TorsoFit, known
 from phq.people.record import BodyLabel
+from phq.pose.closed_form import share_turn
 from phq.pose.evidence import photo_intrinsics, sight
 from phq.schema import Fields
 from phq.system.arrays import Doubles, Floats
@@ -62,16 +63,4 @@ class Seen:
         """
         to_cam = world2cam(known(self.person.camera).cam2world)[:3, :3]
         neck = known(self.person.body).neck_head_pose
-        return split(np.asarray(product(to_cam.T, head)), rotvec_to_rotmat(neck))
-
-
-def split(head: Doubles, before: Doubles) -> tuple[Floats, Floats]:
-    """Axis-angle (3,) of neck and head whose product is a rotation of the head.
-
-    Args:
-        head: 3×3 head to torso.
-        before: (2, 3, 3) of neck and head as they were.
-    """
-    turn = rotation_log(product(head, product(before[0], before[1]).T))
-    neck = product(rotvec_to_rotmat(turn / 2), before[0])
-    return np.asarray(rotation_log(neck)), np.asarray(rotation_log(product(neck.T, head)))
+        return share_turn(np.asarray(product(to_cam.T, head)), rotvec_to_rotmat(neck))

@@ -9,12 +9,12 @@ import numpy as np
 
 from phq.camera.angles import part_angles
 from phq.camera.convention import camera_from_torso, world2cam
-from phq.camera.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from phq.camera.rotations import between, rotmat_to_rotvec, rotvec_to_rotmat
 from phq.curate.annotate.groups import UNCERTAINTY
 from phq.curate.annotate.stored_stages import StateUncertainty
 from phq.curate.annotate.window import state_camera
 from phq.curate.predictions.decoding import Body
-from phq.curate.predictions.fusing import Fused, between
+from phq.curate.predictions.fusing import Fused
 from phq.curate.predictions.seen import Seen
 from phq.dataset.embedded import BODY_COLUMNS
 from phq.people.person import Person, known

@@ -32,7 +32,7 @@ from phq.curate.predictions.stating import (
 )
 from phq.curate.predictions.suspicion import LEAST_PEOPLE, constant_turn, suspect
 from phq.dataset.embedded import EmbeddedLabels
-from phq.dataset.overlays import check_name, check_taken, stack_names, write_overlay
+from phq.dataset.overlays import check_name, check_taken, local_folder, stack_names, write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.people.person import known
@@ -148,9 +148,7 @@ def take_predictions(
     )
     columns = list(COLUMNS[predictions.kind])
     about = _about(work, model, digest, len(rows))
-    folder = samples.root.local
-    assert folder is not None
-    write_overlay(folder, name, work.rows(), columns, about, below=samples.overlays)
+    write_overlay(local_folder(samples.root, dataset), name, work.rows(), columns, about, below=samples.overlays)
     return Taken(
         name, predictions.kind, predictions.mode, convention.text(), len(rows), work.stated, matches.unmatched,
         matches.left, work.apart, work.source.sigma_deg, model, columns,
@@ -160,8 +158,7 @@ def take_predictions(
 def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
     check_name(name)
     opened = Dataset(dataset, where=where, rejects=True)
-    if opened.root.local is None:
-        raise InputError(f"{dataset} is not a folder on this machine; an overlay can only be written into one")
+    local_folder(opened.root, dataset)
     check_taken(opened.root, name, stack_names(opened.run))
     stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
     if not len(stored):

@@ -8,7 +8,7 @@ import numpy as np
 
 from phq.camera.convention import MIRROR
 from phq.camera.rotations import MIRRORED_JOINTS
-from phq.detect.backends.trial import DOUBLED, MIRRORED, Trial, changed, shaped, within
+from phq.detect.backends.trial import DOUBLED, MIRRORED, Trial, are_rotations, changed, near, shaped, within
 from phq.detect.boxes import Boxes
 from phq.detect.nanodet import NanoDet
 from phq.people.person import BodyPose
@@ -48,11 +48,8 @@ class BodyTrial(Trial):
     def wrong(self, answer: BodyPose) -> Iterator[str]:
         faults = list(shaped("joints", answer.joints, (24, 3, 3)))
         yield from faults
-        if not faults:
-            squares = product(answer.joints, answer.joints.swapaxes(1, 2))
-            upright = (np.cross(answer.joints[:, 0], answer.joints[:, 1]) * answer.joints[:, 2]).sum(1)
-            if np.abs(squares - np.eye(3)).max() > 1e-3 or upright.min() < 0:
-                yield "joints has matrices that are no rotations"
+        if not faults and not are_rotations(answer.joints):
+            yield "joints has matrices that are no rotations"
         yield from shaped("betas", answer.betas, (10,))
         yield from shaped("neck_px", answer.neck_px, (2,))
         yield from within("p_flip", answer.p_flip)
@@ -71,5 +68,4 @@ class BodyTrial(Trial):
             box = np.array([picture.shape[1] - box[2], box[1], picture.shape[1] - box[0], box[3]])
         joints = self._about(changed(picture, change), box).joints
         other = product(MIRROR, joints[MIRRORED_JOINTS], MIRROR) if change == MIRRORED else joints
-        cosine = (np.trace(product(answer.joints[0].T, other[0])) - 1) / 2
-        return [bool(cosine > np.cos(np.radians(ALIKE_DEG)))]
+        return [near(answer.joints[0], other[0], ALIKE_DEG)]

@@ -8,19 +8,15 @@ not suppressed further. Input ``images``: the picture stretched to the file's si
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from phq.detect.backends.files import Family, expect_output
+from phq.detect.backends.files import MAX_IOU, Family, TiledDetector, expect_output
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
 from phq.detect.imagenet import resized
-from phq.detect.tiles import look_everywhere
 from phq.errors import WeightError
 from phq.system.arrays import Floats, Image
 from phq.system.resources import Resources
-from phq.weights.embedded import Weight
 
 FAMILY = Family("deimv2", ("deimv2",), "", "person boxes")
 OUTPUT = "label_xyxy_score"
@@ -30,7 +26,6 @@ SIDE = 640
 PREPARED = "input_bgr"
 WEAK = 0.15
 """Score from which a box is kept in mind."""
-MAX_IOU = 0.55
 
 
 def decode(rows: Boxes, width: int, height: int) -> Candidates:
@@ -46,10 +41,11 @@ def decode(rows: Boxes, width: int, height: int) -> Candidates:
     return Candidates.of(boxes, np.clip(seen[:, 5], 0, 1)).distinct(MAX_IOU)
 
 
-class DeimV2:
+class DeimV2(TiledDetector):
     """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up."""
 
     name = "deimv2"
+    family = FAMILY
     threshold = 0.35
     """That of the authors' demonstration."""
     wants = Resources(memory=400 << 20)
@@ -62,15 +58,6 @@ class DeimV2:
             raise WeightError(f"DEIMv2-Wholebody takes 1 × 3 × height × width, and this file {entry.shape}")
         self.input = entry.name
         self.height, self.width = (side if isinstance(side, int) else SIDE for side in entry.shape[2:])
-
-    @classmethod
-    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
-        """The path of an ONNX file."""
-        return (FAMILY.weight(weights),)
-
-    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
-        """See `phq.detect.backends.protocols.Detector`."""
-        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
 
     def _look(self, pixels: Image) -> Candidates:
         (rows,) = self.session.run([OUTPUT], {self.input: self._shown(pixels)})

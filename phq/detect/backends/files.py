@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from phq.detect.candidates import Candidates
+from phq.detect.tiles import look_everywhere
 from phq.errors import WeightError
+from phq.system.arrays import Image
 from phq.weights.catalogue import remote, remotes
 from phq.weights.devices import open_onnx
 from phq.weights.digest import sha256_once
 from phq.weights.embedded import Weight
 from phq.weights.packs import pack_file
 from phq.weights.store import weights_path
+
+MAX_IOU = 0.55
+"""Intersection over union from which two boxes of a picture are one person."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,25 @@ class Family:
         missing = f"there is no file {path}" if path.suffix == ".onnx" else f"{self.backend} has no weights {spec!r}"
         missing = missing if spec else f"{self.backend} needs a file of weights"
         raise WeightError(f"{missing}; possible are {' and '.join([*known, f'{self.backend}:FILE.onnx'])}")
+
+
+class TiledDetector(ABC):
+    """A detector of a family of files: it looks at whole pictures, and at their tiles where asked."""
+
+    family: ClassVar[Family]
+
+    @classmethod
+    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
+        """A name in ``phq weights list`` that begins as the family's do, or the path of an ONNX file."""
+        return (cls.family.weight(weights),)
+
+    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
+        """See `phq.detect.backends.protocols.Detector`."""
+        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
+
+    @abstractmethod
+    def _look(self, pixels: Image) -> Candidates:
+        """People in one picture or tile, in its pixels, best first."""
 
 
 def input_size(session: Any, otherwise: int | None) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from phq.camera.convention import MIRROR
-from phq.detect.backends.trial import MIRRORED, Trial, changed, shaped, within
+from phq.detect.backends.trial import MIRRORED, Trial, are_rotations, changed, near, shaped, within
 from phq.detect.boxes import Boxes
 from phq.detect.centerface import FACE_FOUND, CenterFace
 from phq.people.person import HeadPose
@@ -38,11 +38,8 @@ class HeadTrial(Trial):
     def wrong(self, answer: HeadPose) -> Iterator[str]:
         faults = list(shaped("rotation", answer.rotation, (3, 3)))
         yield from faults
-        if not faults:
-            square = product(answer.rotation, answer.rotation.T)
-            upright = np.cross(answer.rotation[0], answer.rotation[1]) * answer.rotation[2]
-            if np.abs(square - np.eye(3)).max() > 1e-3 or upright.sum() < 0:
-                yield "rotation is no rotation matrix"
+        if not faults and not are_rotations(answer.rotation):
+            yield "rotation is no rotation matrix"
         yield from shaped("sigma_deg", answer.sigma_deg, ())
         yield from within("p_flip", answer.p_flip)
         if not answer.sigma_deg > 0:
@@ -53,8 +50,7 @@ class HeadTrial(Trial):
             return []
         other = self.ask(changed(picture, change)).rotation
         other = product(MIRROR, other, MIRROR) if change == MIRRORED else other
-        cosine = (np.trace(product(answer.rotation.T, other)) - 1) / 2
-        return [bool(cosine > np.cos(np.radians(ALIKE_DEG)))]
+        return [near(answer.rotation, other, ALIKE_DEG)]
 
     def _face(self, picture: Image) -> tuple[float, Boxes]:
         edge = min(picture.shape[:2])

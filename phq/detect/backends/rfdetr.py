@@ -8,19 +8,15 @@ queries a box as centre, width and height in fractions of the photo, and a logit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.special import expit
 
-from phq.detect.backends.files import Family, expect_output, input_size
+from phq.detect.backends.files import MAX_IOU, Family, TiledDetector, expect_output, input_size
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
 from phq.detect.imagenet import normalised, resized
-from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights.embedded import Weight
 
 FAMILY = Family("rfdetr", ("rfdetr",), "rfdetr-small", "person boxes")
 SIDES = {"": 512, "rfdetr-nano": 384, "rfdetr-small": 512}
@@ -32,7 +28,6 @@ COCO_IDS = 91
 (``id2label`` in config.json beside the weights); a network trained on other classes counts from 0."""
 WEAK = 0.2
 """Score from which a box is kept in mind."""
-MAX_IOU = 0.55
 
 
 def decode(boxes: Boxes, logits: Boxes, width: int, height: int) -> Candidates:
@@ -50,10 +45,11 @@ def decode(boxes: Boxes, logits: Boxes, width: int, height: int) -> Candidates:
     return Candidates.of(corners, scores[keep]).distinct(MAX_IOU)
 
 
-class RfDetr:
+class RfDetr(TiledDetector):
     """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up."""
 
     name = "rfdetr"
+    family = FAMILY
 
     threshold = 0.5
     """That of RF-DETR's own `predict`."""
@@ -65,15 +61,6 @@ class RfDetr:
         self.size = input_size(self.session, SIDES.get(weights))
         self.outputs = OUTPUTS[any(output.name == "dets" for output in self.session.get_outputs())]
         expect_output(self.session, self.outputs[0], 4, "RF-DETR")
-
-    @classmethod
-    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
-        """A name in ``phq weights list`` that begins with rfdetr, or the path of an ONNX file."""
-        return (FAMILY.weight(weights),)
-
-    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
-        """See `phq.detect.backends.protocols.Detector`."""
-        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
 
     def _look(self, pixels: Image) -> Candidates:
         height, width = self.size

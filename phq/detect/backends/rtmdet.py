@@ -7,18 +7,14 @@ below, and give boxes in pixels of that square with a score, and a class, suppre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from phq.detect.backends.files import Family, expect_output, input_size
+from phq.detect.backends.files import MAX_IOU, Family, TiledDetector, expect_output, input_size
 from phq.detect.boxes import Boxes
 from phq.detect.candidates import Candidates
 from phq.detect.imagenet import normalised, resized
-from phq.detect.tiles import look_everywhere
 from phq.system.arrays import Image
 from phq.system.resources import Resources
-from phq.weights.embedded import Weight
 
 FAMILY = Family("rtmdet", ("rtmdet",), "", "person boxes")
 SIDE = 640
@@ -28,7 +24,6 @@ PERSON = 0
 """Class of a person: the only one of these files, the first of COCO's 80."""
 WEAK = 0.15
 """Score from which a box is kept in mind."""
-MAX_IOU = 0.55
 
 
 def to_input(pixels: Image, height: int, width: int) -> tuple[Image, float]:
@@ -51,10 +46,11 @@ def decode(dets: Boxes, labels: Boxes, scale: float) -> Candidates:
     return Candidates.of(seen[:, :4] / scale, seen[:, 4]).distinct(MAX_IOU)
 
 
-class RtmDet:
+class RtmDet(TiledDetector):
     """`detect(pictures, threshold, tiles)` → `Candidates` from `WEAK` up."""
 
     name = "rtmdet"
+    family = FAMILY
 
     threshold = 0.3
     """That of MMPose's top-down demo."""
@@ -64,15 +60,6 @@ class RtmDet:
         self.session = FAMILY.session(weights)
         self.size = input_size(self.session, SIDE)
         expect_output(self.session, "dets", 5, "RTMDet by MMDeploy")
-
-    @classmethod
-    def weights(cls, weights: str = "") -> tuple[Weight, ...]:
-        """The path of an ONNX file."""
-        return (FAMILY.weight(weights),)
-
-    def detect(self, pictures: Sequence[Image], threshold: float, tiles: bool) -> list[Candidates]:
-        """See `phq.detect.backends.protocols.Detector`."""
-        return look_everywhere(pictures, self._look, threshold, tiles, MAX_IOU)
 
     def _look(self, pixels: Image) -> Candidates:
         canvas, scale = to_input(pixels, *self.size)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from phq.system.arrays import Floats, Image
+from phq.system.linear import product
 
 MIRRORED, DOUBLED = "mirrored", "at twice the size"
 
@@ -68,6 +69,19 @@ def square(picture: Image, side: int) -> Image:
     height, width = picture.shape[:2]
     edge, left = min(height, width), max(0, (width - height) // 2)
     return np.asarray(cv2.resize(picture[:edge, left : left + edge], (side, side), interpolation=cv2.INTER_AREA))
+
+
+def are_rotations(matrices: Floats) -> bool:
+    """Whether (…, 3, 3) are orthogonal, to 1e-3, and do not mirror."""
+    squares = product(matrices, np.swapaxes(matrices, -1, -2))
+    upright = (np.cross(matrices[..., 0, :], matrices[..., 1, :]) * matrices[..., 2, :]).sum(-1)
+    return not (np.abs(squares - np.eye(3)).max() > 1e-3 or upright.min() < 0)
+
+
+def near(one: Floats, other: Floats, degrees: float) -> bool:
+    """Whether two rotations (3, 3) are less than so far apart."""
+    cosine = (np.trace(product(one.T, other)) - 1) / 2
+    return bool(cosine > np.cos(np.radians(degrees)))
 
 
 def shaped(name: str, array: Any, shape: tuple[int | None, ...]) -> Iterator[str]:

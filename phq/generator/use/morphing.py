@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy import uint8
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from phq.dataset.reader import Dataset
-from phq.errors import ConfigError, InputError, MissingExtraError
+from phq.errors import ConfigError, InputError
 from phq.generator.networks.generator import Rendering
-from phq.generator.train.showing import save_video, to_pixels
+from phq.generator.train.showing import to_pixels
 from phq.generator.use.asking import turned
+from phq.generator.use.filming import write_film
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person
-from phq.generator.use.placing import check_free, check_suffix
 from phq.system.arrays import Floats
 
 MOVES: dict[str, Callable[[float], Floats]] = {
@@ -71,7 +68,7 @@ def morph(
         person = between(people, i / frames)
         return person.seen(trained.camera_at(swing * math.sin(2 * math.pi * i / count)), person.own)
 
-    return _filmed(Path(out), count, fps, seen, quiet)
+    return _filmed(out, count, fps, seen, quiet)
 
 
 def act(
@@ -85,7 +82,7 @@ def act(
         MissingExtraError: imageio-ffmpeg is not installed.
     """
     camera = trained.camera_at(yaw)
-    return _filmed(Path(out), len(poses), fps, lambda i: person.seen(camera, person.posed(poses[i])), quiet)
+    return _filmed(out, len(poses), fps, lambda i: person.seen(camera, person.posed(poses[i])), quiet)
 
 
 def moved(move: str, frames: int, degrees: float) -> Floats:
@@ -109,11 +106,5 @@ def poses_of(dataset: str | Path) -> Floats:
 
 
 @torch.no_grad()
-def _filmed(path: Path, count: int, fps: int, seen: Callable[[int], Rendering], quiet: bool) -> Path:
-    check_suffix(path, ".mp4")
-    check_free([path])
-    numbers = tqdm(range(count), unit="frame", disable=quiet)
-    shown: Iterator[NDArray[uint8]] = (to_pixels(seen(i)["image"]) for i in numbers)
-    if not save_video(path, shown, fps):
-        raise MissingExtraError("imageio-ffmpeg", "train", "writing a video")
-    return path
+def _filmed(out: str | Path, count: int, fps: int, seen: Callable[[int], Rendering], quiet: bool) -> Path:
+    return write_film(out, (to_pixels(seen(i)["image"]) for i in range(count)), count, fps, quiet)

@@ -9,15 +9,13 @@ from pathlib import Path
 import torch
 from numpy import uint8
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
-from phq.errors import MissingExtraError
 from phq.generator.config import Camera
-from phq.generator.train.showing import save_video, to_pixels
+from phq.generator.train.showing import to_pixels
 from phq.generator.use.asking import OWN
 from phq.generator.use.cameras import OWN_CAMERA, camera_at
+from phq.generator.use.filming import write_film
 from phq.generator.use.people import Who
-from phq.generator.use.placing import check_free, check_suffix
 from phq.system.arrays import Floats
 
 
@@ -40,13 +38,7 @@ def film(  # noqa: PLR0913 (as many as the command has options)
         OutputError: the file is there already, is not called .mp4, or cannot be written.
         MissingExtraError: imageio-ffmpeg is not installed.
     """
-    path = Path(out)
-    check_suffix(path, ".mp4")
-    check_free([path])
-    seen = tqdm(turning(who, frames, pose, pitch, pitch_swing, radius, lens), total=frames, unit="frame", disable=quiet)
-    if not save_video(path, iter(seen), fps):
-        raise MissingExtraError("imageio-ffmpeg", "train", "writing a video")
-    return path
+    return write_film(out, turning(who, frames, pose, pitch, pitch_swing, radius, lens), frames, fps, quiet)
 
 
 def turning(
