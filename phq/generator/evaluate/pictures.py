@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from phq.errors import InputError
 from phq.generator.evaluate.distances import frechet_distance, precision_recall
 from phq.generator.evaluate.extractors import FID, extractors_for
 from phq.generator.evaluate.features import Extractor
+from phq.generator.evaluate.report import rounded, write_report
 from phq.system.arrays import Floats, Image
-from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.system.atomic import disk_errors_explained
 from phq.system.said import reason_of
 from phq.system.version import __version__
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-DIGITS = 6
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -74,11 +73,11 @@ def evaluate_pictures(  # noqa: PLR0913 (as many as the command has options)
     for name in extractors:
         near, half = real[name][:count], len(real[name]) // 2
         halves = frechet_distance(real[name][:half], real[name][half : 2 * half])
-        report[name] = {"distance": frechet_distance(near, found[name]), **precision_recall(near, found[name]),
-                        "real_halves": {"distance": halves, "images": half}}  # fmt: skip
-        report[name] = json.loads(json.dumps(report[name]), parse_float=lambda text: round(float(text), DIGITS))
+        measured = {"distance": frechet_distance(near, found[name]), **precision_recall(near, found[name]),
+                    "real_halves": {"distance": halves, "images": half}}  # fmt: skip
+        report[name] = rounded(measured)
     if out is not None:
-        write_bytes(out, json.dumps(report, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n")
+        write_report(out, report)
     return report
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,14 +21,14 @@ from phq.generator.evaluate.inception import kid
 from phq.generator.evaluate.masks import MOST, mask_agreement
 from phq.generator.evaluate.material import Material, choose, true_poses
 from phq.generator.evaluate.poses import compared, mean_pose, stated_poses
+from phq.generator.evaluate.report import rounded, write_report
 from phq.generator.evaluate.subject import Subject, read_trained, untrained
 from phq.generator.train.ranks import joined
 from phq.generator.train.trained import checkpoint_after
-from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 FOLDER = "evaluation"
-DIGITS = 6
 Report = dict[str, Any]
 
 
@@ -95,9 +94,9 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
             "poses": _poses(subject, material, seen, data, truth, batch),
             "masks": _masks(subject, material, who, seen, made["coupled"], batch),
         }
-    report = _rounded(report)
+    report = rounded(report)
     path = Path(out) if out else Path(run) / FOLDER / f"{found.images:09d}.json"
-    write_bytes(path, json.dumps(report, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n")
+    write_report(path, report)
     return report
 
 
@@ -147,9 +146,3 @@ def _yaws(camera: Tensor) -> NDArray[np.float64]:
     """(N,) yaw of cameras (N, 25), degrees: 0 in front, + on the subject's left."""
     x, z = camera[:, 3].double().numpy(), camera[:, 11].double().numpy()
     return np.asarray(np.degrees(np.arctan2(x, z)))
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(part) for name, part in value.items()}
-    return round(value, DIGITS) if isinstance(value, float) else value
