@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from phq.camera.angles import apart_deg, wrap_deg
-from phq.curate.predictions.seen import Seen
+from phq.curate.predictions.stored_pose import StoredPose
 from phq.dataset.reader import Dataset
 from phq.evaluate.headshots import subjects
 from phq.evaluate.truth import matched
@@ -26,7 +26,7 @@ from phq.photos.discover import Found
 from phq.photos.turn import turned
 from phq.pose.orient.angles import angles_of
 from phq.schema import BOX
-from phq.stages.turn_head import TurnHead, asked, head_box, in_view, turn_head
+from phq.stages.turn_head import TurnHead, head_box, in_view, turn_head, unasked
 
 COLUMNS = ("key", "source_path", "shard", *BOX)
 GROUPS = {
@@ -46,17 +46,17 @@ def people(dataset: Path, truth: Path) -> Iterator[tuple[str, float, bool]]:
                 yield row["key"], person.angles("head")[0], int(Path(person.image).stem) % 3 == 0
     else:
         for headshot, row, _ in subjects(dataset, truth):
-            if row is not None and headshot.head_yaw_deg is not None:
+            if row is not None and row["key"] and headshot.head_yaw_deg is not None:
                 yield row["key"], headshot.head_yaw_deg, True
 
 
 def yaws(dataset: Dataset, photos: Path, stage: TurnHead, key: str) -> tuple[float, float, float, float]:
     """Head yaw of the record, with the network, of the network alone (NaN if it is not asked), and its seconds."""
     row = dataset[key].row
-    seen = Seen.of(row)
+    seen = StoredPose.of(row)
     person, own = seen.person, float(row["head_yaw_deg"])
     person.fit = seen.fit
-    if not asked(seen.fit, stage.network.frontal):
+    if unasked(seen.fit, stage.network.frontal):
         return own, own, float("nan"), 0.0
     path = photos / row["source_path"]
     pixels = turned(Found(path, row["source_path"]).decode().pixels, row["photo_turn_deg"])

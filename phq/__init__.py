@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phq.curate.bake import bake
     from phq.curate.balance.balancing import balance
     from phq.curate.merge import merge
+    from phq.curate.predictions.annotation import Predictions, annotate_from_predictions
     from phq.curate.redact import redact
     from phq.curate.split import split
     from phq.curate.verify.verify import verify
@@ -36,8 +37,10 @@ __all__ = [
     "Dataset",
     "Loader",
     "PhqError",
+    "Predictions",
     "__version__",
     "annotate",
+    "annotate_from_predictions",
     "bake",
     "balance",
     "build",
@@ -56,7 +59,9 @@ _LAZY = {
     "Config": "phq.config.build",
     "Dataset": "phq.dataset.reader",
     "Loader": "phq.dataset.loader",
+    "Predictions": "phq.curate.predictions.annotation",
     "annotate": "phq.curate.annotate.annotating",
+    "annotate_from_predictions": "phq.curate.predictions.annotation",
     "bake": "phq.curate.bake",
     "balance": "phq.curate.balance.balancing",
     "build": "phq.building.build",

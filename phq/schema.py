@@ -35,6 +35,16 @@ LANDMARKS = (
     "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
 )  # fmt: skip
 
+HEAD_DIRECTIONS = (
+    "front", "right-front", "right-side", "right-back", "back", "left-back", "left-side", "left-front",
+)  # fmt: skip
+"""Names of a head's direction, an eighth of a turn from one to the next, as DEIMv2-Wholebody orders its classes; whose
+right is meant is not documented, so only the distance from the front is used."""
+HEADPOSE_GATES = ("used", "small", "no-face", "side", "unsure", "disagrees")
+"""What became of a head pose network's statement: the labels follow it, or why not. Not asked: the head is too small,
+or shows a network of faces no face. Asked, and left out: it is seen from the side, the network doubts itself, or it is
+too far from the fit."""
+
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 """Columns of the person's box, photo pixels."""
 GROUPS = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
@@ -93,6 +103,10 @@ class Sample(BaseModel):
     keypoints_visibility: list[float] = _floats(33, "network's visibility of each landmark, 0..1 (not proof)")
     has_coco_keypoints: bool = Field(description="a network saw this person and gave 17 COCO keypoints")
     coco_keypoints: list[float] = _floats(51, "17 COCO keypoints x, y (photo pixels), score; zeros if none")
+    head_direction: str = Field(
+        description="direction of the head by the detector's own name for it, of HEAD_DIRECTIONS; '' if it states none"
+    )
+    head_direction_score: float = Field(description="score of that direction, 0..1; 0 if none")
     # body
     body_model: str = Field(description="name of the body model the pose belongs to")
     smpl_pose: list[float] = _floats(72, "24 × axis-angle of SMPL's joints, radians; root: body to crop camera")
@@ -115,6 +129,15 @@ class Sample(BaseModel):
     orientation_sigma_deg: float = Field(description="spread of the fused orientation about its peak, torso yaw")
     orientation_yaw_deg: float = Field(description="torso yaw that the fit began from, as camera_yaw_deg")
     yaw_sigma_deg: float = Field(description="standard deviation of camera_yaw_deg if they are not")
+    headpose_network: str = Field(
+        description="head pose network and its weights' hash, or the program whose predictions were taken; '' if none"
+    )
+    headpose_gate: str = Field(description="what became of its statement, of HEADPOSE_GATES; '' if there was none")
+    headpose_yaw_deg: float = Field(description="head yaw as it states it, as head_yaw_deg; 0 where it was not asked")
+    headpose_pitch_deg: float = Field(description="head pitch as it states it, as head_pitch_deg")
+    headpose_roll_deg: float = Field(description="head roll as it states it, as head_roll_deg")
+    headpose_sigma_deg: float = Field(description="standard deviation of its yaw as it states it, 0 if not asked")
+    headpose_p_flip: float = Field(description="its own probability that front and back are confused, 0..1")
     # crop
     image_size: int = Field(description="side of the stored square image, crop pixels")
     crop_to_source: list[float] = _floats(6, "2×3 affine row-major: crop pixels to photo pixels")

@@ -64,6 +64,9 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "phash_mirror": "f" * 16,
         "face_embedding": "",
         "face_network": "",
+        "head_direction": "",
+        "headpose_network": "",
+        "headpose_gate": "",
     }
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}

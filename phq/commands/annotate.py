@@ -33,10 +33,10 @@ from phq.commands.predictions import (
     Source,
     SourceVersion,
     TrustConvention,
+    annotate_with_file,
+    predictions_of,
     refuse_beside,
     refuse_without_predictions,
-    stated_predictions,
-    taken,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
                  "--pictures": pictures}  # fmt: skip
         refuse_beside("--predictions", [option for option, value in stray.items() if value is not None])
         stated = (convention, fuse, sigma, source, source_version, licence, trust_convention)
-        return taken(dataset, name, stated_predictions(predictions, as_, *stated), where, body, json)
+        return annotate_with_file(dataset, name, predictions_of(predictions, as_, *stated), where, body, json)
     refuse_without_predictions(as_, convention, fuse, sigma, source, source_version, licence, trust_convention)
     from phq.curate.annotate.annotating import annotate  # networks and Arrow: not for --help
 

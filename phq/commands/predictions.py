@@ -13,7 +13,7 @@ from phq.commands.output import echo, report
 from phq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from phq.curate.predictions.taking import Predictions, Taken
+    from phq.curate.predictions.annotation import Predictions, PredictionsResult
 
 _PANEL = "Predictions from elsewhere"
 
@@ -87,7 +87,7 @@ def refuse_without_predictions(*stated: Any) -> None:
         raise ConfigError("--as, --convention, --fuse, --sigma, --source and --licence are about --predictions FILE")
 
 
-def stated_predictions(  # noqa: PLR0913, PLR0917 - one parameter an option
+def predictions_of(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: Path,
     kind: KindName | None,
     convention: str,
@@ -103,7 +103,7 @@ def stated_predictions(  # noqa: PLR0913, PLR0917 - one parameter an option
     Raises:
         ConfigError: the kind is missing.
     """
-    from phq.curate.predictions.taking import FUSE, REPLACE, Predictions
+    from phq.curate.predictions.annotation import FUSE, REPLACE, Predictions
 
     if kind is None:
         raise ConfigError(f"--predictions needs --as, one of {', '.join(KindName)}")
@@ -111,17 +111,17 @@ def stated_predictions(  # noqa: PLR0913, PLR0917 - one parameter an option
     return Predictions(file, kind.value, convention, mode, sigma, source, version, licence, trusted)
 
 
-def taken(
+def annotate_with_file(
     dataset: Path, name: str, predictions: Predictions, where: str | None, body: str | None, json: str | None
 ) -> None:
     """Take predictions, and report."""
-    from phq.curate.predictions.taking import take_predictions
+    from phq.curate.predictions.annotation import annotate_from_predictions
 
-    done = take_predictions(dataset, name, predictions, where=where, body=body, notify=echo)
+    done = annotate_from_predictions(dataset, name, predictions, where=where, body=body, notify=echo)
     report("annotate", done, _lines(done), json)
 
 
-def _lines(done: Taken) -> Iterator[str]:
+def _lines(done: PredictionsResult) -> Iterator[str]:
     unit = "px" if done.kind == "keypoints" else "°"
     apart = "% of the box" if done.kind == "keypoints" else "°"
     yield f"\nrows {done.rows}   samples with new labels {done.matched}   without a row {done.unmatched}"

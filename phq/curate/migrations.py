@@ -30,6 +30,9 @@ class Migration:
     """The record after it, as a new dict."""
 
 
+HEAD_POSE = (
+    "headpose_yaw_deg", "headpose_pitch_deg", "headpose_roll_deg", "headpose_sigma_deg", "headpose_p_flip",
+)  # fmt: skip
 SCORES = ("niqe", "blockiness", "occluded_fraction", "second_face", "head_outside", "hand_on_head")
 FACES = ("face_embedding", "face_network")
 LATER = ("orientation_yaw_deg", "appearance", "duplicate_group", "scene_group")
@@ -76,10 +79,21 @@ MIGRATIONS = (
         lambda record: record.get("image_width") is not None and "photo_turn_deg" not in record,
         lambda record: {"photo_turn_deg": 0, "photo_turn_score": 0.0} | record,
     ),
+    Migration(
+        "head direction",
+        lambda record: record.get("box_x0") is not None and "head_direction" not in record,
+        lambda record: {"head_direction": "", "head_direction_score": 0.0} | record,
+    ),
+    Migration(
+        "head pose",
+        lambda record: record.get("box_x0") is not None and "headpose_network" not in record,
+        lambda record: {"headpose_network": "", "headpose_gate": ""} | dict.fromkeys(HEAD_POSE, 0.0) | record,
+    ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
 identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and
-hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned."""
+hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned. ``head direction``, ``head
+pose``: no network stated any."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,23 +26,26 @@ class Candidates:
     """(N,) in 0..1."""
     keypoints: Boxes
     """(N, 17, 3) COCO keypoints x, y, score; zeros from a detector without keypoints."""
+    facing: Boxes
+    """(N, 2) direction of the head, a number in `phq.schema.HEAD_DIRECTIONS`, and its score, 0 if none is stated."""
 
     @classmethod
     def of(cls, boxes: Boxes, scores: Boxes, keypoints: Boxes | None = None) -> Candidates:
         """From any array-likes; without keypoints they are zeros."""
         b, s = np.asarray(boxes, float).reshape(-1, 4), np.asarray(scores, float).reshape(-1)
-        return cls(b, s, np.zeros((len(b), 17, 3)) if keypoints is None else np.asarray(keypoints, float))
+        points = np.zeros((len(b), 17, 3)) if keypoints is None else np.asarray(keypoints, float)
+        return cls(b, s, points, np.zeros((len(b), 2)))
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def at(self, index: Any) -> Candidates:
         """Those at an index array or mask."""
-        return Candidates(self.boxes[index], self.scores[index], self.keypoints[index])
+        return Candidates(self.boxes[index], self.scores[index], self.keypoints[index], self.facing[index])
 
     def moved(self, x: float, y: float) -> Candidates:
         """All shifted by (x, y) pixels."""
-        return Candidates(self.boxes + [x, y, x, y], self.scores, self.keypoints + [x, y, 0])
+        return replace(self, boxes=self.boxes + [x, y, x, y], keypoints=self.keypoints + [x, y, 0])
 
     def distinct(self, max_iou: float) -> Candidates:
         """Best first, without those that overlap a better one."""
@@ -64,7 +67,7 @@ class Candidates:
             raised[owner] = max(raised[owner], parts.scores[part])
         explained = owned | (inside & (self.scores >= threshold)).any(1)
         orphans = parts.at(~explained & (parts.scores >= threshold))
-        return united([Candidates(self.boxes, raised, self.keypoints), orphans])
+        return united([replace(self, scores=raised), orphans])
 
 
 def united(several: list[Candidates]) -> Candidates:
@@ -75,4 +78,5 @@ def united(several: list[Candidates]) -> Candidates:
         np.concatenate([c.boxes for c in parts]),
         np.concatenate([c.scores for c in parts]),
         np.concatenate([c.keypoints for c in parts]),
+        np.concatenate([c.facing for c in parts]),
     )

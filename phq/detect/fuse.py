@@ -9,7 +9,7 @@ import numpy as np
 from phq.detect.boxes import Boxes, area, clip, covered, holds_middle, iou
 from phq.detect.candidates import Candidates
 from phq.people.record import PersonBox
-from phq.schema import rounded
+from phq.schema import HEAD_DIRECTIONS, rounded
 
 SAME = 0.4
 """Intersection over union from which two detectors' boxes are one person."""
@@ -39,6 +39,8 @@ class Detection:
     keypoints: Boxes = field(default_factory=lambda: np.zeros((17, 3)))
     networks: tuple[str, str] = NETWORKS
     """Names of the detector and the skeleton network."""
+    facing: Boxes = field(default_factory=lambda: np.zeros(2))
+    """See `phq.detect.candidates.Candidates`."""
 
     @property
     def score(self) -> float:
@@ -61,6 +63,7 @@ class Detection:
         the very same."""
         keypoints = self.keypoints if self.has_skeleton else np.zeros((17, 3))  # no joints, but moved with the box
         x0, y0, x1, y1 = rounded("box_x0", self.box)
+        direction, certainty = self.facing.tolist()
         return PersonBox(
             box_x0=x0,
             box_y0=y0,
@@ -72,6 +75,8 @@ class Detection:
             skeleton_score=self.skeleton_score,
             has_coco_keypoints=bool(keypoints[:, 2].any()),
             coco_keypoints=keypoints,
+            head_direction=HEAD_DIRECTIONS[int(direction)] if certainty > 0 else "",
+            head_direction_score=certainty,
         )
 
 
@@ -117,8 +122,8 @@ def _last_resort(
 
 
 def _paired(boxes: Candidates, skeletons: Candidates, networks: tuple[str, str]) -> list[Detection]:
-    found = zip(boxes.boxes, boxes.scores, boxes.keypoints, strict=True)
-    people = [Detection(box, float(score), 0.0, keypoints, networks) for box, score, keypoints in found]
+    found = zip(boxes.boxes, boxes.scores, boxes.keypoints, boxes.facing, strict=True)
+    people = [Detection(box, float(score), 0.0, points, networks, facing) for box, score, points, facing in found]
     free = list(range(len(people)))  # boxes no skeleton has claimed yet
     for box, score, keypoints in zip(skeletons.boxes, skeletons.scores, skeletons.keypoints, strict=True):
         overlap = iou(box[None], boxes.boxes[free])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -74,7 +75,7 @@ def confirmed(candidates: Candidates, wide: Candidates, least: float) -> Candida
     """
     same = (iou(candidates.boxes, wide.boxes) > SAME) & (candidates.scores >= least)[:, None]
     scores = np.maximum(candidates.scores, np.where(same, wide.scores, 0.0).max(1, initial=0.0))
-    return united([Candidates(candidates.boxes, scores, candidates.keypoints), wide.at(~same.any(0))])
+    return united([replace(candidates, scores=scores), wide.at(~same.any(0))])
 
 
 class NanoDet:

@@ -28,8 +28,8 @@ PICTURE_SHARE = 0.2
 """Least share of the picture that the box of its person covers."""
 EDGES = ("box_x0", "box_y0", "box_x1", "box_y1")
 COLUMNS = (
-    "source_path", "image_width", "image_height", *EDGES, "camera_yaw_deg", "head_yaw_deg", "p_flip", "yaw_sigma_deg",
-    "decision", "reason",
+    "key", "source_path", "image_width", "image_height", *EDGES, "camera_yaw_deg", "head_yaw_deg", "p_flip",
+    "yaw_sigma_deg", "decision", "reason",
 )  # fmt: skip
 
 Yaw = Annotated[float, Field(ge=-360, le=360)]

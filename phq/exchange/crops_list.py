@@ -12,7 +12,7 @@ import numpy as np
 
 from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.curate.predictions.conventions import PROGRAMS
-from phq.curate.predictions.matching import HEAD
+from phq.curate.predictions.matches import HEAD
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError

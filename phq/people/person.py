@@ -22,6 +22,7 @@ from phq.people.record import (
     FaceIdentity,
     FitScores,
     HeadFace,
+    HeadPoseScores,
     ImageScores,
     Keypoints,
     MaskScores,
@@ -70,6 +71,7 @@ PARTS: dict[str, type[Part]] = {
     "keypoints": Keypoints,
     "agreement": Agreement,
     "orientation": Orientation,
+    "head_pose": HeadPoseScores,
     "fit_scores": FitScores,
     "camera": CameraLabel,
     "body": BodyLabel,
@@ -107,6 +109,7 @@ class Person:
     orientation: Orientation | None = None
     fit: TorsoFit | None = None
     """Torso and head fitted to all evidence."""
+    head_pose: HeadPoseScores = field(default_factory=HeadPoseScores)
     fit_scores: FitScores | None = None
     camera: CameraLabel | None = None
     body: BodyLabel | None = None

@@ -113,6 +113,8 @@ class PersonBox(Part):
     has_coco_keypoints: bool
     coco_keypoints: Floats
     """(17, 3) x, y in photo pixels, score."""
+    head_direction: str = ""
+    head_direction_score: float = 0.0
 
     @property
     def edges(self) -> Floats:
@@ -153,6 +155,19 @@ class Orientation(Part):
     orientation_sigma_deg: float
     orientation_p_flip: float
     orientation_yaw_deg: float
+
+
+@dataclass(frozen=True)
+class HeadPoseScores(Part):
+    """What the network in the slot ``headpose`` states of the head, and what became of it; '' and 0 without one."""
+
+    headpose_network: str = ""
+    headpose_gate: str = ""
+    headpose_yaw_deg: float = 0.0
+    headpose_pitch_deg: float = 0.0
+    headpose_roll_deg: float = 0.0
+    headpose_sigma_deg: float = 0.0
+    headpose_p_flip: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from phq.camera.rotations import rotmat_to_rotvec
 from phq.detect.backends.offers import open_backend, wants_of
 from phq.detect.neighbours import own_pixels
 from phq.people.person import BodyPose, Person, Photo, TorsoFit, known, living
-from phq.people.record import FitScores, Orientation
+from phq.people.record import FitScores, HeadPoseScores, Orientation
 from phq.pose.closed_form import HEAD_SIZE, head_joint, landmark_table
 from phq.pose.evidence import photo_intrinsics, sight
 from phq.pose.orient.angles import angles_of
@@ -54,7 +54,7 @@ def take_body(person: Person, body: BodyPose) -> None:
     if not np.isfinite(numbers).all() or body.px_per_metre <= 0:
         person.reject("degenerate_pose", "the body network gave no finite numbers")
         return
-    person.fit = fit_of(person, body)
+    person.fit, person.head_pose = fit_of(person, body), HeadPoseScores()
     before = person.orientation
     yaw = float(angles_of(person.fit.torso_to_cam)[0])
     doubt = before.orientation_p_flip if before is not None else 0.0

@@ -6,7 +6,7 @@ import numpy as np
 
 from phq.camera.angles import wrap_deg
 from phq.people.person import Person, Photo, living
-from phq.people.record import Agreement, FitScores
+from phq.people.record import Agreement, FitScores, HeadPoseScores
 from phq.pose.closed_form import fit_torso, rotations_of, torso_yaw
 from phq.pose.evidence import is_cut, observe, to_fit
 from phq.pose.optimise import optimise
@@ -59,5 +59,5 @@ def fit_person(person: Person) -> None:
     best, other = optimise(observation)
     if is_cut(person) and best.turned:  # keypoints name left and right as the network that is in doubt took them
         best, other = other, best
-    person.fit = to_fit(best, person, view, observation)
+    person.fit, person.head_pose = to_fit(best, person, view, observation), HeadPoseScores()
     person.fit_scores = FitScores(person.fit.residual, other.cost - best.cost)

@@ -11,6 +11,7 @@ from phq.pose.evidence import is_cut
 from phq.pose.orient.angles import angles_of, rotation_of
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import evidence_of, fuse
+from phq.pose.orient.head_direction import direction_pull
 from phq.pose.orient.net import OrientationNet
 from phq.system.arrays import Floats
 
@@ -40,9 +41,9 @@ class OrientPeople:
 
 
 def orient(person: Person, raw: Floats) -> None:
-    """Set belief and orientation from the network's (2, 3, 56) outputs and the landmarks."""
+    """Set belief and orientation from the network's (2, 3, 56) outputs, the landmarks and the head's direction."""
     start = known(person.start)
-    fused = fuse(raw, evidence_of(person, start))
+    fused = fuse(raw, evidence_of(person, start), direction_pull(person.box))
     person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
     yaw = float(angles_of(person.belief.torso)[0])
     person.orientation = Orientation(float(fused[0, 3]), float(fused[0, 6]), yaw)

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image as Pil
 
 from phq.curate.annotate.comparing import MEASURES, Comparison, Measure, lines
-from phq.curate.annotate.drawing import COLOURS, draw_axes
 from phq.dataset.derived import check_drawing
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Doubles, Image
 from phq.system.atomic import write_bytes
+from phq.view.axes import COLOURS, draw_axes
 
 SIDE = 224
 MOST = 48

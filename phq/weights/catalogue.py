@@ -25,7 +25,7 @@ class Remote:
     size: int
     """Bytes."""
     sha256: str
-    """Stated by two unrelated public projects for the file at `url`."""
+    """Stated for the file at `url` by two unrelated public projects, or pinned by the project that publishes it."""
     licence: str
     source: str
     purpose: str

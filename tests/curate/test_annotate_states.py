@@ -28,7 +28,8 @@ FIXED_COLUMNS = {
     "schema_version", "key", "source_path", "source_sha256", "person_index", "image_width", "image_height",
     "photo_turn_deg", "photo_turn_score",
     "has_focal", "focal_px", *PROVENANCE, "box_x0", "box_y0", "box_x1", "box_y1", "detectors", "detection_score",
-    "detector_score", "skeleton_score", "has_coco_keypoints", "coco_keypoints", "image_size", "crop_to_source",
+    "detector_score", "skeleton_score", "has_coco_keypoints", "coco_keypoints", "head_direction",
+    "head_direction_score", "image_size", "crop_to_source",
     "crop_side_px", "photo_in_crop", "source_px_per_px", "padding_fraction", "mask_fraction", "mask_confidence",
     "others_in_crop", "occluded_fraction", "second_face", "split", *STORAGE,
 }  # fmt: skip

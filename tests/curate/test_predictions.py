@@ -33,7 +33,7 @@ from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from phq.cli import app
-from phq.curate.predictions.taking import FUSE, Predictions, take_predictions
+from phq.curate.predictions.annotation import FUSE, Predictions, annotate_from_predictions
 from phq.dataset.overlays import about_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
@@ -115,7 +115,7 @@ def noisy_heads(name: str, dataset: Path, out: Path, noise: float = NOISE) -> tu
 
 
 def take(dataset: Path, file: Path, kind: str, convention: str, **more: Any) -> Any:
-    return take_predictions(dataset, "new", Predictions(file, kind, convention, **more))
+    return annotate_from_predictions(dataset, "new", Predictions(file, kind, convention, **more))
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -248,7 +248,7 @@ def test_fused_labels_are_better_than_either_source(dataset: Path, tmp_path: Pat
     first = parquet(
         tmp_path / "own.parquet", [axis_angle(p, turned(r, 9, rng)) for p, r in zip(people(dataset), true, strict=True)]
     )
-    take_predictions(dataset, "own", Predictions(first, "headpose", "full-image"))
+    annotate_from_predictions(dataset, "own", Predictions(first, "headpose", "full-image"))
     own = errors(dataset, true)
     rows = [turned(rotation, 9, rng) for rotation in true]
     file = jsonl(tmp_path / "other.jsonl", [axis_angle(p, r) for p, r in zip(people(dataset), rows, strict=True)])
@@ -301,7 +301,7 @@ def test_rows_that_cannot_be_used_are_counted_with_their_reasons(dataset: Path, 
         [*good, turned_photo, resized, endless, matrix, elsewhere, stranger, twice, {"key": "0" * 16}],
     )
     said: list[str] = []
-    done = take_predictions(dataset, "new", Predictions(file, "headpose", "full-image"), notify=said.append)
+    done = annotate_from_predictions(dataset, "new", Predictions(file, "headpose", "full-image"), notify=said.append)
     why = {left.where: left.why for left in done.left}
     assert done.matched == 10
     assert done.unmatched == 6

@@ -76,7 +76,7 @@ class Unsorted(NanoDet):
     """Worst first, in a range of its own."""
 
     def detect(self, pictures: Any, threshold: float, tiles: bool) -> list[Candidates]:
-        return [Candidates(c.boxes, c.scores * 2, c.keypoints).at(np.argsort(c.scores))
+        return [Candidates.of(c.boxes, c.scores * 2, c.keypoints).at(np.argsort(c.scores))
                 for c in super().detect(pictures, threshold, tiles)]  # fmt: skip
 
 

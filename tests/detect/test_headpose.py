@@ -31,8 +31,10 @@ from phq.detect.backends.headpose import (
 from phq.detect.backends.offers import open_backend, weights_of
 from phq.errors import ConfigError, WeightError
 from phq.people.person import HeadPose, TorsoFit
+from phq.people.record import HeadPoseScores
 from phq.pose.orient.angles import angles_of, rotation_of
-from phq.stages.turn_head import SHARE, TurnHead, asked, counts, turn_head
+from phq.schema import HEADPOSE_GATES
+from phq.stages.turn_head import SHARE, TurnHead, gate, turn_head, unasked
 from phq.weights import whenet
 from phq.weights.whenet import STAGES, converted, read_h5
 
@@ -254,7 +256,7 @@ def person_of(fit: TorsoFit) -> SimpleNamespace:
 
 def test_the_head_turns_a_part_of_the_way_to_a_network_that_agrees() -> None:
     person = person_of(fit_of(20.0))
-    turn_head(person, HeadPose(rotation_of(np.array([50.0, 0.0, 0.0])), 8.0, 0.01))
+    assert turn_head(person, HeadPose(rotation_of(np.array([50.0, 0.0, 0.0])), 8.0, 0.01)) == "used"
     assert angles_of(person.fit.head_to_cam)[0] == pytest.approx(20 + SHARE * 30, abs=1.5)
     from phq.camera.rotations import rotvec_to_rotmat as rotation
 
@@ -262,22 +264,59 @@ def test_the_head_turns_a_part_of_the_way_to_a_network_that_agrees() -> None:
     np.testing.assert_allclose(person.fit.torso_to_cam @ joints, person.fit.head_to_cam, atol=1e-9)
 
 
+@pytest.mark.parametrize("yaw", [90.0, -70.0])
+def test_a_head_that_is_seen_from_the_side_stays_as_it_is(yaw: float) -> None:
+    person = person_of(fit_of(yaw))
+    before = person.fit.head_to_cam.copy()
+    assert turn_head(person, HeadPose(rotation_of(np.array([yaw + 10, 0.0, 0.0])), 8.0, 0.01)) == "side"
+    np.testing.assert_array_equal(person.fit.head_to_cam, before)
+
+
 def test_the_gate() -> None:
     sure = HeadPose(rotation_of(np.array([20.0, 0.0, 0.0])), 8.0, 0.01)
-    assert counts(fit_of(0.0), sure)
-    assert not counts(fit_of(120.0), sure)
-    assert not counts(fit_of(0.0), replace(sure, sigma_deg=60.0))
-    assert not counts(fit_of(0.0), replace(sure, p_flip=0.4))
-    assert asked(fit_of(170.0), frontal=False)
-    assert not asked(fit_of(170.0), frontal=True)
-    assert asked(fit_of(30.0), frontal=True)
-    assert not asked(fit_of(0.0, px_per_metre=100.0), frontal=False)  # a head of 20 pixels
+    assert gate(fit_of(0.0), sure) == "used"
+    assert gate(fit_of(150.0), sure) == "disagrees"
+    assert gate(fit_of(0.0), replace(sure, sigma_deg=60.0)) == "unsure"
+    assert gate(fit_of(0.0), replace(sure, p_flip=0.4)) == "unsure"
+    assert unasked(fit_of(170.0), frontal=False) == ""
+    assert unasked(fit_of(170.0), frontal=True) == "no-face"
+    assert unasked(fit_of(30.0), frontal=True) == ""
+    assert unasked(fit_of(0.0, px_per_metre=100.0), frontal=False) == "small"  # a head of 20 pixels
 
 
-def test_the_stage_asks_about_large_heads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def stage_of(answers: list[HeadPose], frontal: bool = False) -> TurnHead:
+    """The stage with a network that gives these answers."""
     stage = TurnHead("none")
-    stage.network = SimpleNamespace(frontal=True, estimate=lambda jobs: [pytest.fail("asked")] if jobs else [])
-    back = person_of(fit_of(180.0))
-    monkeypatch.setattr("phq.stages.turn_head.living", lambda photos: [back])
-    stage.process([])
+    stage.id = "theirs:12345678"
+
+    def estimate(jobs: list[object]) -> list[HeadPose]:
+        assert len(jobs) == len(answers)
+        return answers
+
+    stage.network = SimpleNamespace(frontal=frontal, estimate=estimate)
+    return stage
+
+
+def test_the_stage_asks_about_large_heads_alone_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    back, far = person_of(fit_of(180.0)), person_of(fit_of(0.0, px_per_metre=100.0))
+    monkeypatch.setattr("phq.stages.turn_head.living", lambda photos: [back, far])
+    stage_of([], frontal=True).process([])
     assert angles_of(back.fit.head_to_cam)[0] == pytest.approx(180)
+    assert back.head_pose == HeadPoseScores("theirs:12345678", "no-face")
+    assert far.head_pose == HeadPoseScores("theirs:12345678", "small")
+
+
+@pytest.mark.parametrize(("yaw", "result"), [(20.0, "used"), (150.0, "disagrees")])
+def test_what_it_says_is_stored_with_what_became_of_it(
+    yaw: float, result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = person_of(fit_of(0.0))
+    monkeypatch.setattr("phq.stages.turn_head.living", lambda photos: [person])
+    monkeypatch.setattr("phq.stages.turn_head.own_pixels", lambda person: None)
+    stage_of([HeadPose(rotation_of(np.array([yaw, -5.0, 7.0])), 8.0, 0.01)]).process([])
+    kept = person.head_pose
+    assert (kept.headpose_network, kept.headpose_gate) == ("theirs:12345678", result)
+    angles = kept.headpose_yaw_deg, kept.headpose_pitch_deg, kept.headpose_roll_deg
+    np.testing.assert_allclose(angles, [yaw, -5.0, 7.0], atol=1e-6)  # as stated, whatever the labels say now
+    assert (kept.headpose_sigma_deg, kept.headpose_p_flip) == (8.0, 0.01)
+    assert result in HEADPOSE_GATES

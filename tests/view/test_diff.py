@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from phq.cli import app
 from phq.curate.annotate.comparing import compare, lines
-from phq.curate.annotate.drawing import draw_axes
 from phq.dataset.overlays import write_overlay
 from phq.errors import InputError, OutputError
+from phq.view.axes import draw_axes
 from phq.view.diff_page import write_report
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>.jpg'

@@ -46,6 +46,8 @@ GROUPS = (
         (
             "pass_disagreement_deg", "flip_disagreement_deg", "orientation_p_flip", "orientation_sigma_deg",
             "orientation_yaw_deg",
+            "headpose_network", "headpose_gate", "headpose_yaw_deg", "headpose_pitch_deg", "headpose_roll_deg",
+            "headpose_sigma_deg", "headpose_p_flip",
             "reprojection_error", "hypothesis_margin", *UNCERTAINTY,
         ),
         slots=("orientation", "body", "headpose"),

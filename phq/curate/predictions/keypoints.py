@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from phq.curate.predictions.conventions import Convention
-from phq.curate.predictions.decoding import RowError
-from phq.curate.predictions.matching import stated_box
-from phq.curate.predictions.reading import PredictedRow
-from phq.curate.predictions.seen import Seen
+from phq.curate.predictions.files import PredictedRow
+from phq.curate.predictions.matches import stated_box
+from phq.curate.predictions.rotations import RowError
+from phq.curate.predictions.stored_pose import StoredPose
 from phq.people.person import known
 from phq.photos.region import apply_affine
 from phq.photos.turn import to_turned
@@ -27,7 +27,7 @@ COUNTS = (17, 26, 133, 33)
 """COCO; Halpe and whole body, whose first 17 are COCO's; BlazePose."""
 
 
-def decode_keypoints(row: PredictedRow, convention: Convention, seen: Seen) -> Doubles:
+def decode_keypoints(row: PredictedRow, convention: Convention, seen: StoredPose) -> Doubles:
     """(17, 3) x, y in photo pixels of the record, score.
 
     Raises:
@@ -73,7 +73,7 @@ def _coco(row: PredictedRow) -> Doubles:
     return np.column_stack([values[:, :2], np.clip(scores, 0, 1)])
 
 
-def distance_percent(points: Doubles, seen: Seen) -> float:
+def distance_percent(points: Doubles, seen: StoredPose) -> float:
     """Median distance from the record's keypoints, per cent of the box's height; NaN if none is seen by both."""
     own = seen.person.box.coco_keypoints
     both = (points[:, 2] > SURE_KEYPOINT) & (own[:, 2] > SURE_KEYPOINT)
@@ -84,7 +84,7 @@ def distance_percent(points: Doubles, seen: Seen) -> float:
     return 100 * float(np.median(off)) / max(box.box_y1 - box.box_y0, 1.0)
 
 
-def share_of_points(pairs: Sequence[tuple[Doubles, Seen]], stated: float | None) -> tuple[float, float]:
+def share_of_points(pairs: Sequence[tuple[Doubles, StoredPose]], stated: float | None) -> tuple[float, float]:
     """Standard deviation of predicted keypoints, pixels an axis, and their weight beside the record's.
 
     Args:
@@ -99,7 +99,7 @@ def share_of_points(pairs: Sequence[tuple[Doubles, Seen]], stated: float | None)
     return stated, float(own / max(own + stated**2, 1e-12))
 
 
-def _sure(pairs: Sequence[tuple[Doubles, Seen]]) -> Iterator[tuple[Doubles, Seen, Bools]]:
+def _sure(pairs: Sequence[tuple[Doubles, StoredPose]]) -> Iterator[tuple[Doubles, StoredPose, Bools]]:
     """Those with keypoints that both are sure of, and which."""
     for points, seen in pairs:
         both = (points[:, 2] > SURE_KEYPOINT) & (seen.person.box.coco_keypoints[:, 2] > SURE_KEYPOINT)

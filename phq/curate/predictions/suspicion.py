@@ -9,7 +9,7 @@ import numpy as np
 
 from phq.camera.rotations import rotmat_to_rotvec
 from phq.curate.predictions.conventions import Convention
-from phq.curate.predictions.fusing import apart_deg
+from phq.curate.predictions.fusion import apart_deg
 from phq.system.arrays import Doubles
 from phq.system.linear import length, nearest_rotation, product
 

@@ -82,7 +82,7 @@ class RtmPose:
             return looked
         keypoints = np.array([self._look(pixels, box) for box in looked.boxes])
         scores = np.array([_mean_of_seen(k) for k in keypoints]) * np.minimum(looked.scores / thresholds[0], 1)
-        found = Candidates(looked.boxes, scores, keypoints)
+        found = Candidates.of(looked.boxes, scores, keypoints)
         return found.at(np.argsort(-scores, kind="stable"))
 
     def _look(self, pixels: Image, box: Boxes) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from phq.detect.candidates import Candidates
 from phq.detect.nanodet import NanoDet
 from phq.people.person import Landmarks
 from phq.photos.region import Region
+from phq.schema import HEAD_DIRECTIONS
 from phq.system.arrays import Floats, Image
 
 COCO_LEFT_RIGHT = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
@@ -122,11 +124,12 @@ class LandmarkTrial(Trial):
 def brought_back(found: Candidates, change: str, width: int) -> Candidates:
     """Candidates of a changed picture in pixels of the unchanged one, `width` pixels wide."""
     if change == DOUBLED:
-        return Candidates(found.boxes / 2, found.scores, found.keypoints / [2, 2, 1])
+        return replace(found, boxes=found.boxes / 2, keypoints=found.keypoints / [2, 2, 1])
     x0, y0, x1, y1 = found.boxes.T
     boxes = np.column_stack([width - x1, y0, width - x0, y1])
     keypoints = found.keypoints[:, list(COCO_LEFT_RIGHT)] * [-1, 1, 1] + [width, 0, 0]
-    return Candidates(boxes, found.scores, keypoints)
+    facing = np.column_stack([-found.facing[:, 0] % len(HEAD_DIRECTIONS), found.facing[:, 1]])
+    return Candidates(boxes, found.scores, keypoints, facing)
 
 
 def same_person(person: Candidates, others: Candidates) -> bool:

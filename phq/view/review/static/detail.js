@@ -10,7 +10,8 @@ const TURNS = [
 ];
 
 const FIRST = ["source_path", "decision", "reason", "detail", "camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg",
-  "head_yaw_deg", "head_pitch_deg", "head_roll_deg", "p_flip", "yaw_sigma_deg", "margin", "score_name"];
+  "head_yaw_deg", "head_pitch_deg", "head_roll_deg", "p_flip", "yaw_sigma_deg", "headpose_network",
+  "headpose_gate", "headpose_yaw_deg", "headpose_sigma_deg", "head_direction", "head_direction_score", "margin", "score_name"];
 
 export class Detail {
   constructor(root, about, marksOf) {

@@ -21,14 +21,14 @@ from phq.system.linear import product
 
 
 @dataclass(frozen=True)
-class Seen:
+class StoredPose:
     """One record; nothing of it is looked at again."""
 
     person: StoredPerson
     fit: TorsoFit
 
     @classmethod
-    def of(cls, row: Fields, embedded: Fields | None = None) -> Seen:
+    def of(cls, row: Fields, embedded: Fields | None = None) -> StoredPose:
         """From a record, with the columns of the embedded body in place of those of another."""
         person = person_in(row, view_of(row))
         if embedded is not None:

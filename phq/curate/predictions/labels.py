@@ -13,12 +13,12 @@ from phq.camera.rotations import between, rotmat_to_rotvec, rotvec_to_rotmat
 from phq.curate.annotate.groups import UNCERTAINTY
 from phq.curate.annotate.stored_stages import StateUncertainty
 from phq.curate.annotate.window import state_camera
-from phq.curate.predictions.decoding import Body
-from phq.curate.predictions.fusing import Fused
-from phq.curate.predictions.seen import Seen
+from phq.curate.predictions.fusion import Fused, Source
+from phq.curate.predictions.rotations import Body
+from phq.curate.predictions.stored_pose import StoredPose
 from phq.dataset.embedded import BODY_COLUMNS
 from phq.people.person import Person, known
-from phq.people.record import BodyLabel, Orientation
+from phq.people.record import BodyLabel, HeadPoseScores, Orientation
 from phq.pose.body import Body as BodyModel
 from phq.pose.closed_form import head_joint
 from phq.pose.labels import camera_label
@@ -32,9 +32,10 @@ CAMERA = (
 )  # fmt: skip
 HEAD = ("head_yaw_deg", "head_pitch_deg", "head_roll_deg")
 ORIENTATION = ("orientation_sigma_deg", "orientation_p_flip", "orientation_yaw_deg")
+HEAD_POSE = tuple(HeadPoseScores().columns())
 KEYPOINTS = ("has_coco_keypoints", "coco_keypoints")
 COLUMNS = {
-    "headpose": (*BODY_COLUMNS, *HEAD, *UNCERTAINTY),
+    "headpose": (*BODY_COLUMNS, *HEAD, *HEAD_POSE, *UNCERTAINTY),
     "smpl": (*BODY_COLUMNS, *CAMERA, *HEAD, *ORIENTATION, *UNCERTAINTY),
     "smplx": (*BODY_COLUMNS, *CAMERA, *HEAD, *ORIENTATION, *UNCERTAINTY),
     "keypoints": (*KEYPOINTS, *UNCERTAINTY),
@@ -51,13 +52,13 @@ def columns_of(person: Person, kind: str) -> dict[str, Any] | None:
     return None if person.rejected else {name: record[name] for name in COLUMNS[kind]}
 
 
-def attach(seen: Seen) -> Person:
+def attach(seen: StoredPose) -> Person:
     """The person, alone in the photo."""
     seen.person.photo.people = [seen.person]
     return seen.person
 
 
-def state_head(seen: Seen, head: Doubles, body: BodyModel) -> None:
+def state_head(seen: StoredPose, head: Doubles, body: BodyModel) -> None:
     """Set neck, head and the head's angles.
 
     Args:
@@ -66,17 +67,35 @@ def state_head(seen: Seen, head: Doubles, body: BodyModel) -> None:
         body: model of the record.
     """
     camera, before = known(seen.person.camera), known(seen.person.body)
-    to_cam = world2cam(camera.cam2world)
-    neck_head = np.stack(seen.neck_and_head(head))
-    head_in_cam = head_joint(to_cam[:3, :3], neck_head[0]) + to_cam[:3, 3]
-    yaw, pitch, roll = part_angles(head, head_in_cam)
-    seen.person.camera = replace(camera, head_yaw_deg=yaw, head_pitch_deg=pitch, head_roll_deg=roll)
+    yaw, pitch, roll = _head_angles(seen, head)
     pose = np.array(before.smpl_pose, np.float64)
-    pose[[NECK, HEAD_JOINT]] = neck_head
+    pose[[NECK, HEAD_JOINT]] = np.stack(seen.neck_and_head(head))
+    seen.person.camera = replace(camera, head_yaw_deg=yaw, head_pitch_deg=pitch, head_roll_deg=roll)
     seen.person.body = _label(seen, body, pose, before.smpl_betas)
 
 
-def state_body(seen: Seen, torso: Fused, joints: Doubles, betas: Floats, body: BodyModel) -> None:
+def head_scores(seen: StoredPose, head: Doubles, network: str, source: Source, share: float) -> HeadPoseScores:
+    """What a row states of the head, whatever the labels make of it.
+
+    Args:
+        seen: the record, before its labels change.
+        head: 3×3 head axes to the record's camera, as stated.
+        network: the program that states it.
+        source: how far it is off.
+        share: of it in the new label.
+    """
+    angles, gate = _head_angles(seen, head), "used" if share > 0 else "disagrees"
+    return HeadPoseScores(network, gate, *angles, source.sigma_deg, source.p_flip)
+
+
+def _head_angles(seen: StoredPose, head: Doubles) -> tuple[float, float, float]:
+    to_cam = world2cam(known(seen.person.camera).cam2world)
+    neck, _ = seen.neck_and_head(head)
+    yaw, pitch, roll = part_angles(head, head_joint(to_cam[:3, :3], neck) + to_cam[:3, 3])
+    return float(yaw), float(pitch), float(roll)
+
+
+def state_body(seen: StoredPose, torso: Fused, joints: Doubles, betas: Floats, body: BodyModel) -> None:
     """Set the camera of a torso and the pose of its body, which stays where it is in the photo.
 
     Args:
@@ -100,19 +119,19 @@ def state_body(seen: Seen, torso: Fused, joints: Doubles, betas: Floats, body: B
         person.orientation = Orientation(torso.sigma_deg, torso.p_flip, float(angles_of(torso.rotation)[0]))
 
 
-def _label(seen: Seen, body: BodyModel, pose: Doubles, betas: Floats) -> BodyLabel:
+def _label(seen: StoredPose, body: BodyModel, pose: Doubles, betas: Floats) -> BodyLabel:
     neck = world2cam(known(seen.person.camera).cam2world)[:3, 3]
     observed = known(seen.person.body).pose_observed
     transl = body.transl_for_neck(pose, neck, betas)
     return BodyLabel(body.name, pose, betas, transl, observed, pose[[NECK, HEAD_JOINT]])
 
 
-def state_keypoints(seen: Seen, points: Doubles) -> None:
+def state_keypoints(seen: StoredPose, points: Doubles) -> None:
     """Set the 17 COCO keypoints."""
     seen.person.box = replace(seen.person.box, has_coco_keypoints=True, coco_keypoints=points)
 
 
-def joints_of(seen: Seen) -> Doubles:
+def joints_of(seen: StoredPose) -> Doubles:
     """(24, 3, 3) rotations of the record."""
     return rotvec_to_rotmat(known(seen.person.body).smpl_pose)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from phq.curate.predictions.conventions import OF_EULER, OF_KEYPOINTS, OF_ROTATIONS, PROGRAMS, Convention, alternatives
-from phq.curate.predictions.decoding import RowError, decode_body, decode_head
-from phq.curate.predictions.fusing import apart_deg
+from phq.curate.predictions.files import PredictedRow
+from phq.curate.predictions.fusion import apart_deg
 from phq.curate.predictions.keypoints import decode_keypoints, distance_percent
-from phq.curate.predictions.reading import PredictedRow
-from phq.curate.predictions.seen import Seen
+from phq.curate.predictions.rotations import RowError, decode_body, decode_head
+from phq.curate.predictions.stored_pose import StoredPose
 from phq.system.arrays import Doubles
 
 
@@ -20,7 +20,7 @@ from phq.system.arrays import Doubles
 class Pair:
     """A sample and the row that is about it."""
 
-    seen: Seen
+    seen: StoredPose
     row: PredictedRow
 
 
@@ -37,7 +37,7 @@ def predicted(pair: Pair, kind: str, convention: Convention) -> Doubles:
     return decode_body(pair.row, kind, convention, pair.seen).torso
 
 
-def of_record(seen: Seen, kind: str) -> Doubles:
+def of_record(seen: StoredPose, kind: str) -> Doubles:
     """(3, 3) what the record says of the same, in the same axes."""
     return np.asarray(seen.head if kind == "headpose" else seen.fit.torso_to_cam)
 

@@ -9,9 +9,9 @@ import numpy as np
 from phq.camera.convention import BODY_TO_CV, level_view, world2cam
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.curate.predictions.conventions import Convention
-from phq.curate.predictions.matching import stated_box
-from phq.curate.predictions.reading import PredictedRow
-from phq.curate.predictions.seen import Seen
+from phq.curate.predictions.files import PredictedRow
+from phq.curate.predictions.matches import stated_box
+from phq.curate.predictions.stored_pose import StoredPose
 from phq.people.person import known
 from phq.photos.turn import from_turned, turned_axes
 from phq.pose.closed_form import head_joint
@@ -46,7 +46,7 @@ class Body:
     """(10,) shape numbers of the program's body."""
 
 
-def decode_head(row: PredictedRow, convention: Convention, seen: Seen, rounds: int = ROUNDS) -> Doubles:
+def decode_head(row: PredictedRow, convention: Convention, seen: StoredPose, rounds: int = ROUNDS) -> Doubles:
     """(3, 3) from head axes to the axes of the record's own camera.
 
     Args:
@@ -69,7 +69,7 @@ def decode_head(row: PredictedRow, convention: Convention, seen: Seen, rounds: i
     return found
 
 
-def _straight(seen: Seen, stated: Doubles, at: Floats) -> Doubles:
+def _straight(seen: StoredPose, stated: Doubles, at: Floats) -> Doubles:
     """A rotation about the line of sight to a place (3,) in the record's camera, as one in that camera."""
     if not seen.turn:
         return np.asarray(product(level_view(at).T, stated))
@@ -77,7 +77,7 @@ def _straight(seen: Seen, stated: Doubles, at: Floats) -> Doubles:
     return np.asarray(product(back.T, level_view(product(back, at)).T, stated))
 
 
-def _head_place(seen: Seen, head: Doubles) -> Floats:
+def _head_place(seen: StoredPose, head: Doubles) -> Floats:
     neck, _ = seen.neck_and_head(head)
     to_cam = world2cam(known(seen.person.camera).cam2world)
     return np.asarray(head_joint(to_cam[:3, :3], neck) + to_cam[:3, 3])
@@ -100,7 +100,7 @@ def _head_rotation(row: PredictedRow, convention: Convention) -> Doubles:
     return np.asarray(_faced(found, convention))
 
 
-def decode_body(row: PredictedRow, kind: str, convention: Convention, seen: Seen) -> Body:
+def decode_body(row: PredictedRow, kind: str, convention: Convention, seen: StoredPose) -> Body:
     """A body, with the rotation of its chest.
 
     Raises:
@@ -116,7 +116,7 @@ def decode_body(row: PredictedRow, kind: str, convention: Convention, seen: Seen
     return Body(_to_view(row, np.asarray(chest), convention, seen), joints, shape)
 
 
-def _to_view(row: PredictedRow, stated: Doubles, convention: Convention, seen: Seen) -> Doubles:
+def _to_view(row: PredictedRow, stated: Doubles, convention: Convention, seen: StoredPose) -> Doubles:
     if convention.camera == "headshot":
         return np.asarray(product(seen.view_to_crop.T, stated))
     if convention.camera == "full-image":
@@ -136,7 +136,7 @@ def _to_view(row: PredictedRow, stated: Doubles, convention: Convention, seen: S
     return np.asarray(product(seen.view, _turned(seen), sight(K, middle).T, stated))
 
 
-def _turned(seen: Seen) -> Floats:
+def _turned(seen: StoredPose) -> Floats:
     return turned_axes(seen.turn)
 
 

@@ -1,4 +1,4 @@
-"""`take_predictions`: labels that another program made, as an overlay. ``phq annotate --predictions`` is this call."""
+"""`annotate_from_predictions`: labels of another program as an overlay. ``phq annotate --predictions`` is this call."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import numpy as np
 import pyarrow.compute as pc
 
 from phq.camera.angles import apart_deg as yaw_apart
-from phq.curate.predictions.conventions import KINDS, Convention, parse
-from phq.curate.predictions.decoding import RowError, decode_body, decode_head
-from phq.curate.predictions.fusing import Fused, Source, estimated, fused, replaced
+from phq.curate.predictions.comparison import Pair, distances, of_record, other_conventions, predicted
+from phq.curate.predictions.conventions import KINDS, Convention, Program, parse
+from phq.curate.predictions.files import PredictedRow, read_predictions
+from phq.curate.predictions.fusion import Fused, Source, estimated, fused, replaced
 from phq.curate.predictions.keypoints import decode_keypoints, mean_keypoints, share_of_points
-from phq.curate.predictions.matching import Left, Matches, match
-from phq.curate.predictions.reading import PredictedRow, read_predictions
-from phq.curate.predictions.reading_as import Pair, distances, of_record, other_conventions, predicted
-from phq.curate.predictions.seen import Seen
-from phq.curate.predictions.stating import (
+from phq.curate.predictions.labels import (
     COLUMNS,
     attach,
     body_joints,
     columns_of,
+    head_scores,
     joints_of,
     state_body,
     state_head,
     state_keypoints,
 )
+from phq.curate.predictions.matches import Left, Matches, match
+from phq.curate.predictions.rotations import RowError, decode_body, decode_head
+from phq.curate.predictions.stored_pose import StoredPose
 from phq.curate.predictions.suspicion import LEAST_PEOPLE, constant_turn, suspect
 from phq.dataset.embedded import EmbeddedLabels
 from phq.dataset.overlays import check_name, check_taken, local_folder, stack_names, write_overlay
@@ -54,7 +55,7 @@ UNKNOWN_SIGMA_DEG = 10.0
 class Predictions:
     """A file of predictions, and what its user says of it."""
 
-    file: Path
+    file: str | Path
     kind: str
     """One of `phq.curate.predictions.conventions.KINDS`."""
     convention: str = ""
@@ -72,7 +73,7 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Taken:
+class PredictionsResult:
     """The result."""
 
     name: str
@@ -96,7 +97,7 @@ class Taken:
 
 
 @disk_errors_explained
-def take_predictions(
+def annotate_from_predictions(
     dataset: str | Path,
     name: str,
     predictions: Predictions,
@@ -104,7 +105,7 @@ def take_predictions(
     where: str | None = None,
     body: str | None = None,
     notify: Callable[[str], object] = lambda _: None,
-) -> Taken:
+) -> PredictionsResult:
     """Match rows with samples, check the convention, and write the labels as overlay `name`; nothing before all is
     checked.
 
@@ -124,13 +125,13 @@ def take_predictions(
         OutputError: the dataset cannot be written, or has got another overlay meanwhile.
         WeightError: see `phq.pose.body_choice.open_body`.
     """
-    if predictions.kind not in KINDS:
-        raise ConfigError(f"--as {predictions.kind!r}: there are {', '.join(KINDS)}")
+    _check(predictions)
     convention, program = parse(predictions.convention, predictions.kind)
-    samples = _samples(dataset, name, where)
-    rows, digest = read_predictions(predictions.file)
+    samples, model = _samples(dataset, name, where), _model(predictions, program)
+    rows, digest = read_predictions(Path(predictions.file))
     matches = match(rows, samples, head=predictions.kind == "headpose")
-    work = _Taking(samples, predictions, convention, matches, open_body(body) if body else load_body(), bool(body))
+    work = _Annotation(samples, predictions, convention, matches, open_body(body) if body else load_body(), bool(body))
+    work.program = f"{model.name} {predictions.version}".strip()
     work.leave_unreadable()
     if not matches.pairs:
         lines = "\n".join(matches.sentences())
@@ -141,18 +142,30 @@ def take_predictions(
         notify(f"{len(work.judged)} people are too few to check the convention by the labels of the dataset")
     elif not predictions.trusted:
         work.check_convention()
-    title = predictions.source or program.title or predictions.file.name
-    licence = predictions.licence or program.licence or "not stated"
-    model = Model(
-        title, f"predicted {predictions.kind}", licence, f"{predictions.file.name} {predictions.version}".strip()
-    )
     columns = list(COLUMNS[predictions.kind])
     about = _about(work, model, digest, len(rows))
     write_overlay(local_folder(samples.root, dataset), name, work.rows(), columns, about, below=samples.overlays)
-    return Taken(
+    return PredictionsResult(
         name, predictions.kind, predictions.mode, convention.text(), len(rows), work.stated, matches.unmatched,
         matches.left, work.apart, work.source.sigma_deg, model, columns,
     )  # fmt: skip
+
+
+def _check(predictions: Predictions) -> None:
+    if predictions.kind not in KINDS:
+        raise ConfigError(f"--as {predictions.kind!r}: there are {', '.join(KINDS)}")
+    if predictions.mode not in (FUSE, REPLACE):
+        raise ConfigError(f"mode {predictions.mode!r}: there are {FUSE} and {REPLACE}")
+    if predictions.sigma is not None and not 0 < predictions.sigma < np.inf:
+        raise ConfigError(f"sigma {predictions.sigma}: a standard deviation is a positive number")
+
+
+def _model(predictions: Predictions, program: Program) -> Model:
+    file = Path(predictions.file).name
+    title, licence = predictions.source or program.title or file, predictions.licence or program.licence
+    return Model(
+        title, f"predicted {predictions.kind}", licence or "not stated", f"{file} {predictions.version}".strip()
+    )
 
 
 def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
@@ -166,7 +179,7 @@ def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
     return stored
 
 
-class _Taking:
+class _Annotation:
     """The samples of a file's rows, and how they are stated."""
 
     def __init__(
@@ -182,6 +195,8 @@ class _Taking:
         self.matches, self.body, self.with_betas = matches, body, with_betas
         self.embedded = EmbeddedLabels(samples)
         self.kind = predictions.kind
+        self.program = ""
+        """For the records: what made the predictions."""
         self.stated = 0
 
     def leave_unreadable(self) -> None:
@@ -200,10 +215,10 @@ class _Taking:
         self.matches.unmatched += len(self.matches.pairs) - len(readable)
         self.matches.pairs = readable
 
-    def _seen(self, number: int) -> Seen | None:
+    def _seen(self, number: int) -> StoredPose | None:
         row = self.samples[number].row
         embedded = self.embedded.of(row)
-        return None if embedded is None else Seen.of(row, embedded)
+        return None if embedded is None else StoredPose.of(row, embedded)
 
     @cached_property
     def judged(self) -> list[Pair]:
@@ -259,7 +274,7 @@ class _Taking:
         pairs = [(decode_keypoints(pair.row, self.convention, pair.seen), pair.seen) for pair in self.judged]
         return share_of_points(pairs, self.predictions.sigma)
 
-    def _own(self, seen: Seen) -> Source:
+    def _own(self, seen: StoredPose) -> Source:
         record = known(seen.person.uncertainty)
         return Source(record.yaw_sigma_deg or UNKNOWN_SIGMA_DEG, record.p_flip)
 
@@ -283,7 +298,9 @@ class _Taking:
             self._state_keypoints(pair)
         elif self.kind == "headpose":
             head = decode_head(pair.row, self.convention, pair.seen)
-            state_head(pair.seen, self._joined(pair, head).rotation, load_body())
+            joined, source = self._joined(pair, head), self._of_row(pair.row)
+            pair.seen.person.head_pose = head_scores(pair.seen, head, self.program, source, joined.share)
+            state_head(pair.seen, joined.rotation, load_body())
         else:
             found = decode_body(pair.row, self.kind, self.convention, pair.seen)
             torso = self._joined(pair, found.torso)
@@ -310,7 +327,7 @@ class _Taking:
         state_keypoints(pair.seen, points)
 
 
-def _about(work: _Taking, model: Model, digest: str, rows: int) -> dict[str, Any]:
+def _about(work: _Annotation, model: Model, digest: str, rows: int) -> dict[str, Any]:
     """What the overlay states about its origin."""
     predictions = work.predictions
     models: Sequence[Model] = [model, *([body_entry(work.body)] if work.with_betas else [])]
@@ -320,7 +337,7 @@ def _about(work: _Taking, model: Model, digest: str, rows: int) -> dict[str, Any
         "stages": ["predictions"],
         "below": work.samples.overlays,
         "predictions": {
-            "file": predictions.file.name, "sha256": digest, "kind": predictions.kind, "mode": predictions.mode,
+            "file": Path(predictions.file).name, "sha256": digest, "kind": predictions.kind, "mode": predictions.mode,
             "convention": work.convention.text(), "source": model.name, "source_version": predictions.version,
             "licence": model.licence, "rows": rows, "matched": len(work.matches.pairs),
             "unmatched": work.matches.unmatched, "left": work.matches.counts(),

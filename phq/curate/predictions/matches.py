@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from phq.curate.predictions.reading import PredictedRow, stems
+from phq.curate.predictions.files import PredictedRow, stems
 from phq.dataset.reader import Dataset
 from phq.detect.boxes import iou
 from phq.photos.same_path import spelled_alike
