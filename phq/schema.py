@@ -40,10 +40,10 @@ HEAD_DIRECTIONS = (
 )  # fmt: skip
 """Names of a head's direction, an eighth of a turn from one to the next, as DEIMv2-Wholebody orders its classes; whose
 right is meant is not documented, so only the distance from the front is used."""
-HEADPOSE_GATES = ("used", "small", "no-face", "side", "unsure", "disagrees")
+HEADPOSE_GATES = ("used", "small", "no-face", "turned", "unsure", "disagrees")
 """What became of a head pose network's statement: the labels follow it, or why not. Not asked: the head is too small,
-or shows a network of faces no face. Asked, and left out: it is seen from the side, the network doubts itself, or it is
-too far from the fit."""
+or shows a network of faces no face. Asked, and left out: it is turned away, the network doubts itself, or it is too far
+from the fit."""
 
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 """Columns of the person's box, photo pixels."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 from phq.dataset.card import Card
 from phq.dataset.write import write_dataset
+from phq.people.record import HeadPoseScores
 from phq.schema import Row, Sample, column_kind, make_sample, sample_to_json
 from phq.weights.licences import Model
 
@@ -65,8 +66,8 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "face_embedding": "",
         "face_network": "",
         "head_direction": "",
-        "headpose_network": "",
-        "headpose_gate": "",
+        "head_direction_score": 0.0,
+        **HeadPoseScores().columns(),
     }
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}

@@ -31,8 +31,8 @@ AGREE_DEG = 45.0
 """Most that its yaw may differ from the fit's."""
 MOST_SIGMA_DEG, MOST_FLIP = 50.0, 0.3
 """Most that it may doubt itself."""
-SIDE_DEG = 60.0, 120.0
-"""Yaw of the fitted head between which it is left as it is."""
+MOST_YAW_DEG = 60.0
+"""Of the fitted head, for labels to follow the network: on held-back people fronts gain, sides and backs do not."""
 LEAST_HEAD_PX = 40.0
 """Heads of 10 to 25 pixels it takes for anything."""
 FRONTAL_DEG = 75.0
@@ -98,8 +98,8 @@ def gate(fit: TorsoFit, head: HeadPose) -> str:
         head: as stated, in the camera of the fit.
     """
     own, other = (float(angles_of(rotation)[0]) for rotation in (fit.head_to_cam, head.rotation))
-    if SIDE_DEG[0] < abs(own) < SIDE_DEG[1]:
-        return "side"
+    if abs(own) > MOST_YAW_DEG:
+        return "turned"
     if head.sigma_deg > MOST_SIGMA_DEG or head.p_flip > MOST_FLIP:
         return "unsure"
     return "used" if apart_deg(own, other) <= AGREE_DEG else "disagrees"

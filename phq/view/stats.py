@@ -30,10 +30,13 @@ from phq.system.atomic import disk_errors_explained
 
 ANGLES = tuple(f"{part}_{axis}_deg" for part in ("camera", "head") for axis in ("yaw", "pitch", "roll"))
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
+STATEMENTS = ("headpose_network", "headpose_gate", "head_direction")
+"""What other networks state of the head, counted."""
+STATED = ("headpose_yaw_deg", "headpose_pitch_deg", "headpose_roll_deg", "headpose_sigma_deg", "headpose_p_flip")
 _SIZES = tuple(f"{prefix}_size" for prefix in MEMBERS.values())
 _COLUMNS = (
     "decision", "reason", "split", "shard", "source_sha256", "duplicate_of", *PROVENANCE, *ANGLES, *STORED_SCORES,
-    *_SIZES,
+    *STATEMENTS, *STATED, "head_direction_score", *_SIZES,
 )  # fmt: skip
 Stats = dict[str, Any]
 
@@ -69,9 +72,20 @@ def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
         **{f"{part}_yaw": _yaw(_numbers(kept[f"{part}_yaw_deg"])) for part in ("camera", "head")},
         "angles": {name: _percentiles(_numbers(kept[name])) for name in ANGLES},
         "scores": {name: _percentiles(_numbers(kept[name])) for name in STORED_SCORES},
+        **_statements(kept),
         **{f"{name}s": dict(counted(stated, name)) for name in ("licence", "author", "source")},
         "bytes": _bytes(opened, kept),
     }
+
+
+def _statements(kept: pa.Table) -> Stats:
+    """What head pose networks and detectors state of heads, of those that they state anything of."""
+    asked = kept.filter(pc.greater(kept["headpose_sigma_deg"], 0))
+    directed = kept.filter(pc.greater(kept["head_direction_score"], 0))
+    scores = {name: _percentiles(_numbers(asked[name])) for name in STATED}
+    scores["head_direction_score"] = _percentiles(_numbers(directed["head_direction_score"]))
+    counts = {name: {value: n for value, n in _counts(kept[name]).items() if value} for name in STATEMENTS}
+    return {"heads": counts, "head_scores": {name: values for name, values in scores.items() if values}}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
@@ -123,6 +137,9 @@ def lines(found: Stats) -> Iterator[str]:
     yield from _yaw_lines(found)
     yield from _percentile_lines("angles, degrees", found["angles"])
     yield from _percentile_lines("scores", found["scores"])
+    yield from _percentile_lines("heads, as networks state", found["head_scores"])
+    for name in STATEMENTS:
+        yield from _count_lines(name, found["heads"][name])
     yield from _count_lines("rejects by reason", {name: n for name, n in rejects.items() if name != "all"})
     for name in ("licences", "authors", "sources"):
         yield from _count_lines(name, {value or "not stated": n for value, n in found[name].items()})

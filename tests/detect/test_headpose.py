@@ -264,18 +264,19 @@ def test_the_head_turns_a_part_of_the_way_to_a_network_that_agrees() -> None:
     np.testing.assert_allclose(person.fit.torso_to_cam @ joints, person.fit.head_to_cam, atol=1e-9)
 
 
-@pytest.mark.parametrize("yaw", [90.0, -70.0])
-def test_a_head_that_is_seen_from_the_side_stays_as_it_is(yaw: float) -> None:
+@pytest.mark.parametrize("yaw", [90.0, -70.0, 170.0])
+def test_a_head_that_is_turned_away_stays_as_it_is(yaw: float) -> None:
     person = person_of(fit_of(yaw))
     before = person.fit.head_to_cam.copy()
-    assert turn_head(person, HeadPose(rotation_of(np.array([yaw + 10, 0.0, 0.0])), 8.0, 0.01)) == "side"
+    assert turn_head(person, HeadPose(rotation_of(np.array([yaw + 10, 0.0, 0.0])), 8.0, 0.01)) == "turned"
     np.testing.assert_array_equal(person.fit.head_to_cam, before)
 
 
 def test_the_gate() -> None:
     sure = HeadPose(rotation_of(np.array([20.0, 0.0, 0.0])), 8.0, 0.01)
     assert gate(fit_of(0.0), sure) == "used"
-    assert gate(fit_of(150.0), sure) == "disagrees"
+    assert gate(fit_of(-50.0), sure) == "disagrees"
+    assert gate(fit_of(150.0), sure) == "turned"
     assert gate(fit_of(0.0), replace(sure, sigma_deg=60.0)) == "unsure"
     assert gate(fit_of(0.0), replace(sure, p_flip=0.4)) == "unsure"
     assert unasked(fit_of(170.0), frontal=False) == ""

@@ -55,6 +55,26 @@ def test_directions_and_percentiles(thirty: Path) -> None:
     assert found["angles"]["head_roll_deg"]["50"] == np.median([sample.row["head_roll_deg"] for sample in SAMPLES])
 
 
+def test_what_networks_state_of_heads_is_counted_where_there_is_any(thirty: Path, tmp_path: Path) -> None:
+    nothing = stats(thirty, "none")
+    assert nothing["heads"] == {"headpose_network": {}, "headpose_gate": {}, "head_direction": {}}
+    assert nothing["head_scores"] == {}
+    assert "headpose" not in "\n".join(lines(nothing))
+    asked = {"headpose_network": "whenet:12345678", "headpose_gate": "used", "headpose_yaw_deg": 40.0,
+             "headpose_sigma_deg": 9.0}  # fmt: skip
+    small = {"headpose_network": "whenet:12345678", "headpose_gate": "small"}
+    directed = {"head_direction": "left-back", "head_direction_score": 0.75}
+    write(tmp_path / "heads", [person(0, **asked), person(1, **small), person(2, **directed)], [], sheet=False)
+    found = stats(tmp_path / "heads")
+    assert found["heads"]["headpose_gate"] == {"small": 1, "used": 1}
+    assert found["heads"]["head_direction"] == {"left-back": 1}
+    assert found["head_scores"]["headpose_yaw_deg"]["50"] == 40.0  # of those that were asked
+    assert found["head_scores"]["head_direction_score"]["0"] == 0.75
+    text = "\n".join(lines(found))
+    assert "whenet:12345678" in text
+    assert "headpose_sigma_deg" in text
+
+
 def test_bytes(thirty: Path) -> None:
     found = stats(thirty, "none")["bytes"]
     members = {"jpg": "jpg", "json": "json", "mask": "mask.png"}

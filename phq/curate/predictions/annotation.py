@@ -29,7 +29,7 @@ from phq.curate.predictions.labels import (
     state_keypoints,
 )
 from phq.curate.predictions.matches import Left, Matches, match
-from phq.curate.predictions.rotations import RowError, decode_body, decode_head
+from phq.curate.predictions.rotations import RowError, UnitError, decode_body, decode_head
 from phq.curate.predictions.stored_pose import StoredPose
 from phq.curate.predictions.suspicion import LEAST_PEOPLE, constant_turn, suspect
 from phq.dataset.embedded import EmbeddedLabels
@@ -200,7 +200,11 @@ class _Annotation:
         self.stated = 0
 
     def leave_unreadable(self) -> None:
-        """Leave out rows that are no predictions of this kind, and samples that have no labels to start from."""
+        """Leave out rows that are no predictions of this kind, and samples that have no labels to start from.
+
+        Raises:
+            InputError: the rotations of the file are in another unit.
+        """
         readable = []
         for number, row in self.matches.pairs:
             seen = self._seen(number)
@@ -208,6 +212,8 @@ class _Annotation:
                 if seen is None:
                     raise RowError("its sample has no labels of a body")
                 predicted(Pair(seen, row), self.kind, self.convention)
+            except UnitError as error:
+                raise InputError(f"{self.predictions.file}, {row.where}: {error}; nothing was written") from error
             except RowError as error:
                 self.matches.left.append(Left(row.where, f"rows that are not taken as {self.kind}", str(error)))
                 continue

@@ -1,16 +1,19 @@
-"""Predictions in a file: Parquet, CSV, npz, JSON lines, or a folder of npz."""
+"""Predictions in a file: Parquet, CSV or JSON lines (both also with .gz), npz, or a folder of npz."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +56,7 @@ def read_predictions(path: Path) -> tuple[list[PredictedRow], str]:
             rows, digest = list(_reader(path)(path)), sha256_of(path)
     except OSError as error:
         raise InputError(f"the predictions {path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, pa.ArrowException, csv.Error) as error:
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, pa.ArrowException, csv.Error) as error:
         raise InputError(f"the predictions {path} cannot be read: {error}") from error
     if not rows:
         raise InputError(f"the predictions {path} hold no row")
@@ -63,16 +66,32 @@ def read_predictions(path: Path) -> tuple[list[PredictedRow], str]:
 def _reader(path: Path) -> Callable[[Path], Iterator[PredictedRow]]:
     if not path.exists():
         raise InputError(f"there are no predictions at {path}")
-    readers = {".parquet": _parquet, ".csv": _csv, ".npz": _npz, ".jsonl": _json_lines, ".ndjson": _json_lines}
-    if path.suffix.lower() not in readers:
+    texts = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}
+    readers = {".parquet": _parquet, ".npz": _npz} | texts | {f"{end}.gz": reader for end, reader in texts.items()}
+    ends = next((end for end in (path.suffix, "".join(path.suffixes[-2:])) if end.lower() in readers), "")
+    if not ends:
         raise InputError(f"{path} is none of {', '.join(readers)}, or a folder of .npz")
-    return readers[path.suffix.lower()]
+    return readers[ends.lower()]
+
+
+def _open_text(path: Path) -> TextIO:
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    stream: TextIO = opener(path, "rt", newline="", encoding="utf-8-sig")
+    return stream
+
+
+def _check_once(names: Iterable[str]) -> None:
+    """Raise for a name that a program wrote twice: which of the two it means is not known."""
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is there twice")
 
 
 def _parquet(path: Path) -> Iterator[PredictedRow]:
     with pq.ParquetFile(path) as file:
         known = {name for names in NAMES.values() for name in names}
         columns = [name for name in file.schema_arrow.names if name in known]
+        _check_once(columns)
         number = 0
         for batch in file.iter_batches(columns=columns):
             for row in batch.to_pylist():
@@ -82,8 +101,10 @@ def _parquet(path: Path) -> Iterator[PredictedRow]:
 
 def _csv(path: Path) -> Iterator[PredictedRow]:
     """As OpenFace writes them, with spaces after the commas; a list is numbers with spaces between."""
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        for number, row in enumerate(csv.DictReader(stream, skipinitialspace=True), start=2):
+    with _open_text(path) as stream:
+        reader = csv.DictReader(stream, skipinitialspace=True)
+        _check_once(name.strip() for name in reader.fieldnames or () if name.strip())
+        for number, row in enumerate(reader, start=2):
             plain = {name.strip(): value.strip() for name, value in row.items() if name and value and value.strip()}
             yield made({name: _cell(name, value) for name, value in plain.items()}, f"line {number}")
 
@@ -100,13 +121,21 @@ def _cell(name: str, value: str) -> Any:
 
 
 def _json_lines(path: Path) -> Iterator[PredictedRow]:
-    with path.open(encoding="utf-8-sig") as stream:
+    with _open_text(path) as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
-                row = json.loads(line)
+                try:
+                    row = json.loads(line, object_pairs_hook=_object)
+                except ValueError as error:
+                    raise ValueError(f"line {number}: {error}") from error
                 if not isinstance(row, dict):
                     raise ValueError(f"line {number} is not a JSON object")
                 yield made(row, f"line {number}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _check_once(name for name, _ in pairs)
+    return dict(pairs)
 
 
 def _npz(path: Path) -> Iterator[PredictedRow]:
@@ -150,16 +179,19 @@ def _split(arrays: dict[str, Any], names: dict[str, str], where: str) -> Iterato
     """Rows along the first axis; what is stated once counts for all."""
     people = _people(arrays)
     row_wise = {name: np.asarray(value) for name, value in arrays.items()}
+    least = dict(_LEAST)
+    if any(name in arrays and np.shape(arrays[name]) == (people,) for name in TEXT):
+        least |= {"rotation": 2} if np.shape(arrays.get("rotation")) in ((people, 3), (people, 9)) else {}
     for person in range(people):
         row: dict[str, Any] = dict(names)
         for name, value in row_wise.items():
-            once = value.ndim == 0 or (name in _SHARED and len(value) != people) or value.ndim < _LEAST.get(name, 1)
+            once = value.ndim == 0 or (name in _SHARED and len(value) != people) or value.ndim < least.get(name, 1)
             row[name] = value if once else value[person]
         yield made(row, f"{where} {person + 1}")
 
 
 _LEAST = {"root": 2, "body_pose": 2, "pose": 2, "betas": 2, "keypoints": 3, "rotation": 3, "box": 2, "box_center": 2}
-"""Axes of an array with rows; with fewer it is that of one person."""
+"""Axes of an array with rows; with fewer it is that of one person, but for a vector a row beside names of rows."""
 
 
 def _people(arrays: dict[str, Any]) -> int:

@@ -124,13 +124,14 @@ class _Matching:
                 self._leave(row, "rows with the key of another row", why)
 
     def _by_photo(self, row: PredictedRow, by_photo: dict[tuple[int, ...], list[PredictedRow]]) -> None:
-        people, why = self.photos.people_of(row.names)
-        if not people:
+        photos, why = self.photos.people_of(row.names)
+        if not photos:
             self._leave(row, "rows whose photo is not here", why)
-        elif why := self._other_size(row, people[0]):
+        elif why := self._other_size(row, photos[0][0]):
             self._leave(row, "rows of a picture of another size", why)
         else:
-            by_photo[people].append(row)
+            for people in photos:
+                by_photo[people].append(row)
 
     def _other_size(self, row: PredictedRow, number: int) -> str:
         size = row.numbers.get("image_size")
@@ -223,28 +224,31 @@ class _Photos:
             people[path].append(number)
             self.digests[path] = digest
         self.people = {path: tuple(numbers) for path, numbers in people.items()}
-        self.by_digest = {digest: path for path, digest in self.digests.items() if digest}
+        self.by_digest: dict[str, list[str]] = defaultdict(list)
+        for path, digest in self.digests.items():
+            self.by_digest[digest].append(path)
         self.ends: dict[str, list[str]] = defaultdict(list)
         for path in self.people:
             plain = PurePosixPath(spelled_alike(path))
             self.ends[plain.name].append(path)
             self.ends[plain.stem].append(path)
 
-    def people_of(self, names: Mapping[str, str]) -> tuple[tuple[int, ...], str]:
-        """Numbers of the samples of a photo; none, and why, if it is not one photo of the dataset."""
+    def people_of(self, names: Mapping[str, str]) -> tuple[list[tuple[int, ...]], str]:
+        """Numbers of the samples of a photo, and of each copy of it where it is named by its bytes; none, and why, if
+        it is not one photo of the dataset."""
         stated, digest = names.get("photo", ""), names.get("sha256", "").lower()
         if digest:
-            path = self.by_digest.get(digest)
-            return (self.people[path], "") if path else ((), f"no photo has the sha256 {digest}")
+            copies = [self.people[path] for path in self.by_digest.get(digest, ())]
+            return copies, "" if copies else f"no photo has the sha256 {digest}"
         if not stated:
-            return (), "it names neither a sample (key) nor a photo (photo, sha256)"
+            return [], "it names neither a sample (key) nor a photo (photo, sha256)"
         for name in stems(spelled_alike(stated)):
             paths = self._paths(name)
             if len(paths) == 1:
-                return self.people[paths[0]], ""
+                return [self.people[paths[0]]], ""
             if paths:
-                return (), f"{stated} could be {paths[0]} or {paths[1]}; state more of the path, or sha256"
-        return (), f"there is no photo {stated}"
+                return [], f"{stated} could be {paths[0]} or {paths[1]}; state more of the path, or sha256"
+        return [], f"there is no photo {stated}"
 
     def _paths(self, name: str) -> list[str]:
         """Photos whose path a name ends with, or which end with it; the suffix may be missing."""

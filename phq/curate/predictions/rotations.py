@@ -19,7 +19,7 @@ from phq.pose.evidence import sight
 from phq.pose.orient.angles import rotation_of
 from phq.schema import SMPL_JOINTS
 from phq.system.arrays import Doubles, Floats
-from phq.system.linear import nearest_rotation, product
+from phq.system.linear import length, nearest_rotation, product
 
 BODY_JOINTS = {"smpl": 23, "smplx": 21}
 """Joints of ``body_pose``, without the root."""
@@ -27,11 +27,17 @@ ORTHOGONAL = 0.02
 """Most that the product of a rotation matrix with its transpose may differ from the identity."""
 ROUNDS = 5
 """The place of the head joint, which its own line of sight depends on, has settled by then to 1e-8."""
+LONGEST = 2 * np.pi * 1.01
+"""Radians: no program turns a joint further."""
 HALF_TURN = np.diag([-1.0, 1.0, -1.0])
 
 
 class RowError(ValueError):
     """A row that cannot be read as this kind; the text says why."""
+
+
+class UnitError(RowError):
+    """A row whose unit is another one, and with it that of the whole file."""
 
 
 @dataclass(frozen=True)
@@ -198,13 +204,21 @@ def rotations(values: Doubles, count: int, name: str, hint: str = "") -> Doubles
     """(count, 3, 3) from axis-angle vectors or matrices in any shape.
 
     Raises:
+        UnitError: vectors in degrees.
         RowError: another number of them, or matrices that are no rotations.
     """
     if values.size == 3 * count:
-        return rotvec_to_rotmat(values.reshape(count, 3))
+        vectors = values.reshape(count, 3)
+        if length(vectors).max() > LONGEST:
+            raise UnitError(f"{name} has vectors longer than a whole turn; axis-angle is taken in radians")
+        return rotvec_to_rotmat(vectors)
     if values.size != 9 * count:
-        joints = values.shape[0] if values.ndim > 1 else values.size / 3
         more = f" ({hint})" if hint else ""
+        if count == 1 or values.size % 3:
+            raise RowError(
+                f"{name} has {values.size} numbers; {3 * count} (axis-angle) or {9 * count} (matrices) are wanted{more}"
+            )
+        joints = values.shape[0] if values.ndim > 1 else values.size / 3
         raise RowError(f"{name} has {joints:g} rotations, {count} are wanted{more}")
     matrices = values.reshape(count, 3, 3)
     if np.abs(product(matrices, matrices.swapaxes(1, 2)) - np.eye(3)).max() > ORTHOGONAL:
