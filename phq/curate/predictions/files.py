@@ -180,8 +180,9 @@ def _split(arrays: dict[str, Any], names: dict[str, str], where: str) -> Iterato
     people = _people(arrays)
     row_wise = {name: np.asarray(value) for name, value in arrays.items()}
     least = dict(_LEAST)
-    if any(name in arrays and np.shape(arrays[name]) == (people,) for name in TEXT):
-        least |= {"rotation": 2} if np.shape(arrays.get("rotation")) in ((people, 3), (people, 9)) else {}
+    named = any(name in row_wise and row_wise[name].shape == (people,) for name in TEXT)
+    if named and "rotation" in row_wise and row_wise["rotation"].shape in ((people, 3), (people, 9)):
+        least["rotation"] = 2
     for person in range(people):
         row: dict[str, Any] = dict(names)
         for name, value in row_wise.items():
