@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -120,16 +121,19 @@ def test_a_doubtful_person_is_turned_and_a_sure_one_is_not() -> None:
     assert abs(head_of(6.0, "back")[0]) < 90
 
 
-def test_the_direction_is_stored_with_its_score(tmp_path: Path) -> None:
+def test_the_direction_is_stored_with_its_score_and_weighs_against_a_flip(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    import cv2
-
-    cv2.imwrite(str(tmp_path / "photos" / "a.png"), pixels("scikit-image-0.26.0__astronaut.png")[..., ::-1])
-    rows: Rows = [(BODY, 0.1, 0.02, 0.9, 1.0, 0.9), (FRONT, 0.35, 0.05, 0.6, 0.5, 0.85)]
-    spec = f"deimv2:{network(tmp_path / 'd.onnx', rows)}"
-    sets = [f"models.detector={spec}", "models.skeleton=none"]
-    inline = Execution(engine=Engine.inline, workers=1)
-    build(tmp_path / "photos", tmp_path / "out", preset="everything", size=128, sets=sets, execution=inline)
-    (item,) = Dataset(tmp_path / "out")
-    assert (item.row["head_direction"], item.row["detectors"]) == ("front", "deimv2")
-    assert item.row["head_direction_score"] == pytest.approx(0.85, abs=1e-5)
+    picture = pixels("scikit-image-0.26.0__astronaut.png")
+    cv2.imwrite(str(tmp_path / "photos" / "a.png"), picture[..., ::-1])
+    doubts = {}
+    for kind in (FRONT, BACK):
+        rows: Rows = [(BODY, 0.1, 0.02, 0.9, 1.0, 0.9), (kind, 0.35, 0.05, 0.6, 0.5, 0.85)]
+        sets = [f"models.detector=deimv2:{network(tmp_path / f'{kind}.onnx', rows)}", "models.skeleton=none"]
+        inline, out = Execution(engine=Engine.inline, workers=1), tmp_path / str(kind)
+        build(tmp_path / "photos", out, preset="everything", size=128, sets=sets, execution=inline)
+        (item,) = Dataset(out)
+        assert (item.row["head_direction"], item.row["detectors"]) == (HEAD_DIRECTIONS[kind - FRONT], "deimv2")
+        assert item.row["head_direction_score"] == pytest.approx(0.85, abs=1e-5)
+        assert abs(item.row["head_yaw_deg"]) < 45  # a sure front stays one
+        doubts[kind] = item.row["orientation_p_flip"]
+    assert doubts[BACK] > doubts[FRONT]

@@ -157,6 +157,8 @@ def test_weights_that_were_not_pulled_say_the_command(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PHQ_CACHE", str(tmp_path))
     with pytest.raises(WeightError, match=r"Apache-2\.0.*phq weights pull rfdetr-small"):
         weights_of("detector", "rfdetr")
+    with pytest.raises(WeightError, match=r"Apache-2\.0.*phq weights pull deimv2-wholebody49-n"):
+        weights_of("detector", "deimv2")
     with pytest.raises(WeightError, match=r"rtmdet needs a file of weights; possible are rtmdet:FILE\.onnx"):
         open_backend("detector", "rtmdet")
     with pytest.raises(WeightError, match="phq weights pull rtmpose-m"):
