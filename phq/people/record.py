@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phq.errors import InputError
 from phq.schema import BOX, column_kind
 from phq.system.arrays import Bools, Floats
 
@@ -45,8 +46,16 @@ class Part:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """The part out of a stored row, whose lists may be flat."""
-        return cls(**{field.name: _shaped(field.name, row[field.name]) for field in fields(cls)})
+        """The part out of a stored row, whose lists may be flat.
+
+        Raises:
+            InputError: the row lacks a column, as those of an older phq do.
+        """
+        try:
+            return cls(**{field.name: _shaped(field.name, row[field.name]) for field in fields(cls)})
+        except KeyError as error:
+            why = f"a record has no {error.args[0]}: an older phq made it, and phq bake brings it up to date"
+            raise InputError(why) from error
 
     @classmethod
     def unmeasured(cls) -> Self:

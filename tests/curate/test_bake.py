@@ -26,6 +26,7 @@ from phq.dataset.root import Root
 from phq.dataset.tombstones import Tombstone, read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
 from phq.errors import InputError, OutputError
+from phq.people.record import PersonBox
 from phq.schema import PROVENANCE, Sample
 from phq.weights.licences import Model
 
@@ -212,6 +213,20 @@ def test_an_older_convention_is_refused_without_a_step_and_brought_up_to_date_wi
 def test_what_no_step_leads_from_is_named(record: dict, text: str):
     with pytest.raises(InputError, match=text):
         migrated(record)
+
+
+def test_records_of_before_state_nothing_of_the_head():
+    row = labelled_sample(0, headpose_network="x:1", head_direction="back", head_direction_score=0.9).row
+    new = [name for name in row if name.startswith(("headpose_", "head_direction"))]
+    old = {name: value for name, value in row.items() if name not in new}
+    record, steps = migrated(old)
+    assert steps == ["head direction", "head pose"]
+    assert {name: record[name] for name in new} == dict.fromkeys(new, 0.0) | dict.fromkeys(
+        ("headpose_network", "headpose_gate", "head_direction"), ""
+    )
+    with pytest.raises(InputError, match="no head_direction: an older phq made it, and phq bake brings it"):
+        PersonBox.of(old)
+    assert migrated({"key": "f" * 16, "reason": "truncated", **STATED})[1] == []  # nobody was found there
 
 
 def test_steps_follow_each_other():
