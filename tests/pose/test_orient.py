@@ -107,6 +107,16 @@ def test_a_network_in_doubt_leaves_pitch_and_roll_to_the_landmarks(seed):
     assert (np.abs(apart(found[:, 0], closed[:, 0])) < 1).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sign_of_the_front_turns_what_could_be_either(seed):
+    (raw, _), (seen, _) = outputs(seed, sharpness=0.0), landmarks(seed)
+    silent, front, back = (
+        fuse(raw, seen, sign)[1] for sign in (None, np.exp(4 * np.cos(CENTRES)), np.exp(-4 * np.cos(CENTRES)))
+    )
+    assert abs(front[0]) <= abs(silent[0]) <= abs(back[0])
+    assert abs(front[0]) < 90 < abs(back[0])
+
+
 def test_familiarity_falls_from_one_to_nothing():
     limits = np.array([1.0, 2.0])
     assert [familiarity(doubt, limits) for doubt in (0.2, 1.0, 1.25, 2.0, 3.0)] == [1, 1, 0.75, 0, 0]

@@ -1,12 +1,13 @@
 """The network's distributions over yaw and BlazePose's closed-form angles, made one.
 
-    log p(yaw) = s · Σ a_v · log p_v(yaw) + k · cos(yaw − blazepose) + m · cos 2(yaw − blazepose) + constant
+    log p(yaw) = s · Σ a_v · log p_v(yaw) + k · cos(yaw − blazepose) + m · cos 2(yaw − blazepose) + log q(yaw) + const
 
 over the network's three views v of a person: both crops, body alone, head alone. A small perceptron reads from the
 evidence how far each can be trusted: a_v, k and m (the last says "this or its opposite"), the shares in pitch and roll,
 and their spread. s falls from 1 to 0 where the network is in more doubt than on nearly all rendered people that it was
 not trained on: pictures of a kind it does not know are left to the landmarks, which have seen real people, and are
-never stated as sure. Nothing depends on left and right, so a mirror image gives the mirrored answer.
+never stated as sure. q is how often a further sign that was seen, a pixelated face, is seen at a yaw. Nothing
+depends on left and right, so a mirror image gives the mirrored answer.
 ``fusion_table.json`` is made by ``training/orientation/fusion.py``.
 """
 
@@ -145,22 +146,25 @@ def gates_of(features: Floats) -> Floats:
     return np.asarray(np.einsum("ph,pho->po", hidden, table["w2"]) + table["b2"])
 
 
-def fuse(raw: Floats, evidence: Floats) -> Floats:
+def fuse(raw: Floats, evidence: Floats, sign: Floats | None = None) -> Floats:
     """(2, 7) torso and head: yaw, pitch, roll, their sigmas (degrees), p_flip.
 
     Args:
         raw: (2, 3, 56) outputs of the network for one person, see `phq.pose.orient.net.OrientationNet.run`.
         evidence: (143,) of `evidence_of`.
+        sign: (24,) rate of a further sign at the yaws of `phq.pose.orient.decode.CENTRES`, if it was seen.
     """
+    seen = 0.0 if sign is None else log(sign)
     gates, angles, mean = gates_of(gate_features(raw, evidence)), blazepose_angles(evidence)[0], parts_of(raw).mean(0)
     known = familiarity(doubt_of(raw), fusion_table()["doubt"])
-    return np.stack([_one(gates[i], mean[:, i], angles[i], known) for i in (0, 1)])
+    return np.stack([_one(gates[i], mean[:, i], angles[i], known, seen) for i in (0, 1)])
 
 
-def _one(gate: Floats, views: Floats, angles: Floats, known: float) -> Floats:
+def _one(gate: Floats, views: Floats, angles: Floats, known: float, seen: Floats | float) -> Floats:
     trust, off = log(1 + exp(gate[: VIEWS + 2])), CENTRES - np.radians(angles[0])
     pictures = product(known * trust[:VIEWS], log(softmax(views[:, :BINS]) + FLOOR))
-    yaw, sigma, flip = yaw_of(softmax(pictures + PULL * trust[VIEWS] * cos(off) + trust[VIEWS + 1] * cos(2 * off)))
+    landmarks = PULL * trust[VIEWS] * cos(off) + trust[VIEWS + 1] * cos(2 * off)
+    yaw, sigma, flip = yaw_of(softmax(pictures + landmarks + seen))
     tilts = np.concatenate([np.degrees(views[:, BINS : BINS + 2]), angles[None, 1:]])
     tilt = known * product(softmax(gate[VIEWS + 2 : -2]), tilts) + (1 - known) * angles[1:]
     spread = np.degrees(np.sqrt(2) * exp(np.clip(gate[-2:], -4, 1)))
