@@ -26,10 +26,15 @@ from phq.pose.closed_form import rotations_of
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.decode import BINS, CENTRES, DIRECTIONS, softmax, unit_vectors, yaw_of
 from phq.system.arrays import Floats
-from phq.system.elementary import cos, exp, log, tanh
+from phq.system.elementary import cos, exp, log, sin, tanh
 from phq.system.linear import length, product
 
 HIPS, SHOULDERS, FACE = [23, 24], [11, 12], [0, 7, 8]
+CUT = 140
+"""Place of the flag "the box ends at the photo's lower edge" in the evidence."""
+FLAT_DEG = (13.0, 20.0)
+"""Slope of true − closed-form torso yaw against sin 2 yaw, with the hips in the photo and beyond it: 13.6 and 20.2 on
+2,268 renders; 11.4 and 17.2 on 4,224 cut real people, whose labels lean the same way by a little."""
 VIEWS = 3
 GATES = VIEWS + 2 + (VIEWS + 1) + 2
 """a of every view, k, m, shares of views and landmarks in the tilts, the log spreads of pitch and roll."""
@@ -66,9 +71,17 @@ def _picture(person: Person, residual: float) -> Floats:
 
 
 def blazepose_angles(evidence: Floats) -> Floats:
-    """(4, 2, 3) yaw, pitch, roll (degrees) of torso and head in the fit and its runs."""
+    """(4, 2, 3) yaw, pitch, roll (degrees) of torso and head in the fit and its runs.
+
+    Without the hips BlazePose sees shoulders flatter than they are: where the photo cuts the body, the torso's yaw is
+    turned away from the nearer of front and back by as much as it is off in the mean, see `FLAT_DEG`.
+    """
     rotations = evidence[:72].reshape(4, 2, 3, 3)
-    return np.array([[angles_of(r) for r in pair] for pair in rotations])
+    angles = np.array([[angles_of(r) for r in pair] for pair in rotations])
+    hidden = 1 - evidence[72:105][HIPS].mean()
+    flat = evidence[CUT] * (FLAT_DEG[0] + hidden * (FLAT_DEG[1] - FLAT_DEG[0]))
+    angles[:, 0, 0] += flat * sin(np.radians(2 * angles[:, 0, 0]))
+    return angles
 
 
 def parts_of(raw: Floats) -> Floats:
