@@ -13,7 +13,7 @@ import numpy as np
 from phq.photos.region import Region
 from phq.system.arrays import Doubles, Floats, Image, Ints
 
-PIXELATED = 1.1
+PIXELATED = 0.85
 """`pixelation` from which a face was pixelated; docs/log.md has how often that is right."""
 WINDOW = 1.7
 """Side of what is looked at, in sides of the square round the skull: the grid need not lie in the middle."""
@@ -26,11 +26,11 @@ SHIFTS = (-0.17, 0.0, 0.17)
 BESIDE = 0.65
 """So far to all sides no two corners may show a grid too: the whole picture would have been enlarged or compressed to
 squares."""
-SMALLEST_SQUARE, SMALLEST_CELL, FEWEST_CELLS = 16, 4.0, 3.2
+SMALLEST_SQUARE, SMALLEST_CELL, FEWEST_CELLS = 16, 4.0, 2.6
 """Pixels a side of a square that is searched and of a cell; cells across a square."""
 FINER, PHASE = 1.05, 0.5
 """Ratio of neighbouring cell sizes in the search; pixels between neighbouring places of the grid."""
-LARGEST_STEP = 40
+LARGEST_STEP = 20
 """Grey levels that a step counts at most: edges of things are larger."""
 FAINT = 0.7
 """Grey levels added to the steps between grid lines: on a surface as flat as this nothing shows."""
