@@ -1,13 +1,13 @@
 """The network's distributions over yaw and BlazePose's closed-form angles, made one.
 
-    log p(yaw) = s · Σ a_v · log p_v(yaw) + k · cos(yaw − blazepose) + m · cos 2(yaw − blazepose) + log q(yaw) + const
+    log p(yaw) = s · Σ a_v · log p_v(yaw) + k · cos(yaw − blazepose) + m · cos 2(yaw − blazepose) + constant
 
 over the network's three views v of a person: both crops, body alone, head alone. A small perceptron reads from the
 evidence how far each can be trusted: a_v, k and m (the last says "this or its opposite"), the shares in pitch and roll,
 and their spread. s falls from 1 to 0 where the network is in more doubt than on nearly all rendered people that it was
 not trained on: pictures of a kind it does not know are left to the landmarks, which have seen real people, and are
-never stated as sure. q is how often a further sign that was seen, a pixelated face, is seen at a yaw. Nothing
-depends on left and right, so a mirror image gives the mirrored answer.
+taken for turned round in a fifth. A further sign that was seen, a pixelated face, multiplies p by how often it is seen
+at each yaw. Nothing depends on left and right, so a mirror image gives the mirrored answer.
 ``fusion_table.json`` is made by ``training/orientation/fusion.py``.
 """
 
@@ -41,8 +41,9 @@ GATES = VIEWS + 2 + (VIEWS + 1) + 2
 FLOOR = 1e-4
 """Nothing that the network says rules a direction out."""
 STRANGE = 0.2
-"""Least p_flip of a picture of a kind that the network does not know at all: beyond the first limit of the doubt 4 of
-43 held-back real people who were stated as sure (up to 0.03) are turned round, before it 6 of 651."""
+"""How often a picture of a kind that the network does not know at all is taken for turned round: beyond the first
+limit of the doubt 4 of 43 held-back real people who were stated as sure (up to 0.03) are turned round, before it 6
+of 651."""
 PULL = 3.0
 """Of k: a perceptron's 0 is a pull of 2 towards the landmarks."""
 
@@ -167,18 +168,20 @@ def fuse(raw: Floats, evidence: Floats, sign: Floats | None = None) -> Floats:
         evidence: (143,) of `evidence_of`.
         sign: (24,) rate of a further sign at the yaws of `phq.pose.orient.decode.CENTRES`, if it was seen.
     """
-    seen = 0.0 if sign is None else log(sign)
+    seen = np.ones(BINS) if sign is None else sign
     gates, angles, mean = gates_of(gate_features(raw, evidence)), blazepose_angles(evidence)[0], parts_of(raw).mean(0)
     known = familiarity(doubt_of(raw), fusion_table()["doubt"])
     return np.stack([_one(gates[i], mean[:, i], angles[i], known, seen) for i in (0, 1)])
 
 
-def _one(gate: Floats, views: Floats, angles: Floats, known: float, seen: Floats | float) -> Floats:
+def _one(gate: Floats, views: Floats, angles: Floats, known: float, sign: Floats) -> Floats:
     trust, off = log(1 + exp(gate[: VIEWS + 2])), CENTRES - np.radians(angles[0])
     pictures = product(known * trust[:VIEWS], log(softmax(views[:, :BINS]) + FLOOR))
     landmarks = PULL * trust[VIEWS] * cos(off) + trust[VIEWS + 1] * cos(2 * off)
-    yaw, sigma, flip = yaw_of(softmax(pictures + landmarks + seen))
+    p, turned = softmax(pictures + landmarks), STRANGE * (1 - known)
+    p = ((1 - turned) * p + turned * np.roll(p, BINS // 2)) * sign
+    yaw, sigma, flip = yaw_of(p / p.sum())
     tilts = np.concatenate([np.degrees(views[:, BINS : BINS + 2]), angles[None, 1:]])
     tilt = known * product(softmax(gate[VIEWS + 2 : -2]), tilts) + (1 - known) * angles[1:]
     spread = np.degrees(np.sqrt(2) * exp(np.clip(gate[-2:], -4, 1)))
-    return np.array([yaw, *tilt, sigma, *spread, max(flip, STRANGE * (1 - known))])
+    return np.array([yaw, *tilt, sigma, *spread, flip])
