@@ -23,6 +23,7 @@ from phq.people.record import (
     FitScores,
     HeadFace,
     HeadPoseScores,
+    HiddenFace,
     ImageScores,
     Keypoints,
     MaskScores,
@@ -78,6 +79,7 @@ PARTS: dict[str, type[Part]] = {
     "frame": CropFrame,
     "mask_scores": MaskScores,
     "head_face": HeadFace,
+    "hidden_face": HiddenFace,
     "identity": FaceIdentity,
     "image_scores": ImageScores,
     "obstruction": Obstruction,
@@ -104,6 +106,7 @@ class Person:
     """The most face-like place where the head should be, photo pixels; its score may be low."""
     faces: Faces | None = None
     """All faces of that look, photo pixels; None if CenterFace has not seen the photo itself there."""
+    hidden_face: HiddenFace | None = None
     belief: Belief | None = None
     """Torso and head before the fit, with standard deviations."""
     orientation: Orientation | None = None

@@ -23,7 +23,7 @@ from phq.detect.fuse import Detection, fuse
 from phq.people.record import PersonBox
 from phq.pose.orient.angles import rotation_of
 from phq.pose.orient.fuse import fuse as fuse_orientation
-from phq.pose.orient.head_direction import LEAST_SCORE, RATIO, direction_pull
+from phq.pose.orient.head_direction import LEAST_SCORE, RATIO, direction_likelihood
 from phq.schema import HEAD_DIRECTIONS
 
 Rows = list[tuple[float, ...]]
@@ -92,17 +92,18 @@ def box_facing(direction: str, score: float) -> PersonBox:
                    head_direction_score=score)  # fmt: skip
 
 
-def test_the_pull_is_by_the_distance_from_the_front_and_gated_by_the_score() -> None:
-    sure = {name: direction_pull(box_facing(name, LEAST_SCORE)) for name in HEAD_DIRECTIONS}
-    head = {name: pull[1] for name, pull in sure.items()}
-    assert head["front"] == pytest.approx(np.log(RATIO) / 2)
-    assert head["back"] == pytest.approx(-np.log(RATIO) / 2)
-    assert abs(head["left-side"]) < 1e-12
+def test_the_likelihood_is_by_the_distance_from_the_front_and_gated_by_the_score() -> None:
+    sure = {name: direction_likelihood(box_facing(name, LEAST_SCORE)) for name in HEAD_DIRECTIONS}
+    front_to_back = {name: likelihood[:, 0] / likelihood[:, 12] for name, likelihood in sure.items()}
+    torso, head = front_to_back["front"]
+    assert head == pytest.approx(RATIO)
+    assert 1 < torso < head  # a torso may be turned under its head
+    np.testing.assert_allclose(front_to_back["back"], 1 / front_to_back["front"])
+    np.testing.assert_allclose(sure["left-side"], 1, atol=1e-12)
     for half in ("front", "side", "back"):
         np.testing.assert_allclose(sure[f"left-{half}"], sure[f"right-{half}"], atol=1e-12)
-    assert 0 < sure["front"][0] < head["front"]  # a torso may be turned under its head
-    assert not direction_pull(box_facing("front", LEAST_SCORE - 0.01)).any()
-    assert not direction_pull(box_facing("", 0.0)).any()
+    assert (direction_likelihood(box_facing("front", LEAST_SCORE - 0.01)) == 1).all()
+    assert (direction_likelihood(box_facing("", 0.0)) == 1).all()
 
 
 def test_a_doubtful_person_is_turned_and_a_sure_one_is_not() -> None:
@@ -113,7 +114,7 @@ def test_a_doubtful_person_is_turned_and_a_sure_one_is_not() -> None:
         raw[..., 0], raw[..., 12] = 8.0 + lead, 8.0
         evidence = np.zeros(143)
         evidence[:72] = np.tile(rotation_of(np.array([90.0, 0.0, 0.0])), (8, 1, 1)).ravel()
-        return fuse_orientation(raw.reshape(2, 3, 56), evidence, direction_pull(box_facing(direction, 0.9)))[1]
+        return fuse_orientation(raw.reshape(2, 3, 56), evidence, direction_likelihood(box_facing(direction, 0.9)))[1]
 
     assert abs(head_of(0.0, "front")[0]) < 90 < abs(head_of(0.0, "back")[0])
     assert head_of(0.0, "front")[6] == pytest.approx(head_of(0.0, "back")[6])

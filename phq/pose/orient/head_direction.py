@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from phq.people.record import PersonBox
+from phq.pose.orient.decode import BINS, CENTRES
 from phq.schema import HEAD_DIRECTIONS
 from phq.system.arrays import Floats
 from phq.system.elementary import cos, exp, log
@@ -25,10 +26,10 @@ NECK_DEG = 40.0
 """Standard deviation of the head's yaw on the torso."""
 
 
-def direction_pull(box: PersonBox) -> Floats:
-    """(2,) factor of cos(yaw) in the log-likelihood of torso and head; positive for a front, zeros without a word."""
+def direction_likelihood(box: PersonBox) -> Floats:
+    """(2, 24) likelihood of a stated direction by the yaw of torso and head (`CENTRES`); ones without one."""
     if box.head_direction not in HEAD_DIRECTIONS or box.head_direction_score < LEAST_SCORE:
-        return np.zeros(2)
+        return np.ones((2, BINS))
     from_front = 2 * np.pi * HEAD_DIRECTIONS.index(box.head_direction) / len(HEAD_DIRECTIONS)
     turns = exp(-0.5 * np.radians(NECK_DEG) ** 2)
-    return np.asarray(log(RATIO) / 2 * cos(from_front) * np.array([turns, 1.0]))
+    return np.asarray(exp(log(RATIO) / 2 * cos(from_front) * np.array([[turns], [1.0]]) * cos(CENTRES)))
