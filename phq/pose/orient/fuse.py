@@ -166,7 +166,7 @@ def fuse(raw: Floats, evidence: Floats, signs: Floats | None = None) -> Floats:
     Args:
         raw: (2, 3, 56) outputs of the network for one person, see `phq.pose.orient.net.OrientationNet.run`.
         evidence: (143,) of `evidence_of`.
-        signs: (24,) rate of the further signs that were seen at the yaws of `phq.pose.orient.decode.CENTRES`, or (2, 24)
+        signs: (24,) rate of the further signs that were seen at the yaws `phq.pose.orient.decode.CENTRES`, or (2, 24)
             of torso and head; None for none.
     """
     seen = np.broadcast_to(1.0 if signs is None else signs, (2, BINS))
