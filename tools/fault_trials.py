@@ -30,7 +30,8 @@ KINDS = ("kill", "enospc", "eio")
 DONE, FOUND, REFUSED, KILLED, BARE = "done", "found", "refused", "killed", "bare"
 Run = Callable[[Path], object]
 Tree = dict[str, str]
-_LONGEST_S = 600
+_LONGEST_S = 3600
+"""Of the clock: a course has hundreds of branches, and they may run on a busy machine."""
 
 
 @dataclass(frozen=True)

@@ -76,10 +76,15 @@ MIGRATIONS = (
         lambda record: record.get("image_width") is not None and "photo_turn_deg" not in record,
         lambda record: {"photo_turn_deg": 0, "photo_turn_score": 0.0} | record,
     ),
+    Migration(
+        "photo_hash",
+        lambda record: record.get("image_width") is not None and "photo_phash" not in record,
+        lambda record: {"photo_phash": ""} | record,
+    ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
 identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and
-hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned."""
+hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned. ``photo_hash``: unknown."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:
