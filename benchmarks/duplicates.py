@@ -66,6 +66,7 @@ def made(rng: np.random.Generator, count: int) -> tuple[pa.Table, np.ndarray, np
         **{f"box_{edge}": np.full(count, float(edge[1])) for edge in ("x0", "y0", "x1", "y1")},
         "source_px_per_px": rng.random(count), "blur": rng.random(count),
         "phash": text[0], "phash_mirror": text[1], "image_width": np.full(count, 2), "image_height": np.full(count, 2),
+        "camera_yaw_deg": np.zeros(count), "head_yaw_deg": np.zeros(count),
         "photo_phash": [row.tobytes().hex() for row in photos.astype(">u8")],
         "appearance": lists(LOOK, count), POINTS: lists(np.linspace(0.2, 0.8, NUMBERS, dtype=np.float32), count),
     })  # fmt: skip

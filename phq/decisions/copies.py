@@ -8,7 +8,7 @@ still sees different people before one background, so the person must be large, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,17 +23,20 @@ from phq.quality.hashes import PHOTO_KEPT, photo_bits
 from phq.schema import BOX
 from phq.system.arrays import Bools, Doubles, Ints
 
-COLUMNS = ("source_path", "source_sha256", "image_width", "image_height", *BOX, "photo_phash")
+YAWS = ("camera_yaw_deg", "head_yaw_deg")
+COLUMNS = ("source_path", "source_sha256", "image_width", "image_height", *BOX, *YAWS, "photo_phash")
 """Fields of `phq.schema.Sample` that `Photos.of` needs."""
 BITS = 256
-NEAR = 48
+NEAR = 56
 """Most bits between the hashes of two copies of a photo: resizing, encoding and mirroring change up to 3, a turn by 2°
 30 to 64, other moments of one scene 26 and more."""
 SURE = 20
 """Bits up to which nothing has moved between the two."""
+TURNED_DEG = 30.0, 50.0
+"""Most that the yaws of torso and head may differ beyond `SURE`: somebody who has turned is no duplicate."""
 LOW = 7
 """Most bits between the lowest 64, by which copies are searched."""
-OVERLAP = 0.75
+OVERLAP = 0.4
 """Least intersection over union of the two boxes, each in fractions of its photo."""
 LARGE = 0.25
 """Least height of the box, fraction of the photo's: what is smaller hardly moves the hash."""
@@ -61,6 +64,8 @@ class Photos:
     """(N,) number of the photo's bytes."""
     film: Ints
     """(N,) number of the video that the photo is a frame of, 0 for none."""
+    yaws: Doubles
+    """(N, 2) `YAWS`."""
 
     @staticmethod
     def of(table: pa.Table, photo: Ints) -> Photos:
@@ -76,9 +81,10 @@ class Photos:
         hashes = pc.fill_null(table["photo_phash"], "")
         hashed = np.asarray(pc.not_equal(hashes, ""))
         found = np.zeros((len(table), _WORDS), np.uint64)
-        found[hashed] = _four_words(hashes.filter(pa.array(hashed)))
+        found[hashed] = four_words(hashes.filter(pa.array(hashed)))
         known = hashed & (boxes[:, 3] - boxes[:, 1] >= LARGE)
-        return Photos(found, known, boxes, photo, _films(table["source_path"]))
+        yaws = np.column_stack([table[name].to_numpy() for name in YAWS])
+        return Photos(found, known, boxes, photo, _films(table["source_path"]), yaws)
 
     def near_each(self, one: Ints, other: Ints) -> Bools:
         """(A, B) which pairs of A and B rows `near` would give."""
@@ -124,7 +130,14 @@ class Photos:
         usable = (bits <= NEAR) & self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
         usable &= (self.film[one] == 0) | (self.film[one] != self.film[other])
         usable[usable] = self._overlap(one[usable], other[usable], mirrored) >= OVERLAP
+        moved = np.flatnonzero(usable & (bits > SURE))
+        usable[moved] = self._same_side(one[moved], other[moved], mirrored)
         return np.where(usable, bits, _NONE)
+
+    def _same_side(self, one: Ints, other: Ints, mirrored: bool) -> Bools:
+        """(M,) whether torso and head are seen from about the same side."""
+        off = self.yaws[one] - self.yaws[other] * (-1 if mirrored else 1)
+        return np.asarray((np.abs((off + 180) % 360 - 180) <= TURNED_DEG).all(axis=1))
 
     def _overlap(self, one: Ints, other: Ints, mirrored: bool) -> Doubles:
         a, b = self.boxes[one], self.boxes[other]
@@ -135,10 +148,9 @@ class Photos:
         return np.asarray(shared / np.maximum(sizes[0] + sizes[1] - shared, 1e-12))
 
 
-def _four_words(hashes: pa.ChunkedArray) -> Words:
-    """(M, 4) of texts of 64 hex digits."""
-    columns = [words(pc.utf8_slice_codeunits(hashes, start, start + 16)) for start in range(0, 16 * _WORDS, 16)]
-    return np.stack(columns, axis=1)
+def four_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:
+    """(M, 4) of texts of 64 hex digits, the lowest coefficients first."""
+    return words(hashes).reshape(-1, _WORDS)
 
 
 def _films(paths: pa.ChunkedArray) -> Ints:

@@ -40,14 +40,18 @@ def test_a_person_cut_otherwise_in_a_copy_of_the_photo_is_a_duplicate() -> None:
 @pytest.mark.parametrize(
     ("other", "same"),
     [
-        ({"photo_phash": photo(*LOOSE[:48])}, True),
-        ({"photo_phash": photo(*LOOSE[:49])}, False),
+        ({"photo_phash": photo(*LOOSE[:56])}, True),
+        ({"photo_phash": photo(*LOOSE[:57])}, False),
         ({"photo_phash": photo(*range(7))}, True),
         ({"photo_phash": photo(*range(8))}, False),  # a search by the first 64 would take long
-        ({"box_x0": 24.0}, True),
-        ({"box_x0": 26.0}, False),  # another person there
+        ({"box_x0": 59.0}, True),
+        ({"box_x0": 61.0}, False),  # another person there
         ({"image_width": 600, "box_x1": 200.0}, True),  # the same photo, twice as wide
-        ({"image_width": 600}, False),
+        ({"image_width": 900}, False),
+        ({"camera_yaw_deg": 150.0, "head_yaw_deg": 150.0}, True),  # nothing has moved: a fit was wrong
+        ({"photo_phash": photo(*LOOSE[:21]), "camera_yaw_deg": 30.0, "head_yaw_deg": -50.0}, True),
+        ({"photo_phash": photo(*LOOSE[:21]), "camera_yaw_deg": 31.0}, False),
+        ({"photo_phash": photo(*LOOSE[:21]), "head_yaw_deg": 51.0}, False),  # has turned the head meanwhile
         ({"appearance": [LOOK[0] + 16.0, *LOOK[1:]]}, True),
         ({"appearance": [LOOK[0] + 16.5, *LOOK[1:]]}, False),  # another person in the same place
     ],
@@ -70,6 +74,12 @@ def test_two_people_of_a_photo_are_not_each_other_in_its_copy() -> None:
     copies = [row(n + 5, photo_phash=photo(3), source_sha256="b" * 64, **{POINTS: FAR}, **at)
               for n, at in enumerate((left, right))]  # fmt: skip
     assert {copy: found.kept for copy, found in find([*originals, *copies]).items()} == {2: 0, 3: 1}
+
+
+def test_the_yaw_of_a_mirror_image_has_the_other_sign() -> None:
+    first, second = pair(photo_phash=photo(*LOOSE[:30], of=PHOTO ^ MIRROR), box_x0=200.0, box_x1=300.0)
+    assert find([first | {"camera_yaw_deg": 170.0}, second | {"camera_yaw_deg": -175.0}])
+    assert not find([first | {"camera_yaw_deg": 90.0}, second | {"camera_yaw_deg": 90.0}])
 
 
 def test_frames_of_one_video_are_no_copies() -> None:

@@ -48,6 +48,7 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
         "key": f"{number:016x}", "source_path": f"p{number:03d}.jpg", "source_sha256": f"{number:064x}",
         "person_index": 0, "box_x0": 0.0, "box_y0": 0.0, "box_x1": 100.0, "box_y1": 200.0,
         "source_px_per_px": 1.0, "blur": 0.5, "image_width": 300, "image_height": 400, "photo_phash": "",
+        "camera_yaw_deg": 0.0, "head_yaw_deg": 0.0,
         "phash": f"{rng.getrandbits(64):016x}", "phash_mirror": f"{rng.getrandbits(64):016x}",
         "appearance": LOOK, POINTS: PLACES, **fields,
     }  # fmt: skip
@@ -108,7 +109,7 @@ def copied(a: dict[str, Any], b: dict[str, Any]) -> bool:
     turned = b | mirrored(b) | {"box_x0": 300 - b["box_x1"], "box_x1": 300 - b["box_x0"]}
     for other, flip in ((b, 0), (turned, mirror)):
         off = int(a["photo_phash"], 16) ^ int(b["photo_phash"], 16) ^ flip
-        near = off.bit_count() <= 48 and (off >> 192).bit_count() <= 7 and overlap(a, other) >= 0.75
+        near = off.bit_count() <= 56 and (off >> 192).bit_count() <= 7 and overlap(a, other) >= 0.4
         looks = zip(*(np.reshape(side["appearance"], (4, 6)).tolist() for side in (a, other)), strict=True)
         if near and all(within(one, another, 2.5) for one, another in looks):
             return True
