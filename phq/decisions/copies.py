@@ -26,7 +26,6 @@ from phq.system.arrays import Bools, Doubles, Ints
 YAWS = ("camera_yaw_deg", "head_yaw_deg")
 COLUMNS = ("source_path", "source_sha256", "image_width", "image_height", *BOX, *YAWS, "photo_phash")
 """Fields of `phq.schema.Sample` that `Photos.of` needs."""
-BITS = 256
 NEAR = 56
 """Most bits between the hashes of two copies of a photo: resizing, encoding and mirroring change up to 3, a turn by 2°
 30 to 64, other moments of one scene 26 and more."""
