@@ -1,7 +1,8 @@
 """Exact and perceptual duplicates among a million synthetic samples: time, memory, and recall.
 
 Hashes are drawn as real ones lie: bunched (people photographed alike share most of their low frequencies) and half of
-their bits set. Some samples are planted near others, a known number of bits away, some are exact copies.
+their bits set. Some samples are planted near others, a known number of bits away, some are exact copies, some are
+people of a copied photo whose crops are unlike.
 
     python benchmarks/duplicates.py --samples 1000000
 """
@@ -23,8 +24,8 @@ from phq.decisions.signs import NUMBERS
 BITS = 6
 LOOK = np.array([50.0, 20, 30, 9, 9, 9] * 4)
 """Colours of every sample."""
-PLANTED, COPIED = 0.05, 0.01
-"""Shares of the samples that are near another one, and that are the same photo again."""
+PLANTED, COPIED, RECUT = 0.05, 0.01, 0.01
+"""Shares of the samples that are near another one, that are the same photo again, and whose photo is near another's."""
 BUNCHES, SPREAD = 2000, 22
 """Centres that hashes lie about, and bits flipped of a centre: most are farther than `BITS` from each other."""
 
@@ -48,11 +49,14 @@ def made(rng: np.random.Generator, count: int) -> tuple[pa.Table, np.ndarray, np
     """Columns of so many samples, and their words."""
     words, mirrors = hashes(rng, count), hashes(rng, count)
     photo = np.arange(count)
-    planted = rng.choice(count, int(count * (PLANTED + COPIED)), replace=False)
-    near, copies = np.split(planted, [int(count * PLANTED)])
+    planted = rng.choice(count, int(count * (PLANTED + COPIED + RECUT)), replace=False)
+    near, copies, recut = np.split(planted, [int(count * PLANTED), int(count * (PLANTED + COPIED))])
     origin = rng.integers(0, count, len(near))
     words[near] = flipped(rng, words[origin], rng.integers(0, BITS + 1, len(near)))
     photo[copies] = rng.integers(0, count, len(copies))
+    photos = np.stack([hashes(rng, count), *rng.integers(0, 2**64, (3, count), dtype=np.uint64)], axis=1)
+    photos[recut] = photos[rng.integers(0, count, len(recut))]
+    photos[recut, 0] = flipped(rng, photos[recut, 0], rng.integers(0, BITS + 1, len(recut)))
     text = [f"{word:016x}" for word in words.tolist()], [f"{word:016x}" for word in mirrors.tolist()]
     table = pa.table({
         "key": [f"{number:016x}" for number in range(count)],
@@ -61,7 +65,9 @@ def made(rng: np.random.Generator, count: int) -> tuple[pa.Table, np.ndarray, np
         "person_index": np.zeros(count, np.int64),
         **{f"box_{edge}": np.full(count, float(edge[1])) for edge in ("x0", "y0", "x1", "y1")},
         "source_px_per_px": rng.random(count), "blur": rng.random(count),
-        "phash": text[0], "phash_mirror": text[1],
+        "phash": text[0], "phash_mirror": text[1], "image_width": np.full(count, 2), "image_height": np.full(count, 2),
+        "camera_yaw_deg": np.zeros(count), "head_yaw_deg": np.zeros(count),
+        "photo_phash": [row.tobytes().hex() for row in photos.astype(">u8")],
         "appearance": lists(LOOK, count), POINTS: lists(np.linspace(0.2, 0.8, NUMBERS, dtype=np.float32), count),
     })  # fmt: skip
     return table, words, mirrors
@@ -98,7 +104,9 @@ def main() -> None:
     seconds, spent = time.perf_counter() - start, time.process_time() - cpu
     exact = int(found.exact.sum())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << (30 if sys.platform == "darwin" else 20))
-    print(f"{options.samples} samples: {exact} exact and {len(found.rows) - exact} perceptual duplicates")
+    recut = int((found.photo_bits >= 0).sum())
+    alike = len(found.rows) - exact - recut
+    print(f"{options.samples} samples: {exact} exact and {alike} perceptual duplicates, {recut} by their photos")
     print(f"{seconds:.0f} s ({spent:.0f} s of CPU), peak memory {peak:.2f} GiB")
     print(checked(found, words, mirrors, rng.choice(options.samples, options.subset, replace=False)))
 

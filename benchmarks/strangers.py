@@ -4,13 +4,15 @@
 
 STRANGERS are datasets in which every sample shows another person (`phq synth` makes one); all pairs of all of them are
 compared. PLANTED is built of photos ``original/NAME`` and copies of them ``KIND/NAME``, cut, encoded, turned or
-mirrored, with the preset ``everything``; of each photo the largest person counts, and each copy is compared with its
-original alone.
+mirrored, with the preset ``everything``; of each original the largest person counts, and is compared with the person
+at the same place of each copy alone. Where nobody is there, the copy is counted as one without that person.
 
 Where no pair of strangers passes, its rate is an extrapolation, and is printed as one (≈): that of near hashes, times
 that of signs that agree. The latter is taken from the pairs with the nearest signs, whose number falls by a power of
 the distance (a line through the logarithms of the nearest 200). The two are taken as independent, which the share of
-near signs among pairs with near hashes, printed beside it, supports or not.
+near signs among pairs with near hashes, printed beside it, supports or not. The same is done for the hashes of whole
+photos, whose number falls by a power of e a bit, and the colours that must agree there; a drawn picture is its own
+photo, everybody is taken to stand at the same place, and all people of one photo are one person.
 """
 
 from __future__ import annotations
@@ -23,15 +25,21 @@ import pyarrow as pa
 
 from phq.config.build import load_config
 from phq.dataset.reader import Dataset
+from phq.decisions.copies import COLOUR, MIRROR, NEAR, four_words
 from phq.decisions.duplicates import POINTS
 from phq.decisions.hamming import mirror_distance, popcount
 from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.decisions.numbered import words
 from phq.decisions.signs import CLEAR, PLACE, Signs
+from phq.quality.hashes import photo_phash
+from phq.schema import BOX
 
 NEAR_BITS = 16
 """Bits up to which hashes count as near, to see whether signs depend on them."""
 NEAREST = 200
+THERE = 0.3
+"""Least intersection over union of the box in a copy with that in the original, for it to be the same person's."""
+FOUND, ABSENT = "found", "absent"
 
 
 class People:
@@ -87,32 +95,68 @@ def tail(apart: np.ndarray) -> float:
     return float(np.exp(start + slope * np.log(CLEAR))) if slope > 0 else 1.0
 
 
+def photos_line(dataset: str) -> str:
+    """A row of the table of strangers' photos."""
+    opened, table = Dataset(dataset, overlay="none"), compact(table_of(dataset))
+    hashes = four_words([photo_phash(np.asarray(sample.image)) for sample in opened])
+    signs = Signs.of(np.array(table["appearance"].to_pylist()), np.array(table[POINTS].to_pylist()))
+    bits, colours = [], []
+    for one in range(len(hashes) - 1):
+        others = np.arange(one + 1, len(hashes))
+        for flip in (np.zeros(4, np.uint64), MIRROR):
+            bits.append(popcount(hashes[one] ^ hashes[others] ^ flip).sum(-1, dtype=np.int64))
+            colours.append(signs.apart(np.full(len(others), one), others, bool(flip.any()))[0])
+    apart, colour = np.concatenate(bits), np.concatenate(colours)
+    nearest = np.sort(apart)[:NEAREST]
+    slope, start = np.polyfit(nearest, np.log(np.arange(1, NEAREST + 1) / len(apart)), 1)
+    near, alike = float(np.exp(start + slope * NEAR)), float((colour <= COLOUR).mean())
+    both = int(((apart <= NEAR) & (colour <= COLOUR)).sum())
+    return f"| {dataset} | {nearest[0]} bits | ≈ {near:.0e} | {alike:.0e} | {both} | ≈ {2 * near * alike:.0e} |"
+
+
 def planted_lines(dataset: str, bits: int) -> list[str]:
     """Rows of the table of planted copies."""
-    samples = Dataset(dataset, overlay="none").columns(list(dict.fromkeys(["box_y0", "box_y1", *LIKENESS])))
+    samples = Dataset(dataset, overlay="none").columns(LIKENESS)
     people = compact(samples.select(LIKENESS).replace_schema_metadata(None)).combine_chunks()
     config = load_config("default", sets=[f"duplicates.bits={bits}"])
     kinds: dict[str, list[str]] = defaultdict(list)
-    largest = largest_people(samples)
-    for kind, name in sorted(largest):
-        if kind != "original" and ("original", name) in largest:
-            pair = people.take(pa.array([largest["original", name], largest[kind, name]])).combine_chunks()
-            kinds[kind].append("" if (find_likeness(pair, config).duplicate_of >= 0).any() else name)
+    boxes, rows = fractions(samples), rows_of(samples)
+    for (kind, name), copies in sorted(rows.items()):
+        originals = rows.get(("original", name), [])
+        if kind != "original" and originals:
+            one = max(originals, key=lambda row: boxes[row, 3] - boxes[row, 1])
+            other = max(copies, key=lambda row: overlap(boxes[one], boxes[row], kind == "mirrored"))
+            pair = people.take(pa.array([one, other])).combine_chunks()
+            found = (find_likeness(pair, config).duplicate_of >= 0).any()
+            is_there = overlap(boxes[one], boxes[other], kind == "mirrored") >= THERE
+            kinds[kind].append(name if not found and is_there else FOUND if found else ABSENT)
     kinds["all"] = [missed for of_kind in list(kinds.values()) for missed in of_kind]
-    named = {kind: ", ".join(sorted(set(missed) - {""})) for kind, missed in kinds.items()}
-    return [f"| {kind} | {len(missed)} | {missed.count('')} | {named[kind]} |" for kind, missed in kinds.items()]
+    named = {kind: ", ".join(sorted(set(missed) - {FOUND, ABSENT})) for kind, missed in kinds.items()}
+    return [f"| {kind} | {len(missed)} | {missed.count(ABSENT)} | {missed.count(FOUND)} | {named[kind]} |"
+            for kind, missed in kinds.items()]  # fmt: skip
 
 
-def largest_people(samples: pa.Table) -> dict[tuple[str, str], int]:
-    """Row of the largest person of each photo, by its kind and name."""
-    heights = samples["box_y1"].to_numpy() - samples["box_y0"].to_numpy()
-    largest: dict[tuple[str, str], int] = {}
+def fractions(samples: pa.Table) -> np.ndarray:
+    """(N, 4) boxes in fractions of their photos."""
+    size = np.column_stack([samples[name].to_numpy() for name in ("image_width", "image_height")])
+    return np.column_stack([samples[name].to_numpy() for name in BOX]) / np.tile(size, 2)
+
+
+def rows_of(samples: pa.Table) -> dict[tuple[str, str], list[int]]:
+    """Rows of each photo, by its kind and name."""
+    rows: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, path in enumerate(samples["source_path"].to_pylist()):
         kind, _, name = path.partition("/")
-        other = largest.get((kind, name))
-        if other is None or heights[number] > heights[other]:
-            largest[kind, name] = number
-    return largest
+        rows[kind, name].append(number)
+    return rows
+
+
+def overlap(one: np.ndarray, other: np.ndarray, mirrored: bool) -> float:
+    """Intersection over union of two boxes."""
+    if mirrored:
+        other = np.array([1 - other[2], other[1], 1 - other[0], other[3]])
+    shared = np.prod(np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None))
+    return float(shared / (np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared))
 
 
 def main() -> None:
@@ -126,6 +170,10 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for dataset in told.strangers:
         print(strangers_line(dataset, told.bits))
+    print("\n| strangers | nearest photos | near photos | alike colours | both | rate |")
+    print("|---|---|---|---|---|---|")
+    for dataset in told.strangers:
+        print(photos_line(dataset))
     if told.planted:
         print("\n| planted | copies | found | missed |")
         print("|---|---|---|---|")

@@ -84,6 +84,10 @@ class Sample(BaseModel):
         "180, 270; photo pixels are those of the turned picture; phq.photos.turn.from_turned leads back"
     )
     photo_turn_score: float = Field(description="lead of the turned picture's evidence of people, 0 if not turned")
+    photo_phash: str = Field(
+        pattern="^([0-9a-f]{64})?$",
+        description="256-bit perceptual (DCT) hash of the whole upright photo; phq.quality.hashes; '' not computed",
+    )
     licence: str = Field(description="licence of the photo, as stated by whoever built the dataset; '' unknown")
     author: str = Field(description="who made the photo, as stated; '' unknown")
     source: str = Field(description="where the photo came from, such as a URL, as stated; '' unknown")

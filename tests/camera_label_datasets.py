@@ -120,6 +120,7 @@ def _sample(number: int, camera: np.ndarray, pose: np.ndarray) -> tuple[dict[str
         "crop_to_source": PLACE.ravel().tolist(),
         "photo_in_crop": [0.0, 0.0, float(SIDE), float(SIDE)],
         "phash": "0" * 16,
+        "photo_phash": "",
         "phash_mirror": "0" * 16,
     }  # fmt: skip
     row = {**fields, "split": "val" if number % 4 == 3 else "train", **DECIDED}

@@ -39,7 +39,7 @@ def labelled_sample(number: int, split: str = "train", **changes: Any) -> TinySa
         "source_sha256": f"{number:064x}", "person_index": 0, "phash": f"{number:04x}" * 4, "phash_mirror": "0" * 16,
         "crop_to_source": [2.0, 0.0, 10.0, 0.0, 2.0, 20.0], "crop_side_px": 2.0 * SIDE, "image_size": SIDE,
         "photo_in_crop": [0.0, 0.0, float(SIDE), float(SIDE)], "image_width": 640, "image_height": 480,
-        "photo_turn_deg": 0, "photo_turn_score": 0.0,
+        "photo_turn_deg": 0, "photo_turn_score": 0.0, "photo_phash": "",
         "blur": 0.5, "score_name": "", "threshold": 0.0, "margin": 0.0, "duplicate_of": "", "appearance": [0.0] * 24,
         "licence": "", "author": "", "source": "", "identity": "",
     } | changes  # fmt: skip

@@ -62,6 +62,7 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "body_model": "phq-body-1",
         "image_size": SIDE,
         "phash": "0" * 16,
+        "photo_phash": "",
         "phash_mirror": "f" * 16,
         "face_embedding": "",
         "face_network": "",

@@ -31,6 +31,7 @@ DONE, FOUND, REFUSED, KILLED, BARE = "done", "found", "refused", "killed", "bare
 Run = Callable[[Path], object]
 Tree = dict[str, str]
 _LONGEST_S = 600
+"""Of the processor: on a busy machine a course of hundreds of branches may take hours."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def in_process(work: Callable[[], Any], answer: Path) -> Any:
 
 def _print_to(path: Path) -> None:
     """From here on, in a process that ends itself if it takes too long."""
-    signal.alarm(_LONGEST_S)
+    signal.setitimer(signal.ITIMER_PROF, _LONGEST_S)
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1), os.dup2(log, 2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,8 +180,9 @@ def parse_set(text: str, is_text: Callable[[str], bool] = lambda _: False) -> tu
     """Dotted name and value of ``key=value``.
 
     The value is TOML (``0.5``, ``true``, ``"text"``, ``[64, 128]``), or a list without its brackets, which some shells
-    take for a pattern of file names (``64,128``). Anything else on one line that does not begin like a TOML string,
-    list or table is a string as it is written, since a shell takes away the quotes.
+    take for a pattern of file names (``64,128``), or a number or truth as Python writes it (``.5``, ``True``). Anything
+    else on one line that does not begin like a TOML string, list or table is a string as it is written, since a shell
+    takes away the quotes; of a text setting, nothing is the empty one.
 
     Args:
         text: of the option.
@@ -192,15 +194,24 @@ def parse_set(text: str, is_text: Callable[[str], bool] = lambda _: False) -> tu
     name, equals, value = (part.strip() for part in text.partition("="))
     if not name or not equals:
         raise ConfigError(f"--set {text!r} is not of the form key=value")
-    parsed = next((found for found in map(_toml, (value, f"[{value}]" if "," in value else "")) if found), None)
+    spellings = value, f"[{value}]" if "," in value else "", _as_toml(value)
+    parsed = next((found for found in map(_toml, spellings) if found), None)
     if is_text(name):
-        bare = value[:1] not in ("", "'", '"')
+        bare = value[:1] not in ("'", '"')
         parsed = {"value": value} if bare and not isinstance((parsed or {}).get("value"), str) else parsed
     if parsed is None and value and value[0] not in "'\"[{":
         parsed = {"value": value}
     if set(parsed or ()) != {"value"} or "\n" in value:
         raise ConfigError(f"--set {name}: {value!r} is not a TOML value; write 0.5, true, text or [64, 128]")
     return name, (parsed or {})["value"]
+
+
+def _as_toml(value: str) -> str:
+    """A number without a digit on one side of its point, or a truth in other letters, as TOML has it; else ''."""
+    if number := re.fullmatch(r"([-+]?)(\d*)\.(\d*)", value):
+        sign, whole, part = number.groups()
+        return f"{sign}{whole or 0}.{part or 0}" if whole or part else ""
+    return value.lower() if value.lower() in ("true", "false") else ""
 
 
 def _toml(value: str) -> dict[str, Any] | None:

@@ -94,11 +94,16 @@ MIGRATIONS = (
         lambda record: record.get("box_x0") is not None and "headpose_network" not in record,
         lambda record: {"headpose_network": "", "headpose_gate": ""} | dict.fromkeys(HEAD_POSE, 0.0) | record,
     ),
+    Migration(
+        "photo_hash",
+        lambda record: record.get("image_width") is not None and "photo_phash" not in record,
+        lambda record: {"photo_phash": ""} | record,
+    ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
 identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads
 and hands were scored, and groups were stored, say 0 and ''. ``pixelation``: nobody looked for pixelated faces.
-``turn``: no photo was turned. ``head direction``, ``head pose``: no network stated any."""
+``turn``: no photo was turned. ``head direction``, ``head pose``: no network stated any. ``photo_hash``: unknown."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

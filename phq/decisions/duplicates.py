@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from phq.decisions import copies
+from phq.decisions.copies import Photos
 from phq.decisions.hamming import HammingIndex, Words, distance, mirror_distance, popcount
 from phq.decisions.numbered import key_numbers, lists, numbered, words
 from phq.decisions.signs import NUMBERS as POINT_NUMBERS
@@ -19,8 +21,7 @@ from phq.schema import BOX
 from phq.system.arrays import Bools, Doubles, Ints
 
 COLUMNS = (
-    "key", "source_path", "source_sha256", "person_index", *BOX,
-    "source_px_per_px", "blur", "phash", "phash_mirror", "appearance",
+    *copies.COLUMNS, "key", "person_index", "source_px_per_px", "blur", "phash", "phash_mirror", "appearance",
 )  # fmt: skip
 """Fields of `phq.schema.Sample` that `find_duplicates` needs, beside `POINTS`."""
 POINTS = "upper_landmarks"
@@ -28,8 +29,8 @@ POINTS = "upper_landmarks"
 RANK = ("key", "source_path", "person_index", "source_px_per_px", "blur")
 """Fields that `best_first` needs."""
 _TYPES = {
-    **dict.fromkeys(("key", "source_path", "source_sha256", "phash", "phash_mirror"), pa.string()),
-    "person_index": pa.int64(),
+    **dict.fromkeys(("key", "source_path", "source_sha256", "phash", "phash_mirror", "photo_phash"), pa.string()),
+    **dict.fromkeys(("person_index", "image_width", "image_height"), pa.int64()),
     "appearance": pa.list_(pa.float64()),
     POINTS: pa.list_(pa.float32()),
 }
@@ -57,6 +58,8 @@ class Duplicates:
     """(M,) a copy, in photo bytes or stored image, of `kept` or of a sample that is a duplicate of `kept` (reason
     ``exact_duplicate``); false where it is only alike (``duplicate``). No two samples that are not exact
     duplicates have the same key."""
+    photo_bits: Ints
+    """(M,) bits between the hashes of the two photos, of 256, where these decided; −1 where the samples' own did."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,23 @@ class _Looks:
     """The four edges in the photo, of all rows of the table."""
     signs: Signs
     """Of all rows of the table."""
+    photos: Photos
+    """Of all rows of the table."""
 
     def part(self, rows: Ints | slice) -> _Looks:
         """Some of them."""
         of = self.row[rows], self.hashes[rows], self.mirrors[rows], self.photo[rows]
-        return _Looks(*of, self.boxes, self.signs)
+        return _Looks(*of, self.boxes, self.signs, self.photos)
 
     def alike(self, a: Ints, b: Ints, max_bits: int) -> Bools:
-        """Which pairs are duplicates: the hashes are near, plain or mirrored, and the other signs agree likewise."""
+        """Which pairs are duplicates: by the crops, or by the photos."""
+        found = self.same_crop(a, b, max_bits)
+        rest = np.flatnonzero(~found)
+        found[rest] = self.photos.copied(self.row[a[rest]], self.row[b[rest]], self.signs) >= 0
+        return found
+
+    def same_crop(self, a: Ints, b: Ints, max_bits: int) -> Bools:
+        """Of which pairs the hashes are near, plain or mirrored, and the other signs agree likewise."""
         plain = popcount(self.hashes[a] ^ self.hashes[b])
         turned = mirror_distance(self.hashes[a], self.mirrors[a], self.hashes[b], self.mirrors[b])
         found = np.zeros(len(a), bool)
@@ -115,11 +127,11 @@ def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: i
 
     *Exact*: the same stored image (key), or the same person of a photo with the same bytes. *Perceptual*: at
     most `max_bits` bits between the hash of one and the hash or mirror hash of the other, and colours and landmarks
-    that agree, likewise plain or mirrored (`phq.decisions.signs`). People of one photo are perceptual duplicates only
-    if their boxes coincide.
+    that agree, likewise plain or mirrored (`phq.decisions.signs`); or two copies of one photo, with the person at the
+    same place (`phq.decisions.copies`). People of one photo are perceptual duplicates only if their boxes coincide.
 
-    The search is exact, and its result does not depend on the order of the rows. In memory are some 100 bytes a sample;
-    colours, landmarks and boxes are looked up where the hashes are near.
+    The search is exact, and its result does not depend on the order of the rows. In memory are some 200 bytes a sample;
+    colours and landmarks are looked up where the hashes are near.
 
     Args:
         columns: `COLUMNS` and `POINTS`, equally long; the samples that the thresholds have kept.
@@ -141,7 +153,15 @@ def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: i
     a = np.flatnonzero(keeper >= 0)
     b = keeper[a]
     bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b]).astype(np.int64)
-    return Duplicates(a, b, bits, exact[a])
+    return Duplicates(a, b, bits, exact[a], _photo_bits(looks, a, b, exact[a], max_bits))
+
+
+def _photo_bits(looks: _Looks, a: Ints, b: Ints, exact: Bools, max_bits: int) -> Ints:
+    found = np.full(len(a), -1, np.int64)
+    rest = np.flatnonzero(~exact)
+    rest = rest[~looks.same_crop(a[rest], b[rest], max_bits)]
+    found[rest] = looks.photos.copied(a[rest], b[rest], looks.signs)
+    return found
 
 
 def _table_of(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> pa.Table:
@@ -210,7 +230,10 @@ def _repeated(numbers: NDArray[Any]) -> Bools:
 def _looks(table: pa.Table, photo: Ints) -> _Looks:
     boxes = [table[name].to_numpy() for name in BOX]
     signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
-    return _Looks(np.arange(len(table)), words(table["phash"]), words(table["phash_mirror"]), photo, boxes, signs)
+    return _Looks(
+        np.arange(len(table)), words(table["phash"]), words(table["phash_mirror"]), photo, boxes, signs,
+        Photos.of(table, photo),
+    )  # fmt: skip
 
 
 def _greedy(looks: _Looks, max_bits: int) -> Ints:
@@ -241,7 +264,8 @@ def _within(looks: _Looks, max_bits: int) -> Ints:
         one = slice(start, start + STRIP)
         rest = slice(start, None)
         bits = distance(looks.hashes[one, None], looks.mirrors[one, None], looks.hashes[rest], looks.mirrors[rest])
-        a, b = np.nonzero(np.triu(bits <= max_bits, k=1))
+        near = (bits <= max_bits) | looks.photos.near_each(looks.row[one], looks.row[rest])
+        a, b = np.nonzero(np.triu(near, k=1))
         a, b = a + start, b + start
         usable = looks.alike(a, b, max_bits)
         a, b = a[usable], b[usable]
@@ -256,9 +280,14 @@ def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
     """For each of `later`, the first of `kept` within the radius, or −1."""
     none = len(looks.row)
     best = np.full(len(later), none, np.int64)
-    for hashes, queries in ((looks.hashes, [looks.hashes, looks.mirrors]), (looks.mirrors, [looks.hashes])):
-        index = HammingIndex(hashes[later], max_bits)
-        for a, b in index.near([query[kept] for query in queries], QUERIES):
-            usable = looks.alike(kept[a], later[b], max_bits)
-            np.minimum.at(best, b[usable], kept[a[usable]])
+    for a, b in _candidates(looks, kept, later, max_bits):
+        usable = looks.alike(kept[a], later[b], max_bits)
+        np.minimum.at(best, b[usable], kept[a[usable]])
     return np.where(best == none, -1, best)
+
+
+def _candidates(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
+    """Pieces of (index in `kept`, index in `later`): all that may be alike, some repeatedly."""
+    for hashes, queries in ((looks.hashes, [looks.hashes, looks.mirrors]), (looks.mirrors, [looks.hashes])):
+        yield from HammingIndex(hashes[later], max_bits).near([query[kept] for query in queries], QUERIES)
+    yield from looks.photos.near(looks.row[kept], looks.row[later], QUERIES)

@@ -106,7 +106,8 @@ def cut_differently(table: pa.Table, groups: Ints, signs: Signs) -> Duplicates:
     alike = (direct <= LIKELY_BITS) & signs.agree(best, rows, direct, False)
     alike |= (turned <= LIKELY_BITS) & signs.agree(best, rows, turned, True)
     bits = np.minimum(direct, turned)
-    return Duplicates(rows[alike], best[alike], bits[alike], np.zeros(int(alike.sum()), bool))
+    count = int(alike.sum())
+    return Duplicates(rows[alike], best[alike], bits[alike], np.zeros(count, bool), np.full(count, -1))
 
 
 def proportions(world: Doubles) -> Doubles:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config.build import Config
+from phq.decisions.copies import NEAR
 from phq.decisions.duplicates import COLUMNS, POINTS, Duplicates, find_duplicates
 from phq.decisions.faces import face_groups
 from phq.decisions.groups import PROPORTION, SCENE_COLUMNS, cut_differently, duplicate_groups, proportions, scene_groups
@@ -79,6 +80,8 @@ class Likeness:
     """(N,) the sample that is kept in place of each."""
     bits: Ints
     """(N,) bits between the hashes of the two."""
+    photo_bits: Ints
+    """(N,) bits between the hashes of their photos, −1 where these did not decide."""
     groups: dict[str, Ints]
     """(N,) the sample that names the group of each, by column of `phq.schema.GROUPS` but ``duplicate_of``."""
     why: Ints
@@ -98,13 +101,18 @@ class Likeness:
         """
         keys = self._named(table["key"], rows)
         paths = _taken(table["source_path"], self.duplicate_of[rows])
-        why, bits = self.why[rows].tolist(), self.bits[rows].tolist()
+        why, bits, photo_bits = (of[rows].tolist() for of in (self.why, self.bits, self.photo_bits))
         for number in range(len(rows)):
             said = {name: column[number] for name, column in keys.items() if column[number]}
             if why[number] == SCENE:
                 said |= _of_scene(said["scene_group"])
             elif why[number]:
-                said |= _of_duplicate(said["duplicate_of"], paths[number], bits[number], why[number], config)
+                other = f"{said['duplicate_of']} of {paths[number]}"
+                said |= {"decision": "rejected", "reason": _REASONS[why[number]]}
+                if photo_bits[number] < 0:
+                    said |= _of_duplicate(other, bits[number], config)
+                else:
+                    said |= _of_copy(other, photo_bits[number])
             yield said
 
     def _named(self, keys: pa.ChunkedArray, rows: Ints | slice) -> dict[str, list[str]]:
@@ -144,7 +152,8 @@ def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> Likenes
     found = find_duplicates(table.select([*COLUMNS, POINTS]), config.duplicates.bits, existing)
     groups = {"duplicate_group": duplicate_groups(found, count), "identity_group": _faces(table, config, existing)}
     groups["scene_group"] = np.full(count, -1, np.int64)
-    alike = Likeness(np.full(count, -1, np.int64), np.zeros(count, np.int64), groups, np.zeros(count, np.int8))
+    unset = np.full(count, -1, np.int64)
+    alike = Likeness(unset, np.zeros(count, np.int64), unset.copy(), groups, np.zeros(count, np.int8))
     _set_duplicates(alike, found, _same_key(table, found), config)
     left = np.flatnonzero(alike.why == 0)
     some = table if len(left) == count else table.take(pa.array(left)).combine_chunks()
@@ -160,6 +169,7 @@ def _same_key(table: pa.Table, found: Duplicates) -> Bools:
 def _set_duplicates(alike: Likeness, found: Duplicates, same_key: Bools, config: Config) -> None:
     """Samples that look like a better one. The very same image again is always rejected: a key can be stored once."""
     alike.duplicate_of[found.rows], alike.bits[found.rows] = found.kept, found.bits
+    alike.photo_bits[found.rows] = found.photo_bits
     rejected = found.exact | same_key | config.duplicates.reject
     alike.why[found.rows[rejected]] = np.where(found.exact, EXACT, ALIKE)[rejected]
 
@@ -207,7 +217,7 @@ def _set_scenes(alike: Likeness, table: pa.Table, rows: Ints, config: Config, ex
         alike.why[rows[worse]] = SCENE
     signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
     again = cut_differently(table, groups, signs)
-    again = Duplicates(rows[again.rows], rows[again.kept], again.bits, again.exact)
+    again = Duplicates(rows[again.rows], rows[again.kept], again.bits, again.exact, again.photo_bits)
     group = alike.groups["duplicate_group"]
     group[again.rows] = group[again.kept] = again.kept
     _set_duplicates(alike, again, np.zeros(len(again.rows), bool), config)
@@ -226,17 +236,22 @@ def _tracks(table: pa.Table) -> Ints | None:
     return track
 
 
-def _of_duplicate(key: str, path: str, bits: int, why: int, config: Config) -> Fields:
-    """Fields of a sample that looks like the better one with this key, whose photo is at `path`."""
+def _of_duplicate(other: str, bits: int, config: Config) -> Fields:
+    """Fields of a sample that looks like a better one."""
     limit = max(config.duplicates.bits, bits) + 1  # the least distance that is kept
-    return {
-        "decision": "rejected",
-        "reason": _REASONS[why],
-        "detail": f"{bits} bits from {key} of {path}",
-        "score_name": "phash",
-        "threshold": float(limit),
-        "margin": rounded("margin", min(bits / limit, 1.0) - 1.0),
-    }
+    return {"detail": f"{bits} bits from {other}"} | _near("phash", bits, limit)
+
+
+def _of_copy(other: str, bits: int) -> Fields:
+    """Fields of a sample whose photo is a copy of a better one's."""
+    return {"detail": f"photo {bits} bits from that of {other}, at the same place"} | _near(
+        "photo_phash", bits, NEAR + 1
+    )
+
+
+def _near(score: str, bits: int, limit: int) -> Fields:
+    margin = rounded("margin", min(bits / limit, 1.0) - 1.0)
+    return {"score_name": score, "threshold": float(limit), "margin": margin}
 
 
 def _of_scene(group: str) -> Fields:

@@ -20,7 +20,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 def words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:
-    """(N,) hashes of 16 hex digits as numbers.
+    """(N,) hashes of 16 hex digits as numbers; longer ones as several.
 
     Raises:
         ValueError: one is something else.

@@ -84,6 +84,7 @@ class Source(Part):
     focal_px: float = 0.0
     photo_turn_deg: int = 0
     photo_turn_score: float = 0.0
+    photo_phash: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -93,7 +94,9 @@ class Source(Part):
     def columns(self) -> dict[str, Any]:
         """Only what is known."""
         known = {name: value for name, value in super().columns().items() if value}
-        flags = {name: getattr(self, name) for name in ("has_focal", "photo_turn_deg", "photo_turn_score")}
+        flags = {
+            name: getattr(self, name) for name in ("has_focal", "photo_turn_deg", "photo_turn_score", "photo_phash")
+        }
         return known | (flags if self.focal_px else {})
 
 

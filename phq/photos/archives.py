@@ -95,6 +95,16 @@ def kind_of(start: bytes) -> str:
     return TAR if start[257:262] == b"ustar" or start.startswith(_PACKED) else ""
 
 
+def is_zip_behind_other_bytes(file: Path) -> bool:
+    """Whether a zip archive is all of the file but its beginning, as in those that unpack themselves; never raises."""
+    try:
+        with file.open("rb") as stream:
+            return zipfile.is_zipfile(stream)
+    except (OSError, ValueError) as error:
+        raise_disk_failure(error)
+        return False
+
+
 def list_zip(file: Path) -> list[Listed]:
     """The files of a zip archive, sorted by name.
 
@@ -135,12 +145,21 @@ def list_tar(file: Path) -> tuple[list[Listed], str]:
     except _BROKEN as error:
         raise_disk_failure(error)
         if not members:
-            raise RejectError("corrupt", f"a damaged tar archive: {error}") from error
+            raise _no_tar(file, error) from error
         broken = str(error) or "it ends early"
     names = sorted(members, key=_bytes)
     if compressed:
         names.sort(key=lambda name: places[name].offset)
     return [members[name] for name in names if not _is_note(name, members)], broken
+
+
+def _no_tar(file: Path, error: Exception) -> RejectError:
+    """For a file without any member, which may be anything if it is compressed."""
+    with file.open("rb") as stream:
+        packed = stream.read(16).startswith(_PACKED)
+    if packed and isinstance(error, tarfile.TarError):
+        return RejectError("unsupported_format", "a compressed file that is no tar archive; decompress it first")
+    return RejectError("corrupt", f"a damaged tar archive: {error}")
 
 
 def _headers(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:

@@ -67,8 +67,8 @@ def _contents(file: Found, video: Video | None, alone: bool) -> Iterator[Found]:
         return
     start = _start(file.path)
     try:
-        if archives.kind_of(start):
-            yield from _members(file, archives.kind_of(start), "" if alone else f"{file.name}/")
+        if kind := _archive_kind(file, start):
+            yield from _members(file, kind, "" if alone else f"{file.name}/")
         elif start.startswith(tables.MAGIC):
             rows = tables.list_table(file.path)
             yield from (_inside(file, row_name(file.name, number), row) for number, row in enumerate(rows))
@@ -79,6 +79,14 @@ def _contents(file: Found, video: Video | None, alone: bool) -> Iterator[Found]:
             yield file
     except RejectError as error:
         yield replace(file, entry=Refused(error.reason, error.detail))
+
+
+def _archive_kind(file: Found, start: bytes) -> str:
+    """See `phq.photos.archives.kind_of`; zip archives are also looked for behind other bytes, if they are called so."""
+    kind = archives.kind_of(start)
+    if not kind and file.name.lower().endswith(".zip") and archives.is_zip_behind_other_bytes(file.path):
+        return archives.ZIP
+    return kind
 
 
 def _start(path: Path) -> bytes:

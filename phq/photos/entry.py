@@ -53,6 +53,8 @@ def decode_entry(data: bytes, max_pixels: int, background: Colour) -> Decoded:
     except PhotoRejectError as error:
         if data.startswith(b"PK\x03\x04") or data[257:262] == b"ustar":
             raise PhotoRejectError("unsupported_format", "an archive inside another; unpack it", error.sha256) from None
+        if error.reason == "not_an_image" and data[4:8] == b"ftyp":
+            raise PhotoRejectError("unsupported_format", "a video inside an archive; unpack it", error.sha256) from None
         raise
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +31,9 @@ _NAMES = ("image", "jpg", "jpeg", "png", "webp", "img", "picture", "photo", "ima
 """Columns that hold pictures, the likeliest first."""
 _PATHS = (*_NAMES, "image_path", "path", "file_name", "filename", "filepath", "file")
 _URLS = ("url", "image_url", "img_url")
+_DATA_URL = re.compile(r"data:image/[-+.\w]+;base64,")
+_BASE64 = re.compile(r"(/9j/|iVBORw0KGgo|UklGR|R0lGOD)[A-Za-z0-9+/\s]{60,}=*\s*")
+"""Begins as JPEG, PNG, WebP and GIF do; a path has a dot."""
 NO_URLS = "its pictures are URLs ({}), and phq downloads nothing: fetch them first, for example with img2dataset"
 
 
@@ -38,7 +43,7 @@ class Column:
 
     name: str
     kind: Literal["struct", "bytes", "path"]
-    """A struct of bytes and path, the bytes alone, the path alone."""
+    """A struct of bytes and path, the bytes alone, text: a path, or a picture in base64."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ def picture_column(schema: pa.Schema) -> Column:
         if names:
             order = [*(name for name in declared if name in names), *sorted(names, key=_likeliest)]
             return Column(order[0], kind)
+    if lists := [name for name in schema.names if _holds_lists(schema.field(name).type)]:
+        raise RejectError("unsupported_format", f"lists of pictures (column {lists[0]!r}); write one picture a row")
     if urls := [name for name in schema.names if name.lower() in _URLS]:
         raise RejectError("unsupported_format", NO_URLS.format(f"column {urls[0]!r}"))
     raise RejectError("not_an_image", f"a table without a column of pictures; it has {', '.join(schema.names)}")
@@ -117,17 +124,27 @@ def _likeliest(name: str) -> int:
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _holds_lists(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(is_list and _kind("", kind.value_type, declared=_is_bytes(kind.value_type)))
 
 
 def _kind(name: str, kind: pa.DataType, declared: bool) -> str:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     if pa.types.is_struct(kind):
         fields = {field.name: field.type for field in kind}
         return "struct" if "path" in fields and _is_bytes(fields.get("bytes", pa.null())) else ""
     if _is_bytes(kind):
         return "bytes" if declared or name.lower() in _NAMES else ""
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return "path" if is_text and (declared or name.lower() in _PATHS) else ""
+    return "path" if _is_text(kind) and (declared or name.lower() in _PATHS) else ""
 
 
 class _Rows:
@@ -189,9 +206,20 @@ def _beside(file: Path, path: str | None) -> bytes:
     """The picture that a table names, relative to the table's folder."""
     if not path:
         raise RejectError("missing_file", "its row of the table holds no picture")
+    if head := _DATA_URL.match(path):
+        return _decoded_base64(path[head.end() :])
+    if _BASE64.fullmatch(path):
+        return _decoded_base64(path)
     if "://" in path:
         raise RejectError("unsupported_format", NO_URLS.format("such as this row's"))
     return read_file(file.parent / path)
+
+
+def _decoded_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise RejectError("corrupt", f"damaged base64 in its table: {error}") from error
 
 
 def _first_line(error: Exception) -> str:

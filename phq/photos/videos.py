@@ -167,11 +167,12 @@ class _Reader:
         self._errors: tuple[type[Exception], ...] = (av.FFmpegError, OSError, ValueError)
         try:
             self.container = av.open(self.file.open("rb"), metadata_errors="replace")
-            self.stream = next((s for s in self.container.streams.video if not _is_cover(s)), None)
+            videos = [s for s in self.container.streams.video if s.codec_context is not None and not _is_cover(s)]
+            self.stream = max(videos, key=lambda s: s.width * s.height, default=None)  # another may be a preview
         except self._errors as error:
             raise_disk_failure(error)
             raise RejectError("corrupt", f"FFmpeg cannot open it: {_message(error)}") from error
-        if self.stream is None or self.stream.codec_context is None:
+        if self.stream is None:
             raise RejectError("unsupported_format", _NO_VIDEO)
         self.stream.codec_context.thread_count = 1
         self._decoded: Iterator[Any] = iter(())

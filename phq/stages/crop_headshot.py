@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from phq.align.crop import crop_box, crop_frame, cut
 from phq.people.person import Person, Photo, known, living
+from phq.quality.hashes import photo_phash
 
 
 class CropHeadshot:
-    """Square crop in which neck, shoulders and head land where the rest-pose template projects."""
+    """Square crop in which neck, shoulders and head land where the rest-pose template projects.
+
+    The photo that it is cut from gets its hash here, as nothing later sees the whole photo.
+    """
 
     name = "crop"
 
@@ -22,6 +28,10 @@ class CropHeadshot:
         for person in living(photos):
             if person.fit is not None:
                 crop_person(person, self.size)
+                if not person.photo.source.photo_phash:
+                    person.photo.source = replace(
+                        person.photo.source, photo_phash=photo_phash(known(person.photo.pixels))
+                    )
 
 
 def crop_person(person: Person, size: int) -> None:

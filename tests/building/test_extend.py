@@ -14,7 +14,9 @@ from networkless_pipeline import SIDE, digests, names, photos
 from phq.building import unit
 from phq.building.build import BuildResult, build
 from phq.building.executors.choice import Engine, Execution
+from phq.building.plan import NOTE
 from phq.curate.verify.verify import verify
+from phq.dataset.folder import WORK
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
 from phq.system.journal import recover
@@ -259,6 +261,43 @@ def test_another_configuration_or_another_maker_is_refused(tmp_path: Path) -> No
     (out / "run.json").write_text(json.dumps({k: v for k, v in run.items() if k != "command"}))
     with pytest.raises(OutputError, match="not made by phq build"):
         extended(source, out)
+
+
+def on_older_machine(path: Path) -> None:
+    """Let a record of a build say that it was begun with other kernels."""
+    noted = json.loads(path.read_bytes())
+    noted["kernels"]["processor"] = "x86_64 sse4_2"
+    path.write_text(json.dumps(noted))
+
+
+def test_an_extension_on_other_kernels_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last digits of labels may differ, so one dataset would be of two machines without a word."""
+    source, out = photos(tmp_path / "photos", names(4)), tmp_path / "out"
+    made(source, out)
+    photos(source, names(2, 4))
+    build(source, out, execution=INLINE, extend=True, quiet=False)
+    assert "another processor" not in "".join(capsys.readouterr())
+    on_older_machine(out / "run.json")
+    photos(source, names(2, 6))
+    build(source, out, execution=INLINE, extend=True, quiet=False)
+    said = "".join(capsys.readouterr())
+    assert "begun on another processor" in said
+    assert "x86_64 sse4_2, now " in said
+
+
+def test_a_build_that_goes_on_with_other_kernels_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    source, out = photos(tmp_path / "photos", names(20)), tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("phq.building.build.conclude_units", _stop)
+        made(source, out)
+    on_older_machine(out / WORK / NOTE)
+    (out / WORK / "000000.parquet").unlink()
+    capsys.readouterr()
+    made(source, out, quiet=False)
+    assert "begun on another processor" in "".join(capsys.readouterr())
+    assert json.loads((out / "run.json").read_bytes())["details"]["begun_with"]["processor"] == "x86_64 sse4_2"
 
 
 def test_a_killed_extension_leaves_a_valid_dataset_and_is_continued(tmp_path: Path, monkeypatch) -> None:

@@ -203,3 +203,14 @@ def test_text_settings_take_every_bare_word_as_it_is(word: str) -> None:
 
 def test_a_list_needs_no_brackets_which_some_shells_take_for_a_pattern() -> None:
     assert load_config(sets=["read.background=1,2,3"]).read.background == (1, 2, 3)
+
+
+def test_numbers_and_truths_may_be_written_as_python_does() -> None:
+    config = load_config(sets=["split.val_fraction=.25", "duplicates.reject=False", "provenance.author=True"])
+    assert (config.split.val_fraction, config.duplicates.reject, config.provenance.author) == (0.25, False, "True")
+    assert load_config(sets=["split.val_fraction=0."]).split.val_fraction == 0
+    assert "'.'" in complaint(sets=["split.val_fraction=."])
+
+
+def test_a_text_setting_can_be_emptied() -> None:
+    assert load_config(sets=["provenance.author=Ann", "provenance.author="]).provenance.author == ""

@@ -26,7 +26,7 @@ from phq.stages.pipeline import stages
 
 FIXED_COLUMNS = {
     "schema_version", "key", "source_path", "source_sha256", "person_index", "image_width", "image_height",
-    "photo_turn_deg", "photo_turn_score",
+    "photo_turn_deg", "photo_turn_score", "photo_phash",
     "has_focal", "focal_px", *PROVENANCE, "box_x0", "box_y0", "box_x1", "box_y1", "detectors", "detection_score",
     "detector_score", "skeleton_score", "has_coco_keypoints", "coco_keypoints", "head_direction",
     "head_direction_score", "image_size", "crop_to_source",

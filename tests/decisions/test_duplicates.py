@@ -47,7 +47,8 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
     return {
         "key": f"{number:016x}", "source_path": f"p{number:03d}.jpg", "source_sha256": f"{number:064x}",
         "person_index": 0, "box_x0": 0.0, "box_y0": 0.0, "box_x1": 100.0, "box_y1": 200.0,
-        "source_px_per_px": 1.0, "blur": 0.5,
+        "source_px_per_px": 1.0, "blur": 0.5, "image_width": 300, "image_height": 400, "photo_phash": "",
+        "camera_yaw_deg": 0.0, "head_yaw_deg": 0.0,
         "phash": f"{rng.getrandbits(64):016x}", "phash_mirror": f"{rng.getrandbits(64):016x}",
         "appearance": LOOK, POINTS: PLACES, **fields,
     }  # fmt: skip
@@ -84,8 +85,7 @@ def agree(a: dict[str, Any], b: dict[str, Any], bits: int) -> bool:
     scale = min(1.0, 10 / max(bits, 1))
     coloured = min(1.3, 10 / max(bits, 1))
     for start in range(0, 24, 6):
-        off = np.subtract(a["appearance"][start : start + 6], b["appearance"][start : start + 6])
-        if np.linalg.norm(off[:3]) > 6.5 * coloured or np.linalg.norm(off[3:]) > 8.5 * coloured:
+        if not within(a["appearance"][start : start + 6], b["appearance"][start : start + 6], coloured):
             return False
     off = np.reshape(np.subtract(a[POINTS], b[POINTS]), (9, 2))
     return bool(np.sqrt((off**2).sum(1).mean()) <= 0.08 * scale)
@@ -97,6 +97,29 @@ def overlap(a: dict[str, Any], b: dict[str, Any]) -> float:
     shared = max(w, 0) * max(h, 0)
     sizes = [(r["box_x1"] - r["box_x0"]) * (r["box_y1"] - r["box_y0"]) for r in (a, b)]
     return shared / (sum(sizes) - shared)
+
+
+def copied(a: dict[str, Any], b: dict[str, Any]) -> bool:
+    """Whether it is one person in two copies of a photo, plain or mirrored."""
+    if not (a["photo_phash"] and b["photo_phash"]) or a["source_sha256"] == b["source_sha256"]:
+        return False
+    columns = [*[c for _ in range(8) for c in range(8)], *[c for _ in range(8) for c in range(8, 16)],
+               *[c for _ in range(8) for c in range(16)]]  # fmt: skip
+    mirror = int("".join(str(column % 2) for column in columns), 2)
+    turned = b | mirrored(b) | {"box_x0": 300 - b["box_x1"], "box_x1": 300 - b["box_x0"]}
+    for other, flip in ((b, 0), (turned, mirror)):
+        off = int(a["photo_phash"], 16) ^ int(b["photo_phash"], 16) ^ flip
+        near = off.bit_count() <= 56 and (off >> 192).bit_count() <= 7 and overlap(a, other) >= 0.4
+        looks = zip(*(np.reshape(side["appearance"], (4, 6)).tolist() for side in (a, other)), strict=True)
+        if near and all(within(one, another, 2.5) for one, another in looks):
+            return True
+    return False
+
+
+def within(one: list[float], other: list[float], scale: float) -> bool:
+    """Whether the colours of a region are."""
+    off = np.subtract(one, other)
+    return bool(np.linalg.norm(off[:3]) <= 6.5 * scale and np.linalg.norm(off[3:]) <= 8.5 * scale)
 
 
 def slow_find(rows: Rows, bits: int) -> dict[int, Duplicate]:
@@ -111,6 +134,8 @@ def slow_find(rows: Rows, bits: int) -> dict[int, Duplicate]:
             return False
         plain = (int(a["phash"], 16) ^ int(b["phash"], 16)).bit_count()
         turned = min((int(a[x], 16) ^ int(b[y], 16)).bit_count() for x, y in MIRRORED)
+        if copied(a, b):
+            return True
         return (plain <= bits and agree(a, b, plain)) or (turned <= bits and agree(a, mirrored(b), turned))
 
     order = sorted(

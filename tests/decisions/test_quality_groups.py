@@ -196,7 +196,7 @@ def test_every_sample_goes_to_the_nearest_leader_that_it_matches(
 
 
 def test_duplicates_of_one_sample_are_one_group_with_it() -> None:
-    found = Duplicates(np.array([1, 3]), np.array([0, 0]), np.array([2, 4]), np.zeros(2, bool))
+    found = Duplicates(np.array([1, 3]), np.array([0, 0]), np.array([2, 4]), np.zeros(2, bool), np.full(2, -1))
     assert duplicate_groups(found, 4).tolist() == [0, 0, -1, 0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -168,3 +169,27 @@ def test_an_archive_that_cannot_be_used_is_an_error_alone_and_a_reject_in_a_fold
         photos_of(tmp_path / "c.tar.zst")
     with pytest.raises(InputError, match="there is no photo in"):
         photos_of(zipped(tmp_path / "empty.zip", {}))
+
+
+def test_an_archive_that_unpacks_itself_is_one(tmp_path: Path) -> None:
+    plain = zipped(tmp_path / "plain.zip", FILES).read_bytes()
+    (tmp_path / "setup.zip").write_bytes(b"MZ" + bytes(600) + plain)
+    found = photos_of(tmp_path / "setup.zip")
+    assert sorted(names(found)) == ORDER
+    assert found[0].decode().pixels.shape == (120, 160, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (gzip.compress(JPG), "no tar archive; decompress it"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(90), "7z archive; unpack it"),
+        (b"Rar!\x1a\x07\1\0" + bytes(90), "RAR archive; unpack it"),
+        (b"ARROW1\0\0" + bytes(90), "write it as Parquet"),
+    ],
+)
+def test_collections_that_are_not_read_say_what_to_do(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "photos.tgz").write_bytes(data)
+    with pytest.raises((InputError, PhotoRejectError), match=words) as error:
+        photos_of(tmp_path / "photos.tgz")[0].decode()
+    assert getattr(error.value, "reason", "unsupported_format") == "unsupported_format"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from pathlib import Path
@@ -111,3 +112,33 @@ def test_what_the_library_datasets_writes_is_read(tmp_path: Path) -> None:
     made.cast_column("image", datasets.Image()).to_parquet(tmp_path / "a.parquet")
     found = photos_of(tmp_path / "a.parquet")
     assert [photo.decode().pixels.shape[1] for photo in found] == [80, 81, 82]
+
+
+TEXT = base64.b64encode(PICTURES[3]).decode()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([PICTURES[3]] * 2).dictionary_encode(),
+        pa.array([PICTURES[3]] * 2).cast(pa.binary_view()),
+        pa.array([TEXT] * 2),
+        pa.array([f"data:image/jpeg;base64,{TEXT}"] * 2, pa.large_string()),
+    ],
+    ids=["dictionary", "view", "base64", "data URL"],
+)
+def test_pictures_in_other_columns(tmp_path: Path, column: pa.Array) -> None:
+    found = photos_of(written(tmp_path / "a.parquet", {"image": column}))
+    assert [photo.decode().pixels.shape for photo in found] == [(60, 83, 3)] * 2
+    assert found[0].sha256() == hashlib.sha256(PICTURES[3]).hexdigest()
+
+
+def test_damaged_base64_is_a_reject(tmp_path: Path) -> None:
+    found = photos_of(written(tmp_path / "a.parquet", {"image": pa.array(["data:image/png;base64,AAAAA"])}))
+    assert "damaged base64" in reason(found[0])
+
+
+def test_lists_of_pictures_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    lists = pa.array([[{"bytes": PICTURES[0], "path": "a.jpg"}]], pa.list_(STRUCT))
+    with pytest.raises(InputError, match="one picture a row"):
+        photos_of(written(tmp_path / "a.parquet", {"images": lists}))

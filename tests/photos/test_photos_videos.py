@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
+import zipfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -157,3 +158,28 @@ def test_without_the_package_a_video_is_a_reject_and_alone_an_error(tmp_path: Pa
         found.decode()
     with pytest.raises(InputError, match=r"reading videos needs the package 'av'"):
         photos_of(tmp_path / "a.mp4")
+
+
+def test_of_several_streams_the_largest_is_the_video(tmp_path: Path) -> None:
+    """Recorders put a small preview beside it, often first."""
+    import av
+
+    sizes = (32, 32), (96, 80)
+    with av.open(str(tmp_path / "two.mkv"), "w") as container:
+        for width, height in sizes:
+            stream = container.add_stream("ffv1", rate=1)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
+        for stream, size in zip(container.streams.video, sizes, strict=True):
+            frame = av.VideoFrame.from_ndarray(corners(*size), "rgb24")
+            frame.pts, frame.time_base = 0, Fraction(1, 1)
+            for packet in (*stream.encode(frame), *stream.encode()):
+                container.mux(packet)
+    assert [photo.decode().pixels.shape for photo in photos_of(tmp_path / "two.mkv")] == [(80, 96, 3)]
+
+
+def test_a_video_inside_an_archive_says_what_to_do(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", [corners(64, 64)])
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.mp4", "a.mp4")
+    with pytest.raises(PhotoRejectError, match="unpack it"):
+        photos_of(tmp_path / "a.zip")[0].decode()

@@ -1,0 +1,160 @@
+"""Another pair of signs of a duplicate: the whole photo is the same, and the person stands at the same place in it.
+
+A copy of a photo is looked at by networks anew, so its crop may be cut by another fit, with another hash, other colours
+and other landmarks. The photo itself hardly changes. Its 256 bits tell photos apart far better than the 64 of a crop
+do: of 3.3 million pairs of photos those that are this near are of one camera within seconds. A camera that stands
+still sees different people before one background, so the person must be large, at the same place, and look alike too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from phq.decisions.hamming import HammingIndex, Words, popcount
+from phq.decisions.numbered import numbered, words
+from phq.decisions.signs import Signs
+from phq.photos.frame_names import MARK, file_of
+from phq.quality.hashes import PHOTO_KEPT, photo_bits
+from phq.schema import BOX
+from phq.system.arrays import Bools, Doubles, Ints
+
+YAWS = ("camera_yaw_deg", "head_yaw_deg")
+COLUMNS = ("source_path", "source_sha256", "image_width", "image_height", *BOX, *YAWS, "photo_phash")
+"""Fields of `phq.schema.Sample` that `Photos.of` needs."""
+NEAR = 56
+"""Most bits between the hashes of two copies of a photo: resizing, encoding and mirroring change up to 3, a turn by 2°
+30 to 64, other moments of one scene 26 and more."""
+SURE = 20
+"""Bits up to which nothing has moved between the two."""
+TURNED_DEG = 30.0, 50.0
+"""Most that the yaws of torso and head may differ beyond `SURE`: somebody who has turned is no duplicate."""
+LOW = 7
+"""Most bits between the lowest 64, by which copies are searched."""
+OVERLAP = 0.4
+"""Least intersection over union of the two boxes, each in fractions of its photo."""
+LARGE = 0.25
+"""Least height of the box, fraction of the photo's: what is smaller hardly moves the hash."""
+COLOUR = 2.5
+"""Largest distance of the crops' colours, in units of the limit for crops whose hashes are near."""
+_WORDS = 4
+_ODD = np.zeros((PHOTO_KEPT, PHOTO_KEPT), bool)
+_ODD[:, 1::2] = True
+MIRROR: Words = np.frombuffer(np.packbits(photo_bits(_ODD)).tobytes(), ">u8").astype(np.uint64)
+"""Bits that differ between the hashes of a photo and of its mirror image: the odd columns of the coefficients."""
+_NONE = 255
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of N samples, and where in them each person is."""
+
+    hashes: Words
+    """(N, 4), the lowest coefficients first."""
+    known: Bools
+    """(N,) whether there is a hash and the person is large enough."""
+    boxes: Doubles
+    """(N, 4) x0, y0, x1, y1 in fractions of the photo."""
+    photo: Ints
+    """(N,) number of the photo's bytes."""
+    film: Ints
+    """(N,) number of the video that the photo is a frame of, 0 for none."""
+    yaws: Doubles
+    """(N, 2) `YAWS`."""
+
+    @staticmethod
+    def of(table: pa.Table, photo: Ints) -> Photos:
+        """Of a table with `COLUMNS`.
+
+        Args:
+            table: N rows.
+            photo: (N,) number of the photo's bytes.
+        """
+        size = np.column_stack([table[name].to_numpy() for name in ("image_width", "image_height")]).astype(np.float64)
+        edges = np.column_stack([table[name].to_numpy() for name in BOX])
+        boxes = edges / np.tile(np.maximum(size, 1), 2)
+        hashes = pc.fill_null(table["photo_phash"], "")
+        hashed = np.asarray(pc.not_equal(hashes, ""))
+        found = np.zeros((len(table), _WORDS), np.uint64)
+        found[hashed] = four_words(hashes.filter(pa.array(hashed)))
+        known = hashed & (boxes[:, 3] - boxes[:, 1] >= LARGE)
+        yaws = np.column_stack([table[name].to_numpy() for name in YAWS])
+        return Photos(found, known, boxes, photo, _films(table["source_path"]), yaws)
+
+    def near_each(self, one: Ints, other: Ints) -> Bools:
+        """(A, B) which pairs of A and B rows `near` would give."""
+        low = self.hashes[one, 0, None], self.hashes[other, 0]
+        bits = np.minimum(popcount(low[0] ^ low[1]), popcount(low[0] ^ (low[1] ^ MIRROR[0])))
+        return np.asarray((bits <= LOW) & self.known[one, None] & self.known[other])
+
+    def near(self, kept: Ints, later: Ints, some: int) -> Iterator[tuple[Ints, Ints]]:
+        """Pieces of (index in `kept`, index in `later`): all whose lowest bits are near, some repeatedly.
+
+        Args:
+            kept: rows that are looked up.
+            later: rows that are searched.
+            some: how many are looked up at a time.
+        """
+        asked, searched = np.flatnonzero(self.known[kept]), np.flatnonzero(self.known[later])
+        low = self.hashes[kept[asked], 0]
+        index = HammingIndex(self.hashes[later[searched], 0], LOW)
+        for a, b in index.near([low, low ^ MIRROR[0]], some):
+            yield asked[a], searched[b]
+
+    def copied(self, one: Ints, other: Ints, signs: Signs) -> Ints:
+        """(M,) bits between the photos of pairs that are one person in two copies of a photo; −1 for all others.
+
+        Args:
+            one: (M,) rows.
+            other: (M,) rows.
+            signs: of the same N samples.
+        """
+        found = np.full(len(one), _NONE, np.int64)
+        for mirrored in (False, True):
+            bits = self._same_place(one, other, mirrored)
+            near = np.flatnonzero(bits < _NONE)
+            colour, _ = signs.apart(one[near], other[near], mirrored)
+            alike = near[colour <= COLOUR]
+            found[alike] = np.minimum(found[alike], bits[alike])
+        return np.where(found < _NONE, found, -1)
+
+    def _same_place(self, one: Ints, other: Ints, mirrored: bool) -> Ints:
+        """(M,) bits between the photos where they, and the places of the people in them, are the same; or `_NONE`."""
+        flip = MIRROR if mirrored else np.zeros(_WORDS, np.uint64)
+        bits = popcount(self.hashes[one] ^ (self.hashes[other] ^ flip)).astype(np.int64).sum(-1)
+        usable = (bits <= NEAR) & self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
+        usable &= (self.film[one] == 0) | (self.film[one] != self.film[other])
+        usable[usable] = self._overlap(one[usable], other[usable], mirrored) >= OVERLAP
+        moved = np.flatnonzero(usable & (bits > SURE))
+        usable[moved] = self._same_side(one[moved], other[moved], mirrored)
+        return np.where(usable, bits, _NONE)
+
+    def _same_side(self, one: Ints, other: Ints, mirrored: bool) -> Bools:
+        """(M,) whether torso and head are seen from about the same side."""
+        off = self.yaws[one] - self.yaws[other] * (-1 if mirrored else 1)
+        return np.asarray((np.abs((off + 180) % 360 - 180) <= TURNED_DEG).all(axis=1))
+
+    def _overlap(self, one: Ints, other: Ints, mirrored: bool) -> Doubles:
+        a, b = self.boxes[one], self.boxes[other]
+        if mirrored:
+            b = np.column_stack([1 - b[:, 2], b[:, 1], 1 - b[:, 0], b[:, 3]])
+        shared = np.prod(np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None), axis=1)
+        sizes = [np.prod(side[:, 2:] - side[:, :2], axis=1) for side in (a, b)]
+        return np.asarray(shared / np.maximum(sizes[0] + sizes[1] - shared, 1e-12))
+
+
+def four_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:
+    """(M, 4) of texts of 64 hex digits, the lowest coefficients first."""
+    return words(hashes).reshape(-1, _WORDS)
+
+
+def _films(paths: pa.ChunkedArray) -> Ints:
+    """(N,) see `Photos.film`."""
+    frames = np.flatnonzero(np.asarray(pc.match_substring(paths, MARK)))
+    found = np.zeros(len(paths), np.int64)
+    found[frames] = numbered([file_of(path) for path in paths.take(pa.array(frames)).to_pylist()])
+    return found
