@@ -64,6 +64,7 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "phash_mirror": "f" * 16,
         "face_embedding": "",
         "face_network": "",
+        "consent": "",
     }
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}

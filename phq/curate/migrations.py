@@ -77,9 +77,9 @@ MIGRATIONS = (
         lambda record: {"photo_turn_deg": 0, "photo_turn_score": 0.0} | record,
     ),
 )
-"""Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
-identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and
-hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned."""
+"""Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source,
+identity and consent say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut
+heads and hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from phq.dataset.content import brace_ranges, names_tag
 from phq.dataset.credits import MOST, licence_lines
 from phq.dataset.summary import CREDITS, Summary
-from phq.schema import SCHEMA_VERSION, Sample, column_kind
+from phq.schema import CONSENT, SCHEMA_VERSION, Sample, column_kind
 from phq.system.version import __version__
 from phq.weights.licences import Model
 
@@ -195,7 +195,7 @@ def _body(card: Card, splits: Mapping[str, int], shards: Sequence[str], rows: Su
 
 def _credits(rows: Summary) -> Iterator[str]:
     """Authors, sources and licences of the photos, as far as they were stated."""
-    if not rows.states_credits:
+    if not rows.states_provenance:
         yield from ("Nothing was stated about licences, authors and sources of the photos.", "")
         return
     yield from (_CREDITS, "")
@@ -206,6 +206,9 @@ def _credits(rows: Summary) -> Iterator[str]:
         if len(counts) > MOST:
             rest = sum(n for _, n in counts[MOST:])
             yield from (f"… and {len(counts) - MOST} more, of {rest} samples.", "")
+    if any(rows.consent):
+        counts = [(value or "not stated", rows.consent[value]) for value in CONSENT if rows.consent[value]]
+        yield from (*_table(("consent", "samples"), counts), "")
     people, both = rows.people()
     if people:
         yield from (f"`identity` tells {people} people apart; {both or 'none'} of them are in two splits.", "")
