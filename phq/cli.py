@@ -58,6 +58,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "export labels": (exchange.export_labels_command, ABSENT),
         "export coco": (exchange.export_coco_command, ABSENT),
         "export crops": (exchange.export_crops_command, ABSENT),
+        "publish": (exchange.publish_command, CONTINUES),
     },
     "Train": {
         "gan train": (gan.train_command, TRAINING),

@@ -18,7 +18,7 @@ from phq.curate.rewrite import Storage, changes_table, moved, rewrite_table
 from phq.dataset.content import UNNAMED, content_tag
 from phq.dataset.derived import drawings
 from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
-from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, REJECTS, SHEET, SPLITS, shard_name, shard_number
+from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, PREVIEW, REJECTS, SHEET, SPLITS, shard_name, shard_number
 from phq.dataset.layout import even_ranges
 from phq.dataset.marks_log import without_keys
 from phq.dataset.reader import Dataset
@@ -71,7 +71,7 @@ class Removal:
         self._storage: Storage = {}
 
     def stage(self) -> None:
-        """Shards, tables, marks of reviews, overlays, contact sheet, and what describes them."""
+        """Shards, tables, marks of reviews, overlays, preview, contact sheet, and what describes them."""
         for split in SPLITS:
             self._stage_split(split)
         if not any(self.shards.values()):
@@ -81,6 +81,8 @@ class Removal:
             self.change.write(MARKS_LOG, without_keys(log.read_bytes(), self.target.keys))
         for path in sorted((self.stored.folder / OVERLAYS).glob("*.parquet")):
             self._stage_overlay(path)
+        if (preview := self.stored.folder / PREVIEW).exists() and changes_table(preview, self._without_keys):
+            rewrite_table(preview, self.change.path(PREVIEW), self._without_keys)
         if SHEET in drawings(self.stored.folder):
             self._stage_sheet()
         before, after = self._tables(np.ones_like(self.target.rows)), self._tables(~self.target.rows)
