@@ -108,7 +108,7 @@ def publish_command(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option(help="Finding that shall not stand in the way: licences (repeatable).", show_default="none"),
     ] = None,
-    preview: Annotated[int, typer.Option(min=0, max=1000, help="Samples in the preview at most.")] = 100,
+    preview: Annotated[int, typer.Option(min=2, max=1000, help="Samples in the preview at most.")] = 100,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Verify without reading images and masks.")] = False,
     workers: Workers = None,

@@ -21,6 +21,7 @@ from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
 from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, PREVIEW, REJECTS, SHEET, SPLITS, shard_name, shard_number
 from phq.dataset.layout import even_ranges
 from phq.dataset.marks_log import without_keys
+from phq.dataset.preview import preview_keys, remove_from_preview
 from phq.dataset.reader import Dataset
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tar import MEMBERS, ShardWriter
@@ -81,8 +82,8 @@ class Removal:
             self.change.write(MARKS_LOG, without_keys(log.read_bytes(), self.target.keys))
         for path in sorted((self.stored.folder / OVERLAYS).glob("*.parquet")):
             self._stage_overlay(path)
-        if (preview := self.stored.folder / PREVIEW).exists() and changes_table(preview, self._without_keys):
-            rewrite_table(preview, self.change.path(PREVIEW), self._without_keys)
+        if not self.target.keys.isdisjoint(preview_keys(preview := self.stored.folder / PREVIEW)):
+            remove_from_preview(preview, self.change.path(PREVIEW), self.target.keys)
         if SHEET in drawings(self.stored.folder):
             self._stage_sheet()
         before, after = self._tables(np.ones_like(self.target.rows)), self._tables(~self.target.rows)

@@ -172,7 +172,7 @@ SELECT DISTINCT source_path, author, licence, source FROM 'DATASET/manifest.parq
 
 _BESIDE = f"""\
 [{DATASHEET}]({DATASHEET}) answers the questions of a datasheet, [{TAKEDOWNS}]({TAKEDOWNS}) says what was removed on
-request. `{PREVIEW}` has some of the pictures, for a viewer: `load_dataset("DATASET", "preview")`.
+request. `{PREVIEW}` has some of the pictures, for a viewer (configuration `preview`).
 """
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from phq.building.executors.calls import call_for_each
@@ -41,6 +40,7 @@ from phq.dataset.folder import (
 )
 from phq.dataset.layout import MIN_SHARDS
 from phq.dataset.overlays import overlay_file
+from phq.dataset.preview import preview_keys
 from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
 from phq.schema import GROUPS
@@ -97,7 +97,7 @@ def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report
         report.violations += [*repeated_people(manifest), *split_violations(manifest, list(overlays.items()))]
     tables = {MANIFEST: manifest, REJECTS: rejects, **overlays}
     tables |= {name: pa.table({"key": list(found.places)}) for name, found in shards.items()}
-    tables[PREVIEW] = _preview_keys(folder)
+    tables[PREVIEW] = pa.table({"key": pa.array(preview_keys(folder / PREVIEW), pa.string())})
     named = {name: table for name, table in tables.items() if table is not None}
     report.violations += _redaction_violations(folder, named)
     checksums = {name: found.sha256 for name, found in shards.items() if found.sha256}
@@ -247,14 +247,6 @@ def _notes(folder: Path) -> list[str]:
     reported = {violation.file for violation in _folder_violations(folder)}
     strange = [name for name in files_of(folder) if not is_ours(name) and name not in reported]
     return [f"{name} is not a file of the format{_PAUSED if name.startswith(WORK) else ''}" for name in strange]
-
-
-def _preview_keys(folder: Path) -> pa.Table | None:
-    """``key`` of the samples in the preview of a published copy; None if there is none that can be read."""
-    try:
-        return pq.read_table(folder / PREVIEW, columns=["key"])
-    except (OSError, pa.ArrowInvalid):  # a viewer will say so; nothing else depends on it
-        return None
 
 
 def _redaction_violations(folder: Path, tables: Mapping[str, pa.Table]) -> Iterator[Violation]:

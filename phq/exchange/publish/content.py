@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from phq.building.contact_sheet import choose, write_contact_sheet
+from phq.building.contact_sheet import choose, chosen, write_contact_sheet
 from phq.dataset.card import card_of
 from phq.dataset.card_sections import mended_card, right_card, stated_files
 from phq.dataset.descriptions import DESCRIBED
@@ -30,13 +30,13 @@ from phq.dataset.folder import (
 )
 from phq.dataset.overlays import overlay_file, stack_names
 from phq.dataset.parquet import ParquetTable
+from phq.dataset.preview import write_preview
 from phq.dataset.reader import Dataset
 from phq.dataset.takedowns import takedown_page, takedowns
 from phq.dataset.tar import MEMBERS
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.exchange.publish.datasheet import answers_in, datasheet
 from phq.exchange.publish.facts import Facts
-from phq.exchange.publish.preview import preview
 from phq.system.json_text import json_bytes
 from phq.weights.digest import sha256_of
 
@@ -102,7 +102,6 @@ def _made(folder: Path, name: str, answers: str, samples: int) -> dict[str, byte
     run = {**built.run, "card": card.record()}
     stones = read_tombstones(folder)
     made = {
-        PREVIEW: preview(built, samples),
         DATASHEET: datasheet(facts, answers_in(answers)).encode(),
         TAKEDOWNS: ("\n".join(takedown_page(takedowns(stones))) + "\n").encode(),
         RUN: json_bytes(run),
@@ -113,6 +112,7 @@ def _made(folder: Path, name: str, answers: str, samples: int) -> dict[str, byte
             public = [replace(stone, reason="" if stone.named else stone.reason, named=False) for stone in stones]
             write_tombstones(Path(scratch, TOMBSTONES), public)
             made[TOMBSTONES] = Path(scratch, TOMBSTONES).read_bytes()
+        made[PREVIEW] = _preview(Path(scratch, PREVIEW), built, samples)
         made[SHEET] = _sheet(Path(scratch, SHEET), built)
     return made
 
@@ -125,6 +125,14 @@ def _card(folder: Path, name: str, run: dict[str, Any], built: Dataset) -> str:
     return mended_card(path.read_bytes() if path.exists() else None, right).replace(
         'load_dataset("DATASET"', f'load_dataset("{name}"'
     )
+
+
+def _preview(path: Path, built: Dataset, most: int) -> bytes:
+    """Evenly over all samples in the order of their yaw."""
+    table = built.columns(["key", "camera_yaw_deg"])
+    rows = chosen(table["camera_yaw_deg"], table["key"].to_pylist(), most)
+    write_preview(path, built.select(sorted(rows)))
+    return path.read_bytes()
 
 
 def _sheet(path: Path, built: Dataset) -> bytes:

@@ -16,7 +16,7 @@ from phq.system.atomic import atomic_write, output_errors, write_bytes
 from phq.system.sizes import check_room
 from phq.weights.digest import sha256_of
 
-MARKER = ".phq-publish"
+MARKER = ".published-by-phq"
 """File that says that a folder is a published copy, and may be brought up to date."""
 
 

@@ -14,11 +14,12 @@ from phq.exchange.publish.content import PublishedFile, files_of
 from phq.exchange.publish.datasheet import open_questions
 from phq.exchange.publish.folder import FolderTarget
 from phq.exchange.publish.hub import HubTarget
-from phq.exchange.publish.preview import MOST
 from phq.system.atomic import disk_errors_explained
 from phq.system.place import is_url
 from phq.system.sizes import size_text
 
+MOST = 100
+"""Samples in the preview by default."""
 HUB = "hf:"
 """Beginning of a target on the Hugging Face Hub."""
 
