@@ -21,6 +21,7 @@ from phq.commands.ending import (
     ExitCode,
     interruptible,
 )
+from phq.commands.next_step import followed
 from phq.commands.output import echo
 from phq.commands.tree import Commands, Group
 from phq.errors import PhqError
@@ -119,7 +120,7 @@ def tree() -> Commands:
         for name, (command, stopped) in listed.items():
             group, _, last = name.rpartition(" ")
             into = commands.group(panel, group, GROUPS[group]) if group else commands
-            into.add("Commands" if group else panel, last, interruptible(stopped)(command))
+            into.add("Commands" if group else panel, last, followed(name, interruptible(stopped)(command)))
     return commands
 
 
