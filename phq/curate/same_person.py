@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm.auto import tqdm
 
 from phq.config.build import Config, load_config, stored_config
 from phq.dataset.item import Item
@@ -42,6 +41,7 @@ from phq.quality.appearance import REGIONS
 from phq.schema import Sample
 from phq.stages.annotator import Annotator
 from phq.system.arrays import Floats, Ints
+from phq.system.bars import bar
 
 EMBEDDED = "faceres"
 """Identity network for datasets that were built without one, or with one that is not on this machine."""
@@ -162,7 +162,7 @@ def _with_faces(table: pa.Table, samples: Dataset, network: _Network, quiet: boo
     missing = [n for n, (face, shard, name) in enumerate(seen) if face and shard and name != network.name]
     if missing:
         backend: IdentityNetwork = open_backend("identity", network.spec)
-        for number in tqdm(missing, desc="faces", unit="face", disable=quiet, leave=False):
+        for number in bar(missing, desc="faces", unit="face", quiet=quiet):
             texts[number] = _embedded(backend, samples[number], table.slice(number, 1).to_pylist()[0])
             names[number] = network.name if texts[number] else ""
     for name, values in (("face_embedding", texts), ("face_network", names)):

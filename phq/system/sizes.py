@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 from phq.errors import OutputError
@@ -16,6 +17,18 @@ def size_text(size: float) -> str:
         return f"{size:.0f} B"
     power = next((p for p in range(1, len(_UNITS)) if size < 999.95 * 1000**p), len(_UNITS))
     return f"{size / 1000**power:.1f} {_UNITS[power - 1]}"
+
+
+def say_size(doing: str, size: float, quiet: bool) -> None:
+    """Say on the standard error how much a call is about to write, send or fetch.
+
+    Args:
+        doing: such as ``writing to OUT``.
+        size: bytes.
+        quiet: say nothing.
+    """
+    if not quiet:
+        print(f"phq: {doing}: {size_text(size)}", file=sys.stderr, flush=True)
 
 
 def check_room(folder: Path, size: int) -> None:

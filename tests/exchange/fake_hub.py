@@ -12,6 +12,8 @@ hub = pytest.importorskip("huggingface_hub")
 from huggingface_hub.errors import RepositoryNotFoundError  # noqa: E402
 from huggingface_hub.hf_api import RepoFile, RepoFolder  # noqa: E402
 
+REAL = hub.HfApi
+"""The client itself, which the tests put the fake in place of."""
 LARGE = 4096
 """Bytes from which a file is stored by its sha256."""
 
@@ -33,15 +35,15 @@ class FakeHub:
 
 
 def _api(fake: FakeHub, **options: Any) -> Any:
-    class Api(hub.HfApi):  # type: ignore[misc, name-defined]
+    class Api(REAL):  # type: ignore[misc, name-defined]
         def create_repo(self, *args: Any, **named: Any) -> None:
-            asked = _bound(hub.HfApi.create_repo, self, args, named)
+            asked = _bound(REAL.create_repo, self, args, named)
             assert asked["repo_type"] == "dataset"
             fake.repos.setdefault(asked["repo_id"], {})
             fake.private.setdefault(asked["repo_id"], asked.get("private"))
 
         def list_repo_tree(self, *args: Any, **named: Any) -> Any:
-            asked = _bound(hub.HfApi.list_repo_tree, self, args, named)
+            asked = _bound(REAL.list_repo_tree, self, args, named)
             assert asked["recursive"]
             if asked["repo_id"] not in fake.repos:
                 raise _not_found()
@@ -50,7 +52,7 @@ def _api(fake: FakeHub, **options: Any) -> Any:
                 yield _repo_file(path, content)
 
         def create_commit(self, *args: Any, **named: Any) -> None:
-            asked = _bound(hub.HfApi.create_commit, self, args, named)
+            asked = _bound(REAL.create_commit, self, args, named)
             fake.commits += 1
             if fake.commits == fake.fail_at:
                 raise ConnectionError("the connection is gone")

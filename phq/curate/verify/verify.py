@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm.auto import tqdm
 
 from phq.building.executors.calls import call_for_each
 from phq.building.finalise.extension import restarts
@@ -45,6 +44,7 @@ from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
 from phq.schema import GROUPS
 from phq.system.atomic import disk_errors_explained
+from phq.system.bars import bar
 from phq.system.journal import JOURNAL
 from phq.system.threads import available_cores
 
@@ -150,10 +150,10 @@ def check_shards(
     jobs = [_Job(name, compared.get(name, frozenset())) for name in names]
     setup = partial(_open, folder, quick, manifest is not None)
     found = {}
-    with tqdm(total=len(jobs), unit="shard", desc="verify", disable=quiet) as bar:
+    with bar(total=len(jobs), unit="shard", desc="verify", quiet=quiet) as shown:
         for findings in call_for_each(setup, _check, jobs, max(1, min(workers, len(jobs)))):
             found[findings.name] = findings
-            bar.update()
+            shown.update()
     return {name: found[name] for name in names}
 
 

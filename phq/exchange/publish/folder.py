@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from phq.dataset.folder import DATASHEET, MANIFEST, SHARD, TAKEDOWNS, is_ours
 from phq.errors import OutputError
 from phq.exchange.publish.content import PublishedFile
 from phq.system.atomic import atomic_write, output_errors, write_bytes
-from phq.system.sizes import check_room
+from phq.system.bars import bar
+from phq.system.sizes import check_room, say_size
 from phq.weights.digest import sha256_of
 
 MARKER = ".published-by-phq"
@@ -76,16 +75,16 @@ class FolderTarget:
         Raises:
             OutputError: no room, or it cannot be written; what is written stays, and the same call continues.
         """
-        check_room(self.path, sum(file.size for file in files))
+        size = sum(file.size for file in files)
+        say_size(f"writing {len(files)} files to {self.path}", size, quiet)
+        check_room(self.path, size)
         write_bytes(self.path / MARKER, b"A copy that phq publish has made; it may be brought up to date.\n")
         if any(file.name == MANIFEST for file in files):
             self._remove(MANIFEST)
-        with tqdm(
-            total=sum(file.size for file in files), unit="B", unit_scale=True, desc="publish", disable=quiet
-        ) as bar:
+        with bar(total=size, unit="B", desc="publish", quiet=quiet) as shown:
             for file in files:
                 self._write(file)
-                bar.update(file.size)
+                shown.update(file.size)
         for name in stale:
             self._remove(name)
 

@@ -14,11 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from phq.dataset.folder import DATASHEET, TAKEDOWNS, is_ours
 from phq.errors import ConfigError, MissingExtraError, OutputError
 from phq.exchange.publish.content import LAST, PublishedFile
+from phq.system.bars import bar
 
 FILES, BYTES = 64, 5 * 10**9
 """Most files, and about most bytes, of one commit: what a stopped upload has to send again."""
@@ -96,12 +95,14 @@ class HubTarget:
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+        size = sum(file.size for file in files)
+        say_size(f"sending {len(files)} files to hf:{self.repo}", size, quiet)
         with _explained(self.repo):
             self._api.create_repo(self.repo, repo_type="dataset", private=self.private or None, exist_ok=True)
         parts = list(commits(files))
         if stale and not parts:
             parts = [[]]
-        with tqdm(total=sum(f.size for f in files), unit="B", unit_scale=True, desc="publish", disable=quiet) as bar:
+        with bar(total=size, unit="B", desc="publish", quiet=quiet) as shown:
             for number, part in enumerate(parts, 1):
                 operations: list[Any] = [CommitOperationAdd(file.name, file.source or file.content) for file in part]
                 if number == len(parts):
@@ -109,7 +110,7 @@ class HubTarget:
                 text = f"phq publish, {number} of {len(parts)}"
                 with _explained(self.repo):
                     self._api.create_commit(self.repo, operations, commit_message=text, repo_type="dataset")
-                bar.update(sum(file.size for file in part))
+                shown.update(sum(file.size for file in part))
 
 
 def commits(files: Sequence[PublishedFile]) -> Iterator[list[PublishedFile]]:
