@@ -14,6 +14,7 @@ from phq.building.running import check_free
 from phq.config.build import Config, Identity, load_config
 from phq.curate.merge_rows import Rows
 from phq.curate.merge_sources import Source, open_sources
+from phq.curate.revision import fetching
 from phq.dataset.card import Card, card_of
 from phq.dataset.folder import SHEET, TOMBSTONES
 from phq.dataset.overlays import LATEST

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def fetching(out: Path, kept: Sequence[Fields], fetch: Fetch, desc: str, quiet: 
     check_room(out, size)
     with bar(total=len(kept), unit="sample", desc=desc, quiet=quiet) as shown:
 
-        def counted(row: Fields) -> dict[str, bytes]:
+        def counted(row: Fields) -> Mapping[str, bytes]:
             shown.update()
             return fetch(row)
 

@@ -18,6 +18,7 @@ from phq.dataset.folder import DATASHEET, TAKEDOWNS, is_ours
 from phq.errors import ConfigError, MissingExtraError, OutputError
 from phq.exchange.publish.content import LAST, PublishedFile
 from phq.system.bars import bar
+from phq.system.sizes import say_size
 
 FILES, BYTES = 64, 5 * 10**9
 """Most files, and about most bytes, of one commit: what a stopped upload has to send again."""
