@@ -60,6 +60,6 @@ def test_a_size_is_said_before_and_what_does_not_fit_is_refused(
     say_size("writing to OUT", 1200, quiet=True)
     assert capsys.readouterr().err == "phq: writing to OUT: 1.2 kB\n"
     check_room(tmp_path / "not" / "yet", 1)
-    with pytest.raises(OutputError, match="needs 1000000.0 TB, and its disk has .* left; nothing was written"):
+    with pytest.raises(OutputError, match=r"needs 1000000\.0 TB, and its disk has .* left; nothing was written"):
         check_room(tmp_path / "not" / "yet", 10**18)
     assert not (tmp_path / "not").exists()
