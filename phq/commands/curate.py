@@ -90,10 +90,11 @@ def redact_command(  # noqa: PLR0913 - one parameter an option
         if keys or source is not None:
             raise ConfigError("--like finds the samples itself: name no keys and no --source beside it")
         found = _listed(dataset, like, person, least, pictures, json)
-        if not found or not _agreed(len(found), yes):
+        sure = [one.key for one in found if one.sure]
+        if not sure or not _agreed(len(sure), yes):
             report("redact", {"alike": found, "keys": []}, ["nothing was removed"], json)
             return
-        done = _redacted(dataset, [one.key for one in found], None, reason, name_in_reason)
+        done = _redacted(dataset, sure, None, reason, name_in_reason)
         report("redact", {"alike": found, **vars(done)}, lines(done), json)
     if not done.clean:
         raise typer.Exit(ExitCode.FOUND)

@@ -46,9 +46,15 @@ from phq.system.bars import bar
 EMBEDDED = "faceres"
 """Identity network for datasets that were built without one, or with one that is not on this machine."""
 FACE_COLUMNS = ("face_found", "face_score", "face_box", "face_points", "shard")
-WHY = ("same photo", "same picture", "same face", "same scene", "same name")
+WHY = ("same photo", "same picture", "same face", "same scene", "same name", "similar face")
 """Why a sample is listed, the surest first: it is of the very photo; the stored picture is a copy; the face; colours,
-proportions and background; the stated identity of a sample that is listed for another reason."""
+proportions and background; the stated identity of a sample that is listed for another reason. A similar face is that of
+the same person or of another: somebody has to look."""
+NEARLY = 0.1
+"""How far below the least cosine a face is still listed as similar; docs/swap-networks.md has how many pairs of one and
+of two people are there."""
+MOST = 20
+"""Similar faces that are printed."""
 LINKED = {"duplicate_group": "same picture", "scene_group": "same scene", "identity": "same name"}
 """Columns by which the dataset groups samples itself, and the reason that each stands for. ``identity_group`` is not
 among them: faces that others link may be of many people (docs/swap-networks.md)."""
@@ -67,6 +73,11 @@ class Alike:
     """Bits of 64 in which the perceptual hashes differ, plain or mirrored."""
     source_path: str
     """Photo of the sample, as recorded."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is taken for the same person, and not only similar."""
+        return self.why != WHY[-1]
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,8 @@ def find_person(
         dataset: folder or URL of a dataset.
         photo: a photo of the person, any file that a build reads.
         person: number of the person in the photo, from 0, left to right; None if there is only one.
-        least: least cosine of two faces of one person, by default ``identity.same`` of the dataset or the network.
+        least: least cosine of two faces of one person, by default ``identity.same`` of the dataset or the network; from
+            `NEARLY` below it on, faces are listed as similar.
         quiet: no progress bar.
 
     Raises:
@@ -201,6 +213,7 @@ def _alike(table: pa.Table, network: _Network, config: Config) -> Iterator[Alike
     scenes = np.isfinite(_seen(table, looks, plain, mirrors).apart(first, rows))
     why = np.select([photos, copies, cosines >= network.least, scenes], [0, 1, 2, 3], len(WHY))
     why = _with_linked(why, table)
+    why[(why == len(WHY)) & (cosines >= network.least - NEARLY)] = len(WHY) - 1
     keys, paths = table["key"].to_pylist(), table["source_path"].to_pylist()
     for row in np.flatnonzero(why[1:] < len(WHY)) + 1:
         likeness = None if np.isnan(cosines[row]) else round(float(cosines[row]), 4)
@@ -251,12 +264,17 @@ def _order(found: Alike) -> tuple[int, float, int, str]:
 
 def lines(found: Sequence[Alike]) -> Iterator[str]:
     """What was found, as text: a line for each sample, then how many for which reason."""
-    if not found:
+    sure, similar = [one for one in found if one.sure], [one for one in found if not one.sure]
+    if not sure:
         yield "no sample shows this person, as far as face, picture and scene tell"
-        return
-    yield f"{'key':<16}  {'why':<12}  {'face':>5}  {'bits':>4}  photo"
-    for one in found:
+    if found:
+        yield f"{'key':<16}  {'why':<12}  {'face':>5}  {'bits':>4}  photo"
+    for one in (*sure, *similar[:MOST]):
         face = "" if one.likeness is None else f"{one.likeness:.2f}"
         yield f"{one.key:<16}  {one.why:<12}  {face:>5}  {one.bits:4d}  {one.source_path}"
     counts = Counter(one.why for one in found)
-    yield f"{len(found)} samples: " + ", ".join(f"{counts[why]} {why}" for why in WHY if counts[why])
+    if sure:
+        yield f"samples {len(sure)}: " + ", ".join(f"{counts[why]} {why}" for why in WHY[:-1] if counts[why])
+    if similar:
+        text = "similar faces are not taken for this person; look at them, --least COSINE takes those from there on"
+        yield f"{len(similar)} {text}"
