@@ -32,13 +32,14 @@ from phq.decisions.signs import NUMBERS as POINT_NUMBERS
 from phq.decisions.signs import Signs
 from phq.detect.backends.offers import network_id, open_backend, same_face
 from phq.detect.backends.protocols import IdentityNetwork
+from phq.detect.boxes import iou
 from phq.detect.face_crop import HALF, embedding_to_text
 from phq.errors import ConfigError, InputError, MissingExtraError, RejectError, WeightError
 from phq.people.person import Face
 from phq.photos.discover import Found
 from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.quality.appearance import REGIONS
-from phq.schema import Sample
+from phq.schema import BOX, Sample
 from phq.stages.annotator import Annotator
 from phq.system.arrays import Floats, Ints
 from phq.system.bars import bar
@@ -53,6 +54,8 @@ the same person or of another: somebody has to look."""
 NEARLY = 0.1
 """How far below the least cosine a face is still listed as similar; docs/swap-networks.md has how many pairs of one and
 of two people are there."""
+SAME_BOX = 0.5
+"""Least intersection over union of two boxes of one person in the same photo."""
 MOST = 20
 """Similar faces that are printed."""
 LINKED = {"duplicate_group": "same picture", "scene_group": "same scene", "identity": "same name"}
@@ -209,7 +212,9 @@ def _alike(table: pa.Table, network: _Network, config: Config) -> Iterator[Alike
     copies = (bits <= config.duplicates.bits) & (
         signs.agree(first, rows, bits, False) | signs.agree(first, rows, bits, True)
     )
-    photos = copies & np.asarray(pc.equal(table["source_sha256"], table["source_sha256"][0]))
+    boxes = np.column_stack([np.asarray(pc.fill_null(table[name], 0.0)) for name in BOX])
+    photos = np.asarray(pc.equal(table["source_sha256"], table["source_sha256"][0]))
+    photos &= copies | (iou(boxes, boxes[:1])[:, 0] >= SAME_BOX)
     scenes = np.isfinite(_seen(table, looks, plain, mirrors).apart(first, rows))
     why = np.select([photos, copies, cosines >= network.least, scenes], [0, 1, 2, 3], len(WHY))
     why = _with_linked(why, table)

@@ -51,7 +51,7 @@ REFUSED = {
     "bake": ["bake absent {new}", "bake set {new} --revision absent", "bake set set", "bake set set/in"],
     "verify": ["verify absent", "verify empty"],
     "redact": ["redact set", "redact set 0000000000000000", "redact absent a", "redact set --source absent",
-               "redact set --like absent", "redact set --like photos/a.jpg --yes", "redact set a --person 1",
+               "redact set --like absent", "redact set --like list.txt --yes", "redact set a --person 1",
                "redact set a --like photos/a.jpg"],
     "merge": ["merge set {new}", "merge set absent {new}", "merge set set {new} --revision absent",
               "merge set photos {new}", "merge set set set"],

@@ -78,7 +78,7 @@ def files_of(folder: Path, name: str, answers: str, samples: int) -> list[Publis
 
 def _own(folder: Path, made: dict[str, bytes]) -> Iterator[PublishedFile]:
     """Files that are published as they are; an overlay that is not in force is not."""
-    stated = stated_files((folder / CROISSANT).read_bytes())
+    stated = stated_files((folder / CROISSANT).read_bytes() if (folder / CROISSANT).is_file() else None)
     shards = shard_names(folder)
     for name in (shard for names in shards.values() for shard in names):
         path = folder / name

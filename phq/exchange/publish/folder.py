@@ -68,7 +68,7 @@ class FolderTarget:
         return bool(SHARD.fullmatch(file.name)) or sha256_of(path) == file.sha256  # a shard's name has its content
 
     def put(self, files: Sequence[PublishedFile], stale: Sequence[str], quiet: bool) -> None:
-        """Write files, in order, then remove the stale ones.
+        """Remove the stale files, then write the others, in order.
 
         The manifest of an earlier copy goes first, so that a copy that was interrupted is not taken for a whole one.
 
@@ -81,12 +81,12 @@ class FolderTarget:
         write_bytes(self.path / MARKER, b"A copy that phq publish has made; it may be brought up to date.\n")
         if any(file.name == MANIFEST for file in files):
             self._remove(MANIFEST)
+        for name in stale:
+            self._remove(name)
         with bar(total=size, unit="B", desc="publish", quiet=quiet) as shown:
             for file in files:
                 self._write(file)
                 shown.update(file.size)
-        for name in stale:
-            self._remove(name)
 
     def _write(self, file: PublishedFile) -> None:
         with atomic_write(self.path / file.name) as stream:

@@ -48,15 +48,11 @@ class HubTarget:
         """
         if not _NAME.fullmatch(self.repo):
             raise ConfigError(f"hf:{self.repo} is not hf:USER/NAME")
-        assert self._api
+        _client()
 
     @cached_property
     def _api(self) -> Any:
-        try:
-            from huggingface_hub import HfApi
-        except ImportError:
-            raise MissingExtraError("huggingface_hub", "hub", "publishing on the Hugging Face Hub") from None
-        return HfApi(library_name="phq")
+        return _client()
 
     def datasheet(self) -> str:
         """None is fetched: answers are kept in the dataset's own folder."""
@@ -112,6 +108,19 @@ class HubTarget:
                 with _explained(self.repo):
                     self._api.create_commit(self.repo, operations, commit_message=text, repo_type="dataset")
                 shown.update(sum(file.size for file in part))
+
+
+def _client() -> Any:
+    """The client, which knows who is logged in.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise MissingExtraError("huggingface_hub", "hub", "publishing on the Hugging Face Hub") from None
+    return HfApi(library_name="phq")
 
 
 def commits(files: Sequence[PublishedFile]) -> Iterator[list[PublishedFile]]:
