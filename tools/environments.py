@@ -5,9 +5,10 @@ pip install uv
 python tools/environments.py WORK
 python tools/environments.py WORK --python 3.12 --versions lowest --extras report,hub --photos 3
 
-Each environment gets the wheel of this checkout, then builds some of the bundled photos, verifies, decides, reports and
-publishes; a table says what held. Exit code 1 if something did not. The environments stay in WORK; those that are there
-are made anew. Only Pythons of this machine are used.
+Only wheels are installed: "lowest" is the lowest allowed version that has one for that Python. Each environment gets
+the wheel of this checkout, then builds some of the bundled photos, verifies, decides, reports and publishes; a table
+says what held. Exit code 1 if something did not. The environments stay in WORK; those that are there
+are made anew. Only Pythons of this machine are used, those on the PATH.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ def _tried(row: Row, work: Path, wheel: Path, photos: Path, extras: str) -> Row:
     asked = [word for extra in filter(None, extras.split(",")) for word in ("--extra", extra)]
     resolution = VERSIONS[row.versions]
     # the dependencies of this project are the direct ones; of the wheel alone they would not be
-    done = _uv("pip", "install", "--resolution", resolution, "-r", ROOT / "pyproject.toml", *asked, **inside)
+    how = ("--no-build", "--resolution", resolution)
+    done = _uv("pip", "install", *how, "-r", ROOT / "pyproject.toml", *asked, **inside)
     done = done if done.returncode else _uv("pip", "install", "--no-deps", wheel, **inside)
     row.packages = _packages(inside)
     if done.returncode:

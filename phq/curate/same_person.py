@@ -281,5 +281,4 @@ def lines(found: Sequence[Alike]) -> Iterator[str]:
     if sure:
         yield f"samples {len(sure)}: " + ", ".join(f"{counts[why]} {why}" for why in WHY[:-1] if counts[why])
     if similar:
-        text = "similar faces are not taken for this person; look at them, --least COSINE takes those from there on"
-        yield f"{len(similar)} {text}"
+        yield f"similar faces {len(similar)}: somebody has to look; --least COSINE takes those from there on"
