@@ -84,9 +84,14 @@ def _uv(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def _wheel(work: Path) -> Path:
-    folder = work / "wheel"
-    shutil.rmtree(folder, ignore_errors=True)
-    done = _uv("build", "--out-dir", folder, ROOT)  # the wheel of the source archive: both must be whole
+    source, folder = work / "source", work / "wheel"
+    for old in (source, folder):
+        shutil.rmtree(old, ignore_errors=True)
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):  # a copy, since setuptools leaves files where it builds
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, source / name)
+    done = _uv("build", "--wheel", "--out-dir", folder, source)
     if done.returncode:
         raise SystemExit(done.stderr)
     return next(folder.glob("*.whl"))
