@@ -35,7 +35,8 @@ def takedowns(tombstones: Iterable[Tombstone]) -> list[Takedown]:
         tombstones: of a dataset, see `phq.dataset.tombstones.read_tombstones`.
     """
     public = sorted((one.date, WITHHELD if one.named else one.reason, one.key_sha256, one.photo) for one in tombstones)
-    return [_takedown(*group, list(some)) for group, some in groupby(public, key=lambda entry: entry[:2])]
+    groups = groupby(public, key=lambda entry: (entry[0], entry[1]))
+    return [_takedown(date, reason, list(some)) for (date, reason), some in groups]
 
 
 def _takedown(date: str, reason: str, entries: Sequence[tuple[str, str, str, bool]]) -> Takedown:

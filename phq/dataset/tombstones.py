@@ -67,8 +67,8 @@ def read_tombstones(folder: str | Path | Root) -> list[Tombstone]:
 
 
 def _tombstone(row: Mapping[str, Any]) -> Tombstone:
-    flags = {name: bool(row.get(name)) for name in _FLAGS}  # older files do not have them
-    return Tombstone(**{name: str(row[name]) for name in _TEXTS}, **flags)
+    photo, named = (bool(row.get(name)) for name in _FLAGS)  # older files do not have them
+    return Tombstone(str(row["key_sha256"]), str(row["date"]), str(row["reason"]), photo, named)
 
 
 def unite_tombstones(tombstones: Iterable[Tombstone]) -> list[Tombstone]:
