@@ -78,9 +78,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _uv(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+def _uv(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "uv", "--no-python-downloads", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _wheel(work: Path) -> Path:
@@ -113,13 +113,13 @@ def _tried(row: Row, work: Path, wheel: Path, photos: Path, extras: str) -> Row:
     if done.returncode:
         row.result = ABSENT
         return row
-    inside = {"VIRTUAL_ENV": str(folder / "venv")}
+    inside = ("--python", folder / "venv" / "bin" / "python")
     asked = [word for extra in filter(None, extras.split(",")) for word in ("--extra", extra)]
     resolution = VERSIONS[row.versions]
     # the dependencies of this project are the direct ones; of the wheel alone they would not be
     how = ("--no-build", "--resolution", resolution)
-    done = _uv("pip", "install", *how, "-r", ROOT / "pyproject.toml", *asked, **inside)
-    done = done if done.returncode else _uv("pip", "install", "--no-deps", wheel, **inside)
+    done = _uv("pip", "install", *how, "-r", ROOT / "pyproject.toml", *asked, *inside)
+    done = done if done.returncode else _uv("pip", "install", "--no-deps", wheel, *inside)
     row.packages = _packages(inside)
     if done.returncode:
         row.result = f"install: {_last(done.stderr)}"
@@ -138,8 +138,8 @@ def _plain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-def _packages(inside: dict[str, str]) -> str:
-    frozen = dict(line.split("==", 1) for line in _uv("pip", "freeze", **inside).stdout.splitlines() if "==" in line)
+def _packages(inside: tuple[object, ...]) -> str:
+    frozen = dict(line.split("==", 1) for line in _uv("pip", "freeze", *inside).stdout.splitlines() if "==" in line)
     return ", ".join(f"{name} {frozen[name]}" for name in SHOWN if name in frozen)
 
 
