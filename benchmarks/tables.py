@@ -24,7 +24,7 @@ from phq.dataset.summary import COLUMNS, Summary
 from phq.decisions.duplicates import POINTS
 from phq.decisions.groups import PROPORTION
 from phq.decisions.likeness import FACE
-from phq.schema import DECISION, GROUPS
+from phq.schema import DECISION, GROUPS, PROVENANCE
 
 BATCH = 1 << 14
 ALIKE, SCENES = 0.06, 0.05
@@ -43,7 +43,7 @@ def drawn(count: int, start: int, rng: np.random.Generator) -> pa.Table:
     looks[scene], hashes[alike], mirrors[alike] = looks[other[scene]], hashes[other[alike]], mirrors[other[alike]]
     keys, photos = rng.integers(0, 2**64, count, dtype=np.uint64), [rng.bytes(32).hex() for _ in range(count)]
     points = np.tile(np.linspace(0.2, 0.8, 18, dtype=np.float32), count)
-    unstated = ("licence", "author", "source", "identity", "face_network", "reason", "detail", "score_name", *GROUPS)
+    unstated = (*PROVENANCE, "face_network", "reason", "detail", "score_name", *GROUPS)
     texts = dict.fromkeys(unstated, [""] * count)
     numbers = np.arange(start, start + count)
     columns = texts | {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from phq.curate.merge import merge
     from phq.curate.predictions.annotation import Predictions, annotate_from_predictions
     from phq.curate.redact import redact
+    from phq.curate.same_person import find_person
     from phq.curate.split import split
     from phq.curate.verify.verify import verify
     from phq.dataset.loader import Loader
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from phq.decisions.redecide import decide
     from phq.exchange.export import export_labels
     from phq.exchange.importing import import_labels
+    from phq.exchange.publish.publishing import publish
     from phq.stages.annotator import Annotator
     from phq.view.report.reporting import report
 
@@ -46,8 +48,10 @@ __all__ = [
     "build",
     "decide",
     "export_labels",
+    "find_person",
     "import_labels",
     "merge",
+    "publish",
     "redact",
     "report",
     "split",
@@ -67,8 +71,10 @@ _LAZY = {
     "build": "phq.building.build",
     "decide": "phq.decisions.redecide",
     "export_labels": "phq.exchange.export",
+    "find_person": "phq.curate.same_person",
     "import_labels": "phq.exchange.importing",
     "merge": "phq.curate.merge",
+    "publish": "phq.exchange.publish.publishing",
     "redact": "phq.curate.redact",
     "report": "phq.view.report.reporting",
     "split": "phq.curate.split",

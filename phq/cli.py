@@ -21,6 +21,7 @@ from phq.commands.ending import (
     ExitCode,
     interruptible,
 )
+from phq.commands.next_step import followed
 from phq.commands.output import echo
 from phq.commands.tree import Commands, Group
 from phq.errors import PhqError
@@ -58,6 +59,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "export labels": (exchange.export_labels_command, ABSENT),
         "export coco": (exchange.export_coco_command, ABSENT),
         "export crops": (exchange.export_crops_command, ABSENT),
+        "publish": (exchange.publish_command, CONTINUES),
     },
     "Train": {
         "gan train": (gan.train_command, TRAINING),
@@ -118,7 +120,7 @@ def tree() -> Commands:
         for name, (command, stopped) in listed.items():
             group, _, last = name.rpartition(" ")
             into = commands.group(panel, group, GROUPS[group]) if group else commands
-            into.add("Commands" if group else panel, last, interruptible(stopped)(command))
+            into.add("Commands" if group else panel, last, followed(name, interruptible(stopped)(command)))
     return commands
 
 

@@ -21,11 +21,13 @@ class Rule:
 
     name: str
     score: str
-    """Field of `phq.schema.Sample`, or ``box_px``; see `phq.decisions.rules.scores_of`."""
+    """Field of `phq.schema.Sample`, or one that follows from others; see `phq.decisions.rules.scores_of`."""
     side: Literal["min", "max"]
     reason: str
     text: str
     """What the score is, in words that fit before "is 3"."""
+    stated: bool = False
+    """Whether somebody stated the score, and nothing measured it: it is either enough or not, and never nearly so."""
 
     @property
     def address(self) -> str:
@@ -89,6 +91,10 @@ REASONS = (
 )
 
 RULES = (
+    Rule(
+        "consent", "consent_level", "min", "no_consent",
+        "consent as stated (1 yes, 0.5 limited, 0 unknown, -1 no)", stated=True,
+    ),
     Rule("box", "box_px", "min", "box_too_small", "shorter side of the person's box in photo pixels"),
     Rule("detection", "detection_score", "min", "low_detection", "best score of any person detector"),
     Rule("detector", "detector_score", "min", "low_detector", "score of the network that finds boxes"),
@@ -129,10 +135,10 @@ RULES = (
     Rule("flip", "p_flip", "max", "flip_risk", "probability that front and back are confused"),
     Rule("sigma", "yaw_sigma_deg", "max", "yaw_uncertain", "standard deviation of the torso's yaw in degrees"),
     Rule("face", "face_score", "min", "no_face", "score of the face (0 on every back view)"),
-)
+)  # fmt: skip
 
-SCORES = tuple(dict.fromkeys(rule.score for rule in RULES))
-"""Scores with a threshold."""
+SCORES = tuple(dict.fromkeys(rule.score for rule in RULES if not rule.stated))
+"""Measured scores with a threshold."""
 STORED_SCORES = tuple(score for score in SCORES if score != "box_px")
 """Those that are columns; ``box_px`` follows from the person's box."""
 RULE_BY_ADDRESS = {rule.address: rule for rule in RULES}

@@ -52,8 +52,10 @@ GROUPS = ("duplicate_of", "duplicate_group", "scene_group", "identity_group")
 DECISION = ("decision", "reason", "detail", "score_name", "threshold", "margin", *GROUPS)
 """Columns that a decision sets, but for the split."""
 
-PROVENANCE = ("licence", "author", "source", "identity")
+PROVENANCE = ("licence", "author", "source", "identity", "consent")
 """Fields that nobody can see in a photo; a sidecar states them (`phq.dataset`)."""
+CONSENT = {"yes": 1.0, "limited": 0.5, "": 0.0, "no": -1.0}
+"""Values of ``consent``, and the number of each that a threshold is compared with (``consent_level``)."""
 
 Fields = dict[str, Any]
 """Fields of a `Row` by name, perhaps not all."""
@@ -92,6 +94,11 @@ class Sample(BaseModel):
     author: str = Field(description="who made the photo, as stated; '' unknown")
     source: str = Field(description="where the photo came from, such as a URL, as stated; '' unknown")
     identity: str = Field(description="who is in the photo, as stated; several joined by ';'; '' unknown")
+    consent: str = Field(
+        pattern="^(yes|limited|no)?$",
+        description="whether the people in the photo agreed to its use in such a dataset, as stated: yes, limited (in "
+        "part, or on conditions), no; '' unknown",
+    )
     # detection
     box_x0: float = Field(description="left edge of the person's box, photo pixels")
     box_y0: float = Field(description="upper edge of the person's box, photo pixels")

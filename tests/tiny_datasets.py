@@ -69,6 +69,7 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "head_direction": "",
         "head_direction_score": 0.0,
         **HeadPoseScores().columns(),
+        "consent": "",
     }
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}

@@ -126,7 +126,7 @@ def build(  # noqa: PLR0913 - the options of the command
         config: TOML file.
         sets: ``key=value`` each.
         keep_rejects: store rejected people too; an overlay rejects them, see `phq.decisions.overlay`.
-        sidecar: CSV, JSON or JSON lines with licence, author, source and identity of the photos, see
+        sidecar: CSV, JSON or JSON lines with licence, author, source, identity and consent of the photos, see
             `phq.dataset.statements.parse_statements`. Photos of one identity stay on one side of the split.
         quiet: no progress bar, and no note on licences with conditions beyond attribution.
 

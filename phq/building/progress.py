@@ -10,8 +10,9 @@ from types import TracebackType
 from tqdm.auto import tqdm
 
 from phq.building.unit import UnitResult
-
-PLAIN_EVERY_S = 10.0
+from phq.system.bars import PLAIN_EVERY_S, bar
+from phq.system.memory import used_memory
+from phq.system.sizes import size_text
 
 
 class Progress:
@@ -27,7 +28,7 @@ class Progress:
         self._before = done
         self._plain = not quiet and not sys.stderr.isatty()
         # mininterval 0: a unit takes seconds, and the last one must show
-        self._bar = tqdm(total=photos, initial=done, unit="photo", disable=quiet or self._plain, mininterval=0)
+        self._bar = bar(total=photos, initial=done, unit="photo", quiet=quiet or self._plain, mininterval=0)
         self._lines: dict[str, tqdm[None]] = {}
 
     def __enter__(self) -> Progress:
@@ -82,4 +83,6 @@ class Progress:
         left = tqdm.format_interval((self.photos - self.done) / rate) if rate else "?"
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
         line = f"{self.done}/{self.photos} photos, {rate:.2f} photos/s, {self._counts()}, {left} left"
+        if memory := used_memory():
+            line += f", {size_text(memory)} memory"
         print(line + (f" ({reasons})" if reasons else ""), file=sys.stderr, flush=True)

@@ -179,7 +179,7 @@ def bake_command(
     """Write a new dataset with the overlays folded in, in today's format."""
     from phq.curate.bake import bake
 
-    done = bake(dataset, out, revision=revision)
+    done = bake(dataset, out, revision=revision, quiet=False)
     report("bake", done, _baked_lines(done), json)
 
 

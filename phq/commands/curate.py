@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phq.commands.ending import ExitCode
-from phq.commands.options import LocalDataset, OverlayName, Revision, Seed, ValFraction, Workers
-from phq.commands.output import Json, report
+from phq.commands.options import LocalDataset, OverlayName, Revision, Seed, ValFraction, Workers, refuse_given
+from phq.commands.output import Json, echo, report
 from phq.errors import ConfigError
+from phq.system.logs import STDOUT
 
 if TYPE_CHECKING:
     from phq.curate.merge import Merged
+    from phq.curate.redact import Redacted
+    from phq.curate.same_person import Alike
     from phq.curate.split import Division
 
 
@@ -43,7 +47,7 @@ def verify_command(
         raise typer.Exit(ExitCode.FOUND)
 
 
-def redact_command(
+def redact_command(  # noqa: PLR0913 - one parameter an option
     dataset: LocalDataset,
     keys: Annotated[
         list[str] | None, typer.Argument(help="Whole keys of samples.", metavar="[KEY…]", show_default=False)
@@ -53,6 +57,22 @@ def redact_command(
         str | None, typer.Option(help="Photo in place of keys: its source_path, or a file with the same bytes.",
                                  show_default="none")
     ] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="A photo of a person: list whoever looks the same, ask, and remove them.",
+                                  show_default="none")
+    ] = None,
+    person: Annotated[
+        int | None, typer.Option(min=0, help="With --like: number of the person in it, from 0, left to right.",
+                                 show_default="the only one")
+    ] = None,
+    least: Annotated[
+        float | None, typer.Option(min=0, max=1, help="With --like: least cosine of two faces of one person.",
+                                   show_default="that of the network")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="With --like: HTML file with the pictures of those found.", show_default="none")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --like: remove all listed, do not ask.")] = False,
     reason: Annotated[str, typer.Option(help="Reason to keep in the tombstone.", show_default="none")] = "",
     name_in_reason: Annotated[
         bool, typer.Option("--name-in-reason", help="Keep the reason even if it has the person's name.")
@@ -60,18 +80,62 @@ def redact_command(
     json: Json = None,
 ) -> None:  # fmt: skip
     """Remove every trace of some samples from a dataset; exit code 1 if something else still names them."""
-    from phq.curate.redact import NamedReasonError, lines, redact
+    from phq.curate.redact import lines
+
+    if like is None:
+        refuse_given("--like", {"--person": person, "--least": least, "--pictures": pictures, "--yes": yes or None})
+        done = _redacted(dataset, keys or (), source, reason, name_in_reason)
+        report("redact", done, lines(done), json)
+    else:
+        if keys or source is not None:
+            raise ConfigError("--like finds the samples itself: name no keys and no --source beside it")
+        found = _listed(dataset, like, person, least, pictures, json)
+        sure = [one.key for one in found if one.sure]
+        if not sure or not _agreed(len(sure), yes):
+            report("redact", {"alike": found, "keys": []}, ["nothing was removed"], json)
+            return
+        done = _redacted(dataset, sure, None, reason, name_in_reason)
+        report("redact", {"alike": found, **vars(done)}, lines(done), json)
+    if not done.clean:
+        raise typer.Exit(ExitCode.FOUND)
+
+
+def _redacted(dataset: Path, keys: Sequence[str], source: str | None, reason: str, name_in_reason: bool) -> Redacted:
+    """The redaction; whether a reason with a name is stored is asked on a terminal."""
+    from phq.curate.redact import NamedReasonError, redact
 
     try:
-        done = redact(dataset, keys or (), source=source, reason=reason, name_in_reason=name_in_reason)
+        return redact(dataset, keys, source=source, reason=reason, name_in_reason=name_in_reason)
     except NamedReasonError as error:
         question = f"The reason has the name {error.word!r}, and the tombstone will keep it. Store it so?"
         if not _is_terminal() or not typer.confirm(question, err=True):
             raise
-        done = redact(dataset, keys or (), source=source, reason=reason, name_in_reason=True)
-    report("redact", done, lines(done), json)
-    if not done.clean:
-        raise typer.Exit(ExitCode.FOUND)
+        return redact(dataset, keys, source=source, reason=reason, name_in_reason=True)
+
+
+def _listed(
+    dataset: Path, like: Path, person: int | None, least: float | None, pictures: Path | None, json: str | None
+) -> list[Alike]:
+    """Whoever looks like the person in a photo; printed, but where the result is printed as JSON."""
+    from phq.curate.same_person import find_person, lines
+    from phq.view.person_page import write_person_page
+
+    found = find_person(dataset, like, person=person, least=least, quiet=False)
+    for line in lines(found) if json != STDOUT else ():
+        echo(line)
+    if pictures is not None:
+        write_person_page(pictures, dataset, found)
+        echo(f"pictures   {pictures}", err=json == STDOUT)
+    return found
+
+
+def _agreed(count: int, yes: bool) -> bool:
+    if yes:
+        return True
+    if _is_terminal():
+        return typer.confirm(f"Remove these {count} samples for good?", err=True)
+    echo("phq: nobody can be asked here; look at the list, then repeat the command with --yes", err=True)
+    return False
 
 
 def _is_terminal() -> bool:

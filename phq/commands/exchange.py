@@ -1,4 +1,4 @@
-"""The commands that write a dataset for other programs: ``phq export labels``, ``coco`` and ``crops``."""
+"""The commands that write a dataset for others: ``phq export labels``, ``coco``, ``crops`` and ``phq publish``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from phq.commands.build import Format
-from phq.commands.options import Dataset, FolderOut, Photos, Revision, Where
+from phq.commands.ending import ExitCode
+from phq.commands.options import Dataset, FolderOut, LocalDataset, Photos, Revision, Where, Workers
 from phq.commands.output import Json, report
 
 
@@ -93,3 +94,33 @@ def export_crops_command(
     if done.missing:
         lines += [f"{done.missing} people whose photo was not found in {photos} are left out"]
     report("export crops", done, lines, json)
+
+
+def publish_command(  # noqa: PLR0913 - one parameter an option
+    dataset: LocalDataset,
+    *,
+    to: Annotated[
+        str, typer.Option(help="hf:USER/NAME on the Hugging Face Hub, or a folder.", metavar="hf:USER/NAME|DIR",
+                          show_default=False)
+    ],
+    apply: Annotated[bool, typer.Option("--apply", help="Publish; without, a dry run.")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(help="Finding that shall not stand in the way: licences (repeatable).", show_default="none"),
+    ] = None,
+    preview: Annotated[int, typer.Option(min=2, max=1000, help="Samples in the preview at most.")] = 100,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Verify without reading images and masks.")] = False,
+    workers: Workers = None,
+    json: Json = None,
+) -> None:  # fmt: skip
+    """Check a dataset and publish it with a preview, a datasheet and a takedown log; exit code 1 if it cannot be."""
+    from phq.exchange.publish.publishing import lines, publish
+
+    done = publish(
+        dataset, to, apply=apply, accept=accept or (), preview=preview, private=private, quick=quick, workers=workers,
+        quiet=False,
+    )  # fmt: skip
+    report("publish", done, lines(done), json)
+    if done.blocked:
+        raise typer.Exit(ExitCode.FOUND)

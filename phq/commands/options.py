@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from importlib.util import find_spec
@@ -15,6 +15,7 @@ import typer
 
 from phq.building.executors.choice import PHOTO_TIMEOUT_S, SETUP_TIMEOUT_S, Engine, Execution, workers_of
 from phq.commands.output import echo
+from phq.errors import ConfigError
 from phq.system.logs import STDOUT, opened_log
 
 _CONFIGURATION, _RUNNING = "Configuration", "Running"
@@ -39,9 +40,24 @@ SplitSeed = Annotated[int | None, typer.Option(min=0, help="Random seed of the s
 ValFraction = Annotated[float, typer.Option(min=0, max=0.99, help="Fraction of the samples in the split val.")]
 Sidecar = Annotated[
     Path | None,
-    typer.Option(help="CSV or JSON: path, licence, author, source, identity of each photo.", show_default="none"),
+    typer.Option(help="CSV or JSON: path; licence, author, source, identity, consent.", show_default="none"),
 ]
 FolderOut = Annotated[Path, typer.Option(help="New or empty folder to write.", show_default=False)]
+
+
+def refuse_given(what: str, options: Mapping[str, object]) -> None:
+    """Refuse options that mean something only beside another one.
+
+    Args:
+        what: that option.
+        options: by name, None where it was not given.
+
+    Raises:
+        ConfigError: one of them was given.
+    """
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"{name} belongs to {what}, which is not given")
 
 
 def preset_names(package: str) -> str:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -68,6 +68,7 @@ class Provenance(Section):
     licence: str = Field(default="", description="licence of the photos")
     author: str = Field(default="", description="who made them")
     source: str = Field(default="", description="where they came from")
+    consent: Literal["", "yes", "limited", "no"] = Field(default="", description="whether the people in them agreed")
 
 
 class Duplicates(Section):

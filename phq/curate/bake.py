@@ -10,7 +10,7 @@ from typing import Any
 
 from phq.building.running import check_free
 from phq.curate.migrations import MIGRATIONS, Migration
-from phq.curate.revision import Revision
+from phq.curate.revision import Revision, fetching
 from phq.dataset.card import Card, card_of
 from phq.dataset.counts import REVISION
 from phq.dataset.folder import TOMBSTONES
@@ -48,6 +48,8 @@ def bake(
     out: str | Path,
     revision: str | None = LATEST,
     migrations: Sequence[Migration] = MIGRATIONS,
+    *,
+    quiet: bool = True,
 ) -> Baked:
     """Write a revision of a dataset as a new dataset, in today's schema and convention.
 
@@ -60,6 +62,8 @@ def bake(
         dataset: a folder or URL.
         out: a new folder; the same call starts an interrupted bake again.
         revision: see `phq.dataset.overlays.names_up_to`.
+        migrations: steps to today's format.
+        quiet: no progress bar.
 
     Raises:
         InputError: no such dataset or revision, a damaged shard, a record that cannot be brought up to date.
@@ -78,7 +82,8 @@ def bake(
         write_tombstones(folder / TOMBSTONES, tombstones)
     carried = _carry_extra(source, folder, {row["key"] for row in kept})
     run = _run_record(source, kept, rejects, carried)
-    write_dataset(folder, kept, rejects, source.members, run, _card(source))  # with its manifest the folder is done
+    with fetching(folder, kept, source.members, "bake", quiet) as fetch:
+        write_dataset(folder, kept, rejects, fetch, run, _card(source))  # with its manifest the folder is done
     return Baked(folder, source.names, len(kept), len(rejects), dict(source.steps), carried)
 
 

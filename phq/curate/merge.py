@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from phq.building.contact_sheet import write_contact_sheet
 from phq.building.running import check_free
 from phq.config.build import Config, Identity, load_config
 from phq.curate.merge_rows import Rows
 from phq.curate.merge_sources import Source, open_sources
+from phq.curate.revision import fetching
 from phq.dataset.card import Card, card_of
 from phq.dataset.folder import SHEET, TOMBSTONES
 from phq.dataset.overlays import LATEST
@@ -100,12 +99,7 @@ def merge(
     if all(source.root.exists(SHEET) for source in sources):
         write_contact_sheet(folder / SHEET, kept, rows.members)
     record = _run_record(sources, settings, kept, rejects)
-    with tqdm(total=len(kept), unit="sample", desc="merge", disable=quiet) as bar:
-
-        def fetch(row: Fields) -> dict[str, bytes]:
-            bar.update()
-            return rows.members(row)
-
+    with fetching(folder, kept, rows.members, "merge", quiet) as fetch:
         write_dataset(folder, kept, rejects, fetch, record, _card(sources))
     return Merged(folder, len(kept), len(rejects), same, duplicates, redacted, moved)
 

@@ -100,9 +100,9 @@ MIGRATIONS = (
         lambda record: {"photo_phash": ""} | record,
     ),
 )
-"""Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
-identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads
-and hands were scored, and groups were stored, say 0 and ''. ``pixelation``: nobody looked for pixelated faces.
+"""Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source,
+identity and consent say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut
+heads and hands were scored, and groups were stored, say 0 and ''. ``pixelation``: nobody looked for pixelated faces.
 ``turn``: no photo was turned. ``head direction``, ``head pose``: no network stated any. ``photo_hash``: unknown."""
 
 

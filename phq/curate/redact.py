@@ -113,7 +113,8 @@ def redact(
         if (word := named_in(reason, gone, stay)) and not name_in_reason:
             raise NamedReasonError(word)
         names = target.keys if source is None else target.keys | target.hashes
-        tombstones = [Tombstone(text_sha256(name), day or date.today().isoformat(), reason) for name in names]
+        day = day or date.today().isoformat()
+        tombstones = [Tombstone(text_sha256(n), day, reason, n in target.hashes, bool(word)) for n in names]
         scrub = Scrubber(target.keys, target.names).text
         tombstones = [replace(t, reason=scrub(t.reason)) for t in (*read_tombstones(folder), *tombstones)]
         write_tombstones(change.path(TOMBSTONES), tombstones)

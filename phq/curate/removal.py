@@ -18,9 +18,10 @@ from phq.curate.rewrite import Storage, changes_table, moved, rewrite_table
 from phq.dataset.content import UNNAMED, content_tag
 from phq.dataset.derived import drawings
 from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
-from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, REJECTS, SHEET, SPLITS, shard_name, shard_number
+from phq.dataset.folder import MANIFEST, MARKS_LOG, OVERLAYS, PREVIEW, REJECTS, SHEET, SPLITS, shard_name, shard_number
 from phq.dataset.layout import even_ranges
 from phq.dataset.marks_log import without_keys
+from phq.dataset.preview import preview_keys, remove_from_preview
 from phq.dataset.reader import Dataset
 from phq.dataset.scrub import Scrubber
 from phq.dataset.tar import MEMBERS, ShardWriter
@@ -71,7 +72,7 @@ class Removal:
         self._storage: Storage = {}
 
     def stage(self) -> None:
-        """Shards, tables, marks of reviews, overlays, contact sheet, and what describes them."""
+        """Shards, tables, marks of reviews, overlays, preview, contact sheet, and what describes them."""
         for split in SPLITS:
             self._stage_split(split)
         if not any(self.shards.values()):
@@ -81,6 +82,8 @@ class Removal:
             self.change.write(MARKS_LOG, without_keys(log.read_bytes(), self.target.keys))
         for path in sorted((self.stored.folder / OVERLAYS).glob("*.parquet")):
             self._stage_overlay(path)
+        if not self.target.keys.isdisjoint(preview_keys(preview := self.stored.folder / PREVIEW)):
+            remove_from_preview(preview, self.change.path(PREVIEW), self.target.keys)
         if SHEET in drawings(self.stored.folder):
             self._stage_sheet()
         before, after = self._tables(np.ones_like(self.target.rows)), self._tables(~self.target.rows)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,8 +20,11 @@ from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.dataset.tar import MEMBERS, STORAGE
+from phq.dataset.write import Fetch
 from phq.errors import InputError
 from phq.schema import DECISION, Fields, Row, Sample, make_sample, sample_to_json
+from phq.system.bars import bar
+from phq.system.sizes import check_room, say_size
 
 
 class Revision:
@@ -89,6 +94,35 @@ class Revision:
         own = [name for name in overlay.column_names if name not in {*self.manifest.column_names, *Row.model_fields}]
         rows = overlay.filter(pc.is_in(overlay["key"], value_set=pa.array(sorted(kept), pa.string())))
         return rows.select(["key", *own])
+
+
+@contextmanager
+def fetching(out: Path, kept: Sequence[Fields], fetch: Fetch, desc: str, quiet: bool) -> Iterator[Fetch]:
+    """Say how much will be written, and show how many samples have been.
+
+    Args:
+        out: folder of the new dataset.
+        kept: rows of its samples, with the sizes of their members.
+        fetch: gives the members of a row; called once a sample.
+        desc: what is done, in a word.
+        quiet: show nothing.
+
+    Yields:
+        `fetch`, counted.
+
+    Raises:
+        OutputError: the disk has no room for them.
+    """
+    size = sum(row.get(f"{prefix}_size", 0) for row in kept for prefix in MEMBERS.values())
+    say_size(f"writing {len(kept)} samples to {out}", size, quiet)
+    check_room(out, size)
+    with bar(total=len(kept), unit="sample", desc=desc, quiet=quiet) as shown:
+
+        def counted(row: Fields) -> Mapping[str, bytes]:
+            shown.update()
+            return fetch(row)
+
+        yield counted
 
 
 def encoded(row: Fields) -> bytes:

@@ -9,8 +9,9 @@ from typing import Any
 
 from phq.dataset.content import brace_ranges, names_tag
 from phq.dataset.credits import MOST, licence_lines
+from phq.dataset.folder import DATASHEET, PREVIEW, TAKEDOWNS
 from phq.dataset.summary import CREDITS, Summary
-from phq.schema import SCHEMA_VERSION, Sample, column_kind
+from phq.schema import CONSENT, SCHEMA_VERSION, Sample, column_kind
 from phq.system.version import __version__
 from phq.weights.licences import Model
 
@@ -39,10 +40,12 @@ class Card:
     version: str
     """Version of phq."""
     models: tuple[Model, ...]
+    preview: bool = False
+    """Whether there is a preview (`phq.dataset.folder.PREVIEW`), with datasheet and takedown log beside it."""
 
     def record(self) -> dict[str, Any]:
         """As ``run.json`` keeps it, under "card"."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "preview" or value}
 
 
 def stored_card(run: Mapping[str, Any]) -> Card:
@@ -55,7 +58,8 @@ def stored_card(run: Mapping[str, Any]) -> Card:
         KeyError: it has no "card".
     """
     card = run["card"]
-    return Card(card["title"], card["version"], tuple(Model(**model) for model in card["models"]))
+    models = tuple(Model(**model) for model in card["models"])
+    return Card(card["title"], card["version"], models, bool(card.get("preview")))
 
 
 def card_of(run: Mapping[str, Any]) -> Card:
@@ -90,12 +94,15 @@ def _front_matter(card: Card, splits: Mapping[str, int], shards: Sequence[str], 
     yield from ("- config_name: default", f"  description: content {names_tag(shards)}", "  data_files:")
     for split in splits:
         yield from (f"  - split: {split}", f"    path: {split}/*.tar")
+    if card.preview:  # a configuration of its own: the samples stay what is loaded by default
+        yield from ("- config_name: preview", "  data_files:", "  - split: preview", f"    path: {PREVIEW}")
     yield "dataset_info:"
     yield from _features()
     yield "---"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Lines of a table in Markdown; no cell can end it."""
     for row in (head, ["---"] * len(head), *rows):
         yield "| " + " | ".join(_cell(cell) for cell in row) + " |"
 
@@ -107,9 +114,10 @@ def _cell(value: object) -> str:
     return short.replace("|", "\\|").replace("<", "&lt;")
 
 
-def _yaw_table(sectors: Sequence[int]) -> Iterator[str]:
+def yaw_table(sectors: Sequence[int]) -> Iterator[str]:
+    """Lines of a table of samples by `YAW_SECTORS`."""
     rows = [(f"{centre}°", name, n) for (centre, name), n in zip(YAW_SECTORS, sectors, strict=True)]
-    return _table(("camera yaw, ±22.5°", "the camera sees", "samples"), rows)
+    return markdown_table(("camera yaw, ±22.5°", "the camera sees", "samples"), rows)
 
 
 _LOADING = """\
@@ -162,6 +170,12 @@ SELECT DISTINCT source_path, author, licence, source FROM 'DATASET/manifest.parq
 """
 
 
+_BESIDE = f"""\
+[{DATASHEET}]({DATASHEET}) answers the questions of a datasheet, [{TAKEDOWNS}]({TAKEDOWNS}) says what was removed on
+request. `{PREVIEW}` has some of the pictures, for a viewer (configuration `preview`).
+"""
+
+
 def _shard_lines(shards: Sequence[str]) -> Iterator[str]:
     ranges = brace_ranges(shards)
     yield from (_SHARDS, "```", *ranges[:MOST], "```", "")
@@ -174,11 +188,11 @@ def _body(card: Card, splits: Mapping[str, int], shards: Sequence[str], rows: Su
     yield from (f"# {card.title}", "")
     yield f"Headshots with masks, body poses and cameras over the full circle, made by phq {card.version}."
     yield from (f"Format {SCHEMA_VERSION}.", "", _LAYOUT, "## Counts", "")
-    yield from _table(("split", "samples"), list(splits.items()))
+    yield from markdown_table(("split", "samples"), list(splits.items()))
     yield from ("", f"Thrown out: {rows.reasons.total()}.", "")
     if rows.reasons:
-        yield from (*_table(("reason", "rejects"), sorted(rows.reasons.items())), "")
-    yield from ("## Directions", "", *_yaw_table(rows.sectors), "")
+        yield from (*markdown_table(("reason", "rejects"), sorted(rows.reasons.items())), "")
+    yield from ("## Directions", "", *yaw_table(rows.sectors), "")
     yield from ("0° is in front of the torso; + is the subject's own left.", "", "## How to load", "")
     yield from (
         _LOADING.replace("SPLIT", next(iter(splits))),
@@ -190,22 +204,30 @@ def _body(card: Card, splits: Mapping[str, int], shards: Sequence[str], rows: Su
     )
     yield from (*_credits(rows), "Models that annotated the photos:", "")
     models = [(m.name, m.purpose, m.licence, m.source) for m in card.models]
-    yield from _table(("model", "purpose", "licence", "source"), models)
+    yield from markdown_table(("model", "purpose", "licence", "source"), models)
+    if card.preview:
+        yield from ("", "## Beside the data", "", _BESIDE.rstrip())
 
 
 def _credits(rows: Summary) -> Iterator[str]:
     """Authors, sources and licences of the photos, as far as they were stated."""
-    if not rows.states_credits:
+    if not rows.states_provenance:
         yield from ("Nothing was stated about licences, authors and sources of the photos.", "")
         return
     yield from (_CREDITS, "")
     for name in CREDITS:
         counts = rows.credits(name)
         if any(value for value, _ in counts):
-            yield from (*_table((name, "samples"), [(value or "not stated", n) for value, n in counts[:MOST]]), "")
+            yield from (
+                *markdown_table((name, "samples"), [(value or "not stated", n) for value, n in counts[:MOST]]),
+                "",
+            )
         if len(counts) > MOST:
             rest = sum(n for _, n in counts[MOST:])
             yield from (f"… and {len(counts) - MOST} more, of {rest} samples.", "")
+    if any(rows.consent):
+        counts = [(value or "not stated", rows.consent[value]) for value in CONSENT if rows.consent[value]]
+        yield from (*markdown_table(("consent", "samples"), counts), "")
     people, both = rows.people()
     if people:
         yield from (f"`identity` tells {people} people apart; {both or 'none'} of them are in two splits.", "")

@@ -14,7 +14,7 @@ from phq.dataset.croissant import StoredFile, croissant
 from phq.dataset.folder import CROISSANT, SPLITS
 from phq.dataset.summary import Summary, licences
 
-SECTIONS = ("Counts", "Directions", "Shards", "Licences")
+SECTIONS = ("Counts", "Directions", "Shards", "Licences", "Beside the data")
 _LOADER = "what datasets loads (configs, dataset_info)"
 _HEAD = "\n## "
 

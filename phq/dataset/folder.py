@@ -24,6 +24,8 @@ extension reads all photos to find those that have changed."""
 WORK = ".phq-work"
 """Folder of finished units, until the dataset is written from them."""
 OVERLAYS, REVIEWS = "overlays", "reviews"
+PREVIEW, DATASHEET, TAKEDOWNS = "preview/preview.tar", "DATASHEET.md", "TAKEDOWNS.md"
+"""Files of a published copy alone (`phq.exchange.publish`): some pictures for the page of a hub, and two texts."""
 MARKS_LOG = f"{REVIEWS}/marks.jsonl"
 REVIEW_LOCK = f"{REVIEWS}/lock"
 SHARD = re.compile(rf"({'|'.join(SPLITS)})/phq-\1-(\d{{6}})-([0-9a-f]{{12}})\.tar")
@@ -38,7 +40,7 @@ def index_name(split: str) -> str:
 
 _TABLES = (MANIFEST, REJECTS)
 _TEXTS = (CARD, CROISSANT, SCHEMA, RUN, *map(index_name, SPLITS))
-_SINGLE = (*_TABLES, *_TEXTS, TOMBSTONES, INPUTS, SHEET, MARKS_LOG, REVIEW_LOCK)
+_SINGLE = (*_TABLES, *_TEXTS, TOMBSTONES, INPUTS, SHEET, PREVIEW, MARKS_LOG, REVIEW_LOCK)
 
 
 def shard_name(split: str, number: int, tag: str) -> str:
@@ -92,8 +94,8 @@ def leftovers(folder: Path) -> list[str]:
 
 
 def files_of(folder: Path) -> list[str]:
-    """Files at the top, in the splits, among overlays and reviews, and other folders as a whole; sorted."""
-    inside = (*SPLITS, OVERLAYS, REVIEWS)
+    """Files at the top and in the folders of the format, and other folders as a whole; sorted."""
+    inside = (*SPLITS, OVERLAYS, REVIEWS, PREVIEW.partition("/")[0])
     paths = [path for path in folder.iterdir() if path.name not in (*inside, JOURNAL, WORK)]
     for name in inside:
         if (folder / name).is_dir():

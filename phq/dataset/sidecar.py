@@ -1,4 +1,4 @@
-"""Sidecars: files beside the photos that state licence, author, source and identity of each photo."""
+"""Sidecars: files beside the photos that state licence, author, source, identity and consent of each photo."""
 
 from __future__ import annotations
 

@@ -14,9 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from phq.errors import InputError
-from phq.schema import PROVENANCE
+from phq.schema import CONSENT, PROVENANCE
 
-ALIASES = {"license": "licence", "photographer": "author", "url": "source"}
+ALIASES = {"license": "licence", "photographer": "author", "url": "source", "model_release": "consent"}
+_CONSENT = {
+    **{text: text for text in CONSENT},
+    "true": "yes", "1": "yes", "false": "no", "0": "no", "unknown": "", "not applicable": "",
+    "mr-umr": "yes", "mr-lmr": "limited", "mr-non": "no", "mr-nap": "",
+}  # fmt: skip
+"""Values of ``consent`` in a sidecar, in lower case: those of the record, and the model release status of IPTC photo
+metadata (PLUS: unlimited, limited or incomplete, none, not applicable)."""
 COLUMNS = ("path", "sha256", *PROVENANCE)
 DELIMITERS = ",;\t"
 """Delimiters of CSV files; spreadsheets write all three."""
@@ -168,13 +175,23 @@ def _statement(where: str, cells: _Cells) -> Statement:
         raise _WrongError(f"{where}: sha256 is {sha256[:80]!r}, not 64 hexadecimal digits")
     if not path and not sha256:
         raise _WrongError(f"{where}: neither path nor sha256 says which photo is meant")
+    row["consent"] = _consent(where, row.get("consent", ""))
     fields = tuple(_clean(row.get(name, "")) for name in PROVENANCE)
     return Statement(where, posixpath.normpath(path) if path else "", sha256, fields)
+
+
+def _consent(where: str, value: str) -> str:
+    stated = _CONSENT.get(value.strip().lower().rpartition("/")[2])  # PLUS writes the end of a URL
+    if stated is None:
+        raise _WrongError(f"{where}: consent is {value[:80]!r}; it can be yes, limited, no or unknown")
+    return stated
 
 
 def _text(what: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):  # consent in JSON
+        return str(value).lower()
     if type(value) is int:  # an identity may be a number
         return str(value)
     if not isinstance(value, str):

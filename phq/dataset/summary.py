@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 
 from phq.dataset.credits import MOST, most_first, stated_as
 from phq.dataset.statements import names_of
+from phq.schema import PROVENANCE
 
-COLUMNS = ("split", "camera_yaw_deg", "licence", "author", "source", "identity")
+COLUMNS = ("split", "camera_yaw_deg", *PROVENANCE)
 """Columns of the kept rows that are counted; of the rejects ``reason``."""
 CREDITS = ("licence", "author", "source")
 
@@ -33,6 +34,8 @@ class Summary:
         self._splits: defaultdict[str, set[str]] = defaultdict(set)
         self.sectors = [0] * 8
         """Kept rows in each sector, see `yaw_histogram`."""
+        self.consent = Counter[str]()
+        """Kept rows by what is stated about consent."""
         self.reasons = Counter[str]()
         """Rejects by reason."""
         for table in kept:
@@ -46,6 +49,7 @@ class Summary:
         for name in CREDITS:
             for value, count in _counts(table[name]):
                 self._credits[name][stated_as(name, value or "")] += count
+        self.consent.update({value or "": count for value, count in _counts(table["consent"])})
         stated = table.filter(pc.greater(pc.binary_length(pc.fill_null(table["identity"], "")), 0))
         self._identities += len(stated)
         for identity, split in zip(*(stated[name].to_pylist() for name in ("identity", "split")), strict=True):
@@ -62,9 +66,10 @@ class Summary:
         return _licences(self._credits["licence"])
 
     @property
-    def states_credits(self) -> bool:
+    def states_provenance(self) -> bool:
         """Whether anything is stated about any row."""
-        return self._identities > 0 or any(value for counts in self._credits.values() for value in counts)
+        counts = (self.consent, *self._credits.values())
+        return self._identities > 0 or any(value for values in counts for value in values)
 
     def people(self) -> tuple[int, int]:
         """People told apart by ``identity``, and those of them who are in two splits."""

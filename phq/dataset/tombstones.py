@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,9 +22,9 @@ from phq.errors import InputError
 from phq.schema import SCHEMA_VERSION
 from phq.system.atomic import atomic_write
 
-_COLUMNS = ("key_sha256", "date", "reason")
+_TEXTS, _FLAGS = ("key_sha256", "date", "reason"), ("photo", "named")
 _SCHEMA = pa.schema(
-    [pa.field(name, pa.string()) for name in _COLUMNS],
+    [*(pa.field(name, pa.string()) for name in _TEXTS), *(pa.field(name, pa.bool_()) for name in _FLAGS)],
     metadata={"schema_version": SCHEMA_VERSION, "kind": "tombstones"},
 )
 
@@ -38,6 +39,10 @@ class Tombstone:
     """ISO day of the redaction."""
     reason: str
     """As the user stated it; '' if nothing was stated."""
+    photo: bool = False
+    """Whether it is of a photo, not of a sample."""
+    named: bool = False
+    """Whether the reason has a name of the person, and must not be published."""
 
 
 def text_sha256(text: str) -> str:
@@ -55,10 +60,15 @@ def read_tombstones(folder: str | Path | Root) -> list[Tombstone]:
     if not root.exists(TOMBSTONES):
         return []
     try:
-        rows = pq.read_table(io.BytesIO(root.read(TOMBSTONES)), columns=list(_COLUMNS)).to_pylist()
-        return sorted(Tombstone(**{name: str(row[name]) for name in _COLUMNS}) for row in rows)
+        rows = pq.read_table(io.BytesIO(root.read(TOMBSTONES))).to_pylist()
+        return sorted(_tombstone(row) for row in rows)
     except (pa.ArrowInvalid, KeyError) as error:
         raise InputError(f"{TOMBSTONES} of {root.where} is damaged: {error}") from error
+
+
+def _tombstone(row: Mapping[str, Any]) -> Tombstone:
+    photo, named = (bool(row.get(name)) for name in _FLAGS)  # older files do not have them
+    return Tombstone(str(row["key_sha256"]), str(row["date"]), str(row["reason"]), photo, named)
 
 
 def unite_tombstones(tombstones: Iterable[Tombstone]) -> list[Tombstone]:

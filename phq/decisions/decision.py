@@ -20,7 +20,7 @@ from phq.reasons import RULES, STORED_SCORES
 from phq.schema import BOX, DECISION, GROUPS, rounded
 from phq.system.arrays import Bools, Ints
 
-SCORED = (*BOX, *STORED_SCORES)
+SCORED = ("consent", *BOX, *STORED_SCORES)
 """Columns that thresholds are applied to."""
 NEEDED = tuple(dict.fromkeys(["key", *SCORED, *LIKENESS, *DECISION]))
 """Columns that `decide_table` takes."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.reasons import RULES, Rule
-from phq.schema import BOX
+from phq.schema import BOX, CONSENT
 from phq.system.arrays import Doubles
 
 Scores = Mapping[str, np.ma.MaskedArray]
@@ -44,21 +44,27 @@ def scores_of(fields: Mapping[str, Any]) -> dict[str, float]:
 
     Args:
         fields: fields of `phq.schema.Sample` computed so far; ``box_px``, the shorter side of the person's box in photo
-            pixels, is derived from ``box_x0`` … ``box_y1``.
+            pixels, is derived from ``box_x0`` … ``box_y1``, and ``consent_level`` from ``consent`` by
+            `phq.schema.CONSENT`.
     """
     found = {rule.score: float(fields[rule.score]) for rule in RULES if rule.score in fields}
     if "box_x0" in fields:
         width, height = fields["box_x1"] - fields["box_x0"], fields["box_y1"] - fields["box_y0"]
         found["box_px"] = float(min(width, height))
+    if "consent" in fields:
+        found["consent_level"] = CONSENT[fields["consent"]]
     return found
 
 
 def score_columns(table: pa.Table) -> Scores:
-    """The scores of a table's rows, as far as it has them, ``box_px`` among them; null is masked."""
+    """The scores of a table's rows, as far as it has them, those of `scores_of` among them; null is masked."""
     found = {rule.score: table[rule.score] for rule in RULES if rule.score in table.column_names}
     if set(BOX) <= set(table.column_names):
         width, height = (pc.subtract(table[BOX[i + 2]], table[BOX[i]]) for i in (0, 1))
         found["box_px"] = pc.min_element_wise(width, height, skip_nulls=False)
+    if "consent" in table.column_names:
+        places = pc.index_in(table["consent"], value_set=pa.array(list(CONSENT)), skip_nulls=True)
+        found["consent_level"] = pa.chunked_array([pa.array(list(CONSENT.values()))]).take(places)
     return {name: _masked(column) for name, column in found.items()}
 
 
@@ -118,11 +124,14 @@ def decide_scores(scores: Scores, thresholds: Mapping[str, float], count: int) -
 def margins(scores: np.ma.MaskedArray, rule: Rule, threshold: float) -> Doubles:
     """(N,) signed distances from a threshold in units of |threshold| (of 1 where that is 0).
 
-    Negative where the rule is broken, 0 on the threshold itself (which is kept), −inf for NaN, +inf where masked.
+    Negative where the rule is broken, 0 on the threshold itself (which is kept), −inf for NaN, +inf where masked, and
+    where a statement is enough.
     """
     values = np.asarray(scores.data, np.float64)
     with np.errstate(over="ignore"):  # a threshold next to 0 is infinitely far away
         distance = (values - threshold if rule.side == "min" else threshold - values) / (abs(threshold) or 1.0)
+    if rule.stated:
+        distance = np.where(distance >= 0, np.inf, distance)
     return np.where(np.ma.getmaskarray(scores), np.inf, np.where(np.isnan(values), -np.inf, distance))
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.compute as pc
 from PIL import Image as Pil
-from tqdm.auto import tqdm
 
 from phq.curate.annotate.raw_photos import find_photos, video_settings
 from phq.dataset.card import YAW_SECTORS
@@ -36,7 +36,9 @@ from phq.pose.render import project
 from phq.schema import BOX, LANDMARKS, PROVENANCE, SMPL_JOINTS
 from phq.system.arrays import Bools, Doubles, Floats
 from phq.system.atomic import atomic_write, disk_errors_explained, output_errors
+from phq.system.bars import bar
 from phq.system.publish import published
+from phq.system.sizes import say_size
 
 Document = dict[str, Any]
 PERSON, FACE, HEADSHOT = 1, 2, 3
@@ -104,6 +106,8 @@ def export_coco(
     opened = Dataset(dataset, overlay=overlay, where=where, rejects=photos is not None)
     folder = Path(out)
     with published(folder) as (staged,):
+        if photos is None:
+            say_size(f"writing to {out}", pc.sum(opened.columns(["jpg_size"])["jpg_size"]).as_py() or 0, quiet)
         groups = _crops(opened, staged) if photos is None else _photos(opened, photos)
         counted = _write_labels(staged / "labels.json", opened, groups, photos is not None, quiet)
     return replace(counted, out=folder)
@@ -117,7 +121,7 @@ def _write_labels(path: Path, opened: Dataset, groups: _Groups, photo: bool, qui
     with atomic_write(path) as stream:
         head = json.dumps({"info": _info(opened), "licenses": [], "categories": _categories()})
         stream.write(head[:-1].encode() + b', "annotations": [')
-        for image, items in tqdm(groups.images, total=groups.count, unit="picture", disable=quiet):
+        for image, items in bar(groups.images, total=groups.count, unit="picture", desc="export", quiet=quiet):
             images.append({"id": len(images) + 1} | image)
             for annotation in annotate(items):
                 annotations += 1

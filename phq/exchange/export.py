@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
-from tqdm.auto import tqdm
 
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
@@ -22,6 +21,8 @@ from phq.exchange.formats import LabelFormat, label_format
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Image
 from phq.system.atomic import disk_errors_explained
+from phq.system.bars import bar
+from phq.system.sizes import say_size
 
 Fields = dict[str, Any]
 COLUMNS = (
@@ -92,9 +93,10 @@ def export_labels(  # noqa: PLR0913 - the options of the command
     side = size or _common_size(rows)
     source = None if photos is None else Photos(photos, rows, samples.run)
     beyond = []
+    say_size(f"writing {len(rows)} pictures to {out}", len(rows) * side**2 * (4 if masks else 3), quiet)
     with open_sinks([out, mask_out] if masks else [out], zipped) as sinks:
         images, mask_sink = sinks[0], sinks[1] if masks else None
-        for index, row in enumerate(tqdm(rows, unit="image", desc="export", disable=quiet)):
+        for index, row in enumerate(bar(rows, unit="image", desc="export", quiet=quiet)):
             name, box = kind.image_name(index), window_box(row, kind.window(*_camera(row)))
             cut = from_crop(row, samples.read(index), box, side) if source is None else source.cut(row, box, side)
             images.add(name, _png(cut[0]))

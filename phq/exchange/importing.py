@@ -84,8 +84,8 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         out: folder of the dataset; made if needed.
         format: a name of `phq.exchange.formats.FORMATS`.
         masks: zip or folder with a mask for each picture, of the same name but for the suffix.
-        sidecar: licence, author, source and identity of the pictures, as for `phq.building.build.build`; paths are
-            names in the set.
+        sidecar: licence, author, source, identity and consent of the pictures, as for `phq.building.build.build`; paths
+            are names in the set.
         seed: random seed of the split.
         execution: where the work is done and how it is watched, in place of `workers`; no result depends on it.
         workers: processes, by default as many as cores and memory have room for.

@@ -108,6 +108,7 @@ class Provenance(Part):
     author: str = ""
     source: str = ""
     identity: str = ""
+    consent: str = ""
 
 
 @dataclass(frozen=True)

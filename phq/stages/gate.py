@@ -23,7 +23,7 @@ class Gate:
     def process(self, photos: list[Photo]) -> None:
         """Every living person."""
         for person in living(photos):
-            decision = decide(scores_of(person.record()), self.thresholds)
+            decision = decide(scores_of(person.photo.record() | person.record()), self.thresholds)
             if decision.decision == "rejected":
                 person.reject(decision.reason, decision.detail)
                 person.nearest = NearestThreshold(decision.score_name, decision.threshold, decision.margin)

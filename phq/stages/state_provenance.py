@@ -1,4 +1,4 @@
-"""Stage: licence, author, source and identity of a photo, as stated by its user. No network measures them."""
+"""Stage: licence, author, source, identity and consent of a photo, as stated by its user. No network measures them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StateProvenance:
     name = "provenance"
 
     def __init__(self, defaults: config.Provenance, sidecar: Sidecar | None) -> None:
-        self.defaults = Provenance(defaults.licence, defaults.author, defaults.source)
+        self.defaults = Provenance(**defaults.model_dump())
         self.sidecar = sidecar
 
     def setup(self) -> None:

@@ -62,9 +62,20 @@ def chosen(decided: Decided) -> Iterator[tuple[str, str, list[int], int]]:
             yield move, reason, shown.tolist(), count
 
 
-def thumbnail(decided: Decided, number: int) -> Image:
-    """SIDE × SIDE × 3 of the stored picture."""
-    return np.asarray(cv2.resize(decided.samples[number].image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+def thumbnail(picture: Image) -> Image:
+    """SIDE × SIDE × 3 of a stored picture."""
+    return np.asarray(cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+
+
+def figure(picture: Image | None, key: str, caption: str) -> str:
+    """A thumbnail with a caption, as HTML; the caption alone where there is no picture."""
+    text = f'<figcaption style="max-width: {SIDE}px">{escape(caption)}</figcaption>'
+    if picture is None:
+        return f"<figure>{text}</figure>"
+    jpg = io.BytesIO()
+    Pil.fromarray(thumbnail(picture)).save(jpg, "JPEG", quality=80)
+    data = base64.b64encode(jpg.getvalue()).decode()
+    return f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(key)}">{text}</figure>'
 
 
 def _page(decided: Decided) -> Iterator[str]:
@@ -80,14 +91,9 @@ def _page(decided: Decided) -> Iterator[str]:
 
 
 def _figure(decided: Decided, number: int, move: str) -> str:
-    jpg = io.BytesIO()
-    Pil.fromarray(thumbnail(decided, number)).save(jpg, "JPEG", quality=80)
     table = decided.after if move == "leave" else decided.before
     key, path = (decided.before[name][number].as_py() for name in ("key", "source_path"))
-    caption = f"{table['detail'][number].as_py()}; {key} of {path}"
-    data = base64.b64encode(jpg.getvalue()).decode()
-    text = f'<figcaption style="max-width: {SIDE}px">{escape(caption)}</figcaption>'
-    return f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(key)}">{text}</figure>'
+    return figure(decided.samples[number].image, key, f"{table['detail'][number].as_py()}; {key} of {path}")
 
 
 def _sheet(decided: Decided) -> Image:
@@ -102,6 +108,6 @@ def _band(decided: Decided, shown: list[int], move: str, title: str) -> Image:
     top[:BAR] = colour
     cv2.putText(top, title, (6, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
     rows = -(-len(shown) // COLUMNS)
-    tiles = [thumbnail(decided, number) for number in shown]
+    tiles = [thumbnail(decided.samples[number].image) for number in shown]
     tiles += [np.zeros((SIDE, SIDE, 3), np.uint8)] * (rows * COLUMNS - len(tiles))
     return np.vstack([top, *(np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS))])

@@ -74,6 +74,7 @@ def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
         "scores": {name: _percentiles(_numbers(kept[name])) for name in STORED_SCORES},
         **_statements(kept),
         **{f"{name}s": dict(counted(stated, name)) for name in ("licence", "author", "source")},
+        "consent": dict(counted(stated, "consent")),
         "bytes": _bytes(opened, kept),
     }
 
@@ -141,7 +142,7 @@ def lines(found: Stats) -> Iterator[str]:
     for name in STATEMENTS:
         yield from _count_lines(name, found["heads"][name])
     yield from _count_lines("rejects by reason", {name: n for name, n in rejects.items() if name != "all"})
-    for name in ("licences", "authors", "sources"):
+    for name in ("licences", "authors", "sources", "consent"):
         yield from _count_lines(name, {value or "not stated": n for value, n in found[name].items()})
     yield "\nbytes"
     yield from (f"  {name:<24} {size:15,d}" for name, size in found["bytes"].items())

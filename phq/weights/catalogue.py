@@ -33,11 +33,6 @@ class Remote:
     """The extra of phq with the package that runs it; empty if ONNX Runtime does."""
 
 
-def megabytes(size: int) -> str:
-    """A size in bytes, for people."""
-    return f"{size / 1e6:.1f} MB"
-
-
 def remotes() -> dict[str, Remote]:
     """Every downloadable file by name, in the order of names."""
     return _read(FILE)

@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions as failures
-from tqdm.auto import tqdm
 
 from phq.errors import OutputError, WeightError
 from phq.system.atomic import output_errors
+from phq.system.bars import bar
+from phq.system.sizes import size_text
 from phq.system.version import __version__
 from phq.weights.digest import sha256_of
 
@@ -166,20 +167,19 @@ class _Transfer:
     def _check_room(self, start: int) -> None:
         free = shutil.disk_usage(self.part.parent).free
         if self.size - start > free:
-            needed = f"{self.part.stem} needs {(self.size - start) / 1e6:.1f} MB more"
+            needed = f"{self.part.stem} needs {size_text(self.size - start)} more"
             raise OutputError(
-                f"{needed}, and {self.part.parent} has {free / 1e6:.1f} MB left: make room, or set PHQ_CACHE to a "
+                f"{needed}, and {self.part.parent} has {size_text(free)} left: make room, or set PHQ_CACHE to a "
                 "folder on another disk"
             )
 
     def _write(self, response: requests.Response, start: int) -> None:
-        labels = {"desc": self.part.stem, "unit": "B", "unit_scale": True, "disable": self.quiet, "leave": False}
-        bar = tqdm(total=self.size, initial=start, **labels)
-        with self._opened("ab" if start else "wb") as stream, bar:
+        shown = bar(total=self.size, initial=start, unit="B", desc=self.part.stem, quiet=self.quiet, leave=False)
+        with self._opened("ab" if start else "wb") as stream, shown:
             for chunk in response.iter_content(CHUNK):
                 with output_errors(self.part):
                     stream.write(chunk)
-                bar.update(len(chunk))
+                shown.update(len(chunk))
             with output_errors(self.part):
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phq.errors import WeightError
-from phq.weights.catalogue import Remote, megabytes, remotes, unknown
+from phq.system.sizes import size_text
+from phq.weights.catalogue import Remote, remotes, unknown
 from phq.weights.embedded import FOLDER, Weight, checked_path, registry
 from phq.weights.store import DAMAGED, HERE, MISSING, Pulled, path_of, state_of, weights_folder
 
@@ -32,7 +33,7 @@ def listing() -> Iterator[str]:
         if isinstance(entry, Remote):
             state = HERE if path_of(entry).is_file() else MISSING  # the file is not read: `verify` does that
             needs = f" (phq[{entry.extra}])" if entry.extra else ""
-        rows.append((entry.name, state, megabytes(entry.size), entry.licence, entry.purpose + needs))
+        rows.append((entry.name, state, size_text(entry.size), entry.licence, entry.purpose + needs))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         yield "   ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]])

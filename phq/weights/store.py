@@ -14,7 +14,8 @@ from platformdirs import user_cache_path
 
 from phq.errors import WeightError
 from phq.system.atomic import disk_errors_explained, output_errors, sync_folder
-from phq.weights.catalogue import Remote, megabytes, remote
+from phq.system.sizes import say_size, size_text
+from phq.weights.catalogue import Remote, remote
 from phq.weights.digest import sha256_of, sha256_once
 from phq.weights.download import download
 
@@ -69,7 +70,7 @@ def weights_path(name: str) -> Path:
     entry = remote(name)
     path = path_of(entry)
     if not path.is_file():
-        about = f"{megabytes(entry.size)}, {entry.licence}"
+        about = f"{size_text(entry.size)}, {entry.licence}"
         raise WeightError(f"the weights {name} ({about}) are not here: phq weights pull {name}")
     if (actual := sha256_once(path)) != entry.sha256:
         raise WeightError(f"{path} has sha256 {actual}, expected {entry.sha256}: phq weights pull {name}")
@@ -108,6 +109,7 @@ def pull(name: str, connect: bool | None = None, quiet: bool = True) -> Pulled:
                 f"'phq weights pull {name}', then copy {entry.file} into {weights_folder()}"
             )
         part = path.with_name(path.name + ".part")
+        say_size(f"downloading {name}", entry.size, quiet)
         download(addresses(entry), part, entry.size, entry.sha256, quiet)
         with output_errors(path):
             part.replace(path)

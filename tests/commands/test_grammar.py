@@ -29,7 +29,7 @@ RUN = {"workers", "executor", "address", "gpus_per_worker", "device", "photo_tim
 CONFIGURATION = {"preset", "config", "set_"}
 DATASET_FIRST = (
     "report", "stats", "show", "review", "decide", "calibrate", "evaluate pose", "annotate", "diff", "bake", "verify",
-    "redact", "split", "balance", "export labels", "export coco", "export crops",
+    "redact", "split", "balance", "export labels", "export coco", "export crops", "publish",
 )  # fmt: skip
 
 
@@ -93,7 +93,9 @@ def test_texts_follow_the_code_that_decides_them() -> None:
 
 def test_every_command_ends_with_a_sentence_that_is_said_of_it() -> None:
     said = {name: sentence for commands in COMMANDS.values() for name, (_, sentence) in commands.items()}
-    assert {said[name] for name in ("build", "import", "synth", "annotate", "weights pull")} == {ending.CONTINUES}
+    assert {said[name] for name in ("build", "import", "synth", "annotate", "publish", "weights pull")} == {
+        ending.CONTINUES
+    }
     assert {said[name] for name in ("bake", "merge")} == {ending.RESTARTS}
     assert {said[name] for name in ("redact", "split", "balance", "decide")} == {ending.WHOLE_CHANGE}
     assert all(sentence for sentence in said.values())

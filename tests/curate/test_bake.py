@@ -168,7 +168,7 @@ def test_records_from_before_provenance_say_that_it_is_unknown(older: Path, tmp_
     for sample in samples:
         record = Dataset(tmp_path / "out")[sample.row["key"]].sample
         assert record == Sample.model_validate({n: sample.row[n] for n in Sample.model_fields})
-        assert [getattr(record, name) for name in PROVENANCE] == [""] * 4
+        assert [getattr(record, name) for name in PROVENANCE] == [""] * len(PROVENANCE)
     assert json.loads((tmp_path / "out/run.json").read_text())["details"]["migrations"] == {"provenance": 13}
     assert "newnet" in (tmp_path / "out/README.md").read_text()
     again = bake(tmp_path / "out", tmp_path / "again")

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from curated_datasets import files, overlay, person, reject_of, traces, write
@@ -23,7 +24,8 @@ from phq.dataset.folder import shard_names
 from phq.dataset.marks_log import open_log
 from phq.dataset.reader import Dataset
 from phq.dataset.tables import read_table
-from phq.dataset.tombstones import read_tombstones, text_sha256, tombstoned
+from phq.dataset.takedowns import WITHHELD, takedown_page, takedowns
+from phq.dataset.tombstones import Tombstone, read_tombstones, text_sha256, tombstoned
 from phq.errors import InputError, OutputError
 from phq.view.review.overlay import fold
 
@@ -207,8 +209,32 @@ def test_tombstones(made: tuple[Path, list[TinySample]]) -> None:
         **{text_sha256(name): (DAY, "two") for name in (sixth, SHA, "0123456789abcdef")},
     }
     assert tombstoned(folder, [first, sixth, SHA, samples[2].row["key"]]) == {first, sixth, SHA}
-    assert read_table(folder / "tombstones.parquet").column_names == ["key_sha256", "date", "reason"]
+    columns = ["key_sha256", "date", "reason", "photo", "named"]
+    assert read_table(folder / "tombstones.parquet").column_names == columns
+    assert {stone.key_sha256 for stone in read_tombstones(folder) if stone.photo} == {text_sha256(SHA)}
+    assert not any(stone.named for stone in read_tombstones(folder))
     assert tombstoned(folder.parent, [first]) == set()
+
+
+def test_the_takedown_log_counts_and_names_nobody(made: tuple[Path, list[TinySample]]) -> None:
+    folder, samples = made
+    redact(folder, [samples[n].row["key"] for n in (1, 2)], reason="on request", day="2026-01-01")
+    redact(folder, source="photos/0006.jpg", reason="a | b", day=DAY)
+    log = takedowns(read_tombstones(folder))
+    said = [("2026-01-01", 2, 0, "on request"), (DAY, 2, 1, "a | b")]
+    assert [(one.date, one.samples, one.photos, one.reason) for one in log] == said
+    page = "\n".join(takedown_page(log))
+    assert f"| {DAY} | 2 | 1 | a \\| b | `{log[1].tag}` |" in page
+    assert not any(sample.row["key"] in page or sample.row["source_path"] in page for sample in samples)
+    named = [Tombstone("0" * 64, DAY, "Anna asked", named=True)]
+    assert [one.reason for one in takedowns(named)] == [WITHHELD]
+    assert "Nothing was removed" in "\n".join(takedown_page([]))
+
+
+def test_a_file_of_before_flags_is_read(tmp_path: Path) -> None:
+    rows = [{"key_sha256": "0" * 64, "date": DAY, "reason": ""}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "tombstones.parquet")
+    assert read_tombstones(tmp_path) == [Tombstone("0" * 64, DAY, "")]
 
 
 def test_no_reason_names_what_is_gone(made: tuple[Path, list[TinySample]]) -> None:

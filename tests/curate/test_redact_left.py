@@ -64,7 +64,7 @@ def test_confirmed_it_is_stored_and_listed(folder: Path, key: str) -> None:
     done = CliRunner().invoke(app, ["redact", str(folder), key, "--reason", "Anna asked", "--name-in-reason"])
     assert done.exit_code == ExitCode.FOUND
     assert "  tombstones.parquet" in done.output
-    assert {stone.reason for stone in read_tombstones(folder)} == {"Anna asked"}
+    assert {(stone.reason, stone.named) for stone in read_tombstones(folder)} == {("Anna asked", True)}
 
 
 @pytest.mark.parametrize(("answer", "stored"), [("y", True), ("n", False)])

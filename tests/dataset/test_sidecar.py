@@ -33,8 +33,15 @@ from phq.stages.state_provenance import StateProvenance
 
 HASH, OTHER = "a" * 64, "b" * 64
 ROWS = [
-    {"path": "a.jpg", "licence": "CC BY 4.0", "author": "Zoë, A.", "source": "https://x.org/1", "identity": "12"},
-    {"path": "in/b c.png", "licence": "CC0-1.0", "author": "", "source": "", "identity": "Anna; Bo"},
+    {
+        "path": "a.jpg",
+        "licence": "CC BY 4.0",
+        "author": "Zoë, A.",
+        "source": "https://x.org/1",
+        "identity": "12",
+        "consent": "yes",
+    },
+    {"path": "in/b c.png", "licence": "CC0-1.0", "author": "", "source": "", "identity": "Anna; Bo", "consent": ""},
 ]
 
 
@@ -44,7 +51,7 @@ def sidecar(folder: Path, text: str, name: str = "credits.csv") -> Sidecar:
     return read_sidecar(path)
 
 
-def table(delimiter: str, names: str = "path,licence,author,source,identity", end: str = "\n") -> str:
+def table(delimiter: str, names: str = "path,licence,author,source,identity,consent", end: str = "\n") -> str:
     lines = [names.replace(",", delimiter)]
     lines += [delimiter.join(f'"{value}"' for value in row.values()) for row in ROWS]
     return end.join(lines) + end
@@ -57,9 +64,9 @@ def table(delimiter: str, names: str = "path,licence,author,source,identity", en
         ("x.CSV", table(";", end="\r\n").encode("utf-8-sig")),
         ("x.tsv", table("\t").encode()),
         ("x.csv", table("\t", end="\r\n").encode("utf-16")),
-        ("x.csv", ("\n" + table(",", "Path,License,Photographer,URL,identity") + "\n").encode()),
+        ("x.csv", ("\n" + table(",", "Path,License,Photographer,URL,identity,Model_Release") + "\n").encode()),
         ("x.csv", table(",").replace("Zoë,", "  Zoe\u0308, ").encode()),
-        ("x.csv", (table(",") + " , ,,,\n,,\n").encode()),
+        ("x.csv", (table(",") + " , ,,,,\n,,\n").encode()),
         ("x.json", json.dumps([{**ROWS[0], "identity": 12, "title": None}, ROWS[1]]).encode()),
         ("x.jsonl", "\n\n".join(json.dumps(row) for row in ROWS).encode()),
     ],
@@ -67,8 +74,8 @@ def table(delimiter: str, names: str = "path,licence,author,source,identity", en
 def test_every_format_says_the_same(name: str, content: bytes) -> None:
     found = parse_statements(Path(name), content)
     assert [(s.path, s.fields) for s in found] == [
-        ("a.jpg", ("CC BY 4.0", "Zoë, A.", "https://x.org/1", "12")),
-        ("in/b c.png", ("CC0-1.0", "", "", "Anna; Bo")),
+        ("a.jpg", ("CC BY 4.0", "Zoë, A.", "https://x.org/1", "12", "yes")),
+        ("in/b c.png", ("CC0-1.0", "", "", "Anna; Bo", "")),
     ]
 
 
@@ -83,6 +90,7 @@ def test_every_format_says_the_same(name: str, content: bytes) -> None:
         ("x.csv", b'path,licence\na.jpg,"CC0\n', "line 2: not CSV"),
         ("x.csv", b"path,licence\n,CC0\n", "line 2: neither path nor sha256"),
         ("x.csv", b"sha256,licence\n12,CC0\n", "line 2: sha256 is '12'"),
+        ("x.csv", b"path,consent\na.jpg,yes\nb.jpg,perhaps\n", "line 3: consent is 'perhaps'; it can be yes, limited"),
         ("x.csv", b"path,licence\n", "has no rows"),
         ("x.csv", b"", "has no rows"),
         ("x.json", b"[]", "has no rows"),
@@ -101,6 +109,18 @@ def test_what_cannot_be_used_is_named_with_its_line(name: str, content: bytes, w
     with pytest.raises(InputError, match=r"^the sidecar x\.") as error:
         parse_statements(Path(name), content)
     assert words in str(error.value)
+
+
+def test_consent_is_read_in_the_words_of_the_field() -> None:
+    said = {
+        "Yes": "yes", "TRUE": "yes", "1": "yes", "no": "no", "0": "no", "Limited": "limited", "unknown": "", "": "",
+        "MR-UMR": "yes", "http://ns.useplus.org/ldf/vocab/MR-NON": "no", "MR-LMR": "limited", "MR-NAP": "",
+    }  # fmt: skip
+    rows = "".join(f"{number}.jpg,{word}\n" for number, word in enumerate(said))
+    found = parse_statements(Path("x.csv"), f"path,consent\n{rows}".encode())
+    assert [statement.fields[-1] for statement in found] == list(said.values())
+    (flag,) = parse_statements(Path("x.json"), b'[{"path": "a.jpg", "consent": false}]')
+    assert flag.fields[-1] == "no"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +175,7 @@ def test_defaults_fill_what_the_sidecar_leaves_open(tmp_path: Path) -> None:
     photos[1].reject("truncated")
     stage.process(photos)
     stated = [[getattr(photo.provenance, name) for name in PROVENANCE] for photo in photos]
-    assert stated == [["CC0-1.0", "us", "", "Anna"], ["MIT", "us", "", ""], ["CC0-1.0", "us", "", ""]]
+    assert stated == [["CC0-1.0", "us", "", "Anna", ""], ["MIT", "us", "", "", ""], ["CC0-1.0", "us", "", "", ""]]
 
 
 def slow_groups(rows: list[tuple[str, str]]) -> list[set[str]]:
@@ -196,11 +216,11 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bad.jpg").write_bytes(b"no picture")
     hashed = hashlib.sha256((folder / "in/b.jpg").read_bytes()).hexdigest()
     rows = [
-        "path,licence,author,source,identity,sha256",
-        "a.png,CC BY 4.0,Zoë,https://x.org/1,Anna,",
-        f"elsewhere.jpg,CC BY 4.0,Bo,https://x.org/2,Anna,{hashed}",
-        "bad.jpg,CC0-1.0,Cy,,,",
-        "gone.jpg,CC0-1.0,,,,",
+        "path,licence,author,source,identity,sha256,consent",
+        "a.png,CC BY 4.0,Zoë,https://x.org/1,Anna,,yes",
+        f"elsewhere.jpg,CC BY 4.0,Bo,https://x.org/2,Anna,{hashed},",
+        "bad.jpg,CC0-1.0,Cy,,,,no",
+        "gone.jpg,CC0-1.0,,,,,",
     ]
     (folder / "credits.csv").write_text("\n".join(rows), "utf-8")
     return folder
@@ -214,25 +234,43 @@ def test_what_is_stated_stands_in_everything_a_build_writes(photos: Path, tmp_pa
     rows = pq.read_table(result.out / "manifest.parquet").to_pylist()
     stated = {row["source_path"]: [row[name] for name in PROVENANCE] for row in rows}
     assert stated == {
-        "a.png": ["CC BY 4.0", "Zoë", "https://x.org/1", "Anna"],
-        "in/b.jpg": ["CC BY 4.0", "Bo", "https://x.org/2", "Anna"],
+        "a.png": ["CC BY 4.0", "Zoë", "https://x.org/1", "Anna", "yes"],
+        "in/b.jpg": ["CC BY 4.0", "Bo", "https://x.org/2", "Anna", ""],
     }
     for row in rows:
         member = json.loads(read_member(result.out / row["shard"], row["json_offset"], row["json_size"]))
         assert [member[name] for name in PROVENANCE] == stated[row["source_path"]]
     (bad,) = pq.read_table(result.out / "rejects.parquet").to_pylist()
-    assert [bad[name] for name in ("source_path", *PROVENANCE)] == ["bad.jpg", "CC0-1.0", "Cy", "", ""]
+    assert [bad[name] for name in ("source_path", *PROVENANCE)] == ["bad.jpg", "CC0-1.0", "Cy", "", "", "no"]
     assert len({row["split"] for row in rows}) == 1
     card = (result.out / "README.md").read_text("utf-8")
     assert 'license: "cc-by-4.0"' in card
     people = len(rows)
-    for line in (f"| CC BY 4.0 | {people} |", "| Zoë | 1 |", f"| x.org | {people} |", "tells 1 people apart; none"):
+    for line in (
+        f"| CC BY 4.0 | {people} |",
+        "| Zoë | 1 |",
+        f"| x.org | {people} |",
+        "tells 1 people apart; none",
+        "| yes | 1 |",
+    ):
         assert line in card
     run = json.loads((result.out / "run.json").read_text())
     counts = {"rows": 4, "stated": 3, "unstated": 0, "unknown": 1, "other_file": 0, "respelled": 0, "ambiguous": 0}
     digest = hashlib.sha256((photos / "credits.csv").read_bytes()).hexdigest()
     assert run["sidecar"] == {"name": "credits.csv", "sha256": digest, **counts}
     assert result.photos == 3  # the sidecar lies among them and is none
+
+
+def test_those_without_consent_are_rejected_before_any_network_looks_closer(photos: Path, tmp_path: Path) -> None:
+    asked = {**OPTIONS, "sets": ["consent.min=1"]}
+    result = build(photos, tmp_path / "out", sidecar=photos / "credits.csv", **asked)
+    assert {row["source_path"] for row in result.kept} == {"a.png"}
+    rejects = [row for row in result.rejects if row["source_path"] == "in/b.jpg"]
+    said = "consent as stated (1 yes, 0.5 limited, 0 unknown, -1 no) is 0, below consent.min = 1"
+    assert {(row["reason"], row["score_name"], row["detail"]) for row in rejects} == {
+        ("no_consent", "consent_level", said)
+    }
+    assert all(row.get("keypoints_2d") is None for row in rejects)
 
 
 def test_labels_do_not_depend_on_what_is_stated(photos: Path, tmp_path: Path) -> None:

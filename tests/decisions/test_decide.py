@@ -75,8 +75,8 @@ def test_it_agrees_with_asking_every_rule(scores: dict[str, float], thresholds: 
     broken, asked = set(), 0
     for rule in RULES:
         if rule.score in scores and rule.address in thresholds:
-            asked += 1
             value, limit = scores[rule.score], thresholds[rule.address]
+            asked += not (rule.stated and value >= limit)
             if (rule.side == "min" and value < limit) or (rule.side == "max" and value > limit):
                 broken.add(rule.reason)
     outcome = decide(scores, thresholds)
@@ -93,6 +93,16 @@ def test_fewer_thresholds_reject_no_more(scores: dict[str, float], thresholds: d
     for address in thresholds:
         after = decide(scores, {a: t for a, t in thresholds.items() if a != address})
         assert not (before.decision == "kept" and after.decision == "rejected")
+
+
+def test_consent_is_enough_or_not_and_never_nearly_so() -> None:
+    kept = {"": [True, False, False], "no": [False] * 3, "limited": [True, True, False], "yes": [True] * 3}
+    for stated, outcomes in kept.items():
+        scores = scores_of({"consent": stated, "blur": 0.5})
+        found = [decide(scores, {"consent.min": level, "blur.min": 0.4}) for level in (0, 0.5, 1)]
+        assert [one.decision == "kept" for one in found] == outcomes
+        assert {one.reason for one in found} <= {"", "no_consent"}
+        assert {one.score_name for one in found if one.decision == "kept"} <= {"blur"}
 
 
 def test_scores_of_a_half_finished_record() -> None:

@@ -20,6 +20,7 @@ def test_every_score_of_a_sample_has_a_rule_and_every_rule_a_score() -> None:
     scores = set(fields[fields.index("source_px_per_px") : fields.index("phash")])
     scores |= {"p_flip", "yaw_sigma_deg", "face_score", "face_pixelation"}
     scores |= {"detection_score", "detector_score", "skeleton_score", "box_px", "crop_side_px"}
+    scores |= {"consent_level"}
     assert {rule.score for rule in RULES} == scores
 
 

@@ -244,7 +244,7 @@ def test_a_disk_without_room_is_told_before_anything_comes(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 9 * 10**5, 10**5))
-    with pytest.raises(OutputError, match=r"known\.bin needs 0\.3 MB more.*0\.1 MB left.*PHQ_CACHE"):
+    with pytest.raises(OutputError, match=r"known\.bin needs 300\.0 kB more.*100\.0 kB left.*PHQ_CACHE"):
         pull("known")
     assert only_file(cache) == []
 

@@ -36,18 +36,18 @@ class Violation:
         return "  ".join(part for part in (self.kind, self.file, self.key, self.detail) if part)
 
 
-_COPY = "restore a copy or rebuild"
-_SAMPLE = "take the shard from a copy, or remove the sample with `phq redact`"
+_COPY = "restore or rebuild it"
+_SAMPLE = "restore the shard, or `phq redact` the sample"
 _ONE = "remove one of them with `phq redact`"
 _PLACES = "the places are read again from the shards"
-_REBUILT = "rebuilt from the shards, if every json is whole and run.json has the configuration"
-_LAYOUT = "written again around the members, if the manifest says where they are"
+_REBUILT = "rebuilt from the shards, if jsons and run.json are whole"
+_LAYOUT = "written again, if the manifest locates the members"
 _JSON = "written again from the manifest, if that gives the same number of bytes"
-_VALUE = "in the manifest: taken from the sample's json"
+_VALUE = "in the manifest: from the json"
 _WITNESS = "whichever of them croissant.json has the checksum of decides"
 _FOLDER = "that of the shard's folder"
-_OVERLAY = "take the name out of run.json and run `phq annotate` again"
-_AGAIN = "about content, not storage: state it anew with `phq annotate`, or `phq redact` the sample"
+_OVERLAY = "unlist it in run.json, then `phq annotate`"
+_AGAIN = "`phq annotate` the sample again, or `phq redact` it"
 
 KINDS = (
     # the folder
@@ -55,7 +55,7 @@ KINDS = (
     Kind("leftover", "an interrupted run left a `*.tmp` or the work folder of a finished build", "removed"),
     # shards as files
     Kind("shard_missing", "a shard that the manifest names is not there", "", _COPY),
-    Kind("shard_unreadable", "the disk, or a permission, does not let a shard be read", "", _COPY),
+    Kind("shard_unreadable", "disk or permission do not let a shard be read", "", _COPY),
     Kind("shard_name", "a tar beside the shards has no shard's name; readers take it for one", "", "move it away"),
     Kind("shard_numbering", "the numbers of a split's shards are not 0, 1, 2, …", "", _COPY),
     Kind("shard_too_large", "a shard has over 4,096 samples, or over 1 GiB with more than one", "", "`phq bake`"),
@@ -92,7 +92,7 @@ KINDS = (
     # the manifest
     Kind("manifest_missing", "there is no manifest.parquet", _REBUILT),
     Kind("manifest_unreadable", "manifest.parquet is damaged", _REBUILT),
-    Kind("manifest_schema", "its columns, types or version are not those of the format", _REBUILT),
+    Kind("manifest_schema", "it has other columns, types or version", _REBUILT),
     Kind("row_not_kept", "a row of the manifest is not 'kept', or has a reason all the same", "", _COPY),
     Kind("split_unknown", "the split is not train or val", _FOLDER),
     Kind("split_differs", "a row's split is not that of its shard", _FOLDER),
@@ -112,7 +112,7 @@ KINDS = (
     # rejects and tombstones
     Kind("rejects_missing", "there is no rejects.parquet", "if run.json says that there were none"),
     Kind("rejects_unreadable", "rejects.parquet is damaged", "if run.json says that there were none"),
-    Kind("rejects_schema", "its columns, types or version are not those of the format", "", _COPY),
+    Kind("rejects_schema", "it has other columns, types or version", "", _COPY),
     Kind("reject_reason", "a reject has no reason, or one that is not in reasons.md", "", _COPY),
     Kind("reject_stored", "a reject names a shard or a place in one", "the place is blanked"),
     Kind("reject_kept", "a sample is both kept and rejected, and no exact duplicate", "", _COPY),
@@ -122,7 +122,7 @@ KINDS = (
     Kind("overlay_missing", "run.json names an overlay that is not there", "", _OVERLAY),
     Kind("overlay_unlisted", "an overlay is not in run.json", "put in force, on top, if it breaks nothing"),
     Kind("overlay_unreadable", "the overlay is damaged", "", _OVERLAY),
-    Kind("overlay_schema", "columns, types or metadata are not those of an overlay", "", _OVERLAY),
+    Kind("overlay_schema", "it has other columns, types or metadata", "", _OVERLAY),
     Kind("overlay_key", "it speaks of a sample that the dataset has not", "", _OVERLAY),
     # files beside the tables
     Kind("index_missing", "a split has no index", "made from the shards"),

@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm.auto import tqdm
 
 from phq.building.executors.calls import call_for_each
 from phq.building.finalise.extension import restarts
@@ -26,6 +25,7 @@ from phq.curate.verify.splits import alike, repeated_people, repeated_pictures, 
 from phq.curate.verify.tables import check_manifest, check_rejects
 from phq.dataset.folder import (
     MANIFEST,
+    PREVIEW,
     REJECTS,
     SHARD,
     SPLITS,
@@ -39,10 +39,12 @@ from phq.dataset.folder import (
 )
 from phq.dataset.layout import MIN_SHARDS
 from phq.dataset.overlays import overlay_file
+from phq.dataset.preview import preview_keys
 from phq.dataset.tombstones import read_tombstones, text_sha256
 from phq.errors import InputError
 from phq.schema import GROUPS
 from phq.system.atomic import disk_errors_explained
+from phq.system.bars import bar
 from phq.system.journal import JOURNAL
 from phq.system.threads import available_cores
 
@@ -95,6 +97,7 @@ def _look(folder: Path, quick: bool, workers: int | None, quiet: bool) -> Report
         report.violations += [*repeated_people(manifest), *split_violations(manifest, list(overlays.items()))]
     tables = {MANIFEST: manifest, REJECTS: rejects, **overlays}
     tables |= {name: pa.table({"key": list(found.places)}) for name, found in shards.items()}
+    tables[PREVIEW] = pa.table({"key": pa.array(preview_keys(folder / PREVIEW), pa.string())})
     named = {name: table for name, table in tables.items() if table is not None}
     report.violations += _redaction_violations(folder, named)
     checksums = {name: found.sha256 for name, found in shards.items() if found.sha256}
@@ -147,10 +150,10 @@ def check_shards(
     jobs = [_Job(name, compared.get(name, frozenset())) for name in names]
     setup = partial(_open, folder, quick, manifest is not None)
     found = {}
-    with tqdm(total=len(jobs), unit="shard", desc="verify", disable=quiet) as bar:
+    with bar(total=len(jobs), unit="shard", desc="verify", quiet=quiet) as shown:
         for findings in call_for_each(setup, _check, jobs, max(1, min(workers, len(jobs)))):
             found[findings.name] = findings
-            bar.update()
+            shown.update()
     return {name: found[name] for name in names}
 
 

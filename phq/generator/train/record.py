@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
-from tqdm.auto import tqdm
 
 from phq.system.atomic import output_errors, write_bytes
+from phq.system.bars import bar
 
 LOG = "log.jsonl"
 BOARD = "tensorboard"
@@ -41,7 +41,7 @@ class Record:
         self._forget_after(images)
         with output_errors(run):
             self._board = SummaryWriter(str(run / BOARD), purge_step=images)
-        self._bar = tqdm(total=total, initial=images, unit="img", disable=quiet, smoothing=0.05)
+        self._bar = bar(total=total, initial=images, unit="img", quiet=quiet, smoothing=0.05)
         self._since = time.monotonic()
 
     def add(self, scalars: Mapping[str, Any], images: int) -> None:

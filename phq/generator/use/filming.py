@@ -7,11 +7,11 @@ from pathlib import Path
 
 from numpy import uint8
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from phq.errors import MissingExtraError
 from phq.generator.train.showing import save_video
 from phq.generator.use.placing import check_free, check_suffix
+from phq.system.bars import bar
 
 
 def write_film(out: str | Path, frames: Iterable[NDArray[uint8]], count: int, fps: int, quiet: bool) -> Path:
@@ -31,6 +31,6 @@ def write_film(out: str | Path, frames: Iterable[NDArray[uint8]], count: int, fp
     path = Path(out)
     check_suffix(path, ".mp4")
     check_free([path])
-    if not save_video(path, iter(tqdm(frames, total=count, unit="frame", disable=quiet)), fps):
+    if not save_video(path, iter(bar(frames, total=count, unit="frame", quiet=quiet)), fps):
         raise MissingExtraError("imageio-ffmpeg", "train", "writing a video")
     return path

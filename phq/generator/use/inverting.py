@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from phq.generator.train.showing import save_png, to_pixels
 from phq.generator.use.asking import OWN
@@ -24,6 +23,7 @@ from phq.generator.use.placing import check_new_folder
 from phq.generator.use.sampling import numbers
 from phq.generator.use.target import Target
 from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.system.bars import bar
 from phq.system.publish import published
 from phq.system.version import __version__
 
@@ -77,8 +77,8 @@ def invert(  # noqa: PLR0913 (as many as the command has options)
 
 def _inverted(trained: Trained, target: Target, folder: Path, steps: int, tune: int, seed: int, quiet: bool) -> Fit:
     """Fit, and write everything but the video."""
-    with tqdm(total=steps + tune, unit="step", disable=quiet) as bar:
-        found = fit(trained, target, steps, tune, seed, partial(_advance, bar))
+    with bar(total=steps + tune, unit="step", quiet=quiet) as shown:
+        found = fit(trained, target, steps, tune, seed, partial(_advance, shown))
     person = found.person
     render = person.seen(target.camera, person.own)["image"]
     save_png(folder / "target.png", to_pixels(target.image))
@@ -92,9 +92,9 @@ def _inverted(trained: Trained, target: Target, folder: Path, steps: int, tune: 
     return found
 
 
-def _advance(bar: Any, phase: str) -> None:
-    bar.set_description(phase, refresh=False)
-    bar.update()
+def _advance(shown: Any, phase: str) -> None:
+    shown.set_description(phase, refresh=False)
+    shown.update()
 
 
 def _views(person: Person, trained: Trained) -> list[Tensor]:

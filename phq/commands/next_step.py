@@ -1,0 +1,144 @@
+"""The next useful command after each command: its last line, on the standard error."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import typer
+
+from phq.commands.ending import Command, ExitCode
+from phq.commands.output import echo
+from phq.system.logs import STDOUT
+
+Options = Mapping[str, Any]
+"""Arguments and options of a call, by the names of its parameters."""
+AGAIN = "{again}"
+"""The same command line."""
+
+
+def _review(options: Options) -> str:
+    return "phq calibrate {dataset}" if not options.get("stats") else "phq review {dataset}"
+
+
+def _decide(options: Options) -> str:
+    return "phq bake {dataset} NEW" if options["apply"] else f"{AGAIN} --apply"
+
+
+def _calibrate(options: Options) -> str:
+    return "phq decide {dataset} --config {out}" if options["out"] else f"{AGAIN} --out thresholds.toml"
+
+
+def _publish(options: Options) -> str:
+    if not options["apply"]:
+        return f"{AGAIN} --apply"
+    return "phq stats hf://datasets/" + options["to"][3:] if options["to"].startswith("hf:") else "phq verify {to}"
+
+
+def _verify(options: Options) -> str:
+    return "phq publish {dataset} --to COPY" if not options["repair"] else "phq report {dataset}"
+
+
+def _merge(options: Options) -> str:
+    return f"phq verify {shlex.quote(options['datasets'][-1])}"
+
+
+def _train(options: Options) -> str:
+    return f"phq gan evaluate {{out}} --data {shlex.quote(str(options['datasets'][0]))}"
+
+
+Step = str | Callable[[Options], str]
+NEXT: dict[str, Step] = {
+    "build": "phq report {dataset}",
+    "import": "phq report {dataset}",
+    "synth": "phq report {dataset}",
+    "report": "phq review {dataset}",
+    "stats": "phq report {dataset}",
+    "show": "phq review {dataset}",
+    "review": _review,
+    "decide": _decide,
+    "calibrate": _calibrate,
+    "evaluate pose": "phq review {dataset}",
+    "annotate": "phq diff {dataset} none {name}",
+    "diff": "phq bake {dataset} NEW --revision {after}",
+    "bake": "phq verify {out}",
+    "verify": _verify,
+    "redact": "phq verify {dataset}",
+    "merge": _merge,
+    "split": "phq bake {dataset} NEW --revision {name}",
+    "balance": "phq gan train {dataset} --out RUN --set training.balance=balance_weight",
+    "export labels": "phq publish {dataset} --to COPY",
+    "export coco": "phq annotate {dataset} --name NAME --predictions FILE --as keypoints",
+    "export crops": "phq annotate {dataset} --name NAME --predictions FILE --as smpl",
+    "publish": _publish,
+    "gan train": _train,
+    "gan import-checkpoint": "phq gan orbit {out} --out orbit.mp4",
+    "gan export": "phq gan sample {run} --out PICTURES",
+    "gan sample": "phq gan orbit {run} --out orbit.mp4",
+    "gan orbit": "phq gan mesh {run} --out head.glb",
+    "gan morph": "phq gan view {run}",
+    "gan act": "phq gan view {run}",
+    "gan sweep": "phq gan mix {run} --out mix.png",
+    "gan mix": "phq gan morph {run} --out morph.mp4",
+    "gan mesh": "phq gan view {run}",
+    "gan invert": "phq gan orbit {run} --latent {out}/latent.npz --out orbit.mp4",
+    "gan view": "phq gan sample {run} --out PICTURES",
+    "gan evaluate": "phq gan orbit {run} --out orbit.mp4",
+    "weights list": "phq weights licences",
+    "weights pull": "phq backends list",
+    "weights verify": "phq backends list",
+    "weights licences": "phq weights pull NAME",
+    "backends list": "phq backends check SLOT SPEC --photos PHOTOS",
+    "backends check": "phq build PHOTOS DATASET --set models.{slot}={spec}",
+}
+"""By command: a command line with parameters of the call in braces, or what gives it. Words in capitals are to be
+filled in."""
+FOUND: dict[str, str] = {
+    "verify": "phq verify {dataset} --repair",
+    "weights verify": "phq weights pull NAME",
+    "backends check": "phq backends list",
+}
+"""The same where a command ends with `phq.commands.ending.ExitCode.FOUND`; nothing is said for others."""
+
+
+def next_step(name: str, options: Options, found: bool = False) -> str:
+    """The next command line, '' if there is none.
+
+    Args:
+        name: of the command.
+        options: of the call.
+        found: whether it ended with `ExitCode.FOUND`.
+    """
+    step = FOUND.get(name, "") if found else NEXT[name]
+    template = step if isinstance(step, str) else step(options)
+    quoted = {key: shlex.quote(str(getattr(value, "value", value))) for key, value in options.items()}
+    return template.format(**quoted, again=shlex.join(["phq", *sys.argv[1:]]))
+
+
+def followed(name: str, command: Command) -> Command:
+    """The command, which says the next useful one at its end; not where the result is printed as JSON.
+
+    Args:
+        name: of the command, see `NEXT`.
+        command: called with its parameters by name.
+    """
+
+    @wraps(command)
+    def wrapped(**options: Any) -> None:
+        try:
+            command(**options)
+        except typer.Exit as end:
+            if end.exit_code == ExitCode.FOUND:
+                _say(name, options, found=True)
+            raise
+        _say(name, options)
+
+    return wrapped
+
+
+def _say(name: str, options: Options, found: bool = False) -> None:
+    if options.get("json") != STDOUT and (line := next_step(name, options, found)):
+        echo(f"next: {line}", err=True)

@@ -1,0 +1,144 @@
+"""Whoever is on a photo is found in a dataset by face, picture and scene, and removed when somebody agrees."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundled_photos import FOLDER, copied
+from curated_datasets import overlay
+from typer.testing import CliRunner
+
+from phq.building.build import build
+from phq.cli import app
+from phq.curate.same_person import _person, find_person, lines
+from phq.dataset.reader import Dataset
+from phq.errors import ConfigError, InputError
+
+PHOTOS = ("obama", "biden", "astronaut", "demo_f130")
+OTHER = FOLDER / "face_recognition-1.3.0__obama2.jpg"
+"""A photo of somebody who is in the dataset by another photo."""
+SEEN: dict[tuple[str, int | None], Any] = {}
+"""What the networks said of each photo."""
+LEAST = 0.55
+"""Cosine between that of the two photos and that of anybody else here."""
+TWO = FOLDER / "sports2d-0.8.34__demo_f130.jpg"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("people")
+    photos = copied(PHOTOS, folder / "photos")
+    return build(photos, folder / "set", preset="everything", size=128, fast=True, workers=1).out
+
+
+@pytest.fixture(autouse=True)
+def each_photo_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def person(photo: Path, config: Any, number: int | None) -> Any:
+        asked = photo.name, number
+        if asked not in SEEN:
+            SEEN[asked] = _person(photo, config, number)
+        return SEEN[asked]
+
+    monkeypatch.setattr("phq.curate.same_person._person", person)
+
+
+@pytest.fixture
+def dataset(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "set"))
+
+
+def key_of(dataset: Path, name: str) -> str:
+    table = Dataset(dataset).columns(["key", "source_path"]).to_pylist()
+    (key,) = [row["key"] for row in table if row["source_path"].endswith(f"{name}.jpg")]
+    return str(key)
+
+
+def why(dataset: Path) -> dict[str, str]:
+    return {one.key: one.why for one in find_person(dataset, OTHER, least=LEAST) if one.sure}
+
+
+def call(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout
+
+
+def test_a_face_is_found_though_the_dataset_stores_no_embedding(original: Path) -> None:
+    (found,) = [one for one in find_person(original, OTHER, least=LEAST) if one.sure]
+    assert (found.key, found.why) == (key_of(original, "obama"), "same face")
+    assert found.likeness is not None
+    assert LEAST <= found.likeness < 1
+    assert found.bits > 8
+    assert found.key in "\n".join(lines([found]))
+    assert list(find_person(original, OTHER, least=0.99)) == []
+
+
+def test_a_similar_face_is_listed_for_somebody_to_look_at(original: Path) -> None:
+    found = find_person(original, OTHER, least=0.65)
+    assert found[0].key == key_of(original, "obama")
+    assert {(one.why, one.sure) for one in found} == {("similar face", False)}
+    assert "--least COSINE" in list(lines(found))[-1]
+
+
+def test_the_photo_itself_is_surest(original: Path) -> None:
+    found = find_person(original, FOLDER / "face_recognition-1.3.0__obama.jpg")[0]
+    assert (found.key, found.why) == (key_of(original, "obama"), "same photo")
+
+
+def test_of_several_people_one_must_be_named(original: Path) -> None:
+    with pytest.raises(InputError, match="shows 2 people: name one with --person"):
+        find_person(original, TWO)
+    (found,) = [one for one in find_person(original, TWO, person=1) if one.sure]
+    assert Dataset(original)[found.key].sample.person_index == 1
+    with pytest.raises(InputError, match="has no person 2; it has 0, 1"):
+        find_person(original, TWO, person=2)
+
+
+def test_views_without_a_face_are_found_by_what_the_dataset_groups(dataset: Path) -> None:
+    obama, biden = key_of(dataset, "obama"), key_of(dataset, "biden")
+    overlay(dataset, "scenes", [{"key": key, "scene_group": obama} for key in (obama, biden)])
+    assert why(dataset) == {obama: "same face", biden: "same scene"}
+    overlay(dataset, "names", [{"key": key, "scene_group": "", "identity": "B. O."} for key in (obama, biden)])
+    assert why(dataset) == {obama: "same face", biden: "same name"}
+
+
+def test_what_is_no_photo_of_a_person_is_an_error(original: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="cannot be compared"):
+        find_person(original, tmp_path / "a.jpg")
+
+
+def test_nothing_is_removed_before_somebody_agrees(dataset: Path, tmp_path: Path) -> None:
+    obama, page = key_of(dataset, "obama"), tmp_path / "found.html"
+    code, text = call("redact", dataset, "--like", OTHER, "--least", LEAST, "--pictures", page)
+    assert code == 0
+    assert obama in text
+    assert "nothing was removed" in text
+    assert page.read_text("utf-8").count("data:image/jpeg") >= 1
+    assert obama in Dataset(dataset)
+    code, text = call("redact", dataset, "--like", OTHER, "--least", LEAST, "--yes", "--json", "-")
+    result = json.loads(text)
+    assert code == 0
+    assert (result["alike"][0]["key"], result["keys"]) == (obama, [obama])
+    assert obama not in Dataset(dataset)
+    assert "no sample shows this person" in call("redact", dataset, "--like", OTHER, "--yes")[1]
+
+
+@pytest.mark.parametrize(("answer", "left"), [(True, False), (False, True)])
+def test_on_a_terminal_it_is_asked(dataset: Path, answer: bool, left: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phq.commands.curate._is_terminal", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda question, err: answer and "these 1 samples" in question)
+    key = key_of(dataset, "obama")
+    call("redact", dataset, "--like", OTHER, "--least", LEAST)
+    assert (key in Dataset(dataset)) == left
+
+
+@pytest.mark.parametrize("words", [("KEY", "--like", OTHER), ("KEY", "--yes"), ("KEY", "--least", "0.5")])
+def test_options_that_do_not_belong_together_are_refused(original: Path, words: tuple[object, ...]) -> None:
+    with pytest.raises(ConfigError, match="--like"):
+        call("redact", original, *words)
