@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { Detail } from "./detail.js";
-import { Filters, naming } from "./filters.js";
+import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
-import { SampleMap } from "./map.js";
+import { MapPanel } from "./map_panel.js";
 import { Store } from "./store.js";
 
 const part = (id) => document.getElementById(id);
@@ -32,14 +32,15 @@ store.tags = about.tags;
 const grid = new Grid(part("grid"), part("sheet"), paint, { onOpen: () => open(), onSeen: (numbers) => store.want(numbers) });
 const detail = new Detail(part("detail"), about, (key) => store.marksOf(key));
 const filters = new Filters(part("filters"), about, choose);
-const map = new SampleMap(part("map"), {
-  onLasso: (corners) => filters.put({ lasso: corners }),
+const panel = new MapPanel(part("map-panel"), about, {
+  keyOf,
+  onLasso: (lasso) => filters.put({ lasso }),
+  onColour: (colour) => filters.put({ colour }),
   onGo: (number) => grid.go(Math.max(0, grid.view.indexOf(number))),
-  onHover: hover,
 });
 grid.onMove = () => {
   if (grid.view.length) detail.show(keyOf(grid.number), filters.choice.compare);
-  map.go(grid.number);
+  panel.map.go(grid.number);
   selected();
 };
 
@@ -96,7 +97,8 @@ async function choose() {
     part("shown").textContent = `${view.length.toLocaleString("en")} of ${about.samples.toLocaleString("en")}`;
     part("empty").hidden = view.length > 0;
     grid.onMove();
-    await showMap();
+    part("show-map").setAttribute("aria-pressed", !!filters.choice.map);
+    await panel.show(filters.choice, grid.view, grid.number);
   } catch (error) {
     if (error.name !== "AbortError") tell(error.message);
   }
@@ -105,37 +107,6 @@ async function choose() {
 async function compare(revisions) {
   compared = revisions ? await Promise.all(revisions.map((revision) => api.values("camera_yaw_deg", revision))) : null;
   document.body.classList.toggle("comparing", !!revisions);
-}
-
-let mapped = "";                // space and colour of the map as it is drawn
-async function showMap() {
-  const { choice } = filters;
-  const space = choice.space ?? about.spaces[0];
-  const colour = choice.colour ?? "camera_yaw_deg";
-  part("map-panel").hidden = !choice.map;
-  part("show-map").setAttribute("aria-pressed", !!choice.map);
-  if (!choice.map) return;
-  if (mapped !== `${space} ${colour}`) {
-    part("scale").textContent = "…";
-    const [places, values] = await Promise.all([api.places(space), api.values(colour)]);
-    mapped = `${space} ${colour}`;
-    const { low, high } = about.histograms[colour];
-    map.setPlaces(places);
-    map.setColours(values, low, high, about.angles.includes(colour) && !colour.includes("pitch"));
-    part("scale").textContent = `${Number(low.toPrecision(3))} to ${Number(high.toPrecision(3))}`;
-    part("colour").value = colour;
-  }
-  map.setLasso(choice.lasso ?? []);
-  map.setView(grid.view, grid.number);
-}
-
-function hover(number, event) {
-  const image = part("hover");
-  image.hidden = number < 0;
-  if (number < 0) return;
-  const box = part("map-panel").getBoundingClientRect();
-  image.src = `/picture/${keyOf(number)}?size=128`;
-  image.style.transform = `translate(${Math.min(event.clientX - box.left + 14, box.width - 134)}px, ${Math.max(0, event.clientY - box.top - 140)}px)`;
 }
 
 async function mark(kind, reason = "", tag = "") {
@@ -318,7 +289,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.altKey) return;
   const onMap = event.target === part("map");
-  if (onMap && map.key(event)) { event.preventDefault(); return; }
+  if (onMap && panel.map.key(event)) { event.preventDefault(); return; }
   if (key in moves) grid.go(grid.here + moves[key](), event.shiftKey);
   else if (key in acts) { if (!event.repeat) acts[key](); }
   else if (!detail.key(key)) return;
@@ -391,9 +362,6 @@ part("tag-add").onclick = () => tagged("tag");
 part("tag-remove").onclick = () => tagged("untag");
 part("tag-field").onkeydown = (event) => { if (event.key === "Enter") tagged("tag"); };
 part("show-filters").onclick = () => part("show-filters").setAttribute("aria-expanded", document.body.classList.toggle("filters-open"));
-part("colour").append(...Object.entries(about.histograms).filter(([, { least, most }]) => least < most)
-  .map(([value]) => Object.assign(document.createElement("option"), { value, textContent: naming(value) })));
-part("colour").onchange = () => filters.put({ colour: part("colour").value });
 part("keys").onclick = () => part("help").showModal();
 part("help-done").onclick = () => part("help").close();
 part("name-done").onclick = introduced;
