@@ -73,7 +73,8 @@ def test_two_reviewers_have_opinions_of_their_own(opened: Any) -> None:
     client, keys, log = opened
     mark(client, keys[:1], "keep", reviewer="ann")
     news = mark(client, keys[:1], "reject", "review_cut", reviewer="bob").json()
-    assert [(m["reviewer"], m["mark"]) for m in news["changes"][keys[0]]["marks"]] == [("ann", "keep"), ("bob", "reject")]
+    said = [(m["reviewer"], m["mark"]) for m in news["changes"][keys[0]]["marks"]]
+    assert said == [("ann", "keep"), ("bob", "reject")]
     assert news["counts"] == {"keep": 0, "reject": 1, "flip": 0}  # the newest holds
     client.post("/api/undo", json={"reviewer": "bob"})
     assert [m["reviewer"] for m in client.get("/api/rows?n=0").json()[0]["marks"]] == ["ann"]
@@ -272,7 +273,8 @@ def test_what_was_undone_is_done_again_until_something_new_is_done(opened: Any) 
 
 
 @pytest.mark.parametrize(
-    "body", [{"tag": ""}, {"tag": "a;b"}, {"tag": " a"}, {"tag": "x" * 65}, {"tag": "a\n"}, {"mark": "keep", "tag": "a"}]
+    "body",
+    [{"tag": ""}, {"tag": "a;b"}, {"tag": " a"}, {"tag": "x" * 65}, {"tag": "a\n"}, {"mark": "keep", "tag": "a"}],
 )
 def test_a_tag_that_is_none_is_refused(opened: Any, body: dict[str, str]) -> None:
     client, keys, log = opened

@@ -115,7 +115,7 @@ def test_few_or_equal_vectors_have_places_too(count: int) -> None:
         assert np.isfinite(tsne(vectors)).all()
 
 
-def test_samples_beyond_the_references_are_placed_among_their_like(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_samples_beyond_the_references_are_placed_too(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr("phq.view.review.similar.REFERENCES", 6)
     assert REFERENCES > 6
     similar = Similar(Dataset(folder))
@@ -127,11 +127,12 @@ def test_samples_beyond_the_references_are_placed_among_their_like(monkeypatch: 
 
 def test_a_map_where_one_sample_or_none_is_known(tmp_path: Path) -> None:
     samples = review_samples(2)
-    samples[0].row["appearance"] = [0.0] * 24
+    samples[0].row["appearance"], samples[1].row["appearance"] = [0.0] * 24, RED
     write_tiny(tmp_path / "one", samples)
     similar = Similar(Dataset(tmp_path / "one"))
-    assert np.isnan(similar.map(LOOKS)).all(1).sum() == (1 if any(samples[1].row["appearance"]) else 2)
+    assert np.isnan(similar.map(LOOKS)).all(1).tolist() == [True, False]
     assert np.isnan(similar.apart(LOOKS)).all()
+    assert np.isfinite(similar.map(ALL)).all()  # by its pose alone
 
 
 def test_a_lasso_holds_what_is_inside() -> None:
@@ -173,7 +174,8 @@ def test_order_by_likeness_outliers_and_any_number(client: TestClient, folder: P
 
 
 @pytest.mark.parametrize("choice", [
-    {"order": "similar", "space": "nonsense"}, {"order": "changed", "compare": ["none", "gone"]}, {"lasso": [[0, 0]] * 201},
+    {"order": "similar", "space": "nonsense"}, {"order": "changed", "compare": ["none", "gone"]},
+    {"lasso": [[0, 0]] * 201},
     {"only": "0" * 20_000}, {"like": "0" * 20_000}, {"compare": ["none"]}, {"lasso": [[0, "x"]]},
 ])  # fmt: skip
 def test_what_an_address_cannot_mean_is_refused(client: TestClient, choice: dict[str, Any]) -> None:

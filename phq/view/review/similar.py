@@ -56,7 +56,10 @@ class Similar:
             return _looks(self._table["appearance"])
         if space == POSE:
             return _directions(self._table)
-        return np.hstack([_of_unit_spread(self.vectors(part)) for part in (LOOKS, POSE)])
+        parts = [_of_unit_spread(self.vectors(part)) for part in (LOOKS, POSE)]
+        unknown = ~np.any([_known(part) for part in parts], axis=0)
+        joined = np.hstack([np.where(_known(part)[:, None], part, 0) for part in parts])
+        return np.where(unknown[:, None], np.float32(np.nan), joined)
 
     def distances(self, space: str, to: list[int]) -> Singles:
         """(N,) distance to the nearest of some samples, NaN where a sample or all of those have no vector.
@@ -126,10 +129,13 @@ def _pieces(vectors: Singles, others: Singles) -> Iterator[tuple[slice, Singles]
 
 
 def _of_unit_spread(vectors: Singles) -> Singles:
-    """The vectors, scaled so that their root mean square distance from their mean is 1."""
+    """The vectors about their mean, scaled so that their root mean square distance from it is 1."""
     known = vectors[_known(vectors)]
-    spread = np.sqrt(((known - known.mean(0)) ** 2).sum(1).mean()) if len(known) else 0
-    return vectors / np.float32(spread or 1)
+    if not len(known):
+        return vectors
+    middle = known.mean(0)
+    spread = np.sqrt(((known - middle) ** 2).sum(1).mean())
+    return (vectors - middle) / np.float32(spread or 1)
 
 
 def _looks(appearance: pa.ChunkedArray) -> Singles:

@@ -163,10 +163,11 @@ export class SampleMap {
     this.draw();
   }
 
+  // The corners are samples, which are meant too: so a little wider.
   #finish() {
-    const drawn = this.drawing;
+    const drawn = this.drawing, middle = [0, 1].map((axis) => drawn.reduce((sum, corner) => sum + corner[axis], 0) / drawn.length);
     this.drawing = null;
-    this.#close(drawn);
+    this.#close(drawn.map((corner) => corner.map((value, axis) => value + 0.05 * (value - middle[axis]))));
     this.draw();
   }
 
