@@ -9,7 +9,8 @@ by likeness and by distance from all others.
 
 Printed are the processor time of the page's own thread (scripts and layout, not the drawing), the gaps between frames
 (16.7 ms at 60 Hz; without a graphics card the drawing takes most of them, and other work on the machine shows), what
-the server was asked for, how much of it twice, the nodes of the page, and the memory of the page and of the server. Needs Debian's ``chromium`` and ``phq[dev]``.
+the server was asked for, how much of it twice, the nodes of the page, and the memory of the page and of the server.
+Needs Debian's ``chromium`` and ``phq[dev]``.
 """
 
 from __future__ import annotations
