@@ -193,7 +193,7 @@ def tsne(vectors: Singles, perplexity: float = 30, steps: int = 300) -> Singles:
     places = _principal(vectors)
     if joint is not None:
         places = _descended(places * np.float32(1e-4) / places[:, 0].std(), joint, steps)
-    places = places - (places.max(0) + places.min(0)) / 2
+    places = places - (places.max(0) + places.min(0)) / np.float32(2)
     return np.asarray(places / max(np.abs(places).max(), 1e-9), np.float32)
 
 

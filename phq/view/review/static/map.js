@@ -212,7 +212,7 @@ export class SampleMap {
     const hidden = rgba(grey >> 16, (grey >> 8) & 255, grey & 255);
     const count = this.places.length / 2;
     const [x0, y0] = this.#pixel([0, 0]), side = this.#side() * this.zoom.scale;
-    const large = Math.max(1, Math.round(dpr * (count > 20000 ? 2 : count > 2000 ? 3 : count > 500 ? 5 : 8) * Math.min(2, this.zoom.scale ** 0.3)));
+    const large = Math.max(1, Math.round(dpr * (count > 20000 ? 2 : count > 2000 ? 3 : count > 500 ? 5 : count > 60 ? 8 : 14) * Math.min(2, this.zoom.scale ** 0.3)));
     for (const wanted of [0, 1]) {
       const size = wanted ? large : Math.max(1, large - 1);
       for (let i = 0; i < count; i++) {
