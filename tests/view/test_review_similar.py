@@ -201,4 +201,5 @@ def test_two_revisions_are_compared(tmp_path: Path) -> None:
         for path in (f"/layer/{key}?revision=gone", f"/api/sample/{key}?revision=gone"):
             assert client.get(path).status_code == 400
         assert client.get("/api/values?name=gone").status_code == 404
-        assert client.get("/api/values?name=blur&revision=gone").status_code == 400
+        assert client.get("/api/values?name=blur&revision=none").status_code == 404
+        assert client.get("/api/values?name=camera_yaw_deg&revision=gone").status_code == 400

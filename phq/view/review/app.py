@@ -167,10 +167,10 @@ class Review:
         return Response(found.astype("<i2").tobytes(), media_type="application/octet-stream", headers=_NEVER)
 
     def values(self, request: Request) -> Response:
-        """A score or angle of all samples, of a revision if it is stated: float32, little-endian; NaN if unknown."""
+        """A number of all samples, of `ANGLES` also in a stated revision: float32, little-endian; NaN if unknown."""
         name, revision = request.query_params.get("name", ""), request.query_params.get("revision", "")
-        if name not in self.catalogue.numbers:
-            raise HTTPException(404, "there is no such score")
+        if name not in (ANGLES if revision else self.catalogue.numbers):
+            raise HTTPException(404, "there is no such score, or it is none that revisions are compared by")
         found = self.catalogue.numbers[name]
         if revision:
             found = np.asarray(self.catalogue.at(revision).columns([name])[name].to_numpy(), np.float64)

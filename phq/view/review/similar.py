@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.dataset.reader import Dataset
+from phq.dataset.whole_columns import columns
 from phq.detect.face_crop import HALF, packed
 from phq.quality.appearance import NUMBERS
 from phq.system.arrays import Bools, Doubles, Ints, Singles
@@ -35,10 +36,13 @@ class Similar:
 
     Args:
         dataset: the N samples.
+
+    Raises:
+        InputError: the dataset was made by an older phq and lacks a column.
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        self._table = dataset.columns(COLUMNS)
+        self._table = columns(dataset, COLUMNS)
         has_faces = pc.any(pc.not_equal(self._table["face_embedding"], "")).as_py()
         self.spaces = [ALL, LOOKS, POSE, *([FACE] if has_faces else [])]
         """Names of the spaces, the most general first."""

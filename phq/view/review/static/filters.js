@@ -9,6 +9,14 @@ const MARKED = [
   ["disagree", "reviewers disagree"], ["against", "marks against thresholds"],
 ];
 const VIEW = ["map", "colour", "at"];   // what the address says beside the filters
+const isText = (value) => typeof value === "string";
+const isPair = (value) => Array.isArray(value) && value.length === 2;
+// What an address may say besides texts; all else in it is passed over.
+const KINDS = {
+  ranges: (value) => typeof value === "object" && Object.values(value ?? {}).every(isPair), compare: isPair,
+  reasons: Array.isArray, sources: Array.isArray, splits: Array.isArray, tags: Array.isArray,
+  lasso: (value) => Array.isArray(value) && value.every(isPair), map: (value) => value === true, descending: (value) => value === true,
+};
 const SPACES = { all: "looks and pose", looks: "looks: colours of head, clothes, background", pose: "pose: directions of torso and head", face: "face" };
 const SIDES = [["front", [-45, 45]], ["left", [45, 135]], ["back", [135, -135]], ["right", [-135, -45]], ["all", null]];
 const NAMES = { camera_yaw_deg: "yaw of the torso", camera_pitch_deg: "pitch of the camera", head_yaw_deg: "yaw of the head",
@@ -53,7 +61,9 @@ export class Filters {
   }
 
   #read() {
-    try { return Object(JSON.parse(decodeURIComponent(location.hash.slice(1)))); } catch { return {}; }
+    let said = {};
+    try { said = Object(JSON.parse(decodeURIComponent(location.hash.slice(1)))); } catch { /* no address of ours */ }
+    return Object.fromEntries(Object.entries(said).filter(([name, value]) => (KINDS[name] ?? isText)(value)));
   }
 
   #changed(isTyping = false) {
@@ -112,10 +122,10 @@ export class Filters {
 
   // What is chosen elsewhere than here: each can be taken away.
   #named() {
-    const { like, only, lasso } = this.choice;
+    const { like, only, lasso, order } = this.choice;
     const count = (keys) => keys.split(".").length;
     const said = [];
-    if (like) said.push([count(like) > 1 ? `like ${count(like)} samples` : `like ${like.slice(0, 8)}`, { like: null, order: null }]);
+    if (like) said.push([count(like) > 1 ? `like ${count(like)} samples` : `like ${like.slice(0, 8)}`, { like: null, order: order === "similar" ? null : order }]);
     if (only) said.push([`${count(only)} chosen samples`, { only: null }]);
     if (lasso?.length) said.push(["inside the lasso", { lasso: null }]);
     if (!said.length) return [];
