@@ -21,6 +21,20 @@ function wheel(part) {
   return rgba(...[0, 2 / 3, 1 / 3].map((shift) => 128 + 110 * Math.cos(2 * Math.PI * (part + shift))));
 }
 
+// Convex hull of points, by Andrew's monotone chain.
+function hull(points) {
+  const sorted = [...points].sort(([a, b], [c, d]) => a - c || b - d);
+  const half = (some) => some.reduce((chain, [x, y]) => {
+    while (chain.length > 1) {
+      const [[x0, y0], [x1, y1]] = chain.slice(-2);
+      if ((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) > 0) break;
+      chain.pop();
+    }
+    return [...chain, [x, y]];
+  }, []).slice(0, -1);
+  return [...half(sorted), ...half(sorted.reverse())];
+}
+
 export class SampleMap {
   constructor(canvas, { onLasso, onGo, onHover }) {
     Object.assign(this, { canvas, onLasso, onGo, onHover });
@@ -163,11 +177,12 @@ export class SampleMap {
     this.draw();
   }
 
-  // The corners are samples, which are meant too: so a little wider.
+  // The corners are samples, which are meant too: the lasso goes around all of them.
   #finish() {
-    const drawn = this.drawing, middle = [0, 1].map((axis) => drawn.reduce((sum, corner) => sum + corner[axis], 0) / drawn.length);
+    const by = 0.02 / this.zoom.scale;
+    const around = this.drawing.flatMap(([x, y]) => [[x + by, y], [x - by, y], [x, y + by], [x, y - by]]);
     this.drawing = null;
-    this.#close(drawn.map((corner) => corner.map((value, axis) => value + 0.05 * (value - middle[axis]))));
+    this.#close(hull(around));
     this.draw();
   }
 
