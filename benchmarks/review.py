@@ -4,11 +4,13 @@
 
 The manifest is that of ``benchmarks/report.py`` (100,000 rows); every row has a stored picture of its own, of 256²,
 which is read by its offset (1.5 GB in a temporary folder). A steady scroll, slow and fast, and the scroll bar pulled
-from end to end; then leaps to places at random, until every picture that can be seen is there.
+from end to end; then leaps to places at random, until every picture that can be seen is there; then the map, the order
+by likeness and by distance from all others.
 
 Printed are the processor time of the page's own thread (scripts and layout, not the drawing), the gaps between frames
 (16.7 ms at 60 Hz; without a graphics card the drawing takes most of them, and other work on the machine shows), what
-the server was asked for, how much of it twice, and the nodes of the page. Needs Debian's ``chromium`` and ``phq[dev]``.
+the server was asked for, how much of it twice, the nodes of the page, and the memory of the page and of the server.
+Needs Debian's ``chromium`` and ``phq[dev]``.
 """
 
 from __future__ import annotations
@@ -111,14 +113,14 @@ def _smaller(jpg: bytes) -> bytes:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Address of the review page of a dataset."""
+def served(folder: Path) -> Iterator[tuple[str, int]]:
+    """Address of the review page of a dataset, and the number of the server's process."""
     command = [sys.executable, "-c", COMMAND, "review", str(folder), "--port", "0", "--reviewer", "bench"]
     environment = {**os.environ, "PHQ_REVIEW_TOKEN": TOKEN}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout
         try:
-            yield next(line.strip() for line in process.stdout if line.startswith("http://"))
+            yield next(line.strip() for line in process.stdout if line.startswith("http://")), process.pid
         finally:
             process.terminate()
 
@@ -131,6 +133,42 @@ def told(what: str, gaps: list[float], busy: float, asked: Counter[str], nodes: 
         f"| {what} | {len(gaps)} | {1000 * busy / len(gaps):.1f} | {middle:.0f} | {most:.0f} | {worst:.0f} | "
         f"{sum(asked.values())} | {again} | {nodes} |"
     )
+
+
+def explore(page: Any, session: Any) -> None:
+    """Print how long the map and the orders by likeness take, the first time and again, and one drawing of the map."""
+    page.evaluate("document.querySelector('#grid').focus()")
+    for what, key, there in (
+        ("map", "m", "document.querySelector('#scale').textContent.includes(' to ')"),
+        ("map hidden and shown again", "mm", "!document.querySelector('#map-panel').hidden"),
+        ("most similar first", "s", "document.querySelector('#filter-order').value === 'similar'"),
+    ):
+        begun = time.perf_counter()
+        with page.expect_response(lambda response: "/api/choose" in response.url):
+            for each in key:
+                page.keyboard.press(each)
+        while not page.evaluate(there):
+            page.wait_for_timeout(20)
+        print(f"{what}: {1000 * (time.perf_counter() - begun):.0f} ms")
+    begun = time.perf_counter()
+    with page.expect_response(lambda response: "apart" in response.url):
+        page.select_option("#filter-order", "apart")
+    print(f"unlike all others first: {1000 * (time.perf_counter() - begun):.0f} ms")
+    page.wait_for_timeout(1000)
+    page.focus("#map")
+    busy = spent(session)
+    for _ in range(20):
+        page.keyboard.press("+")
+        page.wait_for_timeout(100)
+    print(f"a drawing of the map: {50 * (spent(session) - busy):.1f} ms of the page's thread")
+
+
+def memory(session: Any, server: int) -> str:
+    """Heap of the page, and the most that the server had in memory."""
+    heap = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+    status = Path(f"/proc/{server}/status").read_text()
+    most = int(status.partition("VmHWM:")[2].split()[0])
+    return f"memory: {heap['JSHeapUsedSize'] / 2**20:.0f} MB of scripts in the page, {most / 1024:.0f} MB of the server"
 
 
 def spent(session: Any) -> float:
@@ -178,7 +216,7 @@ def main() -> None:
         environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS, env=environment)
-        with served(folder) as address:
+        with served(folder) as (address, server):
             page = browser.new_context(viewport={"width": 1600, "height": 1000}).new_page()
             asked: Counter[str] = Counter()
             session = page.context.new_cdp_session(page)
@@ -193,6 +231,8 @@ def main() -> None:
             print(f"{rows:,} samples, page {time.perf_counter() - begun:.1f} s after the link was opened\n")
             page.wait_for_timeout(3000)
             measure(page, session, asked)
+            explore(page, session)
+            print(memory(session, server))
         browser.close()
 
 

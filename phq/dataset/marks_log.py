@@ -119,15 +119,17 @@ class MarkLog:
         """Close the file; everything is already flushed."""
         os.close(self._handle)
 
-    def mark(self, reviewer: str, mark: str, reason: str, keys: Collection[str]) -> tuple[Action, tuple[str, ...]]:
-        """Mark samples and flush the action to the disk; return it and the keys that it touches.
+    def mark(
+        self, reviewer: str, mark: str, reason: str, keys: Collection[str], tag: str = ""
+    ) -> tuple[Action, tuple[str, ...]]:
+        """Mark or tag samples and flush the action to the disk; return it and the keys that it touches.
 
         Raises:
             InputError: see `phq.dataset.marks.Action.checked`.
             OutputError: it cannot be written, and is not applied.
         """
         with self._lock:
-            return self._append(Action(0, "", reviewer, mark, reason, tuple(keys)))
+            return self._append(Action(0, "", reviewer, mark, reason, tuple(keys), tag=tag))
 
     def undo(self, reviewer: str) -> tuple[Action | None, tuple[str, ...]]:
         """Undo the newest action of a reviewer; None if there is none.
@@ -138,6 +140,16 @@ class MarkLog:
         with self._lock:
             last = self.marks.last_of(reviewer)
             return self._append(Action(0, "", reviewer, undo=last.seq)) if last else (None, ())
+
+    def redo(self, reviewer: str) -> tuple[Action | None, tuple[str, ...]]:
+        """Repeat the action that a reviewer has undone last; None if there is none, or something new was done since.
+
+        Raises:
+            OutputError: see `mark`.
+        """
+        with self._lock:
+            last = self.marks.undone_of(reviewer)
+            return self._append(replace(last, redo=last.seq)) if last else (None, ())
 
     def _append(self, action: Action) -> tuple[Action, tuple[str, ...]]:
         action = replace(action.checked(), seq=self.marks.seq + 1, time=self._clock())

@@ -246,6 +246,6 @@ def test_pages_that_come_back_are_told_what_they_missed(tmp_path: Path) -> None:
             assert sorted(missed["changes"]) == sorted(keys[1:3])
             _http(server).post("/api/marks", json={"reviewer": "bob", "mark": "flip", "keys": [keys[5]]})
             news = next(json.loads(line[6:]) for line in lines if line.startswith("data: "))
-            assert news["changes"][keys[5]][0]["reviewer"] == "bob"
+            assert news["changes"][keys[5]]["marks"][0]["reviewer"] == "bob"
     finally:
         server.kill()

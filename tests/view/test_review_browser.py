@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,11 @@ from review_dataset import HOSTILE, WAIT, Server, review_dataset, start_server
 
 from phq.dataset.marks import Marks
 from phq.dataset.marks_log import read_log
+from phq.dataset.overlays import write_overlay
+from phq.dataset.reader import Dataset
 
 COUNT = 30
+FIRST = "[...document.querySelectorAll('.cell')].find((each) => each.ariaPosInSet === '1')"
 
 
 @pytest.fixture(scope="module")
@@ -222,4 +226,131 @@ def test_a_list_that_arrives_late_leaves_the_selection(browser: Any, served: Any
     page.wait_for_timeout(200)
     assert page.locator("#selected").text_content() == "4 selected"
     assert page.locator(".cell.picked").count() == 4
+    page.context.close()
+
+
+def _lasso_everything(page: Any) -> None:
+    """Drag once round the whole map, clockwise."""
+    page.wait_for_selector("#map-panel:not([hidden])")
+    _until(page, "document.querySelector('#scale').textContent.includes(' to ')")
+    box = page.locator("#map").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for step in range(13):
+        angle = step * math.pi / 6
+        away = 0.49 * box["width"] * math.cos(angle), 0.49 * box["height"] * math.sin(angle)
+        page.mouse.move(middle[0] + away[0], middle[1] + away[1])
+        if not step:
+            page.mouse.down()
+    page.mouse.up()
+    page.wait_for_selector("text=inside the lasso")
+
+
+def test_a_lasso_is_tagged_undone_redone_and_linked(browser: Any, served: Any) -> None:
+    server, folder, _ = served
+    page = _open(browser, server, "ann")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("#show-map")
+    _lasso_everything(page)
+    page.focus("#grid")
+    page.keyboard.press("a")
+    _until(page, "document.querySelector('#selected').textContent.endsWith(' selected')")
+    count = int(page.text_content("#selected").split()[0])
+    assert 0 < count <= COUNT
+    page.keyboard.press("t")
+    page.wait_for_selector("#ask-tag[open]")
+    page.keyboard.type("round hat")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-filter=tags] .count")
+    assert page.text_content("[data-filter=tags] .count") == str(count)
+    assert Marks(read_log(folder)).tag_counts() == {"round hat": count}
+    page.focus("#grid")
+    page.keyboard.press("Control+z")
+    _until(page, "!document.querySelector('[data-filter=tags]')")
+    page.keyboard.press("y")
+    page.wait_for_selector("[data-filter=tags] .count")
+    page.keyboard.press("c")
+    _until(page, "document.querySelector('#toast').textContent.startsWith('A link to')")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert "token" not in link
+    page.go_back()  # before the lasso
+    _wait_shown(page, COUNT)
+    page.goto(link)  # the same page with another address
+    _wait_shown(page, count)
+    assert page.locator("text=chosen samples").count() == 1
+    assert not page.faults
+    page.context.close()
+
+
+def test_all_by_keyboard_and_spoken(browser: Any, served: Any) -> None:
+    server, _, keys = served
+    page = _open(browser, server, "ann")
+    here = "document.getElementById(document.querySelector('#grid').getAttribute('aria-activedescendant'))"
+    assert page.evaluate("document.activeElement.id") == "grid"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(f"{here}.dataset.key") == keys[1]
+    page.keyboard.press("x")
+    assert page.evaluate(f"{here}.ariaSelected") == "true"
+    assert page.evaluate(f"[{here}.role, {here}.ariaPosInSet, {here}.ariaSetSize]") == ["option", "2", str(COUNT)]
+    page.keyboard.press("s")
+    page.wait_for_selector(f"text=like {keys[1][:8]}")
+    _until(page, f"key => {FIRST}.dataset.key === key", keys[1])
+    page.keyboard.press("m")
+    _until(page, "document.querySelector('#scale').textContent.includes(' to ')")
+    page.focus("#map")
+    for key in ("l", "ArrowRight", "ArrowRight", "l", "ArrowDown", "ArrowLeft", "l", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector("text=inside the lasso")
+    page.focus("#grid")
+    page.keyboard.press("k")
+    _until(page, "document.querySelector('#counts').textContent === '1 marked'")
+    assert "marked keep" in page.evaluate("document.querySelector('.cell.is-keep').ariaLabel")
+    unnamed = page.evaluate("""[...document.querySelectorAll("button, input, select, canvas[tabindex]")].filter(
+        (each) => !(each.ariaLabel || each.textContent.trim() || each.labels?.length)).map((each) => each.outerHTML)""")
+    assert unnamed == []
+    assert not page.faults
+    page.context.close()
+
+
+def test_two_revisions_stand_side_by_side(browser: Any, served: Any) -> None:
+    server, folder, keys = served
+    server.stop()
+    rows = [{"key": keys[7], "camera_yaw_deg": -110.0}]
+    write_overlay(folder, "v2", rows, ["camera_yaw_deg"], {"command": "annotate"})
+    assert Dataset(folder)[7].row["camera_yaw_deg"] == -110
+    again = start_server(folder, server.port)
+    try:
+        page = _open(browser, again, "ann")
+        page.select_option("#compare-left", "none")
+        _until(page, "document.querySelector('.cell .second')?.naturalWidth > 0")
+        assert page.evaluate(f"{FIRST}.dataset.key") == keys[7]
+        assert page.text_content(_cell(keys[7], " .left")) == "70° → −110°"
+        assert page.locator(_cell(keys[7], " img[src*='revision=none']")).count() == 1
+        page.click(_cell(keys[7]))
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=70 → -110")
+        page.select_option("#compare-left", "-")
+        _until(page, "!document.body.classList.contains('comparing')")
+        assert not page.faults
+        page.context.close()
+    finally:
+        again.kill()
+
+
+@pytest.mark.parametrize("width", [400, 900])
+def test_a_narrow_window_holds_the_whole_page(browser: Any, served: Any, width: int) -> None:
+    server, _, _ = served
+    page = _open(browser, server, "ann")
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.locator("#filters").is_hidden()
+    assert page.locator("#grid").bounding_box()["width"] == width
+    page.click("#show-filters")
+    assert page.locator("#filter-marked").is_visible()
+    page.click("#show-filters")
+    page.click("#show-map")
+    page.wait_for_selector("#map-panel:not([hidden])")
+    outside = page.evaluate("""[...document.querySelectorAll("header > *, #map-panel, #grid")].filter((each) => {
+        const box = each.getBoundingClientRect();
+        return box.width && (box.right > innerWidth + 1 || box.left < -1);
+    }).map((each) => each.id)""")
+    assert outside == []
     page.context.close()

@@ -30,7 +30,7 @@ def test_a_mark_is_on_the_disk_before_the_answer(opened: Any, monkeypatch: pytes
     assert len(synced) == 1
     assert all(key.encode() in synced[0] for key in keys[:2])
     assert answer["seq"] == 1
-    assert [m["mark"] for m in answer["changes"][keys[0]]] == ["reject"]
+    assert [m["mark"] for m in answer["changes"][keys[0]]["marks"]] == ["reject"]
     assert answer["counts"] == {"keep": 0, "reject": 2, "flip": 0}
 
 
@@ -73,7 +73,8 @@ def test_two_reviewers_have_opinions_of_their_own(opened: Any) -> None:
     client, keys, log = opened
     mark(client, keys[:1], "keep", reviewer="ann")
     news = mark(client, keys[:1], "reject", "review_cut", reviewer="bob").json()
-    assert [(m["reviewer"], m["mark"]) for m in news["changes"][keys[0]]] == [("ann", "keep"), ("bob", "reject")]
+    said = [(m["reviewer"], m["mark"]) for m in news["changes"][keys[0]]["marks"]]
+    assert said == [("ann", "keep"), ("bob", "reject")]
     assert news["counts"] == {"keep": 0, "reject": 1, "flip": 0}  # the newest holds
     client.post("/api/undo", json={"reviewer": "bob"})
     assert [m["reviewer"] for m in client.get("/api/rows?n=0").json()[0]["marks"]] == ["ann"]
@@ -208,3 +209,75 @@ def test_the_page_shows_the_thresholds_decision_beside_the_marks(tmp_path: Path)
         record = client_of(folder, log).get("/api/rows?n=0").json()[0]
     assert (record["rejected"], record["reason"]) == (True, "blurred")
     assert [mark["mark"] for mark in record["marks"]] == ["keep"]
+
+
+# --- tags, and doing again
+
+
+def _tag(client: Any, keys: list[str], tag: str, mark: str = "tag", reviewer: str = "ann") -> Any:
+    return client.post("/api/marks", json={"reviewer": reviewer, "mark": mark, "tag": tag, "keys": keys})
+
+
+def test_a_tag_is_no_opinion_and_reaches_the_overlay(opened: Any) -> None:
+    client, keys, log = opened
+    folder = log.path.parents[1]
+    mark(client, keys[:1], "reject", "review_blur")
+    news = _tag(client, keys[:3], "hat").json()
+    assert news["changes"][keys[0]]["tags"] == ["hat"]
+    assert (news["counts"], news["tags"]) == ({"keep": 0, "reject": 1, "flip": 0}, {"hat": 3})
+    _tag(client, keys[2:3], "hat", "untag", reviewer="bob")
+    assert _tag(client, keys[1:2], "a b").json()["tags"] == {"hat": 2, "a b": 1}
+    assert client.get("/api/choose?q=" + '{"tags":["hat"]}').content == b"\0\0\0\0\1\0\0\0"
+    fold(folder, log.marks)
+    rows = Dataset(folder, rejects=True, where="tags like '%hat%'")
+    assert [(row.row["tags"], row.row["decision"], row.row["review"]) for row in rows] == [
+        ("hat", "rejected", "reject"), ("a b;hat", "kept", ""),
+    ]  # fmt: skip
+    _tag(client, keys[1:2], "hat", "untag")
+    fold(folder, log.marks)
+    assert Dataset(folder, rejects=True, where="tags = 'a b'").keys == keys[1:2]
+
+
+def test_a_tag_that_was_taken_back_leaves_the_overlay(opened: Any) -> None:
+    client, keys, log = opened
+    folder = log.path.parents[1]
+    _tag(client, keys[:1], "hat")
+    fold(folder, log.marks)
+    client.post("/api/undo", json={"reviewer": "ann"})
+    fold(folder, log.marks)
+    assert Dataset(folder, rejects=True)[keys[0]].row["tags"] == ""
+    assert Marks(read_log(folder)).tag_counts() == {}
+
+
+def test_what_was_undone_is_done_again_until_something_new_is_done(opened: Any) -> None:
+    client, keys, log = opened
+    who = {"reviewer": "ann"}
+    mark(client, keys[:2])
+    _tag(client, keys[:1], "hat")
+    for _ in range(2):
+        client.post("/api/undo", json=who)
+    assert client.post("/api/redo", json={"reviewer": "bob"}).json()["changes"] == {}
+    first = client.post("/api/redo", json=who).json()
+    assert (first["counts"]["keep"], first["tags"]) == (2, {})
+    undone = Marks(read_log(log.path.parents[1])).undone_of("ann")  # as a new server reads it
+    assert undone is not None
+    assert undone.tag == "hat"
+    assert client.post("/api/redo", json=who).json()["tags"] == {"hat": 1}
+    assert client.post("/api/redo", json=who).json()["changes"] == {}
+    client.post("/api/undo", json=who)
+    mark(client, keys[3:4])
+    assert client.post("/api/redo", json=who).json()["changes"] == {}
+    client.post("/api/undo", json=who)
+    client.post("/api/undo", json=who)
+    assert log.marks.counts()["keep"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"tag": ""}, {"tag": "a;b"}, {"tag": " a"}, {"tag": "x" * 65}, {"tag": "a\n"}, {"mark": "keep", "tag": "a"}],
+)
+def test_a_tag_that_is_none_is_refused(opened: Any, body: dict[str, str]) -> None:
+    client, keys, log = opened
+    sent = {"reviewer": "ann", "mark": "tag", "keys": keys[:1]} | body
+    assert client.post("/api/marks", json=sent).status_code == 400
+    assert log.path.read_bytes() == b""

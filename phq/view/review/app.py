@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -38,6 +39,7 @@ _MOST_ROWS = 512
 """Samples that one request can ask about."""
 _HEAD_BYTES, _KEY_BYTES = 1 << 16, 32
 """Bytes that a request may have: for all but the keys, and for each key."""
+_FULL_SCALE = 32767
 _LAYERS = 4096
 """Body layers kept, of some 5 kB."""
 
@@ -48,6 +50,7 @@ class _Mark(BaseModel):
     reviewer: str
     mark: str
     reason: str = ""
+    tag: str = ""
     keys: list[str]
 
 
@@ -73,6 +76,10 @@ class Review:
         self.hub = Hub()
         self._layer = lru_cache(_LAYERS)(self._drawn)
 
+    @cached_property
+    def _histograms(self) -> dict[str, Any]:
+        return histograms(self.catalogue)
+
     def routes(self) -> list[Route | Mount]:
         """Every address of the server."""
         key = "{key:str}"
@@ -83,8 +90,11 @@ class Review:
             Route("/api/keys", self.keys),
             Route("/api/choose", self.chosen),
             Route("/api/rows", self.rows),
+            Route("/api/map", self.map),
+            Route("/api/values", self.values),
             Route("/api/marks", self.mark, methods=["POST"]),
             Route("/api/undo", self.undo, methods=["POST"]),
+            Route("/api/redo", self.redo, methods=["POST"]),
             Route("/api/overlay", self.overlay, methods=["POST"]),
             Route("/api/events", self.events),
             Route(f"/api/sample/{key}", self.sample),
@@ -112,7 +122,9 @@ class Review:
             "state": catalogue.state,
             "reviewer": self.reviewer,
             "angles": ANGLES,
-            "histograms": histograms(catalogue),
+            "histograms": self._histograms,
+            "spaces": catalogue.similar.spaces,
+            "revisions": catalogue.revisions,
             "words": {name: words.counts() for name, words in catalogue.words.items()},
             "rules": rules,
             "thresholds": catalogue.thresholds,
@@ -120,6 +132,7 @@ class Review:
             "flipped": {"name": FLIPPED.name, "short": FLIPPED.short},
             "seq": self.log.marks.seq,
             "counts": self.log.marks.counts(),
+            "tags": self.log.marks.tag_counts(),
         })  # fmt: skip
 
     def keys(self, request: Request) -> Response:
@@ -142,12 +155,32 @@ class Review:
         if len(numbers) > _MOST_ROWS or not all(0 <= number < len(self.catalogue) for number in numbers):
             raise HTTPException(404, f"at most {_MOST_ROWS} numbers of samples")
         records = [self.catalogue.record(number) for number in numbers]
-        return _json([record | {"marks": self._marks(record["key"])} for record in records])
+        return _json([record | self._said(record["key"]) for record in records])
+
+    def map(self, request: Request) -> Response:
+        """Places of all samples on the map of a space: int16 x, y, little-endian, within ±32767; −32768 if unknown."""
+        space = request.query_params.get("space", "")
+        if space not in self.catalogue.similar.spaces:
+            raise HTTPException(404, "there is no such space")
+        places = self.catalogue.similar.map(space)
+        found = np.where(np.isfinite(places), np.round(places * _FULL_SCALE), -_FULL_SCALE - 1)
+        return Response(found.astype("<i2").tobytes(), media_type="application/octet-stream", headers=_NEVER)
+
+    def values(self, request: Request) -> Response:
+        """A number of all samples, of `ANGLES` also in a stated revision: float32, little-endian; NaN if unknown."""
+        name, revision = request.query_params.get("name", ""), request.query_params.get("revision", "")
+        if name not in (ANGLES if revision else self.catalogue.numbers):
+            raise HTTPException(404, "there is no such score, or it is none that revisions are compared by")
+        found = self.catalogue.numbers[name]
+        if revision:
+            found = np.asarray(self.catalogue.at(revision).columns([name])[name].to_numpy(), np.float64)
+        return Response(found.astype("<f4").tobytes(), media_type="application/octet-stream", headers=_NEVER)
 
     def sample(self, request: Request) -> Response:
         """Every scalar label and score of one sample, and the camera for its 3D view."""
         number = self._number(request)
-        row = self.catalogue.dataset[number].row | self.catalogue.decided(number)
+        revision = request.query_params.get("revision", "")
+        row = self.catalogue.at(revision)[number].row | ({} if revision else self.catalogue.decided(number))
         fields = [
             {"name": name, "value": value, "text": _description(name)}
             for name, value in row.items() if value is not None and not isinstance(value, list)
@@ -155,7 +188,7 @@ class Review:
         if note := self.catalogue.bodies.note(row):
             fields.append({"name": "body", "value": note, "text": "the body that is drawn"})
         camera = {name: row.get(name) for name in ("cam2world", "intrinsics")}
-        return _json({"key": row["key"], "fields": fields, "marks": self._marks(row["key"]), **camera})
+        return _json({"key": row["key"], "fields": fields, **self._said(row["key"]), **camera})
 
     def picture(self, request: Request) -> Response:
         """The stored picture, or a smaller one."""
@@ -166,10 +199,12 @@ class Review:
 
     def layer(self, request: Request) -> Response:
         """The body, as a layer for the picture."""
-        return Response(self._layer(self._number(request), _size(request)), media_type="image/webp", headers=_FOREVER)
+        revision = request.query_params.get("revision", "")
+        layer = self._layer(self._number(request), _size(request), revision)
+        return Response(layer, media_type="image/webp", headers=_FOREVER)
 
-    def _drawn(self, number: int, size: int) -> bytes:
-        return body_layer(self.catalogue.dataset[number], size, self.catalogue.bodies)
+    def _drawn(self, number: int, size: int, revision: str) -> bytes:
+        return body_layer(self.catalogue.at(revision)[number], size, self.catalogue.bodies)
 
     def vertices(self, request: Request) -> Response:
         """The body's vertices in the world."""
@@ -186,13 +221,18 @@ class Review:
         marked = _parsed(_Mark, await self._body(request))
         if unknown := [key for key in marked.keys if key not in self.catalogue.rows]:
             raise HTTPException(404, f"the dataset has no sample {unknown[0]!r} with a picture")
-        action, keys = await run_in_threadpool(self.log.mark, marked.reviewer, marked.mark, marked.reason, marked.keys)
-        return self._published(action, keys)
+        said = marked.reviewer, marked.mark, marked.reason, marked.keys, marked.tag
+        return self._published(*await run_in_threadpool(self.log.mark, *said))
 
     async def undo(self, request: Request) -> Response:
         """Take back the newest mark of a reviewer."""
-        action, keys = await run_in_threadpool(self.log.undo, _parsed(_Undo, await self._body(request)).reviewer)
-        return self._published(action, keys)
+        reviewer = _parsed(_Undo, await self._body(request)).reviewer
+        return self._published(*await run_in_threadpool(self.log.undo, reviewer))
+
+    async def redo(self, request: Request) -> Response:
+        """Repeat what a reviewer has taken back last."""
+        reviewer = _parsed(_Undo, await self._body(request)).reviewer
+        return self._published(*await run_in_threadpool(self.log.redo, reviewer))
 
     async def _body(self, request: Request) -> bytes:
         """What was sent; of more than can be meant nothing is kept."""
@@ -213,8 +253,12 @@ class Review:
 
     def _news(self, keys: list[str]) -> dict[str, Any]:
         marks = self.log.marks
-        changes = {key: self._marks(key) for key in keys}
-        return {"seq": marks.seq, "changes": changes, "counts": marks.counts()}
+        changes = {key: self._said(key) for key in keys}
+        return {"seq": marks.seq, "changes": changes, "counts": marks.counts(), "tags": marks.tag_counts()}
+
+    def _said(self, key: str) -> dict[str, Any]:
+        """Marks and tags of a sample."""
+        return {"marks": self._marks(key), "tags": self.log.marks.tags(key)}
 
     def _marks(self, key: str) -> list[dict[str, str]]:
         return [

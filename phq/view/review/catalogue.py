@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from phq.camera.angles import apart_deg
 from phq.dataset.columns import Columns
 from phq.dataset.embedded import bodies_of
+from phq.dataset.overlays import NONE
 from phq.dataset.reader import Dataset
+from phq.dataset.tar import STORAGE
 from phq.dataset.thresholds import thresholds_in_force
 from phq.dataset.whole_columns import columns
 from phq.errors import InputError
@@ -23,10 +26,13 @@ from phq.reasons import RULES
 from phq.schema import BOX
 from phq.system.arrays import Doubles, Ints
 from phq.view.review.overlay import DECIDED, review_names
+from phq.view.review.similar import Similar
 
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
 DOUBTS = ("p_flip", "yaw_sigma_deg", "margin")
 _WORDS = ("reason", "split", "source")
+_NO_NUMBERS = {*STORAGE, *BOX, "threshold", "person_index"}
+"""Scalars that nobody sorts by."""
 
 
 class Catalogue:
@@ -69,7 +75,10 @@ class Catalogue:
         """Changes with the labels, and with what they are drawn with."""
         self._columns = Columns(every.root, self.overlays, rejects=True)
         self._base = self._columns.table([*DECIDED, "split", "source"]).take(rows)
-        self.numbers = self._numbers()
+        self._at = cache(
+            lambda name: Dataset(folder, overlay=name, rejects=True).select(rows) if name else self.dataset
+        )
+        self.numbers = self._numbers(rows)
         """Every score and angle, by name; NaN where a reject has none."""
         self.words = {name: _Words(self._base[name]) for name in _WORDS}
         """Texts of few kinds, by column."""
@@ -78,13 +87,46 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def _numbers(self) -> dict[str, Doubles]:
-        names = self._columns.names
-        scores = [name for name in dict.fromkeys(rule.score for rule in RULES) if name in names]
-        table = columns(self.dataset, (*ANGLES, *DOUBTS[:2], *scores, *BOX))
-        found = {name: _floats(table[name]) for name in dict.fromkeys((*ANGLES, *DOUBTS[:2], *scores))}
+    def _numbers(self, rows: Ints) -> dict[str, Doubles]:
+        """Angles, doubts and scores that have thresholds, then every other number of the record and of overlays."""
+        scores = [name for name in dict.fromkeys(rule.score for rule in RULES) if name in self._columns.names]
+        first = tuple(dict.fromkeys((*ANGLES, *DOUBTS[:2], *scores)))
+        table = columns(self.dataset, (*first, *BOX))
+        found = {name: _floats(table[name]) for name in first}
         x0, y0, x1, y1 = (_floats(table[name]) for name in BOX)
-        return found | {"box_px": np.minimum(x1 - x0, y1 - y0), "margin": _floats(self._base["margin"])}
+        found |= {"box_px": np.minimum(x1 - x0, y1 - y0), "margin": _floats(self._base["margin"])}
+        others = [f.name for f in self._columns.schema if _is_number(f.type) and f.name not in {*found, *_NO_NUMBERS}]
+        more = self._columns.table(others).take(rows)
+        self._columns.forget(others)
+        return found | {name: _floats(more[name]) for name in others}
+
+    @cached_property
+    def similar(self) -> Similar:
+        """Which samples are like which."""
+        return Similar(self.dataset)
+
+    @cached_property
+    def revisions(self) -> list[str]:
+        """Revisions whose labels can be compared, the oldest first."""
+        return [NONE, *self.overlays]
+
+    def at(self, revision: str) -> Dataset:
+        """The samples with the labels of a revision; '' for the latest.
+
+        Raises:
+            InputError: there is no such revision.
+        """
+        if revision and revision not in self.revisions:
+            raise InputError(f"there is no revision {revision!r}; there are: {', '.join(self.revisions)}")
+        return self._at(revision) if revision else self.dataset
+
+    def change(self, before: str, after: str) -> Doubles:
+        """(N,) degrees by which torso or head, whichever more, have turned between two revisions; NaN if unknown."""
+        turned = []
+        for yaw in (ANGLES[0], ANGLES[2]):
+            old, new = (_floats(self.at(name).columns([yaw])[yaw]) for name in (before, after))
+            turned.append(apart_deg(new, old))
+        return np.asarray(np.fmax(*turned))
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -144,6 +186,10 @@ class _Words:
     def counts(self) -> dict[str, int]:
         counted = np.bincount(self.codes, minlength=len(self.kinds)).tolist()
         return dict(sorted(zip(self.kinds, counted, strict=True), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def _floats(column: pa.ChunkedArray) -> Doubles:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from phq.dataset.marks import MARKS, Action, Marks
 from phq.errors import InputError
 from phq.reasons import REVIEW_REASON_NAMES as REASON_NAMES
-from phq.system.arrays import Bools
+from phq.system.arrays import Bools, Doubles, Singles
 from phq.view.review.catalogue import ANGLES, Catalogue
+from phq.view.review.similar import ALL
 
+NEAR, SIMILAR, APART, CHANGED = "near", "similar", "apart", "changed"
+"""Orders: nearest to a threshold, nearest to some samples, farthest from all others, and most changed, first."""
+KEY = 16
+MOST_NAMED = 500
+"""Most samples that a filter can name."""
+MOST_CORNERS = 200
 _BINS = 48
 
 
@@ -36,8 +43,20 @@ class Choice(BaseModel):
     ``against`` (people and thresholds do)."""
     reviewer: str = ""
     """Reviewer meant by ``mine`` and ``not_mine``."""
+    tags: list[str] | None = None
+    """Tags of which a sample must have one; None for all samples."""
+    only: str = Field("", max_length=(KEY + 1) * MOST_NAMED)
+    """Keys of the samples among which to choose, joined by '.'; '' for all."""
+    like: str = Field("", max_length=(KEY + 1) * MOST_NAMED)
+    """Keys, joined by '.', of the samples that the order `SIMILAR` measures from."""
+    space: str = ALL
+    """What likeness means: a space of `phq.view.review.similar.Similar`."""
+    lasso: list[tuple[float, float]] = Field([], max_length=MOST_CORNERS)
+    """Corners of a polygon on the map of that space; none for the whole map."""
+    compare: tuple[str, str] = ("", "")
+    """Revisions that the order `CHANGED` compares; '' is the latest."""
     order: str = ""
-    """Name of a score or angle, ``near`` (nearest to a threshold first), or '' for the dataset's order."""
+    """Name of a score or angle, `NEAR`, `SIMILAR`, `APART`, `CHANGED`, or '' for the dataset's order."""
     descending: bool = False
 
 
@@ -45,7 +64,7 @@ def choose(catalogue: Catalogue, marks: Marks, choice: Choice) -> NDArray[np.int
     """(N,) numbers of the samples that pass the filter, in its order; equal ones in the dataset's order.
 
     Raises:
-        InputError: an unknown score or kind of mark.
+        InputError: an unknown score, kind of mark, sample, space or revision.
     """
     chosen = np.ones(len(catalogue), dtype=bool)
     for name, (low, high) in choice.ranges.items():
@@ -57,6 +76,12 @@ def choose(catalogue: Catalogue, marks: Marks, choice: Choice) -> NDArray[np.int
         chosen &= _with_text(catalogue, choice.text)
     if choice.marked != "any":
         chosen &= _marked(catalogue, marks, choice)
+    if choice.tags is not None:
+        chosen &= _among(catalogue, {key for tag in choice.tags for key in marks.tagged(tag)})
+    if choice.only:
+        chosen &= _among(catalogue, choice.only.split("."))
+    if choice.lasso:
+        chosen &= inside(catalogue.similar.map(_space(catalogue, choice)), choice.lasso)
     found = np.flatnonzero(chosen)
     return found[_order(catalogue, choice)(found)].astype(np.int32)
 
@@ -73,6 +98,29 @@ def _between(name: str, values: NDArray[np.float64], low: float, high: float) ->
     return np.asarray((values >= low) & (values <= high))
 
 
+def _among(catalogue: Catalogue, keys: Iterable[str]) -> Bools:
+    mask = np.zeros(len(catalogue), dtype=bool)
+    mask[[row for key in keys if (row := catalogue.rows.get(key)) is not None]] = True
+    return mask
+
+
+def _space(catalogue: Catalogue, choice: Choice) -> str:
+    if choice.space not in catalogue.similar.spaces:
+        known = ", ".join(catalogue.similar.spaces)
+        raise InputError(f"samples are not compared by {choice.space!r}; they are by: {known}")
+    return choice.space
+
+
+def inside(places: Singles, corners: Sequence[tuple[float, float]]) -> Bools:
+    """(N,) which places (N, 2) are inside a polygon, by the even-odd rule; NaN never is."""
+    x, y = places.T
+    odd = np.zeros(len(places), dtype=bool)
+    for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        if y0 != y1:
+            odd ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return odd
+
+
 def _with_text(catalogue: Catalogue, text: str) -> Bools:
     found = pc.match_substring(catalogue.paths, text, ignore_case=True)
     mask = np.array(pc.fill_null(found, False).to_numpy(), dtype=bool)
@@ -84,8 +132,7 @@ def _marked(catalogue: Catalogue, marks: Marks, choice: Choice) -> Bools:
     if choice.marked not in tests:
         raise InputError(f"there is no kind of mark {choice.marked!r}; there are: any, {', '.join(tests)}")
     test = tests[choice.marked]
-    mask = np.zeros(len(catalogue), dtype=bool)
-    mask[[row for key in marks.keys if (row := catalogue.rows.get(key)) is not None and test(key)]] = True
+    mask = _among(catalogue, (key for key in marks.keys if key in catalogue.rows and test(key)))
     return ~mask if choice.marked in ("unmarked", "not_mine") else mask
 
 
@@ -116,10 +163,23 @@ def _tests(marks: Marks, reviewer: str, catalogue: Catalogue) -> dict[str, Calla
 def _order(catalogue: Catalogue, choice: Choice) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
     if not choice.order:
         return lambda rows: np.arange(len(rows))[:: -1 if choice.descending else 1]
-    near = choice.order == "near"
-    values = np.abs(catalogue.numbers["margin"]) if near else _values(catalogue, choice.order)
+    values = _measured(catalogue, choice)
     signed = -values if choice.descending else values
     return lambda rows: np.argsort(signed[rows], kind="stable")  # NaN goes last
+
+
+def _measured(catalogue: Catalogue, choice: Choice) -> Doubles | Singles:
+    """(N,) what the order goes by."""
+    if choice.order == NEAR:
+        return np.abs(catalogue.numbers["margin"])
+    if choice.order == SIMILAR:
+        to = np.flatnonzero(_among(catalogue, choice.like.split(".")))
+        return catalogue.similar.distances(_space(catalogue, choice), to.tolist())
+    if choice.order == APART:
+        return -catalogue.similar.apart(_space(catalogue, choice))
+    if choice.order == CHANGED:
+        return -catalogue.change(*choice.compare)
+    return _values(catalogue, choice.order)
 
 
 def histograms(catalogue: Catalogue) -> dict[str, dict[str, object]]:

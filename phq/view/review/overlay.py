@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from phq.dataset.columns import Columns
-from phq.dataset.marks import Action, Marks
+from phq.dataset.marks import TAGS_JOINED_BY, Action, Marks
 from phq.dataset.overlays import about_overlay, open_overlay, stack_names, write_overlay
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
@@ -27,9 +27,10 @@ from phq.system.version import __version__
 COMMAND = "review"
 DECIDED = ("decision", "reason", "detail", "score_name", "threshold", "margin")
 """Columns of a decision; reviewers give neither score nor margin."""
-OWN = ("review", "reviewer", "reviewed_at", "reviewers", "reviewers_agree")
-"""Columns beyond the schema: mark, reviewer, time, number of reviewers, and whether they agree."""
+OWN = ("review", "reviewer", "reviewed_at", "reviewers", "reviewers_agree", "tags")
+"""Columns beyond the schema: mark, reviewer, time, number of reviewers, whether they agree, and the sample's tags."""
 _NAME = re.compile(r"review-[1-9]\d*")
+_UNMARKED = {"review": "", "reviewer": "", "reviewed_at": "", "reviewers": 0, "reviewers_agree": True}
 _TEXTS = {reason.name: reason.text for reason in (*REASONS, FLIPPED)}
 
 
@@ -78,16 +79,15 @@ def _rows(root: Root, names: Sequence[str], marks: Marks) -> Iterator[dict[str, 
     table = base.table(["key", *DECIDED])
     seen: set[str] = set()
     for number, key in enumerate(table["key"].to_pylist()):
-        verdict = marks.verdict(key) if key else None
-        if key in seen or (verdict is None and key not in taken_back):
+        verdict, tags = (marks.verdict(key), marks.tags(key)) if key else (None, [])
+        if key in seen or (verdict is None and not tags and key not in taken_back):
             continue
         seen.add(key)
         if verdict is not None:
-            yield {"key": key, **_decision(verdict), **_about(marks, key, verdict)}
+            said = {**_decision(verdict), **_about(marks, key, verdict)}
         else:
-            decided = {name: table[name][number].as_py() or column_kind(name)[0]() for name in DECIDED}
-            unmarked = {"review": "", "reviewer": "", "reviewed_at": "", "reviewers": 0, "reviewers_agree": True}
-            yield {"key": key, **decided, **unmarked}
+            said = {name: table[name][number].as_py() or column_kind(name)[0]() for name in DECIDED} | _UNMARKED
+        yield {"key": key, **said, "tags": TAGS_JOINED_BY.join(tags)}
 
 
 def _decision(verdict: Action) -> dict[str, Any]:

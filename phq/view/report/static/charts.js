@@ -56,7 +56,7 @@ class Density {
     const ends = (from, n) => [from, from + n * shape.step];
     Object.assign(layout, {
       margin: { l: 48, r: 6, t: 4, b: 42 },
-      xaxis: { ...axis, domain: [0, 0.88], range: ends(shape.x0, shape.nx), dtick: shape.tick, ticksuffix: "°", title: { text: text.x, standoff: 6 } },
+      xaxis: { ...axis, domain: [0, 0.88], range: ends(shape.x0, shape.nx), dtick: shape.tick * (element.clientWidth < 500 ? 2 : 1), ticksuffix: "°", title: { text: text.x, standoff: 6 } },
       yaxis: { ...axis, domain: [0, 0.82], range: ends(shape.y0, shape.ny), dtick: shape.tick, ticksuffix: "°", title: { text: text.y, standoff: 4 } },
       yaxis2: { ...axis, domain: [0.85, 1], visible: false, rangemode: "tozero" },
       xaxis2: { ...axis, domain: [0.9, 1], visible: false, rangemode: "tozero" },

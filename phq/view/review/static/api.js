@@ -14,8 +14,11 @@ const post = async (path, body) => (await answer(await fetch(path, {
 }))).json();
 
 export const about = async () => (await get("/api/about")).json();
-export const sample = async (key) => (await get(`/api/sample/${key}`)).json();
+export const sample = async (key, revision = "") => (await get(`/api/sample/${key}?revision=${encodeURIComponent(revision)}`)).json();
 export const rows = async (numbers) => (await get(`/api/rows?n=${numbers.join(",")}`)).json();
+export const places = async (space) => new Int16Array(await bytes(`/api/map?space=${encodeURIComponent(space)}`));
+export const values = async (name, revision = "") => new Float32Array(
+  await bytes(`/api/values?name=${encodeURIComponent(name)}&revision=${encodeURIComponent(revision)}`));
 export const bytes = async (path) => (await get(path)).arrayBuffer();
 
 // One after the other, so that marks are taken in the order of the keys, and undo takes back the last of them.
@@ -25,8 +28,9 @@ const inTurn = (work) => {
   last = turn.catch(() => {});
   return turn;
 };
-export const mark = (reviewer, mark, reason, keys) => inTurn(() => post("/api/marks", { reviewer, mark, reason, keys }));
+export const mark = (reviewer, mark, reason, keys, tag = "") => inTurn(() => post("/api/marks", { reviewer, mark, reason, keys, tag }));
 export const undo = (reviewer) => inTurn(() => post("/api/undo", { reviewer }));
+export const redo = (reviewer) => inTurn(() => post("/api/redo", { reviewer }));
 export const saveOverlay = () => post("/api/overlay", {});
 
 export async function choose(choice, signal) {

@@ -33,22 +33,23 @@ export class Detail {
     return turn && this.open;
   }
 
-  toggle(key) {
+  toggle(key, revisions) {
     this.root.hidden = this.open;
-    if (this.open) this.show(key); else this.shown = null;
+    this.shown = null;
+    if (this.open) this.show(key, revisions);
   }
 
   // The newest wish wins: what was asked for before is passed over when it comes.
-  async show(key) {
+  async show(key, revisions) {
     if (!this.open || !key || this.shown === key) return;
     this.shown = key;
     try {
-      const [sample, photo, vertices, faces, viewer] = await Promise.all([
-        api.sample(key), this.#photo(key), api.bytes(`/vertices/${key}?v=${this.about.state}`),
+      const [before, sample, photo, vertices, faces, viewer] = await Promise.all([
+        revisions && api.sample(key, revisions[0]), api.sample(key, revisions?.[1]), this.#photo(key), api.bytes(`/vertices/${key}?v=${this.about.state}`),
         api.bytes(`/faces/${key}?v=${this.about.state}`), this.#made(),
       ]);
       if (this.shown !== key) return;
-      this.#facts(sample.fields);
+      this.#facts(sample.fields, before?.fields ?? sample.fields);
       this.said();
       viewer?.show(new Float32Array(vertices), new Uint16Array(faces), sample.cam2world, sample.intrinsics, photo);
       this.root.dataset.key = key;
@@ -92,13 +93,15 @@ export class Detail {
     }));
   }
 
-  #facts(fields) {
+  #facts(fields, before) {
+    const old = Object.fromEntries(before.map(({ name, value }) => [name, value]));
+    const words = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value ?? ""));
     const rules = this.about.rules.filter((rule) => rule.address in this.about.thresholds);
     const scores = rules.map((rule) => rule.score);
     const rank = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : scores.includes(name) ? FIRST.length : 99);
     const ordered = fields.filter(({ value }) => value !== "").sort((a, b) => rank(a.name) - rank(b.name));
     this.part("facts").replaceChildren(...ordered.map(({ name, value, text }) => {
-      const shown = typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
+      const shown = words(value) === words(old[name]) ? words(value) : `${words(old[name])} → ${words(value)}`;
       const mine = rules.filter((rule) => rule.score === name);
       const limits = mine.map((rule) => `${rule.side} ${this.about.thresholds[rule.address]}`).join(", ");
       const bad = mine.some((rule) => (rule.side === "min" ? value < this.about.thresholds[rule.address] : value > this.about.thresholds[rule.address]));

@@ -16,6 +16,7 @@ export class Grid {
     this.cells = new Map();      // place in the view → cell
     this.free = [];
     this.lastTop = 0;
+    this.wide = false;           // two pictures in a cell, side by side
     this.onMove = () => {};
     box.addEventListener("scroll", () => this.#soon(), { passive: true });
     sheet.addEventListener("click", (event) => this.#click(event));
@@ -38,13 +39,15 @@ export class Grid {
     this.render();
   }
 
+  setWide(wide) { if (this.wide !== wide) { this.wide = wide; this.layout(); this.reveal(); } }
+
   setWidth(width) { this.width = width; this.layout(); this.reveal(); this.repaint(); }
 
   layout() {
     const inner = this.box.clientWidth;
-    this.columns = Math.max(1, Math.floor(inner / this.width));
+    this.columns = Math.max(1, Math.floor(inner / this.width / (this.wide ? 2 : 1)));
     this.cellWidth = Math.floor(inner / this.columns);
-    this.cellHeight = this.cellWidth + CAPTION;
+    this.cellHeight = Math.round(this.wide ? this.cellWidth / 2 : this.cellWidth) + CAPTION;
     this.rows = Math.ceil(this.view.length / this.columns);
     this.full = this.rows * this.cellHeight;
     this.tall = Math.min(this.full, TALLEST);
@@ -98,7 +101,11 @@ export class Grid {
     cell.painted = true;
     cell.classList.toggle("here", place === this.here);
     cell.classList.toggle("picked", this.picked.has(number));
-    this.paint(cell, number, this.cellWidth);
+    cell.setAttribute("aria-selected", this.picked.has(number));
+    cell.setAttribute("aria-setsize", this.view.length);
+    cell.setAttribute("aria-posinset", place + 1);
+    if (place === this.here) this.box.setAttribute("aria-activedescendant", cell.id);
+    this.paint(cell, number, this.wide ? this.cellWidth / 2 : this.cellWidth);
   }
 
   // What is shown of some samples, or of all, has changed.
@@ -125,25 +132,25 @@ export class Grid {
     this.cells.delete(place);
     cell.className = "cell";
     cell.style.display = "none";
-    cell.photo.removeAttribute("src");   // ends a request that is no longer wanted
-    cell.layer.removeAttribute("src");
+    for (const image of cell.images) image.removeAttribute("src");   // ends a request that is no longer wanted
     this.free.push(cell);
   }
 
   #make() {
     const cell = element("div", "cell");
+    cell.id = `cell-${this.sheet.children.length}`;
+    cell.setAttribute("role", "option");
     const frame = element("div", "frame");
-    cell.photo = element("img", "photo");
-    cell.layer = element("img", "layer");
-    cell.photo.alt = cell.layer.alt = "";
-    cell.photo.draggable = cell.layer.draggable = false;
+    cell.images = ["photo", "layer", "photo second", "layer second"].map((name) => Object.assign(element("img", name), { alt: "", draggable: false }));
+    [cell.photo, cell.layer, cell.photo2, cell.layer2] = cell.images;
     cell.tag = element("span", "tag");
     cell.others = element("span", "others");
     cell.left = element("span", "left");
     cell.why = element("span", "why");
     const caption = element("div", "caption");
     caption.append(cell.left, cell.why);
-    frame.append(cell.photo, cell.layer, cell.tag, cell.others);
+    cell.tags = element("span", "tags");
+    frame.append(...cell.images, cell.tag, cell.others, cell.tags);
     cell.append(frame, caption);
     this.sheet.append(cell);
     return cell;
@@ -174,6 +181,8 @@ export class Grid {
     const number = this.view[place];
     if (!this.picked.delete(number)) this.picked.add(number);
   }
+
+  pickAll() { this.picked = this.picked.size === this.view.length ? new Set() : new Set(this.view); }
 
   // Numbers a key acts on: what is picked, or the sample under the cursor.
   targets() {

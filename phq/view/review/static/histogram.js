@@ -4,14 +4,14 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const short = (value) => String(Number(value.toPrecision(4)));
 
 export class Histogram {
-  constructor(data, { round = false, thresholds = [], range = null, onRange }) {
+  constructor(data, { name, round = false, thresholds = [], range = null, onRange }) {
     Object.assign(this, { data, round, thresholds, range, onRange });
     this.root = Object.assign(document.createElement("div"), { className: "histogram" });
     this.canvas = document.createElement("canvas");
     const row = Object.assign(document.createElement("div"), { className: "row" });
     this.fields = ["from", "to"].map((label) => {
       const field = Object.assign(document.createElement("input"), { type: "text", inputMode: "decimal" });
-      field.setAttribute("aria-label", label);
+      field.setAttribute("aria-label", `${name} ${label}`);
       field.addEventListener("change", () => this.#typed());
       row.append(field);
       return field;

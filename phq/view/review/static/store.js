@@ -1,6 +1,7 @@
-// What is known of samples: their records, and everybody's marks. One copy, by key.
+// What is known of samples: their records, and everybody's marks and tags. One copy, by key.
 
 const BLOCK = 64;
+const NOTHING = { marks: [], tags: [] };
 
 export class Store {
   constructor(api, keyOf, onChange) {
@@ -8,13 +9,18 @@ export class Store {
     this.keyOf = keyOf;
     this.onChange = onChange;
     this.records = new Map();   // number → record
-    this.marks = new Map();     // key → [seq, marks]
+    this.said = new Map();      // key → [seq, { marks, tags }]
     this.asked = new Set();
     this.seq = 0;
     this.counts = { keep: 0, reject: 0, flip: 0 };
+    this.tags = {};             // tag → number of samples
   }
 
-  marksOf(key) { return this.marks.get(key)?.[1] ?? []; }
+  saidOf(key) { return this.said.get(key)?.[1] ?? NOTHING; }
+
+  marksOf(key) { return this.saidOf(key).marks; }
+
+  tagsOf(key) { return this.saidOf(key).tags; }
 
   opinion(key, reviewer) { return this.marksOf(key).find((mark) => mark.reviewer === reviewer); }
 
@@ -31,10 +37,10 @@ export class Store {
     const seq = this.seq;
     try {
       const records = await this.api.rows(numbers);
-      records.forEach((record, i) => {
+      records.forEach(({ marks, tags, ...record }, i) => {
         this.records.set(numbers[i], record);
-        const known = this.marks.get(record.key);
-        if (!known || known[0] <= seq) this.marks.set(record.key, [seq, record.marks]);
+        const known = this.said.get(record.key);
+        if (!known || known[0] <= seq) this.said.set(record.key, [seq, { marks, tags }]);
       });
       this.onChange(records.map((record) => record.key));
     } catch {
@@ -45,15 +51,16 @@ export class Store {
   // News come by two ways, as answers and as events, and perhaps not in order.
   take(news) {
     const changed = [];
-    for (const [key, marks] of Object.entries(news.changes)) {
-      const known = this.marks.get(key);
+    for (const [key, said] of Object.entries(news.changes)) {
+      const known = this.said.get(key);
       if (known && known[0] > news.seq) continue;
-      this.marks.set(key, [news.seq, marks]);
+      this.said.set(key, [news.seq, said]);
       changed.push(key);
     }
     if (news.seq >= this.seq) {
       this.seq = news.seq;
       this.counts = news.counts;
+      this.tags = news.tags;
     }
     this.onChange(changed);
   }
