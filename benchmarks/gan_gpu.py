@@ -58,9 +58,9 @@ def seconds(work: Callable[[], object], rounds: int) -> float:
 def parts(step: Step, rounds: int) -> dict[str, float]:
     """Seconds a thousand images of each phase."""
     phases, training = step.phases, step.training
-    pairs = list(zip(step.real, step.wanted, strict=True))
+    pairs = list(zip(step.real, step.conditions, strict=True))
     found = {
-        "generator": seconds(lambda: phases.generator(step.wanted, step.now), rounds),
+        "generator": seconds(lambda: phases.generator(step.conditions, step.now), rounds),
         "discriminator": seconds(lambda: phases.discriminator(pairs, step.now), rounds),
         "R1": seconds(lambda: phases.r1(step.real, step.now), rounds) / training.losses.r1_every,
         "averages": seconds(lambda: step.networks.average(0.999), rounds),
@@ -71,7 +71,7 @@ def parts(step: Step, rounds: int) -> dict[str, float]:
 @torch.no_grad()
 def drawing(step: Step, rounds: int) -> dict[str, float]:
     """Pictures a second, one at a time: of new people, and of one whose planes are kept."""
-    g, camera = step.networks.g_ema, step.wanted[0].camera[:1]
+    g, camera = step.networks.g_ema, step.conditions[0].camera[:1]
     z = torch.randn(1, g.config.latent, device=DEVICE)
     ws = g.mapping(z, camera)
     planes = g.draw_planes(ws)

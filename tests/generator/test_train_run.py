@@ -41,7 +41,7 @@ def test_what_a_run_leaves(whole_run: Path):
     assert [line["now/stage"] for line in lines] == [1, 1, 2, 2, 2, 2]
     assert [line["now/raw"] for line in lines] == [8, 8, 8, 10, 12, 12]
     assert [found.images for found in checkpoints(whole_run)] == [12, 24]
-    assert Image.open(whole_run / "pictures" / "000000024.png").size == (16 * len(showing.COLUMNS), 16 * 2)
+    assert Image.open(whole_run / "pictures" / "000000024.png").size == (16 * len(preview.COLUMNS), 16 * 2)
     assert (whole_run / "pictures" / "000000024.mp4").stat().st_size > 500
     assert read_config(whole_run).training.batch == BATCH
     board = EventAccumulator(str(whole_run / "tensorboard")).Reload()

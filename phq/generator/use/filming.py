@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from phq.errors import MissingExtraError
-from phq.generator.train.showing import save_video
-from phq.generator.use.placing import check_free, check_suffix
+from phq.generator.train.preview import save_video
+from phq.generator.use.outputs import check_free, check_suffix
 
 
 def write_film(out: str | Path, frames: Iterable[NDArray[uint8]], count: int, fps: int, quiet: bool) -> Path:
