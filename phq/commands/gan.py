@@ -30,6 +30,10 @@ def train_command(  # noqa: PLR0913 - one parameter an option
         typer.Option(min=0.001, help="Length, thousands of real images.", show_default="that of the preset"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in OUT.")] = False,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Run, or checkpoint, whose weights and model this run begins with.", show_default="none"),
+    ] = None,
     device: Device = "auto",
     revision: Annotated[
         list[str] | None,
@@ -41,8 +45,8 @@ def train_command(  # noqa: PLR0913 - one parameter an option
     with needs_train("phq gan train"):
         from phq.generator.train.run import train  # torch: not for --help
     done = train(
-        datasets, out, preset=preset, file=config, sets=set_ or (), kimg=kimg, resume=resume, device=device,
-        overlays=revision or (), quiet=False, say=echo,
+        datasets, out, preset=preset, file=config, sets=set_ or (), kimg=kimg, resume=resume, start=start_from,
+        device=device, overlays=revision or (), quiet=False, say=echo,
     )  # fmt: skip
     if done.first and done.finished:
         echo(f"{done.images} images   {done.out}")

@@ -97,11 +97,22 @@ class Networks:
         for part, net in self._modules().items():
             load_weights(net, under(part, tensors), "the checkpoint")
         for part, optimiser in self._optimisers():
-            state: dict[int, dict[str, Tensor]] = {}
+            parameters, state = optimiser.param_groups[0]["params"], dict[int, dict[str, Tensor]]()
             for name, value in under(part, tensors).items():
                 number, _, what = name.partition(".")
-                state.setdefault(int(number), {})[what] = value
+                state.setdefault(int(number), {})[what] = _laid_out(value, parameters[int(number)])
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+    def start_from(self, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+        """Begin with averaged networks, of which only the generator's must be among the tensors.
+
+        Raises:
+            InputError: they are of networks of other shapes; `source` is named.
+        """
+        for average, nets in zip(AVERAGES, ((self.g, self.g_ema), (self.d, self.d_ema)), strict=True):
+            if state := under(average, tensors):
+                for net in nets:
+                    load_weights(net, state, source)
 
     def _modules(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"g": self.g, "d": self.d, "g_ema": self.g_ema, "d_ema": self.d_ema}
@@ -111,6 +122,11 @@ class Networks:
         yield from (("opt_g", self.opt_g), ("opt_d", self.opt_d))
         if self.opt_critic is not None:
             yield "opt_critic", self.opt_critic
+
+
+def _laid_out(value: Tensor, like: Tensor) -> Tensor:
+    """With the strides of `like`, unless it is one number: fused Adam pairs elements by their order in memory."""
+    return torch.empty_like(like).copy_(value) if value.dim() else value
 
 
 def load_weights(net: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:

@@ -19,12 +19,12 @@ from phq.generator.train.ranks import joined
 from phq.generator.train.schedule import now
 from phq.generator.train.trained import config_of, find_checkpoint, load_average
 from phq.generator.use.cameras import camera_at
-from phq.weights.embedded import checked_path
+from phq.weights.embedded import checked_path, registry
 
 FORMAT = "phq-generator/1"
 """Of a generator's file; its metadata are ``format``, ``model`` (json), ``raw`` and ``images``."""
-PRETRAINED = {"tiny": "generator-tiny"}
-"""The embedded generators by name, as entries of ``phq/weights/registry.json``."""
+PRETRAINED = "generator-"
+"""What the names of generators begin with in ``phq/weights/registry.json``."""
 
 @dataclass(frozen=True)
 class Trained:
@@ -82,16 +82,17 @@ def open_pretrained(name: str, device: str = "auto") -> Trained:
     """A generator that comes with phq.
 
     Args:
-        name: one of `PRETRAINED`.
+        name: of the generator.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         ConfigError: no such generator, no such device.
         WeightError: its file is missing or altered.
     """
-    if name not in PRETRAINED:
-        raise ConfigError(f"--pretrained {name}: phq comes with {', '.join(PRETRAINED)}")
-    return read_generator(checked_path(PRETRAINED[name]), device)
+    known = [entry.removeprefix(PRETRAINED) for entry in registry() if entry.startswith(PRETRAINED)]
+    if name not in known:
+        raise ConfigError(f"--pretrained {name}: phq comes with {', '.join(known) or 'no generator'}")
+    return read_generator(checked_path(PRETRAINED + name), device)
 
 
 def read_generator(path: Path, device: str = "auto") -> Trained:
