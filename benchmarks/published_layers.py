@@ -1,12 +1,14 @@
 """StyleGAN2's layers as its public code computes them without compiled operators, beside phq's own: for gan_speed.py.
 
-Sources: Karras et al. 2020, section 2.2 and appendix B. Both sides have the same weights; `CASES` checks that they agree.
+Sources: Karras et al. 2020, section 2.2 and appendix B. Both sides have the same weights, and
+`CASES` checks that they agree.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -87,18 +89,20 @@ def CASES() -> Iterator[Case]:  # noqa: N802
     torch.manual_seed(0)
     for preset, (generator, discriminator) in SIZES.items():
         inputs, outputs, side = generator
-        w = torch.randn(BATCH, 128)
         for up in (False, True):
+            w = torch.randn(BATCH, 128)
             layer = StyledConv(inputs, outputs, 128, up=up)
             x, noise = torch.randn(BATCH, inputs, side, side), torch.randn(BATCH, 1, side * (1 + up), side * (1 + up))
-            own = both_ways_of(layer, lambda v, layer=layer, noise=noise: layer(v, w, noise), x)
-            other = both_ways_of(layer, lambda v, layer=layer, noise=noise: styled(layer, v, w, noise), x)
-            yield checked(f"{preset}: styled convolution{', twice the side' if up else ''} {tuple(x.shape[1:])}", own, other)
+            own = both_ways_of(layer, partial(layer, w=w, noise=noise), x)
+            other = both_ways_of(layer, partial(styled, layer, w=w, noise=noise), x)
+            yield checked(
+                f"{preset}: styled convolution{', twice the side' if up else ''} {tuple(x.shape[1:])}", own, other
+            )
         inputs, outputs, side = discriminator
         block, x = ResidualBlock(inputs, outputs, torch.float32), torch.randn(BATCH, inputs, side, side)
         for twice in (False, True):
             own = both_ways_of(block, block, x, twice)
-            other = both_ways_of(block, lambda v, block=block: residual(block, v), x, twice)
+            other = both_ways_of(block, partial(residual, block), x, twice)
             yield checked(f"{preset}: block of D{', as in R1' if twice else ''} {tuple(x.shape[1:])}", own, other)
 
 

@@ -41,7 +41,7 @@ from torch.utils.flop_counter import flop_registry
 from phq.camera.convention import intrinsics, orbit
 from phq.generator.networks import volume
 from phq.generator.train.config import load_run_config
-from phq.generator.train.data import Real, Conditions
+from phq.generator.train.data import Conditions, Real
 from phq.generator.train.losses import r1
 from phq.generator.train.networks import Networks
 from phq.generator.train.phases import Phases

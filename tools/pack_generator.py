@@ -2,8 +2,8 @@
 
 Usage: python tools/pack_generator.py RUN NAME SOURCE [--folder FOLDER]
 
-Writes ``generator-NAME.safetensors`` with weights of 16 bits and its entry in ``registry.json``; SOURCE says what it was
-trained on and by which command. ``NOTICE`` and the model card, ``generator-NAME.md``, are written by hand.
+Writes ``generator-NAME.safetensors`` with weights of 16 bits and its entry in ``registry.json``; SOURCE says what it
+was trained on and by which command. ``NOTICE`` and the model card, ``generator-NAME.md``, are written by hand.
 """
 
 from __future__ import annotations

@@ -194,7 +194,8 @@ def mesh_command(  # noqa: PLR0913 - one parameter an option
     *,
     pretrained: Pretrained = None,
     out: Annotated[
-        list[Path], typer.Option(help="File to write, NAME.glb, NAME.ply or the volume NAME.mrc (repeatable).", show_default=False)
+        list[Path],
+        typer.Option(help="File to write, NAME.glb, NAME.ply or the volume NAME.mrc (repeatable).", show_default=False),
     ],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the latent.")] = 0,
     truncation: Truncation = 1.0,
@@ -222,6 +223,7 @@ def invert_command(  # noqa: PLR0913 - one parameter an option
     run: Run = None,
     photo: Annotated[Path | None, typer.Argument(help="Any photo of a person. Read only.", show_default=False)] = None,
     *,
+    pretrained: Pretrained = None,
     out: FolderOut,
     person: Annotated[
         int | None,

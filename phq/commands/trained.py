@@ -58,7 +58,7 @@ def open_generator(run: Path | None, pretrained: str | None, device: str) -> Tra
     return open_pretrained(pretrained, device) if run is None else open_trained(run, device)
 
 
-def open_cast(  # noqa: PLR0913 - as many as the commands have options
+def open_cast(
     run: Path | None,
     pretrained: str | None,
     seeds: str,

@@ -35,11 +35,21 @@ def test_the_commands_of_the_page_run(portraits: Path, tmp_path: Path, monkeypat
     write_run(Path("RUN"))
     write_pickle(Path("network-snapshot-010000.pkl"), "EG3D")
     places = {"DATASET": str(portraits), "KEY": Dataset(portraits).keys[0]}
-    for command, *words in command_lines():
-        words = [places.get(word, word) for word in words]
+    for command, *stated in command_lines():
+        words = [places.get(word, word) for word in stated]
         if command == "import-checkpoint":
             words[1] = "IMPORTED"  # RUN is taken
         done = CliRunner().invoke(app, [command, *words, *SHORT.get(command, [])])
         assert done.exit_code == 0, (command, done.output, done.exception)
     written = {path.name for path in tmp_path.iterdir()}
-    assert written >= {"PICTURES", "FOUND", "found.mp4", "morph.mp4", "act.mp4", "sweep.png", "mix.png", "FOLDER", "IMPORTED"}
+    assert written >= {
+        "PICTURES",
+        "FOUND",
+        "found.mp4",
+        "morph.mp4",
+        "act.mp4",
+        "sweep.png",
+        "mix.png",
+        "FOLDER",
+        "IMPORTED",
+    }

@@ -24,7 +24,7 @@ from phq.generator.networks.generator import Generator  # noqa: E402
 from phq.generator.networks.rng import SampleRng  # noqa: E402
 from phq.generator.train import data, ranks  # noqa: E402
 from phq.generator.train.config import load_run_config  # noqa: E402
-from phq.generator.train.data import Real, Conditions, sent  # noqa: E402
+from phq.generator.train.data import Conditions, Real, sent  # noqa: E402
 from phq.generator.train.networks import Networks  # noqa: E402
 from phq.generator.train.phases import DivergedError, Phases  # noqa: E402
 from phq.generator.train.ranks import Ranks  # noqa: E402

@@ -140,7 +140,11 @@ def test_fakes_are_shared_where_that_is_configured(share: bool):
 
 @pytest.mark.parametrize("share", [False, True])
 def test_the_critic_learns_in_its_phase_alone_and_teaches_the_generator(share: bool):
-    sets = ["training.losses.features=1", "training.losses.features_side=32", f"training.share_fakes={str(share).lower()}"]
+    sets = [
+        "training.losses.features=1",
+        "training.losses.features_side=32",
+        f"training.share_fakes={str(share).lower()}",
+    ]
     phases, without = made(configured(*sets)), made(configured(*sets[2:]))
     nets, today = phases.networks, now(phases.config.training, 0)
     assert nets.critic is not None

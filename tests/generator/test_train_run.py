@@ -209,7 +209,11 @@ def test_no_gpu(portraits: Path, tmp_path: Path):
 
 def test_a_run_begins_with_the_networks_of_another(portraits: Path, whole_run: Path, tmp_path: Path):
     theirs = latest(whole_run).read(AVERAGES)
-    sets = [*(text for text in SETS if not text.startswith("model.")), "training.seed=5", "training.optimisers.rate_g=1e-9"]
+    sets = [
+        *(text for text in SETS if not text.startswith("model.")),
+        "training.seed=5",
+        "training.optimisers.rate_g=1e-9",
+    ]
     train([portraits], tmp_path / "run", sets=[*sets, "training.optimisers.rate_d=1e-9"], kimg=0.004, start=whole_run)
     mine = latest(tmp_path / "run").read(["g", "d"])
     for name, value in mine.items():

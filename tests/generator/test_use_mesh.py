@@ -134,7 +134,11 @@ def test_the_volume_lies_where_the_surface_does(tmp_path: Path):
     volume = densities(sample, HALF, 48)
     x, y, z = (first + volume.voxel * np.arange(n) for first, n in zip(volume.first, volume.density.shape, strict=True))
     weights = np.maximum(volume.density - LEVEL, 0)
-    centre = [(weights.sum(axis=(1, 2)) * x).sum(), (weights.sum(axis=(0, 2)) * y).sum(), (weights.sum(axis=(0, 1)) * z).sum()]
+    centre = [
+        (weights.sum(axis=(1, 2)) * x).sum(),
+        (weights.sum(axis=(0, 2)) * y).sum(),
+        (weights.sum(axis=(0, 1)) * z).sum(),
+    ]
     np.testing.assert_allclose(centre / weights.sum(), [0.1, 0.05, -0.03], atol=volume.voxel / 4)
 
 

@@ -90,3 +90,10 @@ def test_a_run_or_a_name_is_needed_and_not_both(packed: Path, tmp_path: Path):
         done = CliRunner().invoke(app, ["sample", *words, "--out", str(tmp_path / "out")])
         assert isinstance(done.exception, ConfigError)
         assert reason in str(done.exception)
+
+
+def test_of_one_that_comes_with_phq_the_only_argument_of_an_inversion_is_the_photo(packed: Path, tmp_path: Path):
+    words = ["invert", "--pretrained", "small", str(tmp_path / "nobody.jpg"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InputError)
+    assert "nobody.jpg" in str(done.exception)

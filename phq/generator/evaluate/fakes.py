@@ -36,7 +36,7 @@ class People:
         return People(self.z[:count], self.camera[:count], self.pose[:count], (camera[:count], pose[:count]))
 
     def decoupled(self, seed: int) -> People:
-        """The same people and cameras, each conditioned on camera and pose of another one (FID-random; LPFF, section 5.2)."""
+        """The same people and cameras, each conditioned on those of another one (FID-random; LPFF, section 5.2)."""
         partner = torch.from_numpy(partners(len(self.z), seed))
         return People(self.z, self.camera, self.pose, (self.camera[partner], self.pose[partner]))
 

@@ -73,7 +73,9 @@ class FeatureCritic(nn.Module):
 
     def look(self, images: Tensor, camera: Tensor) -> list[Tensor]:
         """Features of images (B, 3, R, R) in −1 to 1 by cameras (B, 25), seen from the subject's right."""
-        seen: list[Tensor] = self.features(symmetry.where_left(symmetry.on_left(camera), symmetry.mirror_images, images))
+        seen: list[Tensor] = self.features(
+            symmetry.where_left(symmetry.on_left(camera), symmetry.mirror_images, images)
+        )
         return seen
 
     def forward(self, features: Sequence[Tensor], camera: Tensor) -> list[Tensor]:

@@ -100,7 +100,8 @@ class Training(Section):
     part: Count = Field(default=4, description="images that a process computes at a time")
     kimg: Rate = Field(default=14000.0, description="length of the run, thousands of real images")
     share_fakes: bool = Field(
-        default=False, description="the discriminator sees the fakes that the generator was taught by: half the rendering"
+        default=False,
+        description="the discriminator sees the fakes that the generator was taught by: half the rendering",
     )
     mirror: bool = Field(default=True, description="every picture as its mirror image too")
     balance: str = Field(default="", description="'yaw', a column of weights, or '' for every picture once")

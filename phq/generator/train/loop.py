@@ -19,10 +19,10 @@ from phq.generator.train.data import Feed
 from phq.generator.train.mixture import Mixture
 from phq.generator.train.networks import Networks
 from phq.generator.train.phases import DivergedError, Phases, Scalars
+from phq.generator.train.preview import Preview, save_png, save_video
 from phq.generator.train.ranks import Ranks
 from phq.generator.train.record import Record
 from phq.generator.train.schedule import Now, due, ema_decay, now
-from phq.generator.train.preview import Preview, save_png, save_video
 
 PICTURES = "pictures"
 

@@ -22,7 +22,7 @@ from phq.generator.networks.generator import Rendering
 from phq.generator.networks.rng import SampleRng
 from phq.generator.train import losses
 from phq.generator.train.config import RunConfig
-from phq.generator.train.data import Real, Conditions
+from phq.generator.train.data import Conditions, Real
 from phq.generator.train.networks import Networks
 from phq.generator.train.ranks import Ranks
 from phq.generator.train.rng import Purpose, seeds

@@ -26,6 +26,7 @@ FORMAT = "phq-generator/1"
 PRETRAINED = "generator-"
 """What the names of generators begin with in ``phq/weights/registry.json``."""
 
+
 @dataclass(frozen=True)
 class Trained:
     """A generator that is no longer trained, on its device."""
