@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from phq.generator.use.exporting import weights
-from phq.generator.use.opening import PRETRAINED, open_trained
+from phq.generator.use.opening import open_trained
 from phq.weights import embedded
 
 LARGEST = 5_000_000
@@ -27,7 +27,7 @@ def pack(run: Path, name: str, source: str, folder: Path) -> Path:
     Raises:
         ValueError: it is larger than `LARGEST`.
     """
-    entry = PRETRAINED + name
+    entry = embedded.GENERATOR + name
     content = weights(open_trained(run, "cpu"), half=True)
     if len(content) > LARGEST:
         raise ValueError(f"{entry} has {len(content)} bytes; at most {LARGEST} are shipped")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from phq.errors import ConfigError
+from phq.weights.embedded import generators
 
 if TYPE_CHECKING:
     from phq.generator.use.opening import Trained
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
 
 Run = Annotated[
     Path | None,
-    typer.Argument(
-        help="Folder of a training run, or one of its checkpoint files; or --pretrained.", show_default=False
-    ),
+    typer.Argument(help="Folder of a training run, or one of its checkpoint files.", show_default=False),
 ]
 Pretrained = Annotated[
-    str | None, typer.Option(help="A generator that comes with phq, in place of RUN: tiny.", show_default="none")
+    str | None,
+    typer.Option(
+        help=f"A generator that comes with phq, in place of RUN: {', '.join(generators())}.",
+        show_default="none",
+        hidden=not generators(),
+    ),
 ]
 Device = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")]
 Seeds = Annotated[str, typer.Option(help="Seeds of the latents: numbers and ranges, as 0-9,12.")]
@@ -54,7 +58,7 @@ def open_generator(run: Path | None, pretrained: str | None, device: str) -> Tra
     from phq.generator.use.opening import open_pretrained, open_trained
 
     if (run is None) == (pretrained is None):
-        raise ConfigError("name a RUN, or a generator that comes with phq: --pretrained tiny")
+        raise ConfigError("name a RUN, or with --pretrained a generator that comes with phq, and not both")
     return open_pretrained(pretrained, device) if run is None else open_trained(run, device)
 
 

@@ -83,8 +83,8 @@ def test_its_entry_names_the_file_and_an_altered_one_is_refused(packed: Path):
 
 def test_a_run_or_a_name_is_needed_and_not_both(packed: Path, tmp_path: Path):
     for words, reason in (
-        ([], "name a RUN, or a generator that comes with phq"),
-        ([str(tmp_path / "run"), "--pretrained", "small"], "name a RUN, or a generator"),
+        ([], "name a RUN, or with --pretrained"),
+        ([str(tmp_path / "run"), "--pretrained", "small"], "and not both"),
         (["--pretrained", "large"], "phq comes with small"),
     ):
         done = CliRunner().invoke(app, ["sample", *words, "--out", str(tmp_path / "out")])

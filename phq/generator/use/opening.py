@@ -19,12 +19,10 @@ from phq.generator.train.ranks import joined
 from phq.generator.train.schedule import now
 from phq.generator.train.trained import config_of, find_checkpoint, load_average
 from phq.generator.use.cameras import camera_at
-from phq.weights.embedded import checked_path, registry
+from phq.weights.embedded import GENERATOR, checked_path, generators
 
 FORMAT = "phq-generator/1"
 """Of a generator's file; its metadata are ``format``, ``model`` (json), ``raw`` and ``images``."""
-PRETRAINED = "generator-"
-"""What the names of generators begin with in ``phq/weights/registry.json``."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +88,9 @@ def open_pretrained(name: str, device: str = "auto") -> Trained:
         ConfigError: no such generator, no such device.
         WeightError: its file is missing or altered.
     """
-    known = [entry.removeprefix(PRETRAINED) for entry in registry() if entry.startswith(PRETRAINED)]
-    if name not in known:
-        raise ConfigError(f"--pretrained {name}: phq comes with {', '.join(known) or 'no generator'}")
-    return read_generator(checked_path(PRETRAINED + name), device)
+    if name not in generators():
+        raise ConfigError(f"--pretrained {name}: phq comes with {', '.join(generators()) or 'no generator'}")
+    return read_generator(checked_path(GENERATOR + name), device)
 
 
 def read_generator(path: Path, device: str = "auto") -> Trained:
