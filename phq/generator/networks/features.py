@@ -32,14 +32,17 @@ class ImageFeatures(nn.Module):
         side: that pictures are brought to, pixels; a multiple of 32.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
         weights, self.nodes = _graph(checked_path("mobilenetv2"))
-        for number, (_, inputs, _, _) in enumerate(self.nodes):
-            for kind, name in zip(("weight", "bias"), inputs[1:] if inputs[1:2] != [""] else [], strict=False):
-                if name in weights:
-                    self.register_buffer(f"{kind}{number}", weights[name], persistent=False)
+        for number, (kind, inputs, _, _) in enumerate(self.nodes):
+            if kind == "Conv":
+                self.register_buffer(f"weight{number}", weights[inputs[1]], persistent=False)
+                self.register_buffer(f"bias{number}", weights[inputs[2]], persistent=False)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(STD)[:, None, None], persistent=False)
 

@@ -165,10 +165,10 @@ def _configured(
 
 def _with_model_of(source: Checkpoint, preset: str | None, file: Path | None, sets: Sequence[str]) -> RunConfig:
     """The model of a checkpoint, trained as a preset says, by default that of its run."""
-    theirs = config_of(source)
-    config = load_run_config(preset or theirs.preset, file, sets)
     if own := [name for name in sets if name.startswith("model.")]:
         raise ConfigError(f"{own[0]}: the model is that of {source.path}, whose weights the run begins with")
+    theirs = config_of(source)
+    config = load_run_config(preset or theirs.preset, file, sets)
     return config.model_copy(update={"model": theirs.model})
 
 
