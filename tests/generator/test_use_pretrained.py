@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from phq.errors import ConfigError, InputError, WeightError
+from phq.generator.use import target
 from phq.generator.use.exporting import weights
 from phq.generator.use.opening import Trained, open_pretrained, open_trained
 from phq.weights import embedded
@@ -92,8 +93,14 @@ def test_a_run_or_a_name_is_needed_and_not_both(packed: Path, tmp_path: Path):
         assert reason in str(done.exception)
 
 
-def test_of_one_that_comes_with_phq_the_only_argument_of_an_inversion_is_the_photo(packed: Path, tmp_path: Path):
-    words = ["invert", "--pretrained", "small", str(tmp_path / "nobody.jpg"), "--out", str(tmp_path / "out")]
+def test_of_one_that_comes_with_phq_the_only_argument_of_an_inversion_is_the_photo(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def read(photo: Path, _side: int, _person: int | None) -> Any:
+        raise InputError(f"{photo} is read")
+
+    monkeypatch.setattr(target, "from_photo", read)
+    words = ["invert", "--pretrained", "small", "somebody.jpg", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, InputError)
-    assert "nobody.jpg" in str(done.exception)
+    assert str(done.exception) == "somebody.jpg is read"
