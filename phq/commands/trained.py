@@ -57,9 +57,11 @@ def open_generator(run: Path | None, pretrained: str | None, device: str) -> Tra
     """
     from phq.generator.use.opening import open_pretrained, open_trained
 
-    if (run is None) == (pretrained is None):
-        raise ConfigError("name a RUN, or with --pretrained a generator that comes with phq, and not both")
-    return open_pretrained(pretrained, device) if run is None else open_trained(run, device)
+    if run is not None and pretrained is None:
+        return open_trained(run, device)
+    if run is None and pretrained is not None:
+        return open_pretrained(pretrained, device)
+    raise ConfigError("name a RUN, or with --pretrained a generator that comes with phq, and not both")
 
 
 def open_cast(
