@@ -41,7 +41,7 @@ from torch.utils.flop_counter import flop_registry
 from phq.camera.convention import intrinsics, orbit
 from phq.generator.networks import volume
 from phq.generator.train.config import load_run_config
-from phq.generator.train.data import Real, Wanted
+from phq.generator.train.data import Conditions, Real
 from phq.generator.train.losses import r1
 from phq.generator.train.networks import Networks
 from phq.generator.train.phases import Phases
@@ -101,11 +101,14 @@ class Step:
         mask = torch.rand(count, 1, side, side, generator=g, device=DEVICE)
         pose, parts = camera.new_zeros(count, 6), self.training.batch // count
         self.real = [Real(image, mask, camera, pose)] * parts
-        self.wanted = [Wanted(range(i * count, (i + 1) * count), camera, pose) for i in range(parts)]
+        self.conditions = [Conditions(range(i * count, (i + 1) * count), camera, pose) for i in range(parts)]
 
     def __call__(self) -> None:
-        self.phases.generator(self.wanted, self.now)
-        self.phases.discriminator(list(zip(self.real, self.wanted, strict=True)), self.now)
+        self.phases.generator(self.conditions, self.now)
+        pairs = list(zip(self.real, self.conditions, strict=True))
+        self.phases.discriminator(pairs, self.now)
+        if self.networks.critic is not None:
+            self.phases.critic(pairs)
         if self.steps % self.training.losses.r1_every == 0:
             self.phases.r1(self.real, self.now)
         self.networks.average(0.999)
@@ -143,8 +146,8 @@ def forward(work: Call) -> None:
 def both_ways(work: Call, inputs: list[Tensor], net: nn.Module | None) -> None:
     """Forward, and backward to inputs and weights."""
     results = [value for value in leaves(work()) if value.requires_grad]
-    wanted = inputs + ([p for p in net.parameters() if p.requires_grad] if net is not None else [])
-    torch.autograd.grad(results, wanted, [torch.ones_like(value) for value in results], allow_unused=True)
+    sources = inputs + ([p for p in net.parameters() if p.requires_grad] if net is not None else [])
+    torch.autograd.grad(results, sources, [torch.ones_like(value) for value in results], allow_unused=True)
 
 
 def captured(step: Step) -> dict[str, list[tuple[Any, ...]]]:
@@ -168,8 +171,8 @@ def captured(step: Step) -> dict[str, list[tuple[Any, ...]]]:
     volume.render = keep("render", render)
     try:
         with torch.no_grad():
-            people = step.phases.people(step.wanted[0], step.now, 0)
-            shown = step.phases.render(people, step.wanted[0], step.now, 1)
+            people = step.phases.people(step.conditions[0], step.now, 0)
+            shown = step.phases.render(people, step.conditions[0], step.now, 1)
     finally:
         volume.render, g.representation.sample = render, sample
         for name, call in plain.items():
@@ -179,8 +182,8 @@ def captured(step: Step) -> dict[str, list[tuple[Any, ...]]]:
 
 def fresh(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Tensor]]:
     """The same arguments with tensors that want gradients, and these."""
-    wanted = [a.detach().requires_grad_() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
-    return tuple(wanted), [a for a in wanted if isinstance(a, Tensor) and a.requires_grad]
+    copies = [a.detach().requires_grad_() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
+    return tuple(copies), [a for a in copies if isinstance(a, Tensor) and a.requires_grad]
 
 
 def marching(args: tuple[Any, ...], features: int) -> tuple[Call, list[Tensor]]:
@@ -195,11 +198,11 @@ def marching(args: tuple[Any, ...], features: int) -> tuple[Call, list[Tensor]]:
 def generator_parts(step: Step) -> dict[str, list[tuple[Call, list[Tensor], nn.Module | None]]]:
     """Calls of each part of the generator, with their inputs and weights."""
     g, seen = step.networks.g, captured(step)
-    wanted, z = step.wanted[0], torch.randn(step.training.part, g.config.latent, device=DEVICE)
+    conditions, z = step.conditions[0], torch.randn(step.training.part, g.config.latent, device=DEVICE)
     found: dict[str, list[tuple[Call, list[Tensor], nn.Module | None]]] = {
         "mapping and pose": [
-            (partial(g.mapping, z, wanted.camera, wanted.coarse), [], g.mapper),
-            (partial(g.predict_pose, z, wanted.camera), [], g.pose),
+            (partial(g.mapping, z, conditions.camera, conditions.coarse), [], g.mapper),
+            (partial(g.predict_pose, z, conditions.camera), [], g.pose),
         ]
     }
     calls: list[tuple[str, str, Callable[..., Any], nn.Module | None]] = [
@@ -221,7 +224,7 @@ def generator_parts(step: Step) -> dict[str, list[tuple[Call, list[Tensor], nn.M
 
 def part_times(step: Step, found: dict[str, list[tuple[Call, list[Tensor], nn.Module | None]]]) -> dict[str, float]:
     """Seconds of each part in a whole step."""
-    parts = len(step.wanted)
+    parts = len(step.conditions)
     times = {}
     for name, calls in found.items():
         times[name] = 0.0
@@ -325,8 +328,8 @@ def cost(preset: str) -> None:
         step.now = now(step.training, round(1000 * (begin + stage.raw_kimg)))
         counts = []
         for phase in (
-            partial(step.phases.generator, step.wanted, step.now),
-            partial(step.phases.discriminator, list(zip(step.real, step.wanted, strict=True)), step.now),
+            partial(step.phases.generator, step.conditions, step.now),
+            partial(step.phases.discriminator, list(zip(step.real, step.conditions, strict=True)), step.now),
             partial(step.phases.r1, step.real, step.now),
         ):
             with Operations() as counter:

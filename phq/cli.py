@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phq.commands import annotate, build, curate, exchange, gan, look, networks
+from phq.commands import annotate, build, curate, draw, exchange, gan, look, networks
 from phq.commands.ending import (
     ABSENT,
     CONTINUES,
@@ -65,15 +65,15 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "gan train": (gan.train_command, TRAINING),
         "gan import-checkpoint": (gan.import_command, ABSENT),
         "gan export": (gan.export_command, ABSENT),
-        "gan sample": (gan.sample_command, ABSENT),
-        "gan orbit": (gan.orbit_command, WHOLE_FILES),
-        "gan morph": (gan.morph_command, WHOLE_FILES),
-        "gan act": (gan.act_command, WHOLE_FILES),
-        "gan sweep": (gan.sweep_command, WHOLE_FILES),
-        "gan mix": (gan.mix_command, WHOLE_FILES),
-        "gan mesh": (gan.mesh_command, WHOLE_FILES),
-        "gan invert": (gan.invert_command, ABSENT),
-        "gan view": (gan.view_command, UNCHANGED),
+        "gan sample": (draw.sample_command, ABSENT),
+        "gan orbit": (draw.orbit_command, WHOLE_FILES),
+        "gan morph": (draw.morph_command, WHOLE_FILES),
+        "gan act": (draw.act_command, WHOLE_FILES),
+        "gan sweep": (draw.sweep_command, WHOLE_FILES),
+        "gan mix": (draw.mix_command, WHOLE_FILES),
+        "gan mesh": (draw.mesh_command, WHOLE_FILES),
+        "gan invert": (draw.invert_command, ABSENT),
+        "gan view": (draw.view_command, UNCHANGED),
         "gan evaluate": (gan.evaluate_command, WHOLE_FILES),
     },
     "Networks": {

@@ -11,6 +11,8 @@ from pathlib import Path
 from phq.errors import ConfigError, WeightError
 
 FOLDER = Path(__file__).parent
+GENERATOR = "generator-"
+"""What the entries of generators of people begin with; the rest is the name for ``--pretrained``."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ def registry() -> dict[str, Weight]:
     """Every embedded network by name."""
     entries = json.loads((FOLDER / "registry.json").read_text(encoding="utf-8"))
     return {e["name"]: Weight(**e) for e in entries}
+
+
+def generators() -> list[str]:
+    """Names of the generators of people that come with phq."""
+    return [name.removeprefix(GENERATOR) for name in registry() if name.startswith(GENERATOR)]
 
 
 def embedded(name: str, weights: str = "") -> Weight:

@@ -7,11 +7,8 @@ from pathlib import Path
 import typer
 from training_dataset import SETS
 
-from phq.commands.gan import (
+from phq.commands.draw import (
     act_command,
-    evaluate_command,
-    export_command,
-    import_command,
     invert_command,
     mesh_command,
     mix_command,
@@ -21,6 +18,7 @@ from phq.commands.gan import (
     sweep_command,
     view_command,
 )
+from phq.commands.gan import evaluate_command, export_command, import_command
 from phq.generator.train import checkpoint
 from phq.generator.train.config import load_run_config
 from phq.generator.train.networks import Networks

@@ -146,14 +146,14 @@ def test_true_poses_are_those_of_the_same_samples(mislabelled):
 def test_a_decoupled_picture_has_the_same_person_camera_and_pose(evaluated_run, mislabelled):
     subject = read_trained(latest(evaluated_run), CPU)
     found = look(Dataset(mislabelled), subject, {}, batch=4)
-    who = fakes.people(subject, found.camera, found.seen, seed=0)
-    other = who.decoupled(seed=0)
+    cast = fakes.people(subject, found.camera, found.seen, seed=0)
+    other = cast.decoupled(seed=0)
     for name in ("z", "camera", "pose"):
-        assert getattr(other, name) is getattr(who, name)
-    assert not (other.told[0] == who.told[0]).all(dim=1).any()
-    images = [torch.cat([r["image"] for r in fakes.pictures(subject, w, 5)]) for w in (who, other)]
+        assert getattr(other, name) is getattr(cast, name)
+    assert not (other.condition[0] == cast.condition[0]).all(dim=1).any()
+    images = [torch.cat([r["image"] for r in fakes.pictures(subject, w, 5)]) for w in (cast, other)]
     assert not torch.equal(*images)
-    (alone,) = fakes.pictures(subject, who.first(1), 5)
+    (alone,) = fakes.pictures(subject, cast.first(1), 5)
     torch.testing.assert_close(alone["image"], images[0][:1], rtol=1e-4, atol=1e-4)
 
 

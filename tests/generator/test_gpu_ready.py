@@ -24,7 +24,7 @@ from phq.generator.networks.generator import Generator  # noqa: E402
 from phq.generator.networks.rng import SampleRng  # noqa: E402
 from phq.generator.train import data, ranks  # noqa: E402
 from phq.generator.train.config import load_run_config  # noqa: E402
-from phq.generator.train.data import Real, Wanted, sent  # noqa: E402
+from phq.generator.train.data import Conditions, Real, sent  # noqa: E402
 from phq.generator.train.networks import Networks  # noqa: E402
 from phq.generator.train.phases import DivergedError, Phases  # noqa: E402
 from phq.generator.train.ranks import Ranks  # noqa: E402
@@ -77,13 +77,13 @@ def test_a_step_neither_waits_for_the_device_nor_copies_to_it(no_numbers: None, 
     config = load_run_config("tiny", sets=[*SETS, f"model.planes={planes}"])
     networks = Networks(config, META)
     phases = Phases(config, networks, Ranks(0, 1, META))
-    wanted = [Wanted(range(4), cameras(4, META), torch.empty(4, 6, device=META))]
+    conditions = [Conditions(range(4), cameras(4, META), torch.empty(4, 6, device=META))]
     shapes = ((4, 3, 16, 16), (4, 1, 16, 16), (4, 25), (4, 6))
     real = [Real(*(torch.empty(shape, device=META) for shape in shapes))]
     today = now(config.training, 0)
     with Traffic() as traffic:
-        scalars = phases.generator(wanted, today) | phases.density(wanted, today)
-        scalars |= phases.discriminator(list(zip(real, wanted, strict=True)), today) | phases.r1(real, today)
+        scalars = phases.generator(conditions, today) | phases.density(conditions, today)
+        scalars |= phases.discriminator(list(zip(real, conditions, strict=True)), today) | phases.r1(real, today)
         networks.average(ema_decay(config.training, 8))
     assert traffic.counts == Counter()
     assert {value.device.type for value in scalars.values()} == {"meta"}

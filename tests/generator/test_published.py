@@ -22,6 +22,9 @@ from phq.generator.evaluate.run import evaluate  # noqa: E402
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.published.importing import Imported, import_checkpoint  # noqa: E402
 from phq.generator.published.pickles import read_pickle  # noqa: E402
+from phq.generator.train.checkpoint import latest  # noqa: E402
+from phq.generator.train.networks import AVERAGES  # noqa: E402
+from phq.generator.train.run import read_config, train  # noqa: E402
 from phq.generator.train.trained import config_of, find_checkpoint, load_average  # noqa: E402
 from phq.generator.use.opening import Trained, open_trained  # noqa: E402
 
@@ -247,6 +250,21 @@ def test_an_imported_run_is_evaluated_and_inverted(tmp_path: Path, portraits: Pa
     target = from_dataset(portraits, Dataset(portraits).keys[0], trained.g.config.resolution)
     curve = fit(trained, target, steps=8).curve
     assert curve[-1]["total"] < curve[0]["total"]
+
+
+def test_training_goes_on_from_an_imported_run(tmp_path: Path, portraits: Path):
+    imported(tmp_path, "3DPortraitGAN")
+    begun = latest(tmp_path / "run").read(AVERAGES)
+    sets = [f"training.{text}" for text in ("batch=4", "part=4", "optimisers.rate_g=1e-9", "optimisers.rate_d=1e-9",
+                                               "stages=[{until_kimg=1.0, raw=[8, 8]}]")]  # fmt: skip
+    done = train([portraits], tmp_path / "more", sets=sets, kimg=0.004, start=tmp_path / "run")
+    assert done.finished
+    now = latest(tmp_path / "more").read(["g", "d"])
+    assert {name.partition(".")[2] for name in now} == {name.partition(".")[2] for name in begun}
+    for part in ("g", "d"):
+        name = {"g": "backbone.blocks.0.convs.0.weight", "d": "trunk.entry.weight"}[part]
+        torch.testing.assert_close(now[f"{part}.{name}"], begun[f"{part}_ema.{name}"], atol=1e-6, rtol=0)
+    assert read_config(tmp_path / "more").model == read_config(tmp_path / "run").model
 
 
 def test_super_resolution_begins_with_its_own_side(tmp_path: Path):

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from training_dataset import SETS
 
 from phq.errors import InputError, OutputError
 from phq.generator.train import checkpoint, rng
+from phq.generator.train.checkpoint import write
+from phq.generator.train.config import load_run_config
+from phq.generator.train.networks import Networks
 from phq.generator.train.rng import Purpose
 
 
@@ -103,3 +107,21 @@ def test_every_sample_and_purpose_has_a_seed_of_its_own():
     found = {seed for run in (0, 1) for purpose in Purpose for seed in rng.seeds(run, purpose, range(100, 200))}
     assert len(found) == 2 * len(Purpose) * 100
     assert rng.seeds(3, Purpose.LATENT_G, range(5, 9))[1:] == rng.seeds(3, Purpose.LATENT_G, range(6, 9))
+
+
+def test_a_checkpoint_of_one_device_is_restored_on_another(tmp_path: Path):
+    """The meta device stands for a GPU: the file names no device, and what is restored stays where the networks are."""
+    config = load_run_config("tiny", sets=SETS)
+    networks = Networks(config, torch.device("cpu"))
+    for optimiser, net in ((networks.opt_g, networks.g), (networks.opt_d, networks.d)):
+        for parameter in net.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimiser.step()
+    saved = write(tmp_path, 4, networks.tensors(), {}, keep=1)
+    elsewhere = Networks(config, torch.device("meta"))
+    elsewhere.restore(saved.read())
+    state = elsewhere.opt_g.state_dict()["state"]
+    assert len(state) == len(list(elsewhere.g.parameters()))
+    assert {values[name].device.type for values in state.values() for name in ("exp_avg", "exp_avg_sq")} == {"meta"}
+    assert {p.device.type for p in elsewhere.g_ema.parameters()} == {"meta"}
+    assert {value.device.type for value in saved.read(["g"], device="meta").values()} == {"meta"}

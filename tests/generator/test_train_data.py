@@ -78,7 +78,7 @@ def test_processes_share_one_order_and_their_samples_numbers(two: list[str]):
     for count in (0, 4, 8):
         whole, halves = alone.real(), [part for rank in pair for part in rank.real()]
         assert [torch.equal(a.image, b.image) for a, b in zip(whole, halves, strict=True)] == [True, True]
-        whole, halves = alone.wanted(count), [part for rank in pair for part in rank.wanted(count)]
+        whole, halves = alone.conditions(count), [part for rank in pair for part in rank.conditions(count)]
         assert [part.numbers for part in whole] == [part.numbers for part in halves]
         assert [part.numbers for part in whole] == [range(count, count + 2), range(count + 2, count + 4)]
         assert all(torch.equal(a.camera, b.camera) for a, b in zip(whole, halves, strict=True))
@@ -106,7 +106,7 @@ def test_fakes_are_wanted_for_cameras_with_their_coarse_pose_mirrored_too(two: l
     source, dataset = feed(mixed(two[:1]), training()), mixed(two[:1]).datasets[0]
     poses = np.array([item.row["neck_head_pose"] for item in dataset])
     sides = set()
-    for part in source.wanted(0) + source.wanted(4):
+    for part in source.conditions(0) + source.conditions(4):
         for camera, pose in zip(part.camera.tolist(), part.coarse.tolist(), strict=True):
             distance = np.abs(np.abs(poses) - np.abs(pose)).max(axis=1)  # mirroring changes signs alone
             stored = dataset[int(distance.argmin())].row

@@ -13,7 +13,7 @@ from training_dataset import SETS
 
 from phq.camera.convention import intrinsics, orbit
 from phq.generator.train.config import RunConfig, load_run_config
-from phq.generator.train.data import Real, Wanted
+from phq.generator.train.data import Conditions, Real
 from phq.generator.train.networks import Networks
 from phq.generator.train.phases import DivergedError, Phases
 from phq.generator.train.ranks import Ranks
@@ -43,10 +43,10 @@ def cameras(count: int) -> Tensor:
     return torch.tensor(np.array(labels), dtype=torch.float32)
 
 
-def wanted(count: int, part: int) -> list[Wanted]:
+def conditions(count: int, part: int) -> list[Conditions]:
     coarse = torch.randn(count, 6, generator=torch.Generator().manual_seed(5)) * 0.2
     both = zip(cameras(count).split(part), coarse.split(part), strict=True)
-    return [Wanted(range(i * part, i * part + len(c)), c, p) for i, (c, p) in enumerate(both)]
+    return [Conditions(range(i * part, i * part + len(c)), c, p) for i, (c, p) in enumerate(both)]
 
 
 def real(count: int, part: int, coarse: float = 0.0) -> list[Real]:
@@ -69,9 +69,9 @@ def after_all_phases(part: int) -> tuple[Phases, dict[str, float]]:
     phases = made(configured(f"training.part={part}", "model.discriminator.group=2", "training.losses.swap=[0.0, 0.0]",
                              "training.losses.background_swap=0.0"))  # fmt: skip
     today, scalars = now(phases.config.training, 0), {}
-    scalars |= phases.generator(wanted(4, part), today)
-    scalars |= phases.density(wanted(4, part), today)
-    scalars |= phases.discriminator(list(zip(real(4, part), wanted(4, part), strict=True)), today)
+    scalars |= phases.generator(conditions(4, part), today)
+    scalars |= phases.density(conditions(4, part), today)
+    scalars |= phases.discriminator(list(zip(real(4, part), conditions(4, part), strict=True)), today)
     scalars |= phases.r1(real(4, part), today)
     return phases, {name: float(value) for name, value in scalars.items()}
 
@@ -90,7 +90,7 @@ def test_generator_phase_moves_the_generator_alone():
     phases = made(configured())
     nets = phases.networks
     g, d = weights(nets.g), weights(nets.d)
-    phases.generator(wanted(4, 4), now(phases.config.training, 0))
+    phases.generator(conditions(4, 4), now(phases.config.training, 0))
     moved = changed(nets.g, g)
     assert not changed(nets.d, d)
     assert {name.split(".")[0] for name in moved} >= {"backbone", "mapper", "decoder", "superres", "pose", "background"}
@@ -101,7 +101,7 @@ def test_average_style_is_that_of_the_batch():
     phases = made(configured("training.part=2"))
     styles: list[Tensor] = []
     phases.networks.g.mapper.register_forward_hook(lambda *call: styles.append(call[-1].detach()))
-    phases.generator(wanted(4, 2), now(phases.config.training, 0))
+    phases.generator(conditions(4, 2), now(phases.config.training, 0))
     expected = 0.002 * torch.cat(styles).mean(dim=0)
     torch.testing.assert_close(phases.networks.g.mapper.average, expected)
 
@@ -110,7 +110,7 @@ def test_discriminator_phases_move_the_discriminator_alone():
     phases = made(configured())
     nets, today = phases.networks, now(phases.config.training, 0)
     g, d = weights(nets.g), weights(nets.d)
-    phases.discriminator(list(zip(real(4, 4), wanted(4, 4), strict=True)), today)
+    phases.discriminator(list(zip(real(4, 4), conditions(4, 4), strict=True)), today)
     assert any(name.startswith("pose") for name in changed(nets.d, d))
     d = weights(nets.d)
     phases.r1(real(4, 4), today)
@@ -118,12 +118,59 @@ def test_discriminator_phases_move_the_discriminator_alone():
     assert not changed(nets.g, g)
 
 
+def judged_pictures(phases: Phases) -> list[Tensor]:
+    """The pictures that the discriminator is given, in order."""
+    seen: list[Tensor] = []
+    phases.networks.d.register_forward_pre_hook(lambda _net, inputs: seen.append(inputs[0].detach().clone()))
+    return seen
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_fakes_are_shared_where_that_is_configured(share: bool):
+    phases = made(configured(f"training.share_fakes={str(share).lower()}"))
+    seen, today = judged_pictures(phases), now(phases.config.training, 0)
+    pairs = list(zip(real(4, 2), conditions(4, 2), strict=True))
+    phases.generator([fakes for _, fakes in pairs], today)
+    g = weights(phases.networks.g)
+    phases.discriminator(pairs, today)
+    by_generator, by_discriminator = seen[:2], seen[2::2]
+    assert [torch.equal(*two) for two in zip(by_generator, by_discriminator, strict=True)] == [share, share]
+    assert not changed(phases.networks.g, g)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_the_critic_learns_in_its_phase_alone_and_teaches_the_generator(share: bool):
+    sets = [
+        "training.losses.features=1",
+        "training.losses.features_side=32",
+        f"training.share_fakes={str(share).lower()}",
+    ]
+    phases, without = made(configured(*sets)), made(configured(*sets[2:]))
+    nets, today = phases.networks, now(phases.config.training, 0)
+    assert nets.critic is not None
+    pairs = list(zip(real(4, 4), conditions(4, 4), strict=True))
+    before, frozen = weights(nets.critic), [b.clone() for b in nets.critic.features.buffers()]
+    for run in (phases, without):
+        run.generator([fakes for _, fakes in pairs], today)
+        run.discriminator(pairs, today)
+    parameters = {name for name, _ in nets.critic.named_parameters()}
+    assert not changed(nets.critic, before) & parameters
+    assert changed(nets.g, weights(without.networks.g))
+    g, d = weights(nets.g), weights(nets.d)
+    found = [float(phases.critic(pairs)["loss/features"]) for _ in range(15)]
+    assert found[-1] < 0.9 * found[0]
+    assert parameters <= changed(nets.critic, before)
+    assert not changed(nets.g, g)
+    assert not changed(nets.d, d)
+    assert all(torch.equal(*two) for two in zip(frozen, nets.critic.features.buffers(), strict=True))
+
+
 @pytest.mark.parametrize(("phase", "every"), [("r1", "r1_every"), ("density", "density_every")])
 def test_a_regulariser_applied_seldom_weighs_as_much_more(phase: str, every: str):
     gradients = []
     for steps in (1, 7):
         phases = made(configured(f"training.losses.{every}={steps}"))
-        parts = real(4, 4) if phase == "r1" else wanted(4, 4)
+        parts = real(4, 4) if phase == "r1" else conditions(4, 4)
         scalars = getattr(phases, phase)(parts, now(phases.config.training, 0))
         gradients.append(float(scalars[f"gradient/{phase}"]))
     assert gradients[1] == pytest.approx(7 * gradients[0], rel=1e-3)
@@ -134,7 +181,7 @@ def test_coarse_poses_of_real_pictures_are_never_a_target():
     found = []
     for coarse in (0.0, 1.0):
         phases = made(configured())
-        pairs = list(zip(real(4, 4, coarse), wanted(4, 4), strict=True))
+        pairs = list(zip(real(4, 4, coarse), conditions(4, 4), strict=True))
         scalars = phases.discriminator(pairs, now(phases.config.training, 0))
         found.append((float(scalars["pose/discriminator_to_coarse"]), phases.networks.d.state_dict()))
     assert found[1][0] > found[0][0] + 1
@@ -145,17 +192,17 @@ def test_frozen_pose_predictor_stays_while_the_rest_learns():
     phases = made(configured())
     today, g = now(phases.config.training, LATER), weights(phases.networks.g)
     assert not today.stage.train_pose
-    phases.generator(wanted(4, 4), today)
+    phases.generator(conditions(4, 4), today)
     moved = changed(phases.networks.g, g)
     assert moved
     assert not any(name.startswith("pose") for name in moved)
-    phases.generator(wanted(4, 4), now(phases.config.training, 0))
+    phases.generator(conditions(4, 4), now(phases.config.training, 0))
     assert any(name.startswith("pose") for name in changed(phases.networks.g, g))
 
 
 def pose_steps(phases: Phases, today: Now, steps: int) -> Iterator[float]:
     for _ in range(steps):
-        yield float(phases.generator(wanted(4, 4), today)["pose/generator_to_coarse"])
+        yield float(phases.generator(conditions(4, 4), today)["pose/generator_to_coarse"])
 
 
 def test_coarse_poses_draw_the_generator_near_until_they_fade():
@@ -165,11 +212,11 @@ def test_coarse_poses_draw_the_generator_near_until_they_fade():
     phases = made(configured("training.losses.coarse_pose=50.0", "training.stages=[{until_kimg=1.0, raw=[8, 8]}]"))
     faded = now(phases.config.training, LATER)
     assert faded.coarse_pose == 0.0
-    poses = [p.coarse.clone() for p in wanted(4, 4)]
+    poses = [p.coarse.clone() for p in conditions(4, 4)]
     grads = []
     for shift in (0.0, 5.0):
         twin = made(phases.config)
-        part = wanted(4, 4)
+        part = conditions(4, 4)
         part[0].coarse.copy_(poses[0] + shift)
         twin.generator(part, faded)
         grads.append(twin.networks.g.state_dict())
@@ -178,14 +225,14 @@ def test_coarse_poses_draw_the_generator_near_until_they_fade():
 
 def test_discriminator_learns_the_pose_that_a_fake_was_rendered_with():
     phases = made(configured("training.losses.pose=100.0", "training.optimisers.rate_d=0.01"))
-    today, pairs = now(phases.config.training, LATER), list(zip(real(4, 4), wanted(4, 4), strict=True))
+    today, pairs = now(phases.config.training, LATER), list(zip(real(4, 4), conditions(4, 4), strict=True))
     found = [float(phases.discriminator(pairs, today)["pose/discriminator_of_fakes"]) for _ in range(60)]
     assert found[-1] < 0.2 * found[0]
 
 
 def test_stated_poses_are_rendered_for_their_share_of_fakes():
     phases = made(configured("training.losses.stated_pose=[1.0, 0.5]"))
-    (part,) = wanted(64, 64)
+    (part,) = conditions(64, 64)
     people = phases.people(part, now(phases.config.training, 0), Purpose.LATENT_G)
     assert torch.equal(people.pose, part.coarse)
     later = phases.people(part, now(phases.config.training, LATER), Purpose.LATENT_G)
@@ -199,7 +246,7 @@ def test_stated_poses_are_rendered_for_their_share_of_fakes():
 def test_nan_stops_before_anything_changes(phase: str):
     phases = made(configured())
     nets, today = phases.networks, now(phases.config.training, 0)
-    bad, good = real(4, 4), wanted(4, 4)
+    bad, good = real(4, 4), conditions(4, 4)
     bad[0].image[0, 0, 0, 0] = float("nan")
     good[0].coarse[0, 0] = float("nan") if phase == "generator" else 0.0
     g, d = weights(nets.g), weights(nets.d)
@@ -213,8 +260,8 @@ def test_nan_stops_before_anything_changes(phase: str):
 def test_no_swap_without_conditioning_on_a_swapped_label():
     """`full` conditions every sample on its own camera, whatever the schedule says."""
     phases = made(configured("model.conditioning='full'"))
-    part = wanted(4, 4)[0]
-    alone = [Wanted(range(i, i + 1), part.camera[i : i + 1], part.coarse[i : i + 1]) for i in range(4)]
+    part = conditions(4, 4)[0]
+    alone = [Conditions(range(i, i + 1), part.camera[i : i + 1], part.coarse[i : i + 1]) for i in range(4)]
     today = now(phases.config.training, 0)
     assert today.swap == 1.0
     together = phases.people(part, today, Purpose.LATENT_G).ws

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 from pathlib import Path
@@ -15,8 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from training_dataset import SETS, read_log, write_portraits
 
 from phq.errors import ConfigError, InputError, OutputError
-from phq.generator.train import loop, showing
+from phq.generator.train import loop, preview
 from phq.generator.train.checkpoint import checkpoints, latest
+from phq.generator.train.networks import AVERAGES
 from phq.generator.train.phases import DivergedError, Phases
 from phq.generator.train.run import read_config, train
 
@@ -41,7 +43,7 @@ def test_what_a_run_leaves(whole_run: Path):
     assert [line["now/stage"] for line in lines] == [1, 1, 2, 2, 2, 2]
     assert [line["now/raw"] for line in lines] == [8, 8, 8, 10, 12, 12]
     assert [found.images for found in checkpoints(whole_run)] == [12, 24]
-    assert Image.open(whole_run / "pictures" / "000000024.png").size == (16 * len(showing.COLUMNS), 16 * 2)
+    assert Image.open(whole_run / "pictures" / "000000024.png").size == (16 * len(preview.COLUMNS), 16 * 2)
     assert (whole_run / "pictures" / "000000024.mp4").stat().st_size > 500
     assert read_config(whole_run).training.batch == BATCH
     board = EventAccumulator(str(whole_run / "tensorboard")).Reload()
@@ -203,3 +205,35 @@ def test_no_gpu(portraits: Path, tmp_path: Path):
         train([portraits], tmp_path / "run", device="cuda")
     with pytest.raises(ConfigError, match="expected auto, cpu, cuda"):
         train([portraits], tmp_path / "run", device="toaster")
+
+
+def test_a_run_begins_with_the_networks_of_another(portraits: Path, whole_run: Path, tmp_path: Path):
+    theirs = latest(whole_run).read(AVERAGES)
+    sets = [
+        *(text for text in SETS if not text.startswith("model.")),
+        "training.seed=5",
+        "training.optimisers.rate_g=1e-9",
+    ]
+    train([portraits], tmp_path / "run", sets=[*sets, "training.optimisers.rate_d=1e-9"], kimg=0.004, start=whole_run)
+    mine = latest(tmp_path / "run").read(["g", "d"])
+    for name, value in mine.items():
+        if value.is_floating_point() and not name.endswith("average"):
+            part, _, rest = name.partition(".")
+            torch.testing.assert_close(value, theirs[f"{part}_ema.{rest}"], atol=1e-6, rtol=0)
+    stated = json.loads((tmp_path / "run" / "config.json").read_bytes())
+    assert stated["started_from"] == {"checkpoint": str(latest(whole_run).path), "images": 24}
+    assert read_config(tmp_path / "run").model == read_config(whole_run).model
+    train([portraits], tmp_path / "run", kimg=0.008, resume=True)
+    assert json.loads((tmp_path / "run" / "config.json").read_bytes())["started_from"] == stated["started_from"]
+    with pytest.raises(ConfigError, match=r"model\.resolution=32: the model is that of"):
+        train([portraits], tmp_path / "other", sets=["model.resolution=32"], start=whole_run)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_run_with_a_critic_is_resumed_bit_for_bit(portraits: Path, tmp_path: Path):
+    sets = [*SETS, "training.losses.features=1.0", "training.losses.features_side=32", "training.share_fakes=true"]
+    train([portraits], tmp_path / "whole", sets=sets, kimg=0.012)
+    train([portraits], tmp_path / "parts", sets=[*sets, "training.checkpoint_kimg=0.004"], kimg=0.008)
+    train([portraits], tmp_path / "parts", sets=["training.checkpoint_kimg=0.012"], kimg=0.012, resume=True)
+    assert same_end(tmp_path / "parts", tmp_path / "whole")
+    assert any(name.startswith("opt_critic") for name in latest(tmp_path / "whole").read())

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError, OutputError
-from phq.generator.train.showing import to_pixels
+from phq.generator.train.preview import to_pixels
 from phq.generator.use.cameras import camera_at
 from phq.generator.use.fitting import difference, fit
 from phq.generator.use.inverting import YAWS, invert

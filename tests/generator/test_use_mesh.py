@@ -7,6 +7,7 @@ import json
 import struct
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 import torch
@@ -19,8 +20,9 @@ from phq.errors import OutputError
 from phq.generator.networks.generator import Sampled
 from phq.generator.use.cameras import camera_at
 from phq.generator.use.meshing import glb, half_box, ply, write_mesh
+from phq.generator.use.mrc import mrc
 from phq.generator.use.people import people
-from phq.generator.use.surface import EmptySurfaceError, Sampler, Surface, extract
+from phq.generator.use.surface import EmptySurfaceError, Sampler, Surface, Volume, densities, extract
 
 HALF = (0.25, 0.35, 0.25)
 LEVEL = 15.0
@@ -40,9 +42,13 @@ def balls(*centres_and_radii: tuple[tuple[float, float, float], float], core: bo
     return sample
 
 
+def surface_of(sample: Sampler, voxels: int, level: float = LEVEL, largest: bool = True) -> Surface:
+    return extract(densities(sample, HALF, voxels), sample, level, largest)
+
+
 @pytest.fixture(scope="module")
 def ball() -> Surface:
-    return extract(balls(((0.02, 0.05, -0.03), 0.12), core=True), HALF, 64, LEVEL)
+    return surface_of(balls(((0.02, 0.05, -0.03), 0.12), core=True), 64)
 
 
 def as_trimesh(surface: Surface) -> trimesh.Trimesh:
@@ -66,8 +72,8 @@ def test_a_vertex_has_the_colour_of_its_outside(ball: Surface):
 
 def test_only_the_largest_part_unless_all_are_wanted():
     two = balls(((0, 0.1, 0), 0.1), ((0, -0.25, 0), 0.04))
-    largest = extract(two, HALF, 48, LEVEL)
-    both = extract(two, HALF, 48, LEVEL, largest=False)
+    largest = surface_of(two, 48)
+    both = surface_of(two, 48, largest=False)
     assert as_trimesh(largest).body_count == 1
     assert as_trimesh(both).body_count == 2
     assert largest.vertices[:, 1].min() > -0.05
@@ -76,14 +82,14 @@ def test_only_the_largest_part_unless_all_are_wanted():
 
 
 def test_a_surface_is_closed_where_the_box_cuts_it():
-    cut = extract(balls(((0.2, 0, 0), 0.15)), HALF, 48, LEVEL)
+    cut = surface_of(balls(((0.2, 0, 0), 0.15)), 48)
     assert as_trimesh(cut).is_watertight
     assert cut.vertices[:, 0].max() == pytest.approx(0.25, abs=0.7 / 48)
 
 
 def test_a_volume_without_surface_gets_a_sentence():
     with pytest.raises(EmptySurfaceError, match=r"no surface of density 400.*densest point has 2"):
-        extract(balls(((0, 0, 0), 0.1)), HALF, 24, 400)
+        surface_of(balls(((0, 0, 0), 0.1)), 24, 400)
 
 
 def test_a_ply_that_others_read(ball: Surface):
@@ -110,6 +116,32 @@ def test_a_glb_that_others_read(ball: Surface):
     assert (colours["componentType"], colours["type"], colours["count"]) == (5126, "VEC3", len(ball.vertices))
 
 
+def test_an_mrc_that_others_read(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.random((5, 7, 6), np.float32), (-0.02, -0.03, -0.025), 0.01)
+    (tmp_path / "head.mrc").write_bytes(mrc(volume))
+    assert mrcfile.validate(tmp_path / "head.mrc")
+    with mrcfile.open(tmp_path / "head.mrc") as read:
+        np.testing.assert_array_equal(read.data, volume.density.transpose(2, 1, 0))  # sections, rows, columns: z, y, x
+        assert (read.header.mapc, read.header.mapr, read.header.maps) == (1, 2, 3)
+        np.testing.assert_allclose(read.voxel_size.tolist(), [0.01] * 3, rtol=1e-6)
+        np.testing.assert_allclose(read.header.origin.tolist(), volume.first, rtol=1e-6)
+        assert "metre" in read.get_labels()[0]
+
+
+def test_the_volume_lies_where_the_surface_does(tmp_path: Path):
+    sample = balls(((0.1, 0.05, -0.03), 0.1))
+    volume = densities(sample, HALF, 48)
+    x, y, z = (first + volume.voxel * np.arange(n) for first, n in zip(volume.first, volume.density.shape, strict=True))
+    weights = np.maximum(volume.density - LEVEL, 0)
+    centre = [
+        (weights.sum(axis=(1, 2)) * x).sum(),
+        (weights.sum(axis=(0, 2)) * y).sum(),
+        (weights.sum(axis=(0, 1)) * z).sum(),
+    ]
+    np.testing.assert_allclose(centre / weights.sum(), [0.1, 0.05, -0.03], atol=volume.voxel / 4)
+
+
 def test_vertices_of_a_generator_lie_at_the_level(tmp_path: Path):
     trained = opened(tmp_path)
     (person,) = people(trained, [0], camera_at(0))
@@ -128,7 +160,7 @@ def test_vertices_of_a_generator_lie_at_the_level(tmp_path: Path):
     assert (found - level).abs().mean() < 0.05 * spread
     with pytest.raises(OutputError, match=r"a\.ply already exists"):
         write_mesh(person, [tmp_path / "b.glb", tmp_path / "a.ply"], voxels=8, level=level)
-    with pytest.raises(OutputError, match=r"ends in \.glb or \.ply"):
+    with pytest.raises(OutputError, match=r"ends in \.glb or \.ply or \.mrc"):
         write_mesh(person, [tmp_path / "b.obj"], voxels=8, level=level)
     assert not (tmp_path / "b.glb").exists()
 
@@ -138,7 +170,9 @@ def test_the_command(tmp_path: Path):
     thin = CliRunner().invoke(app, ["mesh", run, "--out", str(out), "--voxels", "16"])
     assert isinstance(thin.exception, EmptySurfaceError)
     options = ["--voxels", "16", "--level", "0.2", "--pose", "20,0"]
-    made = CliRunner().invoke(app, ["mesh", run, "--out", str(out), *options])
+    made = CliRunner().invoke(app, ["mesh", run, "--out", str(out), "--out", str(tmp_path / "head.mrc"), *options])
     assert made.exit_code == 0, made.output
     assert f"triangles   {out}" in made.output
+    with mrcfile.open(tmp_path / "head.mrc") as volume:
+        assert volume.data.shape[1] == 16
     assert trimesh.load(out).bounds[1, 1] < 0.36

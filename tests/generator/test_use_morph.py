@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 
 from phq.dataset.reader import Dataset  # noqa: E402
 from phq.errors import ConfigError, OutputError  # noqa: E402
-from phq.generator.train.showing import to_pixels  # noqa: E402
-from phq.generator.use.asking import parse_numbers, parse_seeds  # noqa: E402
+from phq.generator.train.preview import to_pixels  # noqa: E402
+from phq.generator.use.arguments import parse_numbers, parse_seeds  # noqa: E402
 from phq.generator.use.morphing import act, between, morph, moved, poses_of  # noqa: E402
 from phq.generator.use.opening import Trained  # noqa: E402
 from phq.generator.use.people import Person, people  # noqa: E402

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from phq.camera.convention import orbit
 from phq.errors import ConfigError, OutputError
-from phq.generator.train.showing import to_pixels
+from phq.generator.train.preview import to_pixels
 from phq.generator.use import orbiting
 from phq.generator.use.cameras import camera_at, label, radius_of
 from phq.generator.use.opening import Trained

@@ -14,8 +14,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from phq.camera.convention import FOCAL
-from phq.generator.train.showing import to_pixels
-from phq.generator.use.asking import turned
+from phq.generator.train.preview import to_pixels
+from phq.generator.use.arguments import turned
 from phq.generator.use.cameras import camera_at, radius_of
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person, people

@@ -25,7 +25,7 @@ def test_every_weight_is_in_the_notice_with_its_licence():
 
 
 def test_no_file_lies_in_the_folder_unregistered():
-    files = {p.name for p in weights.FOLDER.glob("*.onnx")}
+    files = {p.name for p in weights.FOLDER.iterdir() if p.suffix in (".onnx", ".safetensors")}
     assert files == {w.file for w in weights.registry().values()}
 
 

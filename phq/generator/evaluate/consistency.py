@@ -30,7 +30,7 @@ LEAST = 0.01
 def view_consistency(subject: Subject, intrinsics: Floats, seed: int, batch: int) -> dict[str, Any]:
     """Colour differences (0 to 1) between views 30° apart, of one person and of two, by where the first camera stands.
 
-    The mapping network is told one camera in front for all, and nothing but the camera differs between two views.
+    Everybody is conditioned on one camera in front, and nothing but the camera differs between two views.
 
     Args:
         intrinsics: (9,) of all cameras.

@@ -1,4 +1,4 @@
-"""Generated pictures: one for each of a list of cameras, told that camera or another one."""
+"""Generated pictures: one for each of a list of cameras, conditioned on that camera or another one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from phq.generator.evaluate.features import Extractor
 from phq.generator.evaluate.subject import Subject
 from phq.generator.networks.generator import Rendering
-from phq.generator.train.showing import to_pixels
+from phq.generator.train.preview import to_pixels
 from phq.system.arrays import Floats, Image
 
 
@@ -27,16 +27,16 @@ class People:
     """(N, 25) that renders."""
     pose: Tensor
     """(N, 6) that is rendered."""
-    told: tuple[Tensor, Tensor]
-    """Camera (N, 25) and pose (N, 6) that the mapping network is told."""
+    condition: tuple[Tensor, Tensor]
+    """Camera (N, 25) and pose (N, 6) of the mapping network."""
 
     def first(self, count: int) -> People:
         """The first few of them."""
-        camera, pose = self.told
+        camera, pose = self.condition
         return People(self.z[:count], self.camera[:count], self.pose[:count], (camera[:count], pose[:count]))
 
     def decoupled(self, seed: int) -> People:
-        """The same people and cameras, each told camera and pose of another one (FID-random; LPFF, section 5.2)."""
+        """The same people and cameras, each conditioned on those of another one (FID-random; LPFF, section 5.2)."""
         partner = torch.from_numpy(partners(len(self.z), seed))
         return People(self.z, self.camera, self.pose, (self.camera[partner], self.pose[partner]))
 
@@ -67,7 +67,7 @@ def partners(count: int, seed: int) -> NDArray[np.int64]:
 
 @torch.inference_mode()
 def people(subject: Subject, camera: Tensor, seen: Tensor, seed: int) -> People:
-    """New people for cameras (N, 25), each told its own.
+    """New people for cameras (N, 25), each conditioned on its own.
 
     Args:
         seen: (N, 6) poses that the discriminator sees in the real pictures of these cameras: rendered with, where the
@@ -80,12 +80,12 @@ def people(subject: Subject, camera: Tensor, seen: Tensor, seed: int) -> People:
 
 
 @torch.inference_mode()
-def pictures(subject: Subject, who: People, batch: int) -> Iterator[Rendering]:
+def pictures(subject: Subject, cast: People, batch: int) -> Iterator[Rendering]:
     """Renderings of people, `batch` at a time, without noise and with sample places fixed."""
-    for start in range(0, len(who.z), batch):
+    for start in range(0, len(cast.z), batch):
         rows = slice(start, start + batch)
-        ws = subject.g.mapping(who.z[rows], who.told[0][rows], who.told[1][rows])
-        yield subject.g.synthesis(ws, who.camera[rows], who.pose[rows], resolution=subject.raw)
+        ws = subject.g.mapping(cast.z[rows], cast.condition[0][rows], cast.condition[1][rows])
+        yield subject.g.synthesis(ws, cast.camera[rows], cast.pose[rows], resolution=subject.raw)
 
 
 def to_images(images: Tensor) -> Image:
@@ -93,11 +93,11 @@ def to_images(images: Tensor) -> Image:
     return to_pixels(images).reshape(len(images), *images.shape[2:], 3)
 
 
-def look(subject: Subject, who: People, extractors: Mapping[str, Extractor], batch: int) -> Fakes:
+def look(subject: Subject, cast: People, extractors: Mapping[str, Extractor], batch: int) -> Fakes:
     """Render people and keep what is measured."""
     features: dict[str, list[Floats]] = {name: [] for name in extractors}
     foreground = []
-    for rendering in pictures(subject, who, batch):
+    for rendering in pictures(subject, cast, batch):
         images = to_images(rendering["image"])
         foreground.append(rendering["mask"].clamp(0, 1).mean(dim=(1, 2, 3)).double().cpu().numpy())
         for name, extractor in extractors.items():

@@ -52,23 +52,23 @@ def iou(a: Bools, b: Bools) -> NDArray[np.float64]:
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
-def mask_agreement(subject: Subject, who: People, real: Dataset, batch: int) -> dict[str, Any]:
+def mask_agreement(subject: Subject, cast: People, real: Dataset, batch: int) -> dict[str, Any]:
     """Mean IoU of rendered masks, and of a dataset's, with what a segmenter finds in the pictures they belong to.
 
     The segmenter is not the truth: what it makes of real pictures is the mark to compare with.
 
     Args:
-        who: people to render.
+        cast: people to render.
         real: as many pictures of the dataset, or fewer.
     """
     segment = Segmenter()
-    generated = [_of_fakes(segment, rendering) for rendering in pictures(subject, who, batch)]
+    generated = [_of_fakes(segment, rendering) for rendering in pictures(subject, cast, batch)]
     side, stored = subject.g.config.resolution, []
     for items in Loader(real, batch, size=side, rank=0, world_size=1):
         images = items["image"].permute(0, 2, 3, 1).contiguous().numpy()
         stored.append(iou(items["mask"].numpy() > 127, segment(images)))
     return {
-        "images": len(who.z),
+        "images": len(cast.z),
         "iou_generated": float(np.concatenate(generated).mean()),
         "iou_dataset": float(np.concatenate(stored).mean()),
     }

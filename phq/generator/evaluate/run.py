@@ -72,11 +72,11 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
         extractors, missing = extractors_for(ranks.device)
         seen = real.look(material.trained, subject, extractors, batch)
         camera, poses = seen.camera[: material.count], seen.seen[: material.count]
-        who = fakes.people(subject, camera, poses, seed)
+        cast = fakes.people(subject, camera, poses, seed)
         fresh = untrained(subject.config, ranks.device)
         made = {
-            "coupled": fakes.look(subject, who, extractors, batch),
-            "decoupled": fakes.look(subject, who.decoupled(seed), extractors, batch),
+            "coupled": fakes.look(subject, cast, extractors, batch),
+            "decoupled": fakes.look(subject, cast.decoupled(seed), extractors, batch),
             "untrained": fakes.look(fresh, fakes.people(fresh, camera, poses, seed), extractors, batch),
         }
         intrinsics = camera[:, 16:].double().mean(dim=0).numpy()
@@ -92,7 +92,7 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
             **missing,
             "view_consistency": view_consistency(subject, intrinsics, seed, batch),
             "poses": _poses(subject, material, seen, data, truth, batch),
-            "masks": _masks(subject, material, who, seen, made["coupled"], batch),
+            "masks": _masks(subject, material, cast, seen, made["coupled"], batch),
         }
     report = rounded(report)
     path = Path(out) if out else Path(run) / FOLDER / f"{found.images:09d}.json"
@@ -132,11 +132,11 @@ def _poses(
 
 
 def _masks(
-    subject: Subject, material: Material, who: fakes.People, seen: real.Real, made: fakes.Fakes, batch: int
+    subject: Subject, material: Material, cast: fakes.People, seen: real.Real, made: fakes.Fakes, batch: int
 ) -> Report:
     few = min(MOST, material.count)
     return {
-        **mask_agreement(subject, who.first(few), material.trained[:few], batch),
+        **mask_agreement(subject, cast.first(few), material.trained[:few], batch),
         "foreground_generated": float(made.foreground.mean()),
         "foreground_dataset": float(seen.foreground[: material.count].mean()),
     }

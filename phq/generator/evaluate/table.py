@@ -18,8 +18,8 @@ def table(report: dict[str, Any]) -> str:
         if report[name] is not None:
             lines += [*_distances(title, report[name]), ""]
     if report["kid"]:
-        told = ", ".join(f"{name} {found['mean']:.4f}" for name, found in report["kid"].items())
-        lines += [f"KID: {told}", ""]
+        kid = ", ".join(f"{name} {found['mean']:.4f}" for name, found in report["kid"].items())
+        lines += [f"KID: {kid}", ""]
     if "fid_missing" in report:
         lines += [f"no FID: {report['fid_missing']}", ""]
     return "\n".join([*lines, _consistency(report["view_consistency"]["all"]), "", *_poses(report["poses"] or {}), "",
@@ -30,18 +30,18 @@ def _distances(title: str, found: dict[str, Any]) -> Iterator[str]:
     counted = [f"{name} (n {found['images'][name]})" for name in _COLUMNS]
     yield f"| {title} | {' | '.join(counted)} |"
     yield "|" + "---|" * (1 + len(_COLUMNS))
-    told = []
+    covers = []
     for how in ("coupled", "decoupled", "untrained"):
         numbers = [_number(found[how][name], ".1f") for name in _COLUMNS]
         yield f"| {how} | {' | '.join(numbers)} |"
         covered = ", ".join(f"{name} {found[how][name]:.2f}" for name in ("precision", "recall"))
-        told.append(f"{how}: {covered}")
+        covers.append(f"{how}: {covered}")
     yield f"| mean image | {found['mean_image']:.1f} |"
     halves = found["real_halves"]
     yield f"| real against real (n {halves['images']}) | {_number(halves['distance'], '.1f')} |"
     yield f"| falls from the untrained network by | {found['fall']:.0%} |"
     yield ""
-    yield f"precision and recall, {'; '.join(told)}"
+    yield f"precision and recall, {'; '.join(covers)}"
 
 
 def _consistency(found: dict[str, Any]) -> str:
@@ -58,9 +58,9 @@ def _poses(found: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for split, errors in found.items():
         for against, of in errors.items():
-            for who, parts in of.items() if against != "images" else ():
+            for subject, parts in of.items() if against != "images" else ():
                 row = " | ".join(f"{parts[part]['mean']:.1f}" for part in PARTS)
-                yield f"| {split}, {who} {against.replace('_', ' ')} | {row} |"
+                yield f"| {split}, {subject} {against.replace('_', ' ')} | {row} |"
 
 
 def _masks(found: dict[str, Any]) -> str:

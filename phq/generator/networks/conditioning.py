@@ -1,4 +1,4 @@
-"""What the mapping networks are told: camera and pose, and the swap that keeps G from relying on them."""
+"""What the mapping networks are conditioned on: camera and pose, and the swap that keeps G from relying on them."""
 
 from __future__ import annotations
 

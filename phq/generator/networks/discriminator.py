@@ -107,11 +107,11 @@ class Discriminator(nn.Module):
         turned_camera = symmetry.where_left(left, symmetry.mirror_camera, camera)
         seen: Tensor = (self.pose_trunk or self.trunk)(turned)
         predicted = self._pose(seen, camera, turned_camera, left)
-        told = predicted if pose is None else pose
+        stated = predicted if pose is None else pose
         if self.one_pass:
-            told, camera, pictures = symmetry.where_left(left, symmetry.mirror_pose, told), turned_camera, turned
+            stated, camera, pictures = symmetry.where_left(left, symmetry.mirror_pose, stated), turned_camera, turned
         features = seen if self.one_pass and self.pose_trunk is None else self.trunk(pictures)
-        return Verdict(self._logits(features, labels(camera, told.detach())), predicted)
+        return Verdict(self._logits(features, labels(camera, stated.detach())), predicted)
 
     def predict_pose(self, image: Tensor, raw: Tensor, mask: Tensor, camera: Tensor) -> Tensor:
         """Neck and head pose (B, 6), radians; arguments of `forward`. It depends on no other sample of the batch."""

@@ -25,7 +25,7 @@ from phq.generator.train import checkpoint
 from phq.generator.train.config import RunConfig, Stage, Training, over
 from phq.generator.train.networks import AVERAGES
 from phq.generator.train.run import CONFIG
-from phq.generator.use.placing import check_new_folder
+from phq.generator.use.outputs import check_new_folder
 from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.publish import published
 from phq.system.version import __version__

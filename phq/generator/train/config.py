@@ -20,6 +20,7 @@ Weight = Annotated[float, Field(ge=0)]
 Kimg = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=32, multiple_of=32)]
 
 
 class Stage(Section):
@@ -46,6 +47,10 @@ class Losses(Section):
     density_every: Count = Field(default=4, description="steps from one to the next")
     density_step: Rate = Field(default=0.004, description="standard deviation of the step, sides of the cube")
     density_points: Count = Field(default=1000, description="pairs of points a sample")
+    features: Weight = Field(
+        default=0.0, description="a second discriminator's on frozen features of ImageNet; 0 leaves it out"
+    )
+    features_side: Side = Field(default=96, description="side that pictures have for it, pixels; a multiple of 32")
     pose: Weight = Field(default=1.0, description="D's pose of a fake against the pose it was rendered with")
     coarse_pose: Weight = Field(default=0.5, description="G's pose against the coarse pose of the camera's picture")
     coarse_pose_kimg: tuple[Kimg, Kimg] = Field(
@@ -72,6 +77,7 @@ class Optimisers(Section):
 
     rate_g: Rate = Field(default=0.0025, description="learning rate of the generator")
     rate_d: Rate = Field(default=0.002, description="learning rate of the discriminator")
+    rate_features: Rate = Field(default=0.002, description="learning rate of the discriminator on frozen features")
     betas: tuple[Weight, Weight] = Field(default=(0.0, 0.99), strict=False, description="of Adam")
     ema_kimg: Rate = Field(default=10.0, description="half-life of the averages, thousands of images")
     ema_ramp: Weight = Field(default=0.05, description="but at most this part of the images so far; 0: no limit")
@@ -93,6 +99,10 @@ class Training(Section):
     batch: Count = Field(default=32, description="images of a step, of all processes together")
     part: Count = Field(default=4, description="images that a process computes at a time")
     kimg: Rate = Field(default=14000.0, description="length of the run, thousands of real images")
+    share_fakes: bool = Field(
+        default=False,
+        description="the discriminator sees the fakes that the generator was taught by: half the rendering",
+    )
     mirror: bool = Field(default=True, description="every picture as its mirror image too")
     balance: str = Field(default="", description="'yaw', a column of weights, or '' for every picture once")
     shares: tuple[Rate, ...] = Field(

@@ -34,7 +34,7 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Conditions:
     """What fakes of one part of a batch are made for, on the device."""
 
     numbers: range
@@ -106,7 +106,7 @@ class Feed:
         batch = self.streams["real"].take()
         return [self._real(batch, rows) for rows in self._rows()]
 
-    def wanted(self, count: int) -> list[Wanted]:
+    def conditions(self, count: int) -> list[Conditions]:
         """The next cameras, in parts, for the samples that begin with number `count`."""
         batch = self.streams["cameras"].take()
         return [self._wanted(batch, rows, count + self._first) for rows in self._rows()]
@@ -120,9 +120,9 @@ class Feed:
         )
         return Real((image / 127.5 - 1).contiguous(), mask[:, None] / 255, camera, coarse)
 
-    def _wanted(self, batch: dict[str, Any], rows: slice, first: int) -> Wanted:
+    def _wanted(self, batch: dict[str, Any], rows: slice, first: int) -> Conditions:
         camera, coarse = (sent(batch[name][rows], self._device) for name in LABELS)
-        return Wanted(range(first + rows.start, first + rows.stop), camera, coarse)
+        return Conditions(range(first + rows.start, first + rows.stop), camera, coarse)
 
 
 def sent(values: Tensor, device: torch.device) -> Tensor:

@@ -19,10 +19,10 @@ from phq.generator.train.data import Feed
 from phq.generator.train.mixture import Mixture
 from phq.generator.train.networks import Networks
 from phq.generator.train.phases import DivergedError, Phases, Scalars
+from phq.generator.train.preview import Preview, save_png, save_video
 from phq.generator.train.ranks import Ranks
 from phq.generator.train.record import Record
 from phq.generator.train.schedule import Now, due, ema_decay, now
-from phq.generator.train.showing import Shown, save_png, save_video
 
 PICTURES = "pictures"
 
@@ -50,12 +50,17 @@ class Trainer:
             DivergedError: a gradient is no finite number; the weights are those of before that phase.
         """
         today, losses = now(self.training, self.images), self.training.losses
-        wanted = self.feed.wanted(self.images)
-        scalars = self.phases.generator(wanted, today)
+        conditions = self.feed.conditions(self.images)
+        scalars = self.phases.generator(conditions, today)
         if losses.density and self.steps % losses.density_every == 0:
-            scalars |= self.phases.density(wanted, today)
-        real, wanted = self.feed.real(), self.feed.wanted(self.images)
-        scalars |= self.phases.discriminator(list(zip(real, wanted, strict=True)), today)
+            scalars |= self.phases.density(conditions, today)
+        real = self.feed.real()
+        if not self.training.share_fakes:
+            conditions = self.feed.conditions(self.images)
+        pairs = list(zip(real, conditions, strict=True))
+        scalars |= self.phases.discriminator(pairs, today)
+        if self.networks.critic is not None:
+            scalars |= self.phases.critic(pairs)
         if self.steps % losses.r1_every == 0:
             scalars |= self.phases.r1(real, today)
         self.images, self.steps = self.images + self.training.batch, self.steps + 1
@@ -109,7 +114,7 @@ class Loop:
         self.trainer, self.run, self.record = trainer, run, record
         training = trainer.training
         self.total = training.kimg * 1000
-        self.shown = Shown(training.pictures.people, training.seed, intrinsics, trainer.ranks.device)
+        self.preview = Preview(training.pictures.people, training.seed, intrinsics, trainer.ranks.device)
         self._began = self._saved = trainer.images
         self._asked_to_stop = False
 
@@ -176,11 +181,11 @@ class Loop:
         g, images = self.trainer.networks.g_ema, self.trainer.images
         raw = now(self.trainer.training, images).raw
         if grid:
-            pixels = self.shown.grid(g, raw)
+            pixels = self.preview.grid(g, raw)
             save_png(self.run / PICTURES / f"{images:09d}.png", pixels)
             self.record.show("people", images, pixels)
         frames = self.trainer.training.pictures.frames
-        if video and not save_video(self.run / PICTURES / f"{images:09d}.mp4", self.shown.orbit(g, raw, frames)):
+        if video and not save_video(self.run / PICTURES / f"{images:09d}.mp4", self.preview.orbit(g, raw, frames)):
             self.record.say("no video: it needs imageio-ffmpeg (pip install 'phq[train]')")
 
     def _save(self) -> None:

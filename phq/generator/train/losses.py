@@ -5,6 +5,8 @@ Every one is a mean over the batch. B samples, images (B, C, H, W), poses (B, 6)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 (its name everywhere)
@@ -18,6 +20,17 @@ def fooled(fake: Tensor) -> Tensor:
 def judged(fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """The discriminator's logistic loss on fakes and on real images, from its logits (B, 1)."""
     return F.softplus(fake).mean(), F.softplus(-real).mean()
+
+
+def hinged(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """The hinge loss of a discriminator with several heads, from their logits (B, places) each (Lim & Ye 2017)."""
+    pairs = zip(fake, real, strict=True)
+    return torch.stack([F.relu(1 + f).mean() + F.relu(1 - r).mean() for f, r in pairs]).mean()
+
+
+def admired(fake: Sequence[Tensor]) -> Tensor:
+    """The generator's side of `hinged`."""
+    return -torch.stack([logits.mean() for logits in fake]).mean()
 
 
 def r1(logits: Tensor, image: Tensor, raw: Tensor, mask: Tensor, weight: float, mask_weight: float) -> Tensor:

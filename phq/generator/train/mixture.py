@@ -97,8 +97,8 @@ def open_mixture(
     )
     conventions = {dataset.root.where: check(dataset, resolution) for dataset in datasets}
     if len(set(conventions.values())) > 1:
-        told = ", ".join(f"{where}: {name}" for where, name in conventions.items())
-        raise InputError(f"these datasets show different parts of a person and cannot be mixed ({told})")
+        listed = ", ".join(f"{where}: {name}" for where, name in conventions.items())
+        raise InputError(f"these datasets show different parts of a person and cannot be mixed ({listed})")
     return Mixture(datasets, _weights(datasets, shares, balance))
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 
 from phq.errors import InputError
+from phq.generator.networks.critic import FeatureCritic
 from phq.generator.networks.discriminator import Discriminator
 from phq.generator.networks.generator import Generator
 from phq.generator.train.config import RunConfig, Training
@@ -34,6 +35,7 @@ class Networks:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             self.g, self.d = Generator(config.model), Discriminator(config.model)
+            self.critic = FeatureCritic(training.losses.features_side) if training.losses.features else None
         self.g_ema = copy.deepcopy(self.g).eval().requires_grad_(False)
         self.d_ema = copy.deepcopy(self.d).eval().requires_grad_(False)
         for net in self._modules().values():
@@ -47,6 +49,9 @@ class Networks:
         every = losses.density_every if losses.density else None
         self.opt_g = _adam(self.g, rates.rate_g, rates.betas, every, device)
         self.opt_d = _adam(self.d, rates.rate_d, rates.betas, losses.r1_every, device)
+        self.opt_critic = (
+            None if self.critic is None else _adam(self.critic, rates.rate_features, rates.betas, None, device)
+        )
         scaled = config.model.precision == "float16"
         self.scalers = {part: GradScaler(device.type, enabled=scaled) for part, _ in self._optimisers()}
         """Of the losses, by optimiser: gradients in float16 would be zero; idle in other types."""
@@ -57,6 +62,12 @@ class Networks:
         every = training.losses.density_every if training.losses.density else None
         self.opt_g.param_groups[0].update(_settings(fresh.rate_g, fresh.betas, every))
         self.opt_d.param_groups[0].update(_settings(fresh.rate_d, fresh.betas, training.losses.r1_every))
+        if self.opt_critic is not None:
+            self.opt_critic.param_groups[0].update(_settings(fresh.rate_features, fresh.betas, None))
+
+    def scaler_of(self, optimiser: Optimizer) -> GradScaler:
+        """The loss scaler of one of the optimisers."""
+        return next(self.scalers[part] for part, own in self._optimisers() if own is optimiser)
 
     @torch.no_grad()
     def average(self, decay: float) -> None:
@@ -86,17 +97,36 @@ class Networks:
         for part, net in self._modules().items():
             load_weights(net, under(part, tensors), "the checkpoint")
         for part, optimiser in self._optimisers():
-            state: dict[int, dict[str, Tensor]] = {}
+            parameters, state = optimiser.param_groups[0]["params"], dict[int, dict[str, Tensor]]()
             for name, value in under(part, tensors).items():
                 number, _, what = name.partition(".")
-                state.setdefault(int(number), {})[what] = value
+                state.setdefault(int(number), {})[what] = _laid_out(value, parameters[int(number)])
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
+    def start_from(self, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+        """Begin with averaged networks, of which only the generator's must be among the tensors.
+
+        Raises:
+            InputError: they are of networks of other shapes; `source` is named.
+        """
+        for average, nets in zip(AVERAGES, ((self.g, self.g_ema), (self.d, self.d_ema)), strict=True):
+            if state := under(average, tensors):
+                for net in nets:
+                    load_weights(net, state, source)
+
     def _modules(self) -> dict[str, nn.Module]:
-        return {"g": self.g, "d": self.d, "g_ema": self.g_ema, "d_ema": self.d_ema}
+        found: dict[str, nn.Module] = {"g": self.g, "d": self.d, "g_ema": self.g_ema, "d_ema": self.d_ema}
+        return found if self.critic is None else found | {"critic": self.critic}
 
     def _optimisers(self) -> Iterator[tuple[str, Adam]]:
         yield from (("opt_g", self.opt_g), ("opt_d", self.opt_d))
+        if self.opt_critic is not None:
+            yield "opt_critic", self.opt_critic
+
+
+def _laid_out(value: Tensor, like: Tensor) -> Tensor:
+    """With the strides of `like`, unless it is one number: fused Adam pairs elements by their order in memory."""
+    return torch.empty_like(like).copy_(value) if value.dim() else value
 
 
 def load_weights(net: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
@@ -119,8 +149,9 @@ def under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _adam(net: nn.Module, rate: float, betas: tuple[float, float], every: int | None, device: torch.device) -> Adam:
-    """On a GPU fused: one kernel for all weights, and none of them asks the host."""
-    return Adam(net.parameters(), fused=True if device.type == "cuda" else None, **_settings(rate, betas, every))
+    """Fused: on a GPU one kernel for all weights, and none of them asks the host; on a CPU a sixth of the time."""
+    fused = True if device.type in ("cpu", "cuda") else None
+    return Adam(net.parameters(), fused=fused, **_settings(rate, betas, every))
 
 
 def _settings(rate: float, betas: tuple[float, float], every: int | None) -> dict[str, Any]:

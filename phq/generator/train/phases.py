@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +22,14 @@ from phq.generator.networks.generator import Rendering
 from phq.generator.networks.rng import SampleRng
 from phq.generator.train import losses
 from phq.generator.train.config import RunConfig
-from phq.generator.train.data import Real, Wanted
+from phq.generator.train.data import Conditions, Real
 from phq.generator.train.networks import Networks
 from phq.generator.train.ranks import Ranks
 from phq.generator.train.rng import Purpose, seeds
 from phq.generator.train.schedule import Now
 
 Scalars = dict[str, Tensor]
-Part = TypeVar("Part", Real, Wanted, tuple[Real, Wanted])
+Part = TypeVar("Part", Real, Conditions, tuple[Real, Conditions])
 
 
 LEAST_SCALE = 2.0**-10
@@ -53,6 +53,15 @@ class People(NamedTuple):
     """(B, 6) to render with: the generator's own, or the dataset's."""
 
 
+class Fakes(NamedTuple):
+    """What the generator has made for one part of a batch, without gradients."""
+
+    people: People
+    rendering: Rendering
+    features: list[Tensor]
+    """Of the pictures, for the discriminator on frozen features; empty where they are still to be computed."""
+
+
 class Phases:
     """What one process does of a step.
 
@@ -68,26 +77,36 @@ class Phases:
         self.losses = training.losses
         self._share = training.part / training.batch
         self._finite: dict[str, Tensor] = {}
+        self._fakes: list[Fakes] = []
 
-    def generator(self, parts: Sequence[Wanted], now: Now) -> Scalars:
+    def generator(self, parts: Sequence[Conditions], now: Now) -> Scalars:
         """Fool the discriminator; stay near the coarse poses at first. Moves the average of w too.
 
         Raises:
             DivergedError: before anything was changed.
         """
-        nets, ws = self.networks, list[Tensor]()
+        nets, ws, self._fakes = self.networks, list[Tensor](), []
         learns = now.stage.train_pose
         nets.d.requires_grad_(False)
+        if nets.critic is not None:
+            nets.critic.requires_grad_(False)
         nets.g.requires_grad_(True)
         if nets.g.pose is not None:
             nets.g.pose.requires_grad_(learns)
 
-        def loss(part: Wanted) -> tuple[Tensor, Scalars]:
+        def loss(part: Conditions) -> tuple[Tensor, Scalars]:
             people = self.people(part, now, Purpose.LATENT_G)
-            verdict = self.judge(self.render(people, part, now, Purpose.RENDER_G), part.camera, now)
+            rendering = self.render(people, part, now, Purpose.RENDER_G)
+            verdict = self.judge(rendering, part.camera, now)
             fooled, coarse = losses.fooled(verdict.logits), losses.pose_distance(people.own, part.coarse)
             ws.append(people.ws[:, 0].detach())
             total = fooled + now.coarse_pose * coarse if learns and now.coarse_pose else fooled
+            features: list[Tensor] = []
+            if nets.critic is not None:
+                features = nets.critic.look(rendering["image"], part.camera)
+                total = total + self.losses.features * losses.admired(nets.critic(features, part.camera))
+            if self.config.training.share_fakes:
+                self._fakes.append(_detached(people, rendering, features))
             return total, {
                 "loss/generator": fooled,
                 "pose/generator_to_coarse": coarse,
@@ -99,7 +118,7 @@ class Phases:
         nets.g.mapper.update_average(self.ranks.total(mean)[None])
         return scalars
 
-    def density(self, parts: Sequence[Wanted], now: Now) -> Scalars:
+    def density(self, parts: Sequence[Conditions], now: Now) -> Scalars:
         """Densities that change little over a small step.
 
         Raises:
@@ -108,7 +127,7 @@ class Phases:
         nets, settings, box = self.networks, self.losses, self.config.model.render.box
         gain = settings.density * settings.density_every
 
-        def loss(part: Wanted) -> tuple[Tensor, Scalars]:
+        def loss(part: Conditions) -> tuple[Tensor, Scalars]:
             ws, rng = self.people(part, now, Purpose.LATENT_G).ws, self._rng(Purpose.DENSITY, part)
             points = (drawn(rng.uniform(settings.density_points, 3)) - 0.5) * box
             step = drawn(rng.normal(settings.density_points, 3)) * (settings.density_step * box)
@@ -118,7 +137,7 @@ class Phases:
 
         return self._run("density", parts, loss, nets.g, nets.opt_g)
 
-    def discriminator(self, parts: Sequence[tuple[Real, Wanted]], now: Now) -> Scalars:
+    def discriminator(self, parts: Sequence[tuple[Real, Conditions]], now: Now) -> Scalars:
         """Tell fakes from real pictures, and the poses of fakes, which are known.
 
         Raises:
@@ -126,13 +145,14 @@ class Phases:
         """
         nets = self.networks
         nets.d.requires_grad_(True)
+        if not self.config.training.share_fakes:
+            self._fakes = [self._made(conditions, now) for _, conditions in parts]
+        fakes = iter(self._fakes)
 
-        def loss(part: tuple[Real, Wanted]) -> tuple[Tensor, Scalars]:
-            real, wanted = part
-            with torch.no_grad():
-                people = self.people(wanted, now, Purpose.LATENT_D)
-                fakes = self.render(people, wanted, now, Purpose.RENDER_D)
-            on_fake = self.judge(fakes, wanted.camera, now)
+        def loss(part: tuple[Real, Conditions]) -> tuple[Tensor, Scalars]:
+            real, conditions = part
+            people, rendering, _ = next(fakes)
+            on_fake = self.judge(rendering, conditions.camera, now)
             on_real = nets.d(*self.shown(real, now), real.camera)
             of_fake, of_real = losses.judged(on_fake.logits, on_real.logits)
             pose = losses.pose_distance(on_fake.pose, people.pose)
@@ -146,6 +166,28 @@ class Phases:
             }
 
         return self._run("discriminator", parts, loss, nets.d, nets.opt_d)
+
+    def critic(self, parts: Sequence[tuple[Real, Conditions]]) -> Scalars:
+        """Tell the fakes that the discriminator has just seen from real pictures, by frozen features.
+
+        Raises:
+            DivergedError: before anything was changed.
+        """
+        nets, fakes = self.networks, iter(self._fakes)
+        critic, optimiser = nets.critic, nets.opt_critic
+        assert critic is not None and optimiser is not None
+        critic.requires_grad_(True)
+
+        def loss(part: tuple[Real, Conditions]) -> tuple[Tensor, Scalars]:
+            real, conditions = part
+            made = next(fakes)
+            with torch.no_grad():
+                on_fake = made.features or critic.look(made.rendering["image"], conditions.camera)
+                on_real = critic.look(real.image, real.camera)
+            hinge = losses.hinged(critic(on_fake, conditions.camera), critic(on_real, real.camera))
+            return hinge, {"loss/features": hinge}
+
+        return self._run("features", parts, loss, critic, optimiser)
 
     def r1(self, parts: Sequence[Real], now: Now) -> Scalars:
         """Small slopes of the discriminator at real pictures.
@@ -164,7 +206,13 @@ class Phases:
         with self._uncompiled():  # what torch.compile makes cannot be differentiated twice
             return self._run("R1", parts, loss, nets.d, nets.opt_d)
 
-    def people(self, part: Wanted, now: Now, purpose: Purpose) -> People:
+    @torch.no_grad()
+    def _made(self, part: Conditions, now: Now) -> Fakes:
+        """New fakes for the discriminator alone."""
+        people = self.people(part, now, Purpose.LATENT_D)
+        return Fakes(people, self.render(people, part, now, Purpose.RENDER_D), [])
+
+    def people(self, part: Conditions, now: Now, purpose: Purpose) -> People:
         """New people for the cameras of a part, conditioned as the model wants."""
         g, rng = self.networks.g, self._rng(purpose, part)
         z = drawn(rng.normal(self.config.model.latent))
@@ -175,7 +223,7 @@ class Phases:
         ws = g.mapping(z, *swap_labels(part.camera, pose, probability, swap))
         return People(ws, losses.swapped(ws, behind, self.losses.background_swap), own, pose)
 
-    def render(self, people: People, part: Wanted, now: Now, purpose: Purpose) -> Rendering:
+    def render(self, people: People, part: Conditions, now: Now, purpose: Purpose) -> Rendering:
         """Pictures of people, by the cameras of the part."""
         return self.networks.g.synthesis(
             people.ws,
@@ -202,7 +250,7 @@ class Phases:
         raw_sigma = now.blur * raw.shape[-1] / image.shape[-1]
         return losses.blurred(image, now.blur), losses.blurred(raw, raw_sigma)
 
-    def _rng(self, purpose: Purpose, part: Wanted) -> SampleRng:
+    def _rng(self, purpose: Purpose, part: Conditions) -> SampleRng:
         return SampleRng(seeds(self.config.training.seed, purpose, part.numbers), part.camera.device)
 
     def _uncompiled(self) -> AbstractContextManager[object]:
@@ -219,7 +267,7 @@ class Phases:
         """Gradients of all parts of all processes, then the optimiser's step; this process' share of the scalars."""
         optimiser.zero_grad(set_to_none=True)
         sums: Scalars = {}
-        scaler = self.networks.scalers["opt_d" if optimiser is self.networks.opt_d else "opt_g"]
+        scaler = self.networks.scaler_of(optimiser)
         for part in parts:
             value, scalars = loss(part)
             scaler.scale(value * self._share).backward()  # type: ignore[no-untyped-call]
@@ -264,6 +312,15 @@ class Phases:
         if optimiser.defaults.get("fused"):  # it reads on the GPU whether to step
             optimiser.found_inf = (~finite).float()  # type: ignore[attr-defined]
         self._finite[name] = finite & self._finite.get(name, finite)
+
+
+def _detached(people: People, rendering: Rendering, features: list[Tensor]) -> Fakes:
+    pictures = {name: picture.detach() for name, picture in rendering.items()}  # type: ignore[attr-defined]
+    return Fakes(
+        People(*(values.detach() for values in people)),
+        cast(Rendering, pictures),
+        [values.detach() for values in features],
+    )
 
 
 def drawn(numbers: Tensor | None) -> Tensor:

@@ -17,8 +17,10 @@ from phq.generator.train.checkpoint import Checkpoint, checkpoints
 from phq.generator.train.config import RunConfig, differences, load_run_config, over
 from phq.generator.train.loop import Loop, Trainer
 from phq.generator.train.mixture import Mixture, open_mixture, other_bodies
+from phq.generator.train.networks import AVERAGES
 from phq.generator.train.ranks import Ranks, joined, set_tf32
 from phq.generator.train.record import Record
+from phq.generator.train.trained import config_of, find_checkpoint
 from phq.system.atomic import disk_errors_explained, output_errors, write_bytes
 from phq.system.locking import Lock, locked
 from phq.system.version import __version__
@@ -49,6 +51,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
     sets: Sequence[str] = (),
     kimg: float | None = None,
     resume: bool = False,
+    start: Path | None = None,
     device: str = "auto",
     overlays: Sequence[str] = (),
     quiet: bool = True,
@@ -64,6 +67,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
         sets: ``key=value`` over both; a resumed run keeps its configuration but for what is set here.
         kimg: length of the run, thousands of real images; over `training.kimg`.
         resume: go on from the last checkpoint in `out`; from the beginning, if it has none.
+        start: run, or checkpoint file, whose averaged networks the run begins with; the model is that run's.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         overlays: the state to read of each dataset, or one for all.
         quiet: no progress bar.
@@ -78,8 +82,9 @@ def train(  # noqa: PLR0913 (as many as the command has options)
     folder, paths = Path(out), [str(path) for path in datasets]
     if kimg is not None:
         sets = [*sets, f"training.kimg={float(kimg)}"]
+    source = None if start is None else find_checkpoint(start)
     with joined(device) as ranks:
-        config, saved = _configured(folder, preset, file, sets, resume)
+        config, saved = _configured(folder, preset, file, sets, resume, source)
         if config.training.batch % (config.training.part * ranks.world):
             raise ConfigError(f"a batch of {config.training.batch} cannot be dealt out to {ranks.world} processes in "
                               f"parts of {config.training.part}: change training.batch or training.part")  # fmt: skip
@@ -88,7 +93,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
         mixture = open_mixture(
             paths, config.model.resolution, overlays, training.split, training.shares, training.balance
         )
-        trainer = _trainer(config, saved, mixture, ranks)
+        trainer = _trainer(config, saved, source, mixture, ranks)
         ranks.any(False)  # nobody writes before all could begin: a refused run leaves nothing behind
         if not ranks.first:
             return _train(folder, trainer, saved, mixture, quiet=True)
@@ -97,19 +102,24 @@ def train(  # noqa: PLR0913 (as many as the command has options)
         with output_errors(folder), locked(folder / LOCK) as lock:
             if lock is Lock.BUSY:
                 raise OutputError(f"another process is training in {folder}")
-            _state_run(folder, config, mixture)
+            _state_run(folder, config, mixture, source)
             for sentence in other_bodies(mixture):
                 say(sentence)
             return _train(folder, trainer, saved, mixture, quiet)
 
 
-def _trainer(config: RunConfig, saved: Checkpoint | None, mixture: Mixture, ranks: Ranks) -> Trainer:
+def _trainer(
+    config: RunConfig, saved: Checkpoint | None, source: Checkpoint | None, mixture: Mixture, ranks: Ranks
+) -> Trainer:
     """All that a run needs before its first step."""
     trainer = Trainer(config, mixture, ranks)
-    if saved is None:
-        rng.begin(config.training.seed)
-    else:
+    if saved is not None:
         trainer.restore(saved)
+        return trainer
+    rng.begin(config.training.seed)
+    if source is not None:
+        parts = [part for part in AVERAGES if source.holds(part)]
+        trainer.networks.start_from(source.read(parts), source.tensors)
     return trainer
 
 
@@ -127,13 +137,20 @@ def _train(folder: Path, trainer: Trainer, saved: Checkpoint | None, mixture: Mi
 
 
 def _configured(
-    folder: Path, preset: str | None, file: Path | None, sets: Sequence[str], resume: bool
+    folder: Path,
+    preset: str | None,
+    file: Path | None,
+    sets: Sequence[str],
+    resume: bool,
+    source: Checkpoint | None,
 ) -> tuple[RunConfig, Checkpoint | None]:
-    """The configuration, and the checkpoint to go on from."""
+    """The configuration, and the checkpoint to go on from; `source` gives the model of a new run."""
     if not (folder / CONFIG).exists():
         if folder.exists() and (not folder.is_dir() or any(path.name != LOCK for path in folder.iterdir())):
             raise OutputError(f"{folder} is not empty and no training run; choose another folder")
-        return load_run_config(preset, file, sets), None
+        if source is None:
+            return load_run_config(preset, file, sets), None
+        return _with_model_of(source, preset, file, sets), None
     if not resume:
         raise OutputError(f"{folder} holds a training run: --resume goes on with it, another folder begins a new one")
     old = read_config(folder)
@@ -144,6 +161,15 @@ def _configured(
         raise ConfigError(f"the model of {folder} cannot change while it is trained ({', '.join(fixed)}); begin anew")
     found = checkpoints(folder)
     return config, found[-1] if found else None
+
+
+def _with_model_of(source: Checkpoint, preset: str | None, file: Path | None, sets: Sequence[str]) -> RunConfig:
+    """The model of a checkpoint, trained as a preset says, by default that of its run."""
+    if own := [name for name in sets if name.startswith("model.")]:
+        raise ConfigError(f"{own[0]}: the model is that of {source.path}, whose weights the run begins with")
+    theirs = config_of(source)
+    config = load_run_config(preset or theirs.preset, file, sets)
+    return config.model_copy(update={"model": theirs.model})
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -158,8 +184,12 @@ def read_config(folder: Path) -> RunConfig:
         raise InputError(f"{folder} is no training run of this version of phq: its {CONFIG}: {error}") from error
 
 
-def _state_run(folder: Path, config: RunConfig, mixture: Mixture) -> None:
-    """Write ``config.json``."""
+def _state_run(folder: Path, config: RunConfig, mixture: Mixture, source: Checkpoint | None) -> None:
+    """Write ``config.json``; of a resumed run, what it began with stays."""
+    begun = {} if source is None else {"started_from": {"checkpoint": str(source.path), "images": source.images}}
+    if (folder / CONFIG).exists():
+        old = json.loads((folder / CONFIG).read_bytes())
+        begun = {name: old[name] for name in ("started_from",) if name in old}
     stated: dict[str, Any] = {
         "tool": "phq",
         "version": __version__,
@@ -169,6 +199,7 @@ def _state_run(folder: Path, config: RunConfig, mixture: Mixture) -> None:
             {"path": dataset.root.where, "overlays": dataset.overlays, "samples": len(dataset)}
             for dataset in mixture.datasets
         ],
+        **begun,
     }
     write_bytes(folder / CONFIG, (json.dumps(stated, indent=1, sort_keys=True) + "\n").encode())
 

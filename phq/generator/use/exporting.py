@@ -19,15 +19,14 @@ from phq.generator.networks.conditioning import CAMERA, POSE
 from phq.generator.networks.generator import Generator
 from phq.generator.networks.rng import SampleRng
 from phq.generator.networks.synthesis import SynthesisNetwork
-from phq.generator.use.opening import Trained
-from phq.generator.use.placing import check_new_folder
+from phq.generator.use.opening import FORMAT, Trained
+from phq.generator.use.outputs import check_new_folder
 from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.publish import published
 from phq.system.version import __version__
 from phq.weights.digest import sha256_of
 
 OPSET = 17
-FORMAT = "phq-generator/1"
 WEIGHTS, CARD = "generator.safetensors", "README.md"
 
 
@@ -44,7 +43,7 @@ class Part:
 
 
 @disk_errors_explained
-def export(trained: Trained, out: str | Path) -> list[Path]:
+def export(trained: Trained, out: str | Path, half: bool = False) -> list[Path]:
     """Write `WEIGHTS`, an ONNX file for each network, and the card; their paths.
 
     ``mapping.onnx`` makes styles, ``backbone.onnx`` feature maps, ``background.onnx`` features behind the person,
@@ -53,6 +52,7 @@ def export(trained: Trained, out: str | Path) -> list[Path]:
 
     Args:
         out: folder; new or empty.
+        half: weights of 16 bits in `WEIGHTS`.
 
     Raises:
         OutputError: the folder is not free, or cannot be written to.
@@ -62,14 +62,25 @@ def export(trained: Trained, out: str | Path) -> list[Path]:
     check_new_folder(folder)
     parts = parts_of(g.cpu(), trained.raw)
     with published(folder) as (staged,):
-        facts = {"format": FORMAT, "model": g.config.model_dump_json(), "raw": str(trained.raw)}
-        state = {name: value.contiguous() for name, value in sorted(g.state_dict().items())}
-        write_bytes(staged / WEIGHTS, save(state, facts))
+        write_bytes(staged / WEIGHTS, weights(trained, half))
         for name, part in parts.items():
             write_bytes(staged / f"{name}.onnx", onnx_file(part))
         write_bytes(staged / CARD, card(trained, parts, staged).encode())
         names = sorted(path.name for path in staged.iterdir())
     return [folder / name for name in names]
+
+
+def weights(trained: Trained, half: bool = False) -> bytes:
+    """The safetensors file of a generator; `phq.generator.use.opening.read_generator` reads it.
+
+    Args:
+        half: numbers of 16 bits.
+    """
+    model = trained.g.config.model_dump_json()
+    facts = {"format": FORMAT, "model": model, "raw": str(trained.raw), "images": str(trained.images)}
+    precision = torch.float16 if half else torch.float32
+    state = {name: value.to(precision).contiguous() for name, value in sorted(trained.g.state_dict().items())}
+    return save(state, facts)
 
 
 def parts_of(g: Generator, raw: int) -> dict[str, Part]:

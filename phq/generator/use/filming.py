@@ -9,8 +9,8 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from phq.errors import MissingExtraError
-from phq.generator.train.showing import save_video
-from phq.generator.use.placing import check_free, check_suffix
+from phq.generator.train.preview import save_video
+from phq.generator.use.outputs import check_free, check_suffix
 from phq.system.bars import bar
 
 

@@ -56,12 +56,12 @@ class Fit:
     """Before each step, and at the end."""
 
 
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 """Called after each step, with its phase."""
 
 
 def fit(
-    trained: Trained, target: Target, steps: int = STEPS, tune: int = 0, seed: int = 0, told: Told | None = None
+    trained: Trained, target: Target, steps: int = STEPS, tune: int = 0, seed: int = 0, progress: Progress | None = None
 ) -> Fit:
     """Invert a target; on a CPU the same every time.
 
@@ -71,9 +71,9 @@ def fit(
         seed: of the noise on the style.
     """
     target = target.to(trained.device)
-    person, curve = _fit_style(trained, target, steps, seed, told)
+    person, curve = _fit_style(trained, target, steps, seed, progress)
     if tune:
-        person, tuning = _tune(person, target, tune, told)
+        person, tuning = _tune(person, target, tune, progress)
         curve += tuning
     with torch.no_grad():
         last = difference(_render(person.g, person.ws, target, person.own, person.raw), target)
@@ -86,7 +86,7 @@ def _render(g: Generator, ws: Tensor, target: Target, pose: Tensor, raw: int) ->
 
 
 def _fit_style(
-    trained: Trained, target: Target, steps: int, seed: int, told: Told | None
+    trained: Trained, target: Target, steps: int, seed: int, progress: Progress | None
 ) -> tuple[Person, list[Point]]:
     g, mean, rng = trained.g, average(trained, trained.camera_at(0.0)), torch.Generator().manual_seed(seed)
     unit = mean.spread / math.sqrt(mean.style.shape[1])
@@ -103,12 +103,12 @@ def _fit_style(
         _descend(optimiser, found.total + kept)
         rising.step()
         curve.append(_point("style", step, found))
-        if told:
-            told("style")
+        if progress:
+            progress("style")
     return Person(g, _styles(mean.style + unit * off.detach(), g), pose.detach(), trained.raw), curve
 
 
-def _tune(person: Person, target: Target, steps: int, told: Told | None) -> tuple[Person, list[Point]]:
+def _tune(person: Person, target: Target, steps: int, progress: Progress | None) -> tuple[Person, list[Point]]:
     """The generator's weights moved until the target is matched; style and pose stay."""
     g, curve = copy.deepcopy(person.g).requires_grad_(True), []
     for fixed in (g.pose, g.mapper):
@@ -119,8 +119,8 @@ def _tune(person: Person, target: Target, steps: int, told: Told | None) -> tupl
         found = difference(_render(g, person.ws, target, person.own, person.raw), target)
         _descend(optimiser, found.total)
         curve.append(_point("tune", step, found))
-        if told:
-            told("tune")
+        if progress:
+            progress("tune")
     return Person(g.requires_grad_(False), person.ws, person.own, person.raw), curve
 
 

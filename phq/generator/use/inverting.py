@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phq.generator.train.showing import save_png, to_pixels
-from phq.generator.use.asking import OWN
+from phq.generator.train.preview import save_png, to_pixels
+from phq.generator.use.arguments import OWN
 from phq.generator.use.cameras import stated
 from phq.generator.use.fitting import STEPS, Fit, fit
 from phq.generator.use.latents import write_latent
 from phq.generator.use.opening import Trained
 from phq.generator.use.orbiting import film
+from phq.generator.use.outputs import check_new_folder
 from phq.generator.use.people import Person
-from phq.generator.use.placing import check_new_folder
 from phq.generator.use.sampling import numbers
 from phq.generator.use.target import Target
 from phq.system.atomic import disk_errors_explained, write_bytes

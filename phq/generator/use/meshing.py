@@ -1,4 +1,4 @@
-"""`write_mesh`: a person as GLB or PLY with vertex colours. What ``phq gan mesh`` does."""
+"""`write_mesh`: a person as GLB or PLY with vertex colours, or as a volume. What ``phq gan mesh`` does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import trimesh
 
 from phq.generator.config import Render
-from phq.generator.use.asking import REST
+from phq.generator.use.arguments import REST
+from phq.generator.use.mrc import mrc
+from phq.generator.use.outputs import check_free, check_suffix
 from phq.generator.use.people import Person
-from phq.generator.use.placing import check_free, check_suffix
-from phq.generator.use.surface import Surface, extract
+from phq.generator.use.surface import Surface, densities, extract
 from phq.system.arrays import Floats
 from phq.system.atomic import disk_errors_explained, write_bytes
 
@@ -31,12 +32,12 @@ def write_mesh(
     level: float = LEVEL,
     largest: bool = True,
 ) -> Surface:
-    """Write the surface of a person to each of `outs`, by its suffix.
+    """Write the surface of a person to each of `outs`, by its suffix; the densities themselves as ``.mrc``.
 
     Metres, origin at the neck joint, y up, the face towards +z: these are also glTF's axes and units.
 
     Args:
-        pose: see `phq.generator.use.asking.parse_pose`. voxels, level, largest: see
+        pose: see `phq.generator.use.arguments.parse_pose`. voxels, level, largest: see
             `phq.generator.use.surface.extract`.
 
     Raises:
@@ -44,11 +45,14 @@ def write_mesh(
         OutputError: a file is there already, is called otherwise, or cannot be written.
     """
     for out in outs:
-        check_suffix(out, ".glb", ".ply")
+        check_suffix(out, ".glb", ".ply", ".mrc")
     check_free(outs)
-    surface = extract(person.sampler(person.posed(pose)), half_box(person.g.config.render), voxels, level, largest)
+    sample = person.sampler(person.posed(pose))
+    volume = densities(sample, half_box(person.g.config.render), voxels)
+    surface = extract(volume, sample, level, largest)
+    content = {".glb": lambda: glb(surface), ".ply": lambda: ply(surface), ".mrc": lambda: mrc(volume)}
     for out in outs:
-        write_bytes(out, glb(surface) if out.suffix.lower() == ".glb" else ply(surface))
+        write_bytes(out, content[out.suffix.lower()]())
     return surface
 
 

@@ -12,8 +12,8 @@ import torch
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.generator.networks.generator import Rendering
-from phq.generator.train.showing import to_pixels
-from phq.generator.use.asking import turned
+from phq.generator.train.preview import to_pixels
+from phq.generator.use.arguments import turned
 from phq.generator.use.filming import write_film
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Person

@@ -1,4 +1,4 @@
-"""A trained generator, from a run's folder or from one of its checkpoints."""
+"""A trained generator: of a run, of a file of ``phq gan export``, or one that comes with phq."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from phq.errors import ConfigError, InputError
+from phq.generator.config import ModelConfig
 from phq.generator.networks.generator import Generator
-from phq.generator.train.networks import AVERAGES
+from phq.generator.train.networks import AVERAGES, load_weights
 from phq.generator.train.ranks import joined
 from phq.generator.train.schedule import now
 from phq.generator.train.trained import config_of, find_checkpoint, load_average
 from phq.generator.use.cameras import camera_at
+from phq.weights.embedded import GENERATOR, checked_path, generators
+
+FORMAT = "phq-generator/1"
+"""Of a generator's file; its metadata are ``format``, ``model`` (json), ``raw`` and ``images``."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +59,65 @@ def open_trained(where: str | Path, device: str = "auto") -> Trained:
     """The averaged generator (EMA) of a run.
 
     Args:
-        where: folder of the run, for its newest checkpoint, or a checkpoint's file.
+        where: folder of the run, for its newest checkpoint, a checkpoint's file, or the weights of an export.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         InputError: no run, or a checkpoint that is damaged.
         ConfigError: no such device.
     """
-    checkpoint, place = find_checkpoint(Path(where)), choose_device(device)
+    path = Path(where)
+    if path.suffix == ".safetensors" and path.is_file() and not path.with_suffix(".json").exists():
+        return read_generator(path, device)
+    checkpoint, place = find_checkpoint(path), choose_device(device)
     config = config_of(checkpoint)
     g = Generator(config.model)
     load_average(g, checkpoint, AVERAGES[0])
     g.to(place).eval().requires_grad_(False)
     return Trained(g, now(config.training, checkpoint.images).raw, checkpoint.images)
+
+
+def open_pretrained(name: str, device: str = "auto") -> Trained:
+    """A generator that comes with phq.
+
+    Args:
+        name: of the generator.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: no such generator, no such device.
+        WeightError: its file is missing or altered.
+    """
+    if name not in generators():
+        raise ConfigError(f"--pretrained {name}: phq comes with {', '.join(generators()) or 'no generator'}")
+    return read_generator(checked_path(GENERATOR + name), device)
+
+
+def read_generator(path: Path, device: str = "auto") -> Trained:
+    """The generator in a file that ``phq gan export`` wrote; weights of 16 bits become 32.
+
+    Args:
+        path: of the safetensors file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InputError: it is damaged, or of another format.
+        ConfigError: no such device.
+    """
+    place = choose_device(device)
+    try:
+        with safe_open(path, "pt") as file:
+            facts = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        if facts.get("format") != FORMAT:
+            raise InputError(f"{path} is not a generator of the format {FORMAT}")
+        g = Generator(ModelConfig.model_validate_json(facts["model"]))
+        raw, images = int(facts["raw"]), int(facts["images"])
+    except (OSError, SafetensorError, ValidationError, LookupError, ValueError) as error:
+        raise InputError(f"the generator {path} cannot be read: {error}") from error
+    load_weights(g, state, path)
+    g.to(place).eval().requires_grad_(False)
+    return Trained(g, raw, images)
 
 
 def at_distance(g: Generator, radius: float) -> Generator:

@@ -11,16 +11,16 @@ from numpy import uint8
 from numpy.typing import NDArray
 
 from phq.generator.config import Camera
-from phq.generator.train.showing import to_pixels
-from phq.generator.use.asking import OWN
+from phq.generator.train.preview import to_pixels
+from phq.generator.use.arguments import OWN
 from phq.generator.use.cameras import OWN_CAMERA, camera_at
 from phq.generator.use.filming import write_film
-from phq.generator.use.people import Who
+from phq.generator.use.people import PeopleAt
 from phq.system.arrays import Floats
 
 
 def film(  # noqa: PLR0913 (as many as the command has options)
-    who: Who,
+    people: PeopleAt,
     out: str | Path,
     *,
     frames: int = 120,
@@ -38,11 +38,11 @@ def film(  # noqa: PLR0913 (as many as the command has options)
         OutputError: the file is there already, is not called .mp4, or cannot be written.
         MissingExtraError: imageio-ffmpeg is not installed.
     """
-    return write_film(out, turning(who, frames, pose, pitch, pitch_swing, radius, lens), frames, fps, quiet)
+    return write_film(out, turning(people, frames, pose, pitch, pitch_swing, radius, lens), frames, fps, quiet)
 
 
 def turning(
-    who: Who,
+    people: PeopleAt,
     frames: int,
     pose: Floats | str = OWN,
     pitch: float = 0.0,
@@ -54,7 +54,7 @@ def turning(
 
     Args:
         frames: how many; the one after the last would be the first again.
-        pose: see `phq.generator.use.asking.parse_pose`.
+        pose: see `phq.generator.use.arguments.parse_pose`.
         pitch, pitch_swing: degrees; the camera rises by the swing in the first quarter, and sinks by it in the third.
         radius: metres; that of `lens` if None.
         lens: the cameras that the model is for.
@@ -62,5 +62,5 @@ def turning(
     for i in range(frames):
         height = pitch + pitch_swing * math.sin(2 * math.pi * i / frames)
         camera = camera_at(360.0 * i / frames, height, radius, lens)
-        views = [person.seen(camera, person.posed(pose))["image"] for person in who(camera)]
+        views = [person.seen(camera, person.posed(pose))["image"] for person in people(camera)]
         yield to_pixels(torch.cat(views, dim=3))

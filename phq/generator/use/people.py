@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from phq.generator.networks.generator import Generator, Rendering, Sampled
-from phq.generator.use.asking import OWN, REST
+from phq.generator.use.arguments import OWN, REST
 from phq.generator.use.cameras import radius_of
 from phq.generator.use.opening import Trained, at_distance
 from phq.system.arrays import Floats
@@ -32,7 +32,7 @@ class Average(NamedTuple):
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody whom a generator has been told to draw; the feature planes are drawn once."""
+    """What a generator draws of one latent; the feature planes are drawn once."""
 
     g: Generator
     ws: Tensor
@@ -49,7 +49,7 @@ class Person:
             return self.g.draw_planes(self.ws)
 
     def posed(self, pose: Floats | str) -> Tensor | None:
-        """(1, 6) of what `phq.generator.use.asking.parse_pose` gives; None at rest, which is canonical space."""
+        """(1, 6) of what `phq.generator.use.arguments.parse_pose` gives; None at rest, which is canonical space."""
         if isinstance(pose, str):
             return {OWN: self.own, REST: None}[pose]
         return self.own.new_tensor(pose)[None]
@@ -78,58 +78,58 @@ def latent(trained: Trained, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def average(trained: Trained, told: Tensor) -> Average:
-    """The average style for the conditioning camera `told` (1, 25)."""
+def average(trained: Trained, condition: Tensor) -> Average:
+    """The average style for the conditioning camera `condition` (1, 25)."""
     rng = torch.Generator().manual_seed(_MEAN_SEED)
     z = torch.randn(MEAN_OF, trained.g.config.latent, generator=rng).to(trained.device)
-    camera = told.to(trained.device).expand(MEAN_OF, -1)
+    camera = condition.to(trained.device).expand(MEAN_OF, -1)
     styles = trained.g.mapping(z, camera, trained.g.predict_pose(z, camera))[:, 0]
     mean = styles.mean(dim=0, keepdim=True)
     return Average(mean, float((styles - mean).square().sum(dim=1).mean().sqrt()))
 
 
 @torch.no_grad()
-def people(trained: Trained, seeds: Sequence[int], told: Tensor, truncation: float = 1.0) -> list[Person]:
+def people(trained: Trained, seeds: Sequence[int], condition: Tensor, truncation: float = 1.0) -> list[Person]:
     """The people of seeds.
 
     Args:
-        told: (1, 25) the conditioning camera of all.
+        condition: (1, 25) the conditioning camera of all.
         truncation: ψ; 1 leaves styles as they are, 0 gives everybody the `average`.
     """
-    told = told.to(trained.device)
-    mean = average(trained, told).style if truncation != 1 else None
+    condition = condition.to(trained.device)
+    mean = average(trained, condition).style if truncation != 1 else None
     found = []
     for seed in seeds:
         z = latent(trained, seed)
-        own = trained.g.predict_pose(z, told)
-        ws = trained.g.mapping(z, told, own)
+        own = trained.g.predict_pose(z, condition)
+        ws = trained.g.mapping(z, condition, own)
         ws = ws if mean is None else torch.lerp(mean[:, None].expand_as(ws), ws, truncation)
         found.append(Person(trained.g, ws, own, trained.raw))
     return found
 
 
-Who = Callable[[Tensor], list[Person]]
+PeopleAt = Callable[[Tensor], list[Person]]
 """The people that a camera (1, 25) sees; `Cast.people` is one."""
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Who is shown, for whichever camera renders."""
+    """The people of some seeds, for whichever camera renders."""
 
     trained: Trained
     seeds: tuple[int, ...]
     truncation: float = 1.0
     conditioning: tuple[float, float] | None = (0.0, 0.0)
-    """Yaw and pitch of the camera that the mapping network is told; None for the one that renders."""
+    """Yaw and pitch of the camera of the mapping network; None for the one that renders."""
 
-    def told(self, camera: Tensor) -> Tensor:
+    def condition(self, camera: Tensor) -> Tensor:
         """(1, 25) the conditioning camera where `camera` (1, 25) renders."""
         return camera if self.conditioning is None else self.trained.camera_at(*self.conditioning)
 
     @cached_property
     def _fixed(self) -> list[Person]:
-        told = self.trained.camera_at(*(self.conditioning or (0.0, 0.0)))
-        return people(self.trained, self.seeds, told, self.truncation)
+        condition = self.trained.camera_at(*(self.conditioning or (0.0, 0.0)))
+        return people(self.trained, self.seeds, condition, self.truncation)
 
     def people(self, camera: Tensor) -> list[Person]:
         """Those whom `camera` (1, 25) sees: the same from all sides, unless they are conditioned on that very side."""

@@ -15,8 +15,8 @@ from PIL import Image as Pil
 from torch import Tensor
 
 from phq.generator.networks.generator import Rendering
-from phq.generator.train.showing import save_png, to_pixels
-from phq.generator.use.asking import OWN
+from phq.generator.train.preview import save_png, to_pixels
+from phq.generator.use.arguments import OWN
 from phq.generator.use.cameras import stated
 from phq.generator.use.opening import Trained
 from phq.generator.use.people import Cast, Person
@@ -37,8 +37,8 @@ class Picture:
     person: Person
     camera: Tensor
     """(1, 25) that rendered."""
-    told: Tensor
-    """(1, 25) that the mapping network was told."""
+    condition: Tensor
+    """(1, 25) of the mapping network."""
     pose: Tensor | None
     """(1, 6); None at rest."""
     seen: Rendering
@@ -62,7 +62,7 @@ def sample(  # noqa: PLR0913 (as many as the command has options)
         out: folder; made if needed. Its other files stay.
         seeds: of the latents.
         truncation: ψ, see `phq.generator.use.people.people`.
-        pose: see `phq.generator.use.asking.parse_pose`.
+        pose: see `phq.generator.use.arguments.parse_pose`.
         camera: (1, 25) that renders; the front if None.
         conditioning: see `phq.generator.use.people.Cast`.
         extras: ``mask`` for ``-mask.png`` (grey, 255 where the person is), ``depth`` for ``-depth.png`` (16 bits,
@@ -84,7 +84,7 @@ def pictures(cast: Cast, pose: Floats | str = OWN, camera: Tensor | None = None)
     camera = cast.trained.camera_at(0.0) if camera is None else camera
     for seed, person in zip(cast.seeds, cast.people(camera), strict=True):
         posed = person.posed(pose)
-        yield Picture(seed, person, camera, cast.told(camera), posed, person.seen(camera, posed))
+        yield Picture(seed, person, camera, cast.condition(camera), posed, person.seen(camera, posed))
 
 
 def _stem(seed: int) -> str:
@@ -112,7 +112,7 @@ def _labels(picture: Picture, cast: Cast) -> dict[str, Any]:
         "truncation": cast.truncation,
         "image_size": picture.seen["image"].shape[-1],
         **stated(picture.camera),
-        "conditioning_camera": stated(picture.told),
+        "conditioning_camera": stated(picture.condition),
         "neck_head_pose": [0.0] * 6 if posed is None else numbers(posed),
         "predicted_neck_head_pose": numbers(person.own),
     }

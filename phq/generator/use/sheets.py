@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from phq.errors import ConfigError
-from phq.generator.train.showing import save_png, to_pixels
+from phq.generator.train.preview import save_png, to_pixels
 from phq.generator.use.opening import Trained
+from phq.generator.use.outputs import check_free, check_suffix
 from phq.generator.use.people import Person, people
-from phq.generator.use.placing import check_free, check_suffix
 
 
 def sweep(

@@ -44,29 +44,53 @@ class Surface:
     """(V, 3) sRGB, 0 to 1."""
 
 
-def extract(
-    sample: Sampler, half: tuple[float, float, float], voxels: int, level: float, largest: bool = True
-) -> Surface:
-    """Where the density is `level`, 1 / metre.
+@dataclass(frozen=True)
+class Volume:
+    """Densities on a grid of cubes, in world axes."""
+
+    density: NDArray[np.float32]
+    """(X, Y, Z) 1 / metre, at the voxels' centres."""
+    first: tuple[float, float, float]
+    """Centre of voxel (0, 0, 0), metres."""
+    voxel: float
+    """Side of a voxel, metres."""
+
+
+def densities(sample: Sampler, half: tuple[float, float, float], voxels: int) -> Volume:
+    """The densities of a box.
 
     Args:
-        half: metres from the origin to the sides of the box that is looked at; beyond it nothing is.
-        voxels: along y; they are cubes.
-        largest: only the part with the most triangles.
-
-    Raises:
-        EmptySurfaceError: there is no such place.
+        sample: the volume.
+        half: metres from the origin to the sides of the box.
+        voxels: along y.
     """
     side = 2 * half[1] / voxels
     axes = [side * (np.arange(n) - (n - 1) / 2) for n in (max(2, round(2 * h / side)) for h in half)]
-    density = np.pad(_grid(sample, axes), 1)  # closed where the person is cut
+    x, y, z = (float(axis[0]) for axis in axes)
+    return Volume(_grid(sample, axes), (x, y, z), side)
+
+
+def extract(volume: Volume, sample: Sampler, level: float, largest: bool = True) -> Surface:
+    """The surface of a volume.
+
+    Args:
+        volume: densities on a grid; beyond it nothing is.
+        sample: what the densities are of, for colours.
+        level: density of the surface, 1 / metre.
+        largest: only the part with the most triangles.
+
+    Raises:
+        EmptySurfaceError: nothing is so dense.
+    """
+    density = np.pad(volume.density, 1)  # closed where the person is cut
     if not density.max() > level:
         raise EmptySurfaceError(
             f"the volume has no surface of density {level:g} / m: its densest point has {density.max():.3g}; "
             "choose a lower level"
         )
-    vertices, faces, normals, _ = marching_cubes(density, level, spacing=(side,) * 3, gradient_direction="ascent")
-    vertices = (vertices + [axis[0] - side for axis in axes]).astype(np.float32)
+    spacing = (volume.voxel,) * 3
+    vertices, faces, normals, _ = marching_cubes(density, level, spacing=spacing, gradient_direction="ascent")
+    vertices = (vertices + np.array(volume.first) - volume.voxel).astype(np.float32)
     if largest:
         vertices, faces, normals = _largest(vertices, faces, normals)
     colours = _outward_colours(sample, vertices, normals)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from phq.errors import MissingExtraError
 from phq.generator.config import Camera
-from phq.generator.train.showing import to_pixels
-from phq.generator.use.asking import turned
+from phq.generator.train.preview import to_pixels
+from phq.generator.use.arguments import turned
 from phq.generator.use.cameras import FARTHEST, NEAREST, OWN_CAMERA, label
 from phq.generator.use.people import Person
 from phq.system.arrays import Floats, Image

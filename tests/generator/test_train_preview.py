@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phq.generator.train.showing import save_video
+from phq.generator.train.preview import save_video
 
 ffmpeg = pytest.importorskip("imageio_ffmpeg")
 COLOURS = np.array([[200, 30, 40], [20, 160, 60], [40, 50, 220], [230, 200, 20], [128, 128, 128]], np.uint8)

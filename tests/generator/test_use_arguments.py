@@ -13,7 +13,7 @@ from generator_runs import IMAGES, write_run
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.errors import ConfigError, InputError
 from phq.generator.train.checkpoint import latest
-from phq.generator.use.asking import parse_conditioning, parse_pose, parse_seeds
+from phq.generator.use.arguments import parse_conditioning, parse_pose, parse_seeds
 from phq.generator.use.opening import at_distance, open_trained
 
 

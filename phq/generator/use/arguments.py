@@ -61,7 +61,7 @@ def turned(neck_deg: float, head_deg: float) -> Floats:
 
 
 def parse_conditioning(text: str) -> tuple[float, float] | None:
-    """Yaw and pitch, degrees, of the camera that the mapping network is told; None for `SAME`, the one that renders.
+    """Yaw and pitch, degrees, of the camera of the mapping network; None for `SAME`, the one that renders.
 
     Raises:
         ConfigError: it is no such thing.

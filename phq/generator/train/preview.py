@@ -28,7 +28,7 @@ TURNED = (0.0, 0.26, 0.0, 0.0, 0.26, 0.0)
 _YAWS = {"side": 90.0, "back": 180.0}
 
 
-class Shown:
+class Preview:
     """Fixed latents, rendered with the poses that the generator predicts for them.
 
     Args:
