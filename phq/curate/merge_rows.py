@@ -13,7 +13,7 @@ from phq.dataset.scrub import Scrubber
 from phq.dataset.tables import rows_table, without_storage
 from phq.dataset.tombstones import Tombstone, text_sha256
 from phq.decisions.likeness import LIKENESS, compact, find_likeness
-from phq.decisions.split_groups import LINKS, sides_of, split_groups
+from phq.decisions.split_groups import LINKS, linked_rows, sides_of
 from phq.schema import GROUPS, Fields
 
 
@@ -68,10 +68,11 @@ class Rows:
 
     def join_splits(self) -> int:
         """Bring linked samples to one side; the number of those that moved."""
-        groups = split_groups(rows_table(self.kept, LINKS))
-        sides = sides_of(groups, [row["split"] for row in self.kept])
-        linked = [row for row, group in zip(self.kept, groups, strict=True) if sides[group] == "train"]
-        moving = [row for row in linked if row["split"] != "train"]
+        label = linked_rows(rows_table(self.kept, LINKS)).label
+        names, sides = sides_of(label, rows_table(self.kept, ["split"])["split"])
+        train = names.index("train") if "train" in names else -1
+        moving = [row for row, side in zip(self.kept, sides[label].tolist(), strict=True)
+                  if side == train and row["split"] != "train"]  # fmt: skip
         for row in moving:
             row["split"] = "train"
         return len(moving)

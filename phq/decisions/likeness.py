@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config.build import Config
+from phq.dataset.tables import arrow_schema
 from phq.decisions.duplicates import COLUMNS, POINTS, Duplicates, find_duplicates
 from phq.decisions.faces import face_groups
 from phq.decisions.groups import PROPORTION, SCENE_COLUMNS, cut_differently, duplicate_groups, proportions, scene_groups
@@ -41,6 +42,12 @@ LIKENESS = (*COMPARED, *_LARGE)
 ALIKE, EXACT, SCENE = 1, 2, 3
 """Why a sample is rejected for its likeness; 0 where it is not."""
 _REASONS = {ALIKE: "duplicate", EXACT: "exact_duplicate", SCENE: "same_scene"}
+
+
+def compared_schema() -> pa.Schema:
+    """`COMPARED` and `COMPACT`, as `phq.system.columns_on_disk` takes them."""
+    compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
+    return pa.schema([*(arrow_schema().field(name) for name in COMPARED), *compacted])
 
 
 def compact(table: pa.Table) -> pa.Table:
