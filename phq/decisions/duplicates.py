@@ -85,11 +85,11 @@ class _Looks:
         turned = mirror_distance(self.hashes[a], self.mirrors[a], self.hashes[b], self.mirrors[b])
         found = np.zeros(len(a), bool)
         for bits, mirrored in ((plain, False), (turned, True)):
-            near = np.flatnonzero((bits <= max_bits) & ~found)
-            one, other = self.row[a[near]], self.row[b[near]]
-            found[near] = self.signs.agree(one, other, bits[near].astype(np.int64), mirrored)
-        agreeing = np.flatnonzero(found)
-        found[agreeing] = self.allowed(a[agreeing], b[agreeing])
+            if len(near := np.flatnonzero((bits <= max_bits) & ~found)):
+                one, other = self.row[a[near]], self.row[b[near]]
+                found[near] = self.signs.agree(one, other, bits[near].astype(np.int64), mirrored)
+        if len(agreeing := np.flatnonzero(found)):
+            found[agreeing] = self.allowed(a[agreeing], b[agreeing])
         return found
 
     def allowed(self, a: Ints, b: Ints) -> Bools:

@@ -42,7 +42,13 @@ def duplicate_groups(found: Duplicates, count: int) -> Ints:
     return groups
 
 
-def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0, track: Ints | None = None) -> Ints:
+def scene_groups(
+    table: pa.Table,
+    faces: Faces | None = None,
+    existing: int = 0,
+    track: Ints | None = None,
+    among: Bools | None = None,
+) -> Ints:
     """(N,) row of the best sample of the same person in the same scene; −1 where a sample is the only one.
 
     Taken from the best to the worst (as duplicates are), a sample joins the leader that it matches best, or leads. It
@@ -58,9 +64,11 @@ def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0,
         existing: samples at the start that come before all others, however good those are.
         track: (N,) of `phq.decisions.tracks.tracks`: the best of a track is compared, the others follow it; None if
             there are no videos.
+        among: (N,) the samples that are compared; None for all.
     """
     looks = lists(table["appearance"], LOOK_NUMBERS).reshape(-1, len(REGIONS), 6)
     coloured, coarsely = _coloured(looks)
+    coloured &= True if among is None else among
     order = best_first(table, existing)
     order, led_by = _best_of_tracks(order[coloured[order]], track)
     seen = Seen(
