@@ -114,9 +114,7 @@ def _card(source: Revision) -> Card:
     return Card(own.title, __version__, tuple(dict.fromkeys([*own.models, *since])))
 
 
-def _run_record(
-    source: Revision, kept: int, reasons: pa.ChunkedArray, carried: Sequence[str]
-) -> dict[str, Any]:
+def _run_record(source: Revision, kept: int, reasons: pa.ChunkedArray, carried: Sequence[str]) -> dict[str, Any]:
     """Content of ``run.json``; the dataset's own becomes its source."""
     old, abouts = source.run, source.abouts()
     counts = {"photos": 0, "people": 0, **old.get("counts", {})}
@@ -124,7 +122,7 @@ def _run_record(
     configs = [record["config"] for record in (old, *abouts) if record.get("config")]
     return run_record(
         "bake",
-        {**counts, "kept": kept, "rejected": counted(reasons)},
+        {**counts, "kept": kept, "rejected": _counted(reasons)},
         config=configs[-1] if configs else None,
         weights=[weight for record in (old, *abouts) for weight in record.get("weights", [])],
         plan=old.get("plan", ""),
@@ -138,14 +136,14 @@ def _run_record(
     )
 
 
-def counted(reasons: pa.ChunkedArray) -> dict[str, int]:
+def _counted(reasons: pa.ChunkedArray) -> dict[str, int]:
     """Rejects by reason."""
-    return {reason: n for reason, n in sorted((r["values"], r["counts"]) for r in pc.value_counts(reasons).to_pylist())}
+    return dict(sorted((entry["values"], entry["counts"]) for entry in pc.value_counts(reasons).to_pylist()))
 
 
 def _carry_extra(source: Revision, folder: Path, kept: pa.ChunkedArray) -> list[str]:
     """Write the columns that only an overlay has as an overlay of that name; the names."""
-    carried, keys = [], KeyIndex(key_array(kept))
+    carried, keys = [], KeyIndex(key_array(kept, str(folder)))
     for name, overlay, about in zip(source.names, source.overlays, source.abouts(), strict=True):
         if columns := source.extra(overlay):
             write_overlay_file(folder, name, overlay.chosen(columns, keys), columns, about)

@@ -110,7 +110,8 @@ def _merged(sources: Sources, settings: Config, folder: Path, scratch: Path, qui
     if stones:
         write_tombstones(folder / TOMBSTONES, stones)
     if all(source.root.exists(SHEET) for source in sources.all):
-        yaws = np.concatenate([np.empty(0), *(t["camera_yaw_deg"].to_numpy() for t in kept.batches(["camera_yaw_deg"]))])
+        parts = [table["camera_yaw_deg"].to_numpy() for table in kept.batches(["camera_yaw_deg"])]
+        yaws = np.concatenate([np.empty(0), *parts])
         shown = [kept[number] for number in chosen(yaws, np.arange(len(kept)))]
         write_contact_sheet(folder / SHEET, shown, rows.members)
     record = _run_record(sources.all, settings, rows.photos(), len(kept), rejects)

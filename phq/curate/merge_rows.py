@@ -117,7 +117,7 @@ class Rows:
         """(kept by key, rejects by photo and person), with the sizes of the jsons as they will be."""
         rows = np.flatnonzero(self._stay[0])
         rows = rows[np.argsort(key_numbers(self._kept.table["key"].take(pa.array(rows))), kind="stable")]
-        self._index = KeyIndex(key_array(self._kept.table["key"].take(pa.array(rows))))
+        self._index = KeyIndex(key_array(self._kept.table["key"].take(pa.array(rows)), "the merged dataset"))
         self._source = self._kept.source[rows]
         sizes = np.zeros(len(self._kept.rows), np.int64)
         for number, row in zip(rows.tolist(), self._chosen(self._kept, rows), strict=True):

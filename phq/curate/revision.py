@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from phq.curate.migrations import Migration, migrated
 from phq.dataset.folder import MANIFEST, REJECTS
-from phq.dataset.keys import KeyIndex, key_array
+from phq.dataset.keys import KeyIndex, Keys, key_array
 from phq.dataset.overlays import apply_overlays, names_up_to, overlay_file
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
@@ -41,6 +41,7 @@ class Revision:
         """Content of ``run.json``."""
         self.names = names_up_to(self.run, overlay)
         """Overlays of the revision, bottom to top."""
+        self._where = root.where
         self.overlays = [_Overlay(root, name) for name in self.names]
         self.migrations = migrations
         self.steps: Counter[str] = Counter()
@@ -57,15 +58,14 @@ class Revision:
     def stored(self) -> Iterator[Fields]:
         """Rows of the manifest, in order, with the size of the new json; those that overlays reject among them."""
         for table in self.manifest.groups():
-            for row in self._known(table).to_pylist():
-                row = self._migrated(row)
+            for row in map(self._migrated, self._known(table).to_pylist()):
                 yield row | {"json_size": len(encoded(row))} if row["decision"] == "kept" else row | {"split": ""}
 
     def rejects(self) -> Iterator[Fields]:
         """Rows that were rejects before; an overlay may change them, but none has a picture that could be kept."""
         for table in self.rejected.groups():
             # where an image is stored and was rejected again as a copy, an overlay is about the stored one
-            stored = self._index.find_all(key_array(table["key"])) >= 0
+            stored = self._index.find_all(self._keys(table)) >= 0
             masked = pa.array(np.where(stored, None, np.array(table["key"].to_pylist(), object)), pa.string())
             index = table.schema.get_field_index("key")
             decisions = table.select(["key", *DECISION]).to_pylist()
@@ -76,10 +76,13 @@ class Revision:
 
     def _known(self, table: pa.Table) -> pa.Table:
         """With overlays applied, without the columns that only an overlay has; `extra` has them."""
-        keys = key_array(table["key"])
+        keys = self._keys(table)
         table = apply_overlays(table, [overlay.rows(keys) for overlay in self.overlays])
         stored = {*self.manifest.schema.names, *Row.model_fields}
         return table.select([name for name in table.column_names if name in stored])
+
+    def _keys(self, table: pa.Table) -> Keys:
+        return key_array(table["key"], self._where)
 
     def _migrated(self, row: Fields) -> Fields:
         row, steps = migrated(row, self.migrations)
@@ -93,7 +96,8 @@ class Revision:
 
     def extra(self, overlay: _Overlay) -> list[str]:
         """The columns of an overlay that are its own."""
-        return [name for name in overlay.table.schema.names if name not in {*self.manifest.schema.names, *Row.model_fields}]
+        stored = {*self.manifest.schema.names, *Row.model_fields}
+        return [name for name in overlay.table.schema.names if name not in stored]
 
 
 def without_places(row: Fields) -> Fields:
@@ -164,12 +168,13 @@ class _Overlay:
     """An overlay, of which only the keys are in memory."""
 
     def __init__(self, root: Root, name: str) -> None:
+        self._where = root.where
         self.table = _Groups(root, overlay_file(name))
-        self._index = KeyIndex(key_array(self.table.columns(["key"])["key"]))
+        self._index = KeyIndex(key_array(self.table.columns(["key"])["key"], root.where))
         self._ends = np.cumsum(self.table.sizes(), dtype=np.int64)
         self._group = lru_cache(_GROUPS_KEPT)(self.table.group)
 
-    def rows(self, keys: Any) -> pa.Table:
+    def rows(self, keys: Keys) -> pa.Table:
         """Those of some keys."""
         numbers = np.unique(self._index.find_all(keys))
         numbers = numbers[numbers >= 0]
@@ -182,5 +187,5 @@ class _Overlay:
     def chosen(self, names: Sequence[str], keys: KeyIndex) -> Iterator[Fields]:
         """``key`` and columns of its rows of some keys."""
         for table in self.table.groups(["key", *names]):
-            there = keys.find_all(key_array(table["key"])) >= 0
+            there = keys.find_all(key_array(table["key"], self._where)) >= 0
             yield from table.filter(pa.array(there)).to_pylist()

@@ -6,19 +6,27 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from phq.errors import InputError
 from phq.system.arrays import Ints
 
 Keys = NDArray[np.bytes_]
 """Of type S16."""
 
 
-def key_array(keys: pa.ChunkedArray) -> Keys:
+def key_array(keys: pa.ChunkedArray, where: str) -> Keys:
     """(N,) keys, empty where there is none.
 
+    Args:
+        keys: (N,) texts.
+        where: the dataset, as the error names it.
+
     Raises:
-        pyarrow.ArrowInvalid: one is not 16 characters long.
+        InputError: one is not 16 characters long.
     """
-    chunks = keys.fill_null("\0" * 16).cast(pa.binary()).cast(pa.binary(16)).chunks
+    try:
+        chunks = keys.fill_null("\0" * 16).cast(pa.binary()).cast(pa.binary(16)).chunks
+    except pa.ArrowInvalid as error:
+        raise InputError(f"the tables of {where} are damaged: {error}") from error
     joined = [np.frombuffer(c.buffers()[1], "S16", len(c), 16 * c.offset) for c in chunks if len(c)]
     return np.concatenate(joined) if joined else np.empty(0, "S16")
 

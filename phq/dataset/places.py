@@ -29,10 +29,7 @@ class Places:
 
     def __init__(self, root: Root, table: pa.Table) -> None:
         self.root = root
-        try:
-            self.keys = key_array(table["key"])
-        except pa.ArrowInvalid as error:
-            raise InputError(f"the tables of {root.where} are damaged: {error}") from error
+        self.keys = key_array(table["key"], root.where)
         """Key of each row, empty where a reject never got one."""
         shards = table["shard"].fill_null("").dictionary_encode().unify_dictionaries().chunks
         self._shards: list[str] = shards[0].dictionary.to_pylist() if shards else []

@@ -60,7 +60,7 @@ class StoredRows(Sequence[Fields]):
     def __getitem__(self, number: Any) -> Any:
         self.table()
         assert self._whole is not None
-        return pickle.loads(self._whole[_ROW][number].as_py())  # noqa: S301 - `extend` has just written it
+        return pickle.loads(self._whole[_ROW][number].as_py())
 
 
 def column_batches(rows: Sequence[Fields], names: Sequence[str]) -> Iterator[pa.Table]:

@@ -31,8 +31,8 @@ from phq.dataset.folder import (
 from phq.dataset.keys import Keys
 from phq.dataset.layout import plan_shards, sample_bytes, sample_sizes
 from phq.dataset.measured import Measured
-from phq.dataset.summary import COLUMNS, Summary
 from phq.dataset.stored_rows import column_batches
+from phq.dataset.summary import COLUMNS, Summary
 from phq.dataset.tables import row_tables, write_tables
 from phq.dataset.tar import MEMBERS, STORAGE, ShardWriter
 from phq.dataset.wids_index import wids_index
@@ -181,7 +181,8 @@ def _check_distinct(kept: Sequence[Fields], keys: Keys) -> None:
     for repeated in ordered[1:][ordered[1:] == ordered[:-1]][:1]:
         rows = [kept[number] for number in np.flatnonzero(keys == repeated).tolist()]
         paths = ", ".join(row["source_path"] for row in rows)
-        raise ValueError(f"{len(rows)} samples have the key {rows[0]['key']} ({paths}): an image can be stored only once")
+        what = f"{len(rows)} samples have the key {rows[0]['key']} ({paths})"
+        raise ValueError(f"{what}: an image can be stored only once")
 
 
 def _by_split(side: NDArray[np.int8]) -> Iterator[tuple[str, Ints]]:

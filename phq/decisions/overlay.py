@@ -136,4 +136,3 @@ def _new_splits(decided: Decided) -> dict[int, str]:
         for row, side in zip(some.tolist(), sides[rows.label[some]].tolist(), strict=True):
             found[row] = names[side] if side >= 0 else split_of(texts[row - start], decided.config)
     return found
-

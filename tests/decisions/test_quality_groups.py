@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 from head_crops import native, oval, resized
 
-from phq.config.build import load_config
 from phq.dataset.tables import rows_table
 from phq.decisions import scenes
 from phq.decisions.duplicates import Duplicates
