@@ -42,7 +42,7 @@ def coarse(looks: Floats) -> Words:
         looks: (N, regions, 6) of `phq.quality.appearance`.
     """
     means = np.column_stack([looks[:, 1, :3], looks[:, 2:, :3].mean(1), looks[:, 0, :2]])
-    return np.clip(means - LOWEST, 0, LEVELS - 1).astype(np.uint8).view(np.uint64).ravel()
+    return np.asarray(np.clip(means - LOWEST, 0, LEVELS - 1).astype(np.uint8).view(np.uint64).ravel())
 
 
 def may_match(one: Words, other: Words) -> Bools:
