@@ -196,14 +196,11 @@ def test_columns_read_some_rows_at_a_time_are_the_columns(heads_copy: Path, monk
     _put(heads_copy, "v2", sorted([*KEYS[2:9], "0" * 16]), blur=0.5, stars=4)
     _put(heads_copy, "v3", sorted([KEYS[3], KEYS[8]]), detail="looked at")
     names = ["key", "blur", "stars", "detail", "keypoints_2d", "reason"]
-    for dataset in (
-        Dataset(heads_copy, rejects=True),
-        Dataset(heads_copy, where="blur = 0.5"),
-        Dataset(heads_copy)[:4],
-    ):
+    whole = Dataset(heads_copy, rejects=True)
+    for dataset in (whole, whole.filter("blur = 0.5"), whole[:4]):
         read = [row for table in dataset.batches(names) for row in table.to_pylist()]
         assert read == dataset.columns(names).to_pylist() and len(read) == len(dataset)
-    with pytest.raises(KeyError, match="no column 'moon'|no column moon"):
+    with pytest.raises(KeyError, match="no column moon"):
         list(Dataset(heads_copy).batches(["moon"]))
     with pytest.raises(ValueError, match="another order"):
         list(Dataset(heads_copy)[::-1].batches(names))
