@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,6 @@ from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
 from phq.errors import OutputError
-from phq.schema import Fields
 from phq.system.atomic import disk_errors_explained
 from phq.system.journal import recover
 from phq.system.version import __version__
@@ -95,15 +94,9 @@ def _rows(source: Revision, scratch: Path) -> tuple[StoredRows, StoredRows]:
     kept = StoredRows(scratch / "kept", ("key", *SUMMARISED, *STORAGE[1:]))
     rejects = StoredRows(scratch / "rejects", ("reason",))
     rejects.extend(source.rejects())
-
-    def passed() -> Iterator[Fields]:
-        for row in source.stored():
-            if row["decision"] == "kept":
-                yield row
-            else:
-                rejects.extend([without_places(row)])
-
-    kept.extend(passed())
+    for some in source.parts():
+        kept.extend(row for row in some if row["decision"] == "kept")
+        rejects.extend(without_places(row) for row in some if row["decision"] != "kept")
     return kept, rejects
 
 

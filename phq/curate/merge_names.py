@@ -106,7 +106,7 @@ def _renumbered(index: Ints, table: pa.Table, start: int) -> pa.Table:
 
 
 def _boxed(sources: Sources) -> Bools:
-    return np.all([np.asarray(joined(sources, name).is_valid()) for name in BOX], axis=0)
+    return np.asarray(np.all([np.asarray(joined(sources, name).is_valid()) for name in BOX], axis=0))
 
 
 def _doubtful(sources: Sources, rows: Ints, photo: Ints, source: Ints, index: Ints) -> Bools:

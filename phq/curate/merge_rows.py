@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from phq.config.build import Config
 from phq.curate.merge_names import joined, with_columns
-from phq.curate.merge_sources import CHANGED, Part, Sources
+from phq.curate.merge_sources import CHANGED, Part, Source, Sources
 from phq.curate.redaction_target import COLUMNS, target_of_names
 from phq.curate.revision import encoded
 from phq.dataset.folder import SPLITS
@@ -147,7 +147,7 @@ class Rows:
 
     def members(self, row: Fields) -> dict[str, bytes]:
         """Encoded members of a kept row."""
-        source = self._sources.all[self._source[self._index.find(row["key"])]]
+        source: Source = self._sources.all[self._source[self._index.find(row["key"])]]
         return source.revision.members(row)
 
 

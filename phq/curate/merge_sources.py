@@ -134,9 +134,9 @@ class Sources:
     def _stored(self, number: int, revision: Revision) -> Iterator[Fields]:
         """Kept rows of a dataset; its others go where they belong."""
         self.rejects.extend(number, revision.rejects())
-        for table in _tables(revision.stored()):
-            kept = [row for row in table if row["decision"] == "kept"]
-            self.rejects.extend(number, (without_places(row) for row in table if row["decision"] != "kept"))
+        for some in revision.parts():
+            kept = [row for row in some if row["decision"] == "kept"]
+            self.rejects.extend(number, (without_places(row) for row in some if row["decision"] != "kept"))
             if kept:
                 self.likeness.append(compact(rows_table(kept, LIKENESS)).select(self.likeness.schema.names))
             yield from kept
@@ -154,16 +154,3 @@ class Sources:
             (one, first), (other, second) = list(found.items())[:2]
             where = " and ".join(dict.fromkeys((first.root.where, second.root.where)))
             raise InputError(f"{where} {why} ({one} and {other}): they cannot be merged")
-
-
-_TOGETHER = 1024
-
-
-def _tables(rows: Iterable[Fields]) -> Iterator[list[Fields]]:
-    some: list[Fields] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == _TOGETHER:
-            yield some
-            some = []
-    yield some

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from phq.curate.migrations import Migration, migrated
@@ -22,7 +23,10 @@ from phq.dataset.run import read_run
 from phq.dataset.tar import MEMBERS, STORAGE
 from phq.errors import InputError
 from phq.schema import DECISION, Fields, Row, Sample, make_sample, sample_to_json
+from phq.system.columns_on_disk import batches
 
+_TOGETHER = 1024
+"""Rows in memory at a time."""
 _GROUPS_KEPT = 4
 """Row groups of an overlay that are kept: its rows are in the order of the manifest's."""
 
@@ -55,18 +59,23 @@ class Revision:
         """The record of each overlay."""
         return [overlay.table.about() for overlay in self.overlays]
 
-    def stored(self) -> Iterator[Fields]:
-        """Rows of the manifest, in order, with the size of the new json; those that overlays reject among them."""
+    def parts(self) -> Iterator[list[Fields]]:
+        """Rows of the manifest in order, some at a time, with the size of the new json; those that overlays reject
+        among them."""
         for table in self.manifest.groups():
-            for row in map(self._migrated, self._known(table).to_pylist()):
-                yield row | {"json_size": len(encoded(row))} if row["decision"] == "kept" else row | {"split": ""}
+            for part in batches(self._known(table), _TOGETHER):
+                yield [self._new(row) for row in map(self._migrated, part.to_pylist())]
+
+    @staticmethod
+    def _new(row: Fields) -> Fields:
+        return row | {"json_size": len(encoded(row))} if row["decision"] == "kept" else row | {"split": ""}
 
     def rejects(self) -> Iterator[Fields]:
         """Rows that were rejects before; an overlay may change them, but none has a picture that could be kept."""
         for table in self.rejected.groups():
             # where an image is stored and was rejected again as a copy, an overlay is about the stored one
             stored = self._index.find_all(self._keys(table)) >= 0
-            masked = pa.array(np.where(stored, None, np.array(table["key"].to_pylist(), object)), pa.string())
+            masked = pc.if_else(pa.array(stored), pa.scalar(None, pa.string()), table["key"])
             index = table.schema.get_field_index("key")
             decisions = table.select(["key", *DECISION]).to_pylist()
             folded = self._known(table.set_column(index, "key", masked)).to_pylist()

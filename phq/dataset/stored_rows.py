@@ -35,6 +35,8 @@ class StoredRows(Sequence[Fields]):
         fields = [known.field(name) for name in self._names]
         self._columns = ColumnsOnDisk(folder, pa.schema([*fields, pa.field(_ROW, pa.large_binary())]))
         self._whole: pa.Table | None = None
+        """All columns."""
+        self._pickled: pa.ChunkedArray | None = None
 
     def extend(self, rows: Iterable[Fields]) -> None:
         """Add rows."""
@@ -42,7 +44,7 @@ class StoredRows(Sequence[Fields]):
         while some := list(islice(rest, _TOGETHER)):
             whole = pa.array([pickle.dumps(row) for row in some], pa.large_binary())
             self._columns.append(rows_table(some, self._names).append_column(_ROW, whole))
-        self._whole = None
+        self._whole = self._pickled = None
 
     def table(self) -> pa.Table:
         """The columns, null where a row has no such field."""
@@ -58,9 +60,10 @@ class StoredRows(Sequence[Fields]):
         return len(self._columns)
 
     def __getitem__(self, number: Any) -> Any:
-        self.table()
-        assert self._whole is not None
-        return pickle.loads(self._whole[_ROW][number].as_py())
+        if self._pickled is None:
+            self._whole = self._columns.table()
+            self._pickled = self._whole[_ROW]
+        return pickle.loads(self._pickled[number].as_py())
 
 
 def column_batches(rows: Sequence[Fields], names: Sequence[str]) -> Iterator[pa.Table]:
@@ -97,9 +100,23 @@ class ChosenRows(Sequence[Fields]):
 
     def __getitem__(self, number: Any) -> Any:
         place = int(self._numbers[number])
-        fields = self._changed.slice(place, 1).to_pylist()[0]
-        row = {name: value for name, value in self._rows[place].items() if name not in fields}
-        return row | {name: value for name, value in fields.items() if value is not None}
+        return self._with(place, self._changed.slice(place, 1).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[Fields]:
+        for start in range(0, len(self), _TOGETHER):
+            places = self._numbers[start : start + _TOGETHER]
+            changed = self._changed.take(pa.array(np.asarray(places))).to_pylist()
+            for place, fields in zip(places.tolist(), changed, strict=True):
+                yield self._with(place, fields)
+
+    def _with(self, place: int, fields: Fields) -> Fields:
+        row: Fields = self._rows[place]
+        for name, value in fields.items():
+            if value is None:
+                row.pop(name, None)
+            else:
+                row[name] = value
+        return row
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """Columns, some rows at a time."""
