@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from phq.building.running import check_free
 from phq.curate.migrations import MIGRATIONS, Migration
-from phq.curate.revision import Revision, fetching
+from phq.curate.revision import Revision, fetching, without_places
 from phq.dataset.card import Card, card_of
 from phq.dataset.counts import REVISION
 from phq.dataset.folder import TOMBSTONES
+from phq.dataset.keys import KeyIndex, key_array
 from phq.dataset.overlays import LATEST, write_overlay_file
 from phq.dataset.root import Root
 from phq.dataset.run import run_record, source_record
+from phq.dataset.stored_rows import StoredRows
+from phq.dataset.summary import COLUMNS as SUMMARISED
+from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
 from phq.errors import OutputError
-from phq.schema import Fields
 from phq.system.atomic import disk_errors_explained
 from phq.system.journal import recover
 from phq.system.version import __version__
@@ -76,15 +82,27 @@ def bake(
             raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
     check_free(folder)
     source = Revision(root, revision, migrations)
-    kept, rejects = source.rows()
-    tombstones = read_tombstones(root)
-    if tombstones:
-        write_tombstones(folder / TOMBSTONES, tombstones)
-    carried = _carry_extra(source, folder, {row["key"] for row in kept})
-    run = _run_record(source, kept, rejects, carried)
-    with fetching(folder, kept, source.members, "bake", quiet) as fetch:
-        write_dataset(folder, kept, rejects, fetch, run, _card(source))  # with its manifest the folder is done
-    return Baked(folder, source.names, len(kept), len(rejects), dict(source.steps), carried)
+    with TemporaryDirectory(prefix="phq-") as scratch:
+        kept, rejects = _rows(source, Path(scratch))
+        tombstones = read_tombstones(root)
+        if tombstones:
+            write_tombstones(folder / TOMBSTONES, tombstones)
+        carried = _carry_extra(source, folder, kept.table()["key"])
+        run = _run_record(source, len(kept), rejects.table()["reason"], carried)
+        with fetching(folder, kept, source.members, "bake", quiet) as fetch:
+            write_dataset(folder, kept, rejects, fetch, run, _card(source))  # its manifest makes it a dataset
+        return Baked(folder, source.names, len(kept), len(rejects), dict(source.steps), carried)
+
+
+def _rows(source: Revision, scratch: Path) -> tuple[StoredRows, StoredRows]:
+    """(kept, rejects) on the disk; those that overlays reject come last."""
+    kept = StoredRows(scratch / "kept", ("key", *SUMMARISED, *STORAGE[1:]))
+    rejects = StoredRows(scratch / "rejects", ("reason",))
+    rejects.extend(source.rejects())
+    for some in source.parts():
+        kept.extend(row for row in some if row["decision"] == "kept")
+        rejects.extend(without_places(row) for row in some if row["decision"] != "kept")
+    return kept, rejects
 
 
 def _card(source: Revision) -> Card:
@@ -94,18 +112,15 @@ def _card(source: Revision) -> Card:
     return Card(own.title, __version__, tuple(dict.fromkeys([*own.models, *since])))
 
 
-def _run_record(
-    source: Revision, kept: Sequence[Fields], rejects: Iterable[Fields], carried: Sequence[str]
-) -> dict[str, Any]:
+def _run_record(source: Revision, kept: int, reasons: pa.ChunkedArray, carried: Sequence[str]) -> dict[str, Any]:
     """Content of ``run.json``; the dataset's own becomes its source."""
     old, abouts = source.run, source.abouts()
-    reasons = Counter(str(row["reason"]) for row in rejects)
     counts = {"photos": 0, "people": 0, **old.get("counts", {})}
     counts.pop(REVISION, None)
     configs = [record["config"] for record in (old, *abouts) if record.get("config")]
     return run_record(
         "bake",
-        {**counts, "kept": len(kept), "rejected": dict(sorted(reasons.items()))},
+        {**counts, "kept": kept, "rejected": _counted(reasons)},
         config=configs[-1] if configs else None,
         weights=[weight for record in (old, *abouts) for weight in record.get("weights", [])],
         plan=old.get("plan", ""),
@@ -119,13 +134,16 @@ def _run_record(
     )
 
 
-def _carry_extra(source: Revision, folder: Path, kept: set[str]) -> list[str]:
+def _counted(reasons: pa.ChunkedArray) -> dict[str, int]:
+    """Rejects by reason."""
+    return dict(sorted((entry["values"], entry["counts"]) for entry in pc.value_counts(reasons).to_pylist()))
+
+
+def _carry_extra(source: Revision, folder: Path, kept: pa.ChunkedArray) -> list[str]:
     """Write the columns that only an overlay has as an overlay of that name; the names."""
-    carried = []
+    carried, keys = [], KeyIndex(key_array(kept, str(folder)))
     for name, overlay, about in zip(source.names, source.overlays, source.abouts(), strict=True):
-        rows = source.extra(overlay, kept)
-        columns = rows.column_names[1:]
-        if columns:
-            write_overlay_file(folder, name, rows.to_pylist(), columns, about)
+        if columns := source.extra(overlay):
+            write_overlay_file(folder, name, overlay.chosen(columns, keys), columns, about)
             carried.append(name)
     return carried

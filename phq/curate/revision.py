@@ -6,29 +6,41 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from phq.curate.migrations import Migration, migrated
 from phq.dataset.folder import MANIFEST, REJECTS
+from phq.dataset.keys import KeyIndex, Keys, key_array
 from phq.dataset.overlays import apply_overlays, names_up_to, overlay_file
 from phq.dataset.places import COLUMNS, Places
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
+from phq.dataset.stored_rows import column_batches
 from phq.dataset.tar import MEMBERS, STORAGE
 from phq.dataset.write import Fetch
 from phq.errors import InputError
 from phq.schema import DECISION, Fields, Row, Sample, make_sample, sample_to_json
 from phq.system.bars import bar
+from phq.system.columns_on_disk import batches
 from phq.system.sizes import check_room, say_size
+
+_TOGETHER = 1024
+"""Rows in memory at a time."""
+_GROUPS_KEPT = 4
+"""Row groups of an overlay that are kept: its rows are in the order of the manifest's."""
 
 
 class Revision:
     """A dataset with some of its overlays applied; its tables may be of any version of the format.
+
+    In memory are keys and places, some 150 bytes a row; rows pass a group at a time.
 
     Raises:
         InputError: this is not a dataset, or it has no such revision.
@@ -39,45 +51,53 @@ class Revision:
         """Content of ``run.json``."""
         self.names = names_up_to(self.run, overlay)
         """Overlays of the revision, bottom to top."""
-        self.overlays = [_table(root, overlay_file(name)) for name in self.names]
+        self._where = root.where
+        self.overlays = [_Overlay(root, name) for name in self.names]
         self.migrations = migrations
         self.steps: Counter[str] = Counter()
         """Records by the name of the migration they went through."""
-        self.manifest = _table(root, MANIFEST)
-        self.rejected = _table(root, REJECTS)
-        self._places = Places(root, self.manifest.select(COLUMNS))
-        self._number = {key: number for number, key in enumerate(self.manifest["key"].to_pylist())}
+        self.manifest = _Groups(root, MANIFEST)
+        self.rejected = _Groups(root, REJECTS)
+        self._places = Places(root, self.manifest.columns(COLUMNS))
+        self._index = KeyIndex(self._places.keys)
 
     def abouts(self) -> list[dict[str, Any]]:
         """The record of each overlay."""
-        return [json.loads((overlay.schema.metadata or {}).get(b"about", b"{}")) for overlay in self.overlays]
+        return [overlay.table.about() for overlay in self.overlays]
 
-    def rows(self) -> tuple[list[Fields], list[Fields]]:
-        """(kept, rejects), as `phq.dataset.write.write_dataset` takes them; those rejected by overlays come last."""
-        known = self._known(apply_overlays(self.manifest, self.overlays))
-        rows = [self._migrated(row) for batch in known.to_batches(1024) for row in batch.to_pylist()]
-        kept = [row | {"json_size": len(encoded(row))} for row in rows if row["decision"] == "kept"]
-        gone = [row | {"split": ""} for row in rows if row["decision"] != "kept"]
-        return kept, [*self._rejects(), *({k: v for k, v in row.items() if k not in STORAGE} for row in gone)]
+    def parts(self) -> Iterator[list[Fields]]:
+        """Rows of the manifest in order, some at a time, with the size of the new json; those that overlays reject
+        among them."""
+        for table in self.manifest.groups():
+            for part in batches(self._known(table), _TOGETHER):
+                yield [self._new(row) for row in map(self._migrated, part.to_pylist())]
 
-    def _rejects(self) -> list[Fields]:
+    @staticmethod
+    def _new(row: Fields) -> Fields:
+        return row | {"json_size": len(encoded(row))} if row["decision"] == "kept" else row | {"split": ""}
+
+    def rejects(self) -> Iterator[Fields]:
         """Rows that were rejects before; an overlay may change them, but none has a picture that could be kept."""
-        keys = pc.is_in(self.rejected["key"], value_set=self.manifest["key"])
-        # where an image is stored and was rejected again as a copy, an overlay is about the stored one
-        masked = pc.if_else(keys, pa.scalar(None, pa.string()), self.rejected["key"])
-        index = self.rejected.schema.get_field_index("key")
-        table = self._known(apply_overlays(self.rejected.set_column(index, "key", masked), self.overlays))
-        decisions = self.rejected.select(["key", *DECISION]).to_pylist()
-        rows = []
-        for folded, before in zip(table.to_pylist(), decisions, strict=True):
-            row = folded | (before if folded["decision"] == "kept" else {"key": before["key"]})
-            rows.append(self._migrated({k: v for k, v in row.items() if v is not None and k not in STORAGE}))
-        return rows
+        for table in self.rejected.groups():
+            # where an image is stored and was rejected again as a copy, an overlay is about the stored one
+            stored = self._index.find_all(self._keys(table)) >= 0
+            masked = pc.if_else(pa.array(stored), pa.scalar(None, pa.string()), table["key"])
+            index = table.schema.get_field_index("key")
+            decisions = table.select(["key", *DECISION]).to_pylist()
+            folded = self._known(table.set_column(index, "key", masked)).to_pylist()
+            for now, before in zip(folded, decisions, strict=True):
+                row = now | (before if now["decision"] == "kept" else {"key": before["key"]})
+                yield self._migrated(without_places({k: v for k, v in row.items() if v is not None}))
 
     def _known(self, table: pa.Table) -> pa.Table:
-        """Without the columns that only an overlay has; `extra` has them."""
-        stored = {*self.manifest.column_names, *Row.model_fields}
+        """With overlays applied, without the columns that only an overlay has; `extra` has them."""
+        keys = self._keys(table)
+        table = apply_overlays(table, [overlay.rows(keys) for overlay in self.overlays])
+        stored = {*self.manifest.schema.names, *Row.model_fields}
         return table.select([name for name in table.column_names if name in stored])
+
+    def _keys(self, table: pa.Table) -> Keys:
+        return key_array(table["key"], self._where)
 
     def _migrated(self, row: Fields) -> Fields:
         row, steps = migrated(row, self.migrations)
@@ -86,14 +106,18 @@ class Revision:
 
     def members(self, row: Fields) -> dict[str, bytes]:
         """Picture and mask as they are stored, and the json of the row."""
-        number = self._number[row["key"]]
+        number = self._index.find(row["key"])
         return {name: encoded(row) if name == "json" else self._places.read(number, name) for name in MEMBERS}
 
-    def extra(self, overlay: pa.Table, kept: set[str]) -> pa.Table:
-        """The columns of an overlay that are its own, of the samples that are kept."""
-        own = [name for name in overlay.column_names if name not in {*self.manifest.column_names, *Row.model_fields}]
-        rows = overlay.filter(pc.is_in(overlay["key"], value_set=pa.array(sorted(kept), pa.string())))
-        return rows.select(["key", *own])
+    def extra(self, overlay: _Overlay) -> list[str]:
+        """The columns of an overlay that are its own."""
+        stored = {*self.manifest.schema.names, *Row.model_fields}
+        return [name for name in overlay.table.schema.names if name not in stored]
+
+
+def without_places(row: Fields) -> Fields:
+    """The row without its storage columns."""
+    return {name: value for name, value in row.items() if name not in STORAGE}
 
 
 @contextmanager
@@ -113,7 +137,8 @@ def fetching(out: Path, kept: Sequence[Fields], fetch: Fetch, desc: str, quiet: 
     Raises:
         OutputError: the disk has no room for them.
     """
-    size = sum(row.get(f"{prefix}_size", 0) for row in kept for prefix in MEMBERS.values())
+    sizes = [f"{prefix}_size" for prefix in MEMBERS.values()]
+    size = sum(pc.sum(column).as_py() or 0 for some in column_batches(kept, sizes) for column in some.columns)
     say_size(f"writing {len(kept)} samples to {out}", size, quiet)
     check_room(out, size)
     with bar(total=len(kept), unit="sample", desc=desc, quiet=quiet) as shown:
@@ -130,12 +155,82 @@ def encoded(row: Fields) -> bytes:
     return sample_to_json(make_sample({name: row[name] for name in Sample.model_fields}))
 
 
-def _table(root: Root, name: str) -> pa.Table:
-    with root.open(name) as stream:
+class _Groups:
+    """A table of any version of the format, read a group of rows at a time."""
+
+    def __init__(self, root: Root, name: str) -> None:
+        self._root, self._name = root, name
+        self.schema = self._open().schema_arrow
+        if b"schema_version" not in (self.schema.metadata or {}):
+            raise InputError(f"{name} of {root.where} was not written by phq")
+
+    def _open(self) -> pq.ParquetFile:
         try:
-            table = pq.read_table(stream)
+            return pq.ParquetFile(self._root.open(self._name))
         except pa.ArrowInvalid as error:
-            raise InputError(f"{name} of {root.where} is damaged: {error}") from error
-    if b"schema_version" not in (table.schema.metadata or {}):
-        raise InputError(f"{name} of {root.where} was not written by phq")
-    return table
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(f"{self._name} of {self._root.where} is damaged: {error}")
+
+    def about(self) -> dict[str, Any]:
+        """How it was made."""
+        about: dict[str, Any] = json.loads((self.schema.metadata or {}).get(b"about", b"{}"))
+        return about
+
+    def columns(self, names: Sequence[str]) -> pa.Table:
+        """Whole columns."""
+        with self._open() as file:
+            try:
+                return file.read(list(names), use_threads=False)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise self._damaged(error) from error
+
+    def groups(self, names: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """All rows in order, all columns if none are named."""
+        with self._open() as file:
+            for number in range(file.num_row_groups):
+                yield self._group(file, number, names)
+
+    def group(self, number: int) -> pa.Table:
+        """All columns of one group."""
+        with self._open() as file:
+            return self._group(file, number, None)
+
+    def sizes(self) -> list[int]:
+        """Rows of each group."""
+        with self._open() as file:
+            return [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+
+    def _group(self, file: pq.ParquetFile, number: int, names: Sequence[str] | None) -> pa.Table:
+        try:
+            return file.read_row_group(number, list(names) if names is not None else None, use_threads=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise self._damaged(error) from error
+
+
+class _Overlay:
+    """An overlay, of which only the keys are in memory."""
+
+    def __init__(self, root: Root, name: str) -> None:
+        self._where = root.where
+        self.table = _Groups(root, overlay_file(name))
+        self._index = KeyIndex(key_array(self.table.columns(["key"])["key"], root.where))
+        self._ends = np.cumsum(self.table.sizes(), dtype=np.int64)
+        self._group = lru_cache(_GROUPS_KEPT)(self.table.group)
+
+    def rows(self, keys: Keys) -> pa.Table:
+        """Those of some keys."""
+        numbers = np.unique(self._index.find_all(keys))
+        numbers = numbers[numbers >= 0]
+        group = np.searchsorted(self._ends, numbers, side="right")
+        firsts = np.append(0, self._ends)
+        parts = [self.table.schema.empty_table()]
+        parts += [self._group(n).take(numbers[group == n] - firsts[n]) for n in np.unique(group).tolist()]
+        return pa.concat_tables(parts)
+
+    def chosen(self, names: Sequence[str], keys: KeyIndex) -> Iterator[Fields]:
+        """``key`` and columns of its rows of some keys."""
+        for table in self.table.groups(["key", *names]):
+            there = keys.find_all(key_array(table["key"], self._where)) >= 0
+            yield from table.filter(pa.array(there)).to_pylist()

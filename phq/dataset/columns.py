@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from phq.dataset.overlays import TABLES, open_overlay, overlaid, positions
+from phq.dataset.overlays import TABLES, chosen, open_overlay, overlaid, positions
 from phq.dataset.parquet import ParquetTable
 from phq.dataset.root import Root
 
@@ -70,6 +70,36 @@ class Columns:
         self._load([name for name in dict.fromkeys(wanted) if name not in self._loaded])
         return pa.table({name: self._loaded[name] for name in wanted})
 
+    def batches(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns by name, a group of rows at a time, none of which stays in memory.
+
+        Raises:
+            KeyError: no such column.
+            InputError: a table cannot be read.
+        """
+        self._check(names)
+        stored, start = [name for name in names if name in self._tables[0].names], 0
+        for table in self._tables:
+            for group in table.groups(stored or ["key"]):
+                yield self._overlaid(group.select(stored), names, start, len(group))
+                start += len(group)
+
+    def _overlaid(self, group: pa.Table, names: Sequence[str], start: int, count: int) -> pa.Table:
+        columns = dict(zip(group.column_names, group.columns, strict=True))
+        for overlay, places in zip(self._overlays, self._places, strict=True):
+            changed = [name for name in names if name in overlay.names and name != "key"]
+            here = places[start : start + count]
+            if not changed or (columns.keys() >= set(changed) and not (here >= 0).any()):
+                continue
+            taken, stated = overlay.take(changed, here), pa.chunked_array([pa.array(here, mask=here < 0)])
+            for name in changed:
+                columns[name] = chosen(columns.get(name), taken[name], stated)
+        return pa.table({name: columns[name] for name in names})
+
+    def _check(self, names: Iterable[str]) -> None:
+        if unknown := [name for name in names if name not in self.names]:
+            raise KeyError(f"the dataset has no column {', '.join(unknown)}")
+
     def values(self, row: int, names: Iterable[str]) -> dict[str, Any]:
         """One row of some columns, which are kept in memory as a whole."""
         wanted = list(names)
@@ -114,8 +144,7 @@ class Columns:
 
     def _load(self, names: list[str]) -> None:
         """Read columns; two threads may both do so, with the same result."""
-        if unknown := [name for name in names if name not in self.names]:
-            raise KeyError(f"the dataset has no column {', '.join(unknown)}")
+        self._check(names)
         stored = [name for name in names if name in self._tables[0].names]
         parts = [table.read(stored) for table in self._tables if stored]
         columns = {name: pa.chunked_array([c for part in parts for c in part[name].chunks]) for name in stored}

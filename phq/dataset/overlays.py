@@ -126,7 +126,11 @@ def overlaid(column: pa.ChunkedArray | None, values: pa.ChunkedArray, places: pa
         values: the column of the overlay.
         places: see `positions`.
     """
-    found = values.take(places)
+    return chosen(column, values.take(places), places)
+
+
+def chosen(column: pa.ChunkedArray | None, found: pa.ChunkedArray, places: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`overlaid`, by the values that have been taken from the overlay for each row."""
     return found if column is None else pc.if_else(pc.is_valid(places), found, column.cast(found.type))
 
 

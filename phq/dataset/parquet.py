@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from phq.dataset.root import Root
 from phq.errors import InputError
@@ -18,6 +20,8 @@ from phq.schema import SCHEMA_VERSION
 from phq.system.ranges import Parts, column_ranges
 from phq.system.retrying import retried
 
+_PARTS_KEPT = 4
+"""Columns of row groups kept for taking rows that are nearly in order."""
 _GROUPS_KEPT = 64
 """Row groups (4,096 rows each) kept for reading single rows: at most about 1 GB, where an overlay has all columns."""
 
@@ -37,14 +41,18 @@ class ParquetTable:
         self.root = root
         self.name = name
         self._check()
+        self._caches()
+
+    def _caches(self) -> None:
         self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
+        self._part = lru_cache(_PARTS_KEPT)(self._read_part)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"root": self.root, "name": self.name}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._group = lru_cache(_GROUPS_KEPT)(self._read_group)
+        self._caches()
 
     @cached_property
     def _footer(self) -> tuple[pq.FileMetaData, int]:
@@ -98,6 +106,35 @@ class ParquetTable:
         """
         return self._read(list(columns) if columns is not None else self.names, None)
 
+    def groups(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns by name, a group of rows at a time.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return (self._read(list(columns), group) for group in range(self._metadata.num_row_groups))
+
+    def take(self, columns: Sequence[str], numbers: NDArray[np.int32]) -> pa.Table:
+        """Columns of rows by number, of which groups near each other are read once.
+
+        Args:
+            columns: names.
+            numbers: (n,) −1 for a row of nulls.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        ends = np.array(self._ends, np.int64)
+        sizes, group = np.diff(ends, prepend=0), np.searchsorted(ends, np.maximum(numbers, 0), side="right")
+        needed = np.unique(group[numbers >= 0])
+        schema = pa.schema([self.schema.field(name) for name in columns]).remove_metadata()
+        if not len(needed):
+            return schema.empty_table().take(pa.nulls(len(numbers), pa.int64()))
+        parts = pa.concat_tables([self._part(tuple(columns), number) for number in needed.tolist()])
+        place = np.minimum(np.searchsorted(needed, group), len(needed) - 1)
+        moved = np.cumsum(sizes[needed])[place] - ends[group]
+        return parts.take(pa.array(numbers + moved, mask=numbers < 0))
+
     def row(self, number: int) -> dict[str, Any]:
         """One row; its row group is kept for the next one."""
         group = bisect_right(self._ends, number)
@@ -109,6 +146,9 @@ class ParquetTable:
     def _ends(self) -> list[int]:
         groups = range(self._metadata.num_row_groups)
         return list(accumulate(self._metadata.row_group(i).num_rows for i in groups))
+
+    def _read_part(self, columns: tuple[str, ...], group: int) -> pa.Table:
+        return self._read(list(columns), group).replace_schema_metadata(None)
 
     def _read_group(self, group: int) -> pa.Table:
         return self._read(self.names, group)

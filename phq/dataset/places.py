@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from phq.dataset.keys import key_array
 from phq.dataset.layout import BLOCK
 from phq.dataset.root import Root
 from phq.dataset.tar import MEMBERS, STORAGE
@@ -28,12 +29,7 @@ class Places:
 
     def __init__(self, root: Root, table: pa.Table) -> None:
         self.root = root
-        try:
-            keys = table["key"].fill_null("\0" * 16).cast(pa.binary()).cast(pa.binary(16))
-        except pa.ArrowInvalid as error:
-            raise InputError(f"the tables of {root.where} are damaged: {error}") from error
-        joined = [np.frombuffer(c.buffers()[1], "S16", len(c), 16 * c.offset) for c in keys.chunks if len(c)]
-        self.keys: NDArray[np.bytes_] = np.concatenate(joined) if joined else np.empty(0, "S16")
+        self.keys = key_array(table["key"], root.where)
         """Key of each row, empty where a reject never got one."""
         shards = table["shard"].fill_null("").dictionary_encode().unify_dictionaries().chunks
         self._shards: list[str] = shards[0].dictionary.to_pylist() if shards else []

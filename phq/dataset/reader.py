@@ -17,6 +17,7 @@ from phq.dataset.columns import Columns
 from phq.dataset.filters import matching, named_columns
 from phq.dataset.folder import MANIFEST, RUN, SPLITS, WORK
 from phq.dataset.item import Item
+from phq.dataset.keys import KeyIndex
 from phq.dataset.notebook import contact_sheet, evenly
 from phq.dataset.overlays import LATEST, names_up_to
 from phq.dataset.places import COLUMNS, Places
@@ -142,6 +143,22 @@ class Dataset:
         table = self._columns.table(names)
         return table if np.array_equal(self._rows, np.arange(len(table))) else table.take(self._rows)
 
+    def batches(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """`columns` some rows at a time, of which none stay in memory; for samples in the order of the dataset.
+
+        Raises:
+            KeyError: no such column.
+            ValueError: the samples are a selection in another order.
+        """
+        if (np.diff(self._rows) < 0).any():
+            raise ValueError("samples in another order than the dataset's can only be read at once")
+        start = 0
+        for table in self._columns.batches(names):
+            rows = self._rows[slice(*np.searchsorted(self._rows, [start, start + len(table)]))] - start
+            start += len(table)
+            if len(rows):
+                yield table if len(rows) == len(table) else table.take(rows)
+
     def filter(self, where: str) -> Dataset:
         """A view of the samples for which a condition over the columns holds, see `phq.dataset.filters.matching`.
 
@@ -198,28 +215,8 @@ class Dataset:
         return self._rows.item(number)
 
     @cached_property
-    def _keys(self) -> _KeyIndex:
-        return _KeyIndex(self._places.keys[self._rows])
-
-
-class _KeyIndex:
-    """Binary search in keys; those of a view, in another order than the dataset, are sorted once.
-
-    Args:
-        keys: (n,) of type S16; may repeat.
-    """
-
-    def __init__(self, keys: NDArray[np.bytes_]) -> None:
-        self._order = None if bool((keys[:-1] <= keys[1:]).all()) else np.argsort(keys, kind="stable")
-        self._keys = keys if self._order is None else keys[self._order]
-
-    def find(self, key: str) -> int:
-        """Number of the first that equals `key`, −1 if none does."""
-        wanted = key.encode(errors="replace")  # an argument of a shell may be any bytes
-        found = int(np.searchsorted(self._keys, wanted))
-        if not wanted or found == len(self._keys) or self._keys[found] != wanted:
-            return -1
-        return found if self._order is None else int(self._order[found])
+    def _keys(self) -> KeyIndex:
+        return KeyIndex(self._places.keys[self._rows])
 
 
 def _check_dataset(root: Root) -> None:

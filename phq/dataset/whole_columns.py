@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 
@@ -16,8 +17,20 @@ def columns(dataset: Dataset, names: Iterable[str]) -> pa.Table:
     Raises:
         InputError: the dataset was made by an older phq and lacks one.
     """
-    try:
+    with _explained(dataset):
         return dataset.columns(list(dict.fromkeys(names)))
+
+
+def batches(dataset: Dataset, names: Iterable[str]) -> Iterator[pa.Table]:
+    """`columns` of samples in the dataset's order, some at a time; its error."""
+    with _explained(dataset):
+        yield from dataset.batches(list(dict.fromkeys(names)))
+
+
+@contextmanager
+def _explained(dataset: Dataset) -> Iterator[None]:
+    try:
+        yield
     except KeyError as error:
         why = f"{error.args[0]}; {dataset.root.where} was made by an older phq; phq bake brings it up to date"
         raise InputError(why) from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from phq.dataset.card import Card, dataset_card
 from phq.dataset.content import UNNAMED, content_tag
@@ -26,13 +28,16 @@ from phq.dataset.folder import (
     index_name,
     shard_name,
 )
-from phq.dataset.layout import plan_shards, sample_bytes
+from phq.dataset.keys import Keys
+from phq.dataset.layout import plan_shards, sample_bytes, sample_sizes
 from phq.dataset.measured import Measured
+from phq.dataset.stored_rows import column_batches
 from phq.dataset.summary import COLUMNS, Summary
-from phq.dataset.tables import row_tables, rows_table, write_tables
-from phq.dataset.tar import MEMBERS, ShardWriter
+from phq.dataset.tables import row_tables, write_tables
+from phq.dataset.tar import MEMBERS, STORAGE, ShardWriter
 from phq.dataset.wids_index import wids_index
 from phq.schema import SCHEMA_VERSION, Fields, json_schema
+from phq.system.arrays import Ints
 from phq.system.atomic import atomic_write, output_errors, sync_folder, write_bytes
 from phq.system.json_text import json_bytes
 
@@ -91,12 +96,15 @@ def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Co
         write_bytes(out / CROISSANT, croissant(card, licences, manifest, files))  # has the manifest's checksum
 
 
-def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: Fetch, run: Fields, card: Card) -> None:
-    """Write a dataset whose rows are in memory into a folder that is new, empty, or holds an earlier attempt of phq.
+def write_dataset(
+    out: Path, kept: Sequence[Fields], rejects: Sequence[Fields], fetch: Fetch, run: Fields, card: Card
+) -> None:
+    """Write a dataset whose rows are known into a folder that is new, empty, or holds an earlier attempt of phq.
 
     The folder is a dataset once ``manifest.parquet`` is there: an earlier manifest goes first and the new one comes
     last, so after a crash the same call simply starts again and gives the same bytes. Rows keep their order, in the
-    shards within each split and in the manifest.
+    shards within each split and in the manifest. In memory are some 80 bytes a row, and rows one at a time where they
+    lie on the disk (`phq.dataset.stored_rows`).
 
     Args:
         out: the folder.
@@ -111,64 +119,111 @@ def write_dataset(out: Path, kept: list[Fields], rejects: list[Fields], fetch: F
         OutputError: files that phq did not write are in the way, or the folder cannot be written (full disk…).
         ValueError: a row or its members break the format; the message names the sample or the field.
     """
-    _check_kept(kept)
+    side = _checked_kept(kept)
     check_folder(out)
     clear_dataset(out)
-    storage: dict[str, Fields] = {}
-    shards = {split: list(_write_split(out, split, rows, fetch, storage)) for split, rows in _by_split(kept)}
-    manifest = row_tables(({**row, **storage[row["key"]]} for row in kept), complete=True)
+    sizes, storage = _sizes(kept, fetch), _Storage(len(kept))
+    shards = {
+        split: list(_write_split(out, split, _Rows(kept, rows, sizes[rows]), fetch, storage))
+        for split, rows in _by_split(side)
+    }
+    manifest = row_tables(({**row, **storage.fields(number)} for number, row in enumerate(kept)), complete=True)
     rejected = row_tables(({"shard": "", **row} for row in rejects), complete=False)
-    summary = Summary([rows_table(kept, COLUMNS)], [rows_table(rejects, ["reason"])])
+    summary = Summary(column_batches(kept, COLUMNS), column_batches(rejects, ["reason"]))
     finish_dataset(out, shards, Content(summary, manifest, rejected), run, card)
 
 
-def _check_kept(kept: list[Fields]) -> None:
-    for row in kept:
-        if row.get("split") not in SPLITS:
-            raise ValueError(f"sample {row['key']} has split {row.get('split')!r}, expected one of {SPLITS}")
-    key, times = next(iter(Counter(row["key"] for row in kept).most_common(1)), ("", 0))
-    if times > 1:
-        paths = ", ".join(row["source_path"] for row in kept if row["key"] == key)
-        raise ValueError(f"{times} samples have the key {key} ({paths}): an image can be stored only once")
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a split."""
+
+    all: Sequence[Fields]
+    numbers: Ints
+    """(n,) among all."""
+    sizes: Ints
+    """(n,) bytes of each in the tar."""
 
 
-def _by_split(kept: list[Fields]) -> Iterator[tuple[str, list[Fields]]]:
-    for split in SPLITS:
-        rows = [row for row in kept if row["split"] == split]
+class _Storage:
+    """The storage columns of N rows: 52 bytes each."""
+
+    def __init__(self, count: int) -> None:
+        self.shards: list[str] = []
+        self._shard = np.zeros(count, np.int32)
+        self._places = np.zeros((count, len(STORAGE) - 1), np.int64)
+
+    def place(self, number: int, fields: Fields) -> None:
+        """Keep where the bytes of a row are, in the shard that will be named next."""
+        self._shard[number] = len(self.shards)
+        self._places[number] = [fields[name] for name in STORAGE[1:]]
+
+    def fields(self, number: int) -> Fields:
+        """`STORAGE` of a row."""
+        return dict(zip(STORAGE, [self.shards[self._shard[number]], *self._places[number].tolist()], strict=True))
+
+
+def _checked_kept(kept: Sequence[Fields]) -> NDArray[np.int8]:
+    """(N,) number of the split of each row."""
+    sides, keys = [np.empty(0, np.int8)], [np.empty(0, "S16")]
+    for table in column_batches(kept, ("key", "split")):
+        side = np.asarray(pc.fill_null(pc.index_in(table["split"], pa.array(SPLITS, table["split"].type)), -1), np.int8)
+        for number in np.flatnonzero(side < 0)[:1].tolist():
+            key, split = (table[name][number].as_py() for name in ("key", "split"))
+            raise ValueError(f"sample {key} has split {split!r}, expected one of {SPLITS}")
+        sides.append(side)
+        keys.append(np.array([key.encode() for key in table["key"].to_pylist()], "S"))
+    _check_distinct(kept, np.concatenate(keys))
+    return np.concatenate(sides)
+
+
+def _check_distinct(kept: Sequence[Fields], keys: Keys) -> None:
+    ordered = np.sort(keys)
+    for repeated in ordered[1:][ordered[1:] == ordered[:-1]][:1]:
+        rows = [kept[number] for number in np.flatnonzero(keys == repeated).tolist()]
+        paths = ", ".join(row["source_path"] for row in rows)
+        what = f"{len(rows)} samples have the key {rows[0]['key']} ({paths})"
+        raise ValueError(f"{what}: an image can be stored only once")
+
+
+def _by_split(side: NDArray[np.int8]) -> Iterator[tuple[str, Ints]]:
+    for number, split in enumerate(SPLITS):
+        rows = np.flatnonzero(side == number)
         # nothing kept: an empty train split, or `datasets` would take the parquet files for the data
-        if rows or (split == "train" and not kept):
+        if len(rows) or (split == SPLITS[0] and not len(side)):
             yield split, rows
 
 
-def _write_split(
-    out: Path, split: str, rows: list[Fields], fetch: Fetch, storage: dict[str, Fields]
-) -> Iterator[Shard]:
-    """The shards of a split, under their names once all are written; sets the storage columns of its rows by key."""
-    parts = plan_shards([_sample_bytes(row, fetch) for row in rows]) or [range(0)]
-    written = []
+def _sizes(kept: Sequence[Fields], fetch: Fetch) -> Ints:
+    """(N,) bytes of each sample in a tar."""
+    found = [np.empty(0, np.int64)]
+    for table in column_batches(kept, [f"{prefix}_size" for prefix in MEMBERS.values()]):
+        if any(column.null_count for column in table.columns):
+            return np.array([sample_bytes(map(len, fetch(row).values())) for row in kept], np.int64)
+        found.append(sample_sizes(column.to_numpy() for column in table.columns))
+    return np.concatenate(found)
+
+
+def _write_split(out: Path, split: str, rows: _Rows, fetch: Fetch, storage: _Storage) -> Iterator[Shard]:
+    """The shards of a split, under their names once all are written; sets the storage columns of its rows."""
+    parts = plan_shards(rows.sizes) or [range(0)]
+    written, first = [], len(storage.shards)
     for number, part in enumerate(parts):
         name = shard_name(split, number, UNNAMED)
         with ShardWriter(out / name, name) as shard:
-            for row in rows[part.start : part.stop]:
-                storage[row["key"]] = shard.add(row["key"], _checked(row["key"], fetch(row)))
+            for place in rows.numbers[part.start : part.stop].tolist():
+                row = rows.all[place]
+                storage.place(place, shard.add(row["key"], _checked(row["key"], fetch(row))))
+        storage.shards.append(name)
         written.append(shard)
     tag = content_tag({number: shard.digests for number, shard in enumerate(written)})
     for number, (part, shard) in enumerate(zip(parts, written, strict=True)):
         name = shard_name(split, number, tag)
         with output_errors(out / name):
             shard.path.replace(out / name)
-        for row in rows[part.start : part.stop]:
-            storage[row["key"]]["shard"] = name
+        storage.shards[first + number] = name
         yield Shard(StoredFile(name, shard.measured.size, shard.measured.sha256), len(part))
     with output_errors(out / split):
         sync_folder(out / split)
-
-
-def _sample_bytes(row: Fields, fetch: Fetch) -> int:
-    columns = [f"{prefix}_size" for prefix in MEMBERS.values()]
-    if row.keys() >= set(columns):
-        return sample_bytes(row[column] for column in columns)
-    return sample_bytes(len(content) for content in fetch(row).values())
 
 
 def _checked(key: str, members: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,21 @@ import pyarrow.compute as pc
 from phq.config.build import Config
 from phq.dataset.overlays import about_overlay
 from phq.dataset.reader import Dataset
-from phq.dataset.whole_columns import columns
-from phq.decisions.decision import NEEDED, decide_table, open_rows
+from phq.dataset.tables import arrow_schema, take_rows
+from phq.dataset.whole_columns import batches
+from phq.decisions.decision import NEEDED, apply_thresholds, kept_rows, marked_batches, open_rows
+from phq.decisions.likeness import LIKENESS, compact, compared_schema, find_likeness
 from phq.decisions.settings import settings_for
 from phq.errors import InputError
 from phq.quality import flip
+from phq.schema import DECISION
 from phq.system.arrays import Bools, Doubles
+from phq.system.columns_on_disk import ColumnsOnDisk
 
 COLUMNS = tuple(dict.fromkeys([*NEEDED, "split", *flip.EVIDENCE, "orientation_sigma_deg", "p_flip"]))
 """Columns that a decision is based on, and those that it sets."""
+SHOWN = ("key", "source_path", "source_sha256", "identity", "split", "camera_yaw_deg", "p_flip", *DECISION)
+"""Those of them that a decision is shown by, and splits follow from."""
 STORED = "shard <> ''"
 
 
@@ -34,9 +41,11 @@ class Decided:
     """Every sample with stored bytes, kept or not."""
     config: Config
     before: pa.Table
-    """`COLUMNS` as they are."""
+    """`SHOWN` as they are, on the disk."""
     after: pa.Table
-    """The columns `DECISION`, and ``p_flip``, by the new decision."""
+    """The columns `DECISION`, and ``p_flip``, by the new decision; on the disk."""
+    scratch: TemporaryDirectory[str]
+    """Folder of the columns."""
 
     @property
     def was_kept(self) -> Bools:
@@ -89,11 +98,32 @@ def decide_dataset(
 def decide_with(dataset: Dataset, settings: Config) -> Decided:
     """`decide_dataset` of an open dataset, rejects among its rows, by a whole configuration."""
     samples = dataset.filter(STORED)
-    before = columns(samples, COLUMNS)
-    index = before.schema.get_field_index("p_flip")
-    now = before.set_column(index, before.schema.field(index), pa.chunked_array([np.round(_p_flips(before), 6)]))
-    decisions = decide_table(now, open_rows(now), settings)
-    return Decided(samples, settings, before, decisions.append_column("p_flip", now["p_flip"]))
+    scratch = TemporaryDirectory(prefix="phq-")
+    before, thresholds, likeness = _by_thresholds(samples, settings, Path(scratch.name))
+    after = ColumnsOnDisk(Path(scratch.name) / "after", thresholds.schema)
+    flips = thresholds.table()["p_flip"]
+    alike, start = find_likeness(likeness.table(), settings), 0
+    for table in marked_batches(thresholds.table().select(DECISION), likeness.table(), alike, settings):
+        after.append(table.append_column("p_flip", flips.slice(start, len(table))))
+        start += len(table)
+    return Decided(samples, settings, before.table(), after.table(), scratch)
+
+
+def _by_thresholds(samples: Dataset, settings: Config, folder: Path) -> tuple[ColumnsOnDisk, ...]:
+    """`SHOWN` of every sample; `DECISION` by thresholds alone and the new ``p_flip``; and what those are compared by
+    that the thresholds keep."""
+    known = arrow_schema()
+    before = ColumnsOnDisk(folder / "before", pa.schema([known.field(name) for name in SHOWN]))
+    thresholds = ColumnsOnDisk(folder / "thresholds", pa.schema([known.field(n) for n in (*DECISION, "p_flip")]))
+    likeness = ColumnsOnDisk(folder / "likeness", compared_schema())
+    for table in batches(samples, COLUMNS):
+        index = table.schema.get_field_index("p_flip")
+        now = table.set_column(index, table.schema.field(index), pa.chunked_array([np.round(_p_flips(table), 6)]))
+        decisions = apply_thresholds(now, open_rows(now), settings)
+        before.append(table.select(SHOWN))
+        thresholds.append(decisions.append_column("p_flip", now["p_flip"]))
+        likeness.append(compact(take_rows(now.select(LIKENESS), kept_rows(decisions))))
+    return before, thresholds, likeness
 
 
 def _p_flips(table: pa.Table) -> Doubles:

@@ -5,7 +5,7 @@ The one implementation for a build, an extension, ``phq decide``, a re-annotatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from phq.decisions.rules import decide_scores, score_columns
 from phq.reasons import RULES, STORED_SCORES
 from phq.schema import BOX, DECISION, GROUPS, rounded
 from phq.system.arrays import Bools, Ints
+from phq.system.columns_on_disk import batches
 
 SCORED = ("consent", *BOX, *STORED_SCORES)
 """Columns that thresholds are applied to."""
@@ -77,6 +78,26 @@ def apply_thresholds(table: pa.Table, undecided: Bools, config: Config) -> pa.Ta
 def kept_rows(table: pa.Table) -> Ints:
     """Numbers of the rows that are kept."""
     return np.flatnonzero(np.asarray(pc.equal(table["decision"], "kept")))
+
+
+def marked_batches(
+    thresholds: pa.Table, table: pa.Table, alike: Likeness, config: Config, existing: int = 0
+) -> Iterator[pa.Table]:
+    """`marked` some rows at a time, for columns that lie on a disk.
+
+    Args:
+        thresholds: `DECISION` of N people.
+        table: ``key`` and ``source_path`` of samples of an existing dataset, then of those people who are kept.
+        alike: of the samples of `table`.
+        config: what counts as a duplicate.
+        existing: samples of the existing dataset.
+    """
+    touched = alike.touched()
+    for decisions in batches(thresholds):
+        kept, place = kept_rows(decisions), np.full(len(decisions), -1, np.int64)
+        place[kept] = np.arange(existing, existing + len(kept))
+        existing += len(kept)
+        yield marked(decisions, place, alike, touched, table, config)
 
 
 def mark_likeness(decisions: pa.Table, rows: Ints, likeness: pa.Table, config: Config) -> pa.Table:

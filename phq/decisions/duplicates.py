@@ -34,11 +34,11 @@ _TYPES = {
     "appearance": pa.list_(pa.float64()),
     POINTS: pa.list_(pa.float32()),
 }
-BLOCK = 4096
-STRIP = 256
+BLOCK = 2048
+STRIP = 128
 FANOUT = 16
 """Parts of a large set of samples: each drops its duplicates among all later parts before those are looked at."""
-QUERIES = 1 << 15
+QUERIES = 1 << 13
 """Kept samples that search at a time; bounds the memory."""
 SAME_BOX = 0.9
 """Intersection over union from which two boxes of one photo are one person found twice."""
@@ -97,11 +97,11 @@ class _Looks:
         turned = mirror_distance(self.hashes[a], self.mirrors[a], self.hashes[b], self.mirrors[b])
         found = np.zeros(len(a), bool)
         for bits, mirrored in ((plain, False), (turned, True)):
-            near = np.flatnonzero((bits <= max_bits) & ~found)
-            one, other = self.row[a[near]], self.row[b[near]]
-            found[near] = self.signs.agree(one, other, bits[near].astype(np.int64), mirrored)
-        agreeing = np.flatnonzero(found)
-        found[agreeing] = self.allowed(a[agreeing], b[agreeing])
+            if len(near := np.flatnonzero((bits <= max_bits) & ~found)):
+                one, other = self.row[a[near]], self.row[b[near]]
+                found[near] = self.signs.agree(one, other, bits[near].astype(np.int64), mirrored)
+        if len(agreeing := np.flatnonzero(found)):
+            found[agreeing] = self.allowed(a[agreeing], b[agreeing])
         return found
 
     def allowed(self, a: Ints, b: Ints) -> Bools:
@@ -258,15 +258,18 @@ def _greedy(looks: _Looks, max_bits: int) -> Ints:
 
 
 def _within(looks: _Looks, max_bits: int) -> Ints:
-    """`_greedy` of a few thousand samples, each compared with each."""
+    """`_greedy` of a few samples, each compared with each."""
     keeper = np.full(len(looks.row), -1, np.int64)
     for start in range(0, len(keeper), STRIP):
-        one = slice(start, start + STRIP)
-        rest = slice(start, None)
-        bits = distance(looks.hashes[one, None], looks.mirrors[one, None], looks.hashes[rest], looks.mirrors[rest])
-        near = (bits <= max_bits) | looks.photos.near_each(looks.row[one], looks.row[rest])
-        a, b = np.nonzero(np.triu(near, k=1))
-        a, b = a + start, b + start
+        one, rest = slice(start, start + STRIP), slice(start, None)
+        hashes, mirrors = looks.hashes[one, None], looks.mirrors[one, None]
+        near = popcount(hashes ^ looks.hashes[rest]) <= max_bits
+        near |= popcount(mirrors ^ looks.hashes[rest]) <= max_bits
+        near |= popcount(hashes ^ looks.mirrors[rest]) <= max_bits
+        near |= looks.photos.near_each(looks.row[one], looks.row[rest])
+        a, b = np.divmod(np.flatnonzero(near), near.shape[1])
+        later = b > a
+        a, b = a[later] + start, b[later] + start
         usable = looks.alike(a, b, max_bits)
         a, b = a[usable], b[usable]
         for first in np.unique(a):

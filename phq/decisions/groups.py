@@ -9,15 +9,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from phq.decisions.colour_grid import coarse
 from phq.decisions.duplicates import Duplicates, best_first
-from phq.decisions.hamming import mirror_distance, popcount
+from phq.decisions.hamming import Words, mirror_distance, popcount
 from phq.decisions.numbered import lists, numbered, words
-from phq.decisions.scenes import LIKELY_BITS, Faces, Seen, leaders_of, places_of
+from phq.decisions.scenes import LIKELY_BITS, PIECE, Faces, Seen, leaders_of, usable
 from phq.decisions.signs import Signs
 from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.quality.appearance import REGIONS
 from phq.schema import LANDMARKS
-from phq.system.arrays import Doubles, Ints
+from phq.system.arrays import Bools, Doubles, Floats, Ints
 
 SCENE_COLUMNS = (
     "key", "source_path", "source_sha256", "person_index", "source_px_per_px", "blur", "identity", "appearance",
@@ -41,7 +42,13 @@ def duplicate_groups(found: Duplicates, count: int) -> Ints:
     return groups
 
 
-def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0, track: Ints | None = None) -> Ints:
+def scene_groups(
+    table: pa.Table,
+    faces: Faces | None = None,
+    existing: int = 0,
+    track: Ints | None = None,
+    among: Bools | None = None,
+) -> Ints:
     """(N,) row of the best sample of the same person in the same scene; −1 where a sample is the only one.
 
     Taken from the best to the worst (as duplicates are), a sample joins the leader that it matches best, or leads. It
@@ -57,13 +64,15 @@ def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0,
         existing: samples at the start that come before all others, however good those are.
         track: (N,) of `phq.decisions.tracks.tracks`: the best of a track is compared, the others follow it; None if
             there are no videos.
+        among: (N,) the samples that are compared; None for all.
     """
     looks = lists(table["appearance"], LOOK_NUMBERS).reshape(-1, len(REGIONS), 6)
-    places, usable = places_of(looks)
+    coloured, coarsely = _coloured(looks)
+    coloured &= True if among is None else among
     order = best_first(table, existing)
-    order, led_by = _best_of_tracks(order[usable[order]], track)
+    order, led_by = _best_of_tracks(order[coloured[order]], track)
     seen = Seen(
-        order, places[order], table[PROPORTION].to_numpy()[order],
+        order, coarsely[order], table[PROPORTION].to_numpy()[order],
         words(table["phash"])[order], words(table["phash_mirror"])[order],
         numbered(table["source_sha256"])[order], numbered(table["identity"])[order], looks, faces,
     )  # fmt: skip
@@ -75,6 +84,13 @@ def scene_groups(table: pa.Table, faces: Faces | None = None, existing: int = 0,
     for row, best in led_by.items():
         groups[row] = groups[best] = groups[best] if groups[best] >= 0 else best
     return groups
+
+
+def _coloured(looks: Floats) -> tuple[Bools, Words]:
+    """(N,) whether every region of a sample has colours, and the colours (`coarse`)."""
+    parts = [looks[start : start + PIECE] for start in range(0, len(looks), PIECE)]
+    found = [np.empty(0, bool), *(usable(part) for part in parts)]
+    return np.concatenate(found), np.concatenate([np.empty(0, np.uint64), *(coarse(part) for part in parts)])
 
 
 def _best_of_tracks(order: Ints, track: Ints | None) -> tuple[Ints, dict[int, int]]:

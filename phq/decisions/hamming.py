@@ -16,8 +16,8 @@ Words = NDArray[np.uint64]
 
 CHUNKS = 4
 CHUNK_BITS = 16
-PIECE = 1 << 21
-"""Candidates compared at a time; bounds the memory of a search to about 100 MB."""
+PIECE = 1 << 17
+"""Candidates compared at a time; few enough for a processor's cache."""
 
 
 def popcount(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
@@ -94,23 +94,20 @@ class HammingIndex:
         start, count = ends[values], ends[values + 1] - ends[values]
         filled = np.flatnonzero(count)
         asked = filled // len(_masks(reach))
-        for lookup, place in _expanded(start[filled], count[filled]):
+        for lookup, place in expanded(start[filled], count[filled], PIECE):
             yield asked[lookup], place
 
 
-def _expanded(start: Ints, count: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """(lookup, place) for every place start … start + count − 1 of every lookup, some `PIECE` at a time."""
-    total = np.cumsum(count)
-    first = 0
-    while first < len(count):
-        done = int(total[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(total, done + PIECE, side="right")))
-        sizes = count[first:last]
-        lookup = np.repeat(np.arange(first, last), sizes)
-        before = total[first:last] - sizes - done
-        place = np.arange(len(lookup)) + np.repeat(start[first:last] - before, sizes)
-        yield lookup, place
-        first = last
+def expanded(start: Ints, count: Ints, piece: int) -> Iterator[tuple[Ints, Ints]]:
+    """(run, place) for every place start … start + count − 1 of every run, so many at a time."""
+    ends = np.cumsum(count)
+    begins = ends - count
+    for done in range(0, int(ends[-1]) if len(ends) else 0, piece):
+        until = min(done + piece, int(ends[-1]))
+        part = slice(int(np.searchsorted(ends, done, side="right")), int(np.searchsorted(ends, until)) + 1)
+        sizes = np.minimum(ends[part], until) - np.maximum(begins[part], done)
+        run = np.repeat(np.arange(part.start, part.stop), sizes)
+        yield run, np.arange(done, until) + np.repeat(start[part] - begins[part], sizes)
 
 
 def distance(a: Words, a_mirror: Words, b: Words, b_mirror: Words) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config.build import Config
+from phq.dataset.tables import arrow_schema
 from phq.decisions.copies import NEAR
 from phq.decisions.duplicates import COLUMNS, POINTS, Duplicates, find_duplicates
 from phq.decisions.faces import face_groups
@@ -42,6 +43,12 @@ LIKENESS = (*COMPARED, *_LARGE)
 ALIKE, EXACT, SCENE = 1, 2, 3
 """Why a sample is rejected for its likeness; 0 where it is not."""
 _REASONS = {ALIKE: "duplicate", EXACT: "exact_duplicate", SCENE: "same_scene"}
+
+
+def compared_schema() -> pa.Schema:
+    """`COMPARED` and `COMPACT`, as `phq.system.columns_on_disk` takes them."""
+    compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
+    return pa.schema([*(arrow_schema().field(name) for name in COMPARED), *compacted])
 
 
 def compact(table: pa.Table) -> pa.Table:
@@ -155,9 +162,7 @@ def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> Likenes
     unset = np.full(count, -1, np.int64)
     alike = Likeness(unset, np.zeros(count, np.int64), unset.copy(), groups, np.zeros(count, np.int8))
     _set_duplicates(alike, found, _same_key(table, found), config)
-    left = np.flatnonzero(alike.why == 0)
-    some = table if len(left) == count else table.take(pa.array(left)).combine_chunks()
-    _set_scenes(alike, some, left, config, int((left < existing).sum()))
+    _set_scenes(alike, table, config, existing)
     return alike
 
 
@@ -187,9 +192,9 @@ def _faces(table: pa.Table, config: Config, existing: int) -> Ints:
     return groups
 
 
-def _embeddings(table: pa.Table, config: Config) -> Faces | None:
-    """Those of the network that most samples have one of."""
-    rows = np.flatnonzero(np.asarray(pc.is_valid(table[FACE])))
+def _embeddings(table: pa.Table, left: Bools, config: Config) -> Faces | None:
+    """Those of the network that most of some samples have one of."""
+    rows = np.flatnonzero(np.asarray(pc.is_valid(table[FACE])) & left)
     some = table.select([FACE, "face_network"]).take(pa.array(rows))
     faces, networks = (some[name].to_pylist() for name in some.column_names)
     counts = Counter((network, len(face)) for face, network in zip(faces, networks, strict=True) if face)
@@ -201,31 +206,23 @@ def _embeddings(table: pa.Table, config: Config) -> Faces | None:
     return Faces.of(len(table), rows[ours], vectors, same_face(space[0], config.identity.same))
 
 
-def _set_scenes(alike: Likeness, table: pa.Table, rows: Ints, config: Config, existing: int) -> None:
-    """Scenes of some of the samples.
-
-    Args:
-        table: their columns.
-        rows: their numbers in the whole table.
-        existing: how many of them are in the dataset already.
-    """
-    groups = scene_groups(table, _embeddings(table, config), existing, _tracks(table))
-    inside = groups >= 0
-    alike.groups["scene_group"][rows[inside]] = rows[groups[inside]]
+def _set_scenes(alike: Likeness, table: pa.Table, config: Config, existing: int) -> None:
+    """Scenes of the samples that are not rejected yet."""
+    left = alike.why == 0
+    groups = scene_groups(table, _embeddings(table, left, config), existing, _tracks(table, left), left)
+    alike.groups["scene_group"][groups >= 0] = groups[groups >= 0]
     if config.duplicates.scene:
-        worse = inside & (groups != np.arange(len(groups)))
-        alike.why[rows[worse]] = SCENE
+        alike.why[(groups >= 0) & (groups != np.arange(len(groups)))] = SCENE
     signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
     again = cut_differently(table, groups, signs)
-    again = Duplicates(rows[again.rows], rows[again.kept], again.bits, again.exact, again.photo_bits)
     group = alike.groups["duplicate_group"]
     group[again.rows] = group[again.kept] = again.kept
     _set_duplicates(alike, again, np.zeros(len(again.rows), bool), config)
 
 
-def _tracks(table: pa.Table) -> Ints | None:
-    """See `phq.decisions.tracks.tracks`; None if no sample is a frame of a video."""
-    frames = np.flatnonzero(np.asarray(pc.match_substring(table["source_path"], MARK)))
+def _tracks(table: pa.Table, left: Bools) -> Ints | None:
+    """See `phq.decisions.tracks.tracks`, of some samples; None if none of them is a frame of a video."""
+    frames = np.flatnonzero(np.asarray(pc.match_substring(table["source_path"], MARK)) & left)
     if not len(frames):
         return None
     some = table.select(["source_path", "identity", "appearance", *BOX]).take(pa.array(frames)).combine_chunks()

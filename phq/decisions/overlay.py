@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config.build import Config
 from phq.dataset.overlays import about_overlay, check_name, check_taken, stack_names, stage_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
-from phq.dataset.whole_columns import columns
 from phq.decisions.decide import Decided, decide_with
-from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups
+from phq.decisions.split_groups import LINKS, linked_rows, sides_of, split_of
 from phq.errors import InputError
 from phq.schema import DECISION
 from phq.system.arrays import Bools, Ints
+from phq.system.columns_on_disk import BATCH
 from phq.system.journal import Change
 from phq.system.version import __version__
 
@@ -68,9 +69,9 @@ def apply(decided: Decided, name: str) -> int:
         raise InputError(f"{decided.samples.root.where} is not a folder on this machine; an overlay can only go there")
     check_name(name)
     check_taken(decided.samples.root, name, stack_names(decided.samples.run))
-    rows, columns = _changes(decided)
+    count, rows, columns = _changes(decided)
     write_overlay(Path(folder), name, rows, columns, _about(decided), below=decided.samples.overlays)
-    return len(rows)
+    return count
 
 
 def stage_build_decision(change: Change, config: Config) -> tuple[str, Decided] | None:
@@ -90,42 +91,48 @@ def stage_build_decision(change: Change, config: Config) -> tuple[str, Decided] 
     if not len(decided.before):
         return None
     name = free_name(decided, BUILD, bare=True)
-    stage_overlay(change, name, *_changes(decided), _about(decided))
+    stage_overlay(change, name, *_changes(decided)[1:], _about(decided))
     return name, decided
 
 
-def _changes(decided: Decided) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of the samples of which something changes, and their columns."""
+def _changes(decided: Decided) -> tuple[int, Iterator[dict[str, Any]], list[str]]:
+    """How many samples something changes of, their rows, and the columns of these."""
     changed = {name: _differs(decided, name) for name in (*DECISION, "p_flip")}
     splits = _new_splits(decided)
     written = [column for column, where in changed.items() if where.any()] or ["decision"]
     rows = np.flatnonzero(np.any([changed[column] for column in written], axis=0))
-    return list(_rows(decided, rows, written, splits)), [*written, "split"] if splits else written
+    return len(rows), _rows(decided, rows, written, splits), [*written, "split"] if splits else written
 
 
 def _differs(decided: Decided, name: str) -> Bools:
     before, after = decided.before[name], decided.after[name]
-    if str(after.type) == "string":
+    if pa.types.is_large_string(after.type):
         return np.asarray(pc.not_equal(pc.fill_null(before, "\0"), pc.fill_null(after, "\0")))
     old, new = (np.asarray(pc.fill_null(column, np.nan)) for column in (before, after))
     return np.asarray(~np.isclose(old, new, rtol=NEAR, atol=NEAR, equal_nan=True))
 
 
 def _rows(decided: Decided, rows: Ints, written: list[str], splits: dict[int, str]) -> Iterator[dict[str, Any]]:
-    keys, sides = (decided.before[name].take(rows).to_pylist() for name in ("key", "split"))
-    values = [decided.after[name].take(rows).to_pylist() for name in written]
-    for number, row in enumerate(rows.tolist()):
-        fields = {"key": keys[number], **{name: column[number] for name, column in zip(written, values, strict=True)}}
-        yield fields | {"split": splits.get(row, sides[number])} if splits else fields
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
+        keys, sides = (decided.before[name].take(some).to_pylist() for name in ("key", "split"))
+        changed = decided.after.select(written).take(some).to_pylist()
+        for row, key, side, fields in zip(some.tolist(), keys, sides, changed, strict=True):
+            yield {"key": key, **fields} | ({"split": splits.get(row, side)} if splits else {})
 
 
 def _new_splits(decided: Decided) -> dict[int, str]:
-    """By row the split of those that enter without one."""
+    """By row the split of those that enter without one: that of samples that it is linked to, else a build's."""
     splits = pc.fill_null(decided.before["split"], "")
-    missing = np.flatnonzero(decided.entering & np.asarray(pc.equal(splits, ""))).tolist()
-    if not missing:
+    missing = np.flatnonzero(decided.entering & np.asarray(pc.equal(splits, "")))
+    if not len(missing):
         return {}
-    groups = split_groups(columns(decided.samples, LINKS))
-    sides = sides_of(groups, splits.to_pylist())
-    entering = assign_splits([groups[row] for row in missing], sides, decided.config)
-    return dict(zip(missing, entering, strict=True))
+    rows = linked_rows(decided.before.select(LINKS))
+    names, sides = sides_of(rows.label, splits)
+    found = {}
+    for start in range(0, len(splits), BATCH):
+        some = missing[slice(*np.searchsorted(missing, [start, start + BATCH]))]
+        texts = rows.texts(start, BATCH) if len(some) else []
+        for row, side in zip(some.tolist(), sides[rows.label[some]].tolist(), strict=True):
+            found[row] = names[side] if side >= 0 else split_of(texts[row - start], decided.config)
+    return found

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from phq.decisions.colour_grid import ColourGrid, pairs_within
 from phq.decisions.hamming import Words, distance
 from phq.quality.appearance import MIRRORED
 from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
@@ -72,8 +70,8 @@ class Seen:
 
     row: Ints
     """(N,) row number in the table."""
-    places: Doubles
-    """(N, 6) of `places_of`."""
+    words: Words
+    """(N,) of `phq.decisions.colour_grid.coarse`."""
     body: Doubles
     """(N,) of `phq.decisions.groups.proportions`."""
     hashes: Words
@@ -96,9 +94,25 @@ class Seen:
             other: (M,) rows.
         """
         here, there = self.looks[self.row[other]], self.looks[self.row[one]]
+        near = np.flatnonzero(_near_places(here, there))
+        here, there = here[near], there[near]
         off = np.minimum(*(_colours_apart(here[:, order], there) for order in (range(4), MIRRORED)))
+        few = np.flatnonzero(off <= 2)
+        near, plain = near[few], here[few][:, 2:, 3].max(1, initial=0) < FLAT
+        found = np.full(len(one), np.inf)
+        found[near] = np.where(self._fit(one[near], other[near], off[few], plain), off[few], np.inf)
+        return found
+
+    def _fit(self, one: Ints, other: Ints, off: Doubles, plain: Bools) -> Bools:
+        """(M,) whether all else lets M pairs match.
+
+        Args:
+            one: (M,) rows.
+            other: (M,) rows.
+            off: (M,) distance of the colours.
+            plain: (M,) whether the background of `other` proves nothing.
+        """
         bits = distance(self.hashes[other], self.mirrors[other], self.hashes[one], self.mirrors[one])
-        plain = here[:, 2:, 3].max(1) < FLAT
         with np.errstate(invalid="ignore"):  # ∞ where a body has no proportions: it is like no other
             alike = (np.abs(self.body[one] - self.body[other]) <= SAME_BODY) & ((bits <= LIKELY_BITS) | ~plain)
         cosine, same = np.full(len(one), np.nan), 1.0
@@ -107,22 +121,23 @@ class Seen:
         fits = ((off <= 1) & (alike | (cosine >= same))) | ((off <= 2) & (bits <= SURE_BITS))
         named = (self.person[one] > 0) & (self.person[other] > 0) & (self.person[one] != self.person[other])
         against = (self.photo[one] == self.photo[other]) | named | (cosine < same)
-        return np.where(fits & ~against, off, np.inf)
+        return np.asarray(fits & ~against)
 
 
-def places_of(looks: Floats) -> tuple[Doubles, Bools]:
-    """(N, 6) mean colours of the clothes and of the whole background, the same for a mirror image; and (N,) whether
-    every region has colours.
+def usable(looks: Floats) -> Bools:
+    """(N,) whether every region has colours.
 
     Args:
         looks: (N, regions, 6) of `phq.quality.appearance`.
     """
-    places, usable = np.empty((len(looks), 6)), np.empty(len(looks), bool)
-    for start in range(0, len(looks), PIECE):
-        part = looks[start : start + PIECE].astype(np.float64)
-        places[start : start + PIECE] = np.column_stack([part[:, 1, :3], part[:, 2:, :3].mean(1)])
-        usable[start : start + PIECE] = np.abs(part).sum(2).all(1)
-    return places, usable
+    return np.asarray(np.abs(looks).sum(2).all(1))
+
+
+def _near_places(one: Floats, other: Floats) -> Bools:
+    """(M,) whether clothes and the mean background are within `SAME_COLOUR` along each axis, mirrored or not."""
+    clothes = np.abs(one[:, 1, :3] - other[:, 1, :3]).max(1)
+    behind = np.abs(one[:, 2:, :3].mean(1) - other[:, 2:, :3].mean(1)).max(1)
+    return np.asarray(np.maximum(clothes, behind) <= SAME_COLOUR)
 
 
 def _colours_apart(one: Floats, other: Floats) -> Doubles:
@@ -136,21 +151,21 @@ def leaders_of(seen: Seen) -> Ints:
     """(N,) for each sample the leader that it follows, −1 where it leads or is alone.
 
     From the best to the worst, a sample follows the nearest (`Seen.apart`; of equals the best) of the leaders before it
-    that it matches, or else leads. Two can only match whose `Seen.places` are within `SAME_COLOUR` along each axis.
+    that it matches, or else leads.
 
     Block by block: those of a block that follow no earlier leader are compared among themselves, then the new leaders
-    find their followers among all that come later. A k-d tree gives the pairs, and is made anew for every half of what
-    is left; only leaders search, so thousands of pictures of one scene cost no more than one.
+    find their followers among all that come later. A grid gives the pairs, and is made anew for every half of what is
+    left; only leaders search, so thousands of pictures of one scene cost no more than one.
     """
     count = len(seen.row)
     leader, off = np.full(count, -1, np.int64), np.full(count, np.inf)
-    tree, first = None, 0
+    grid, first = None, 0
     for start in range(0, count, BLOCK):
         free = start + np.flatnonzero(leader[start : start + BLOCK] < 0)
         leading = free[_leading(seen, free)]
-        if tree is None or count - start <= (count - first) // 2:
-            tree, first = cKDTree(seen.places[start:], copy_data=False), start
-        for one, other in _near(tree, first, seen.places, leading):
+        if grid is None or count - start <= (count - first) // 2:
+            grid, first = ColourGrid(seen.words, start), start
+        for one, other in grid.near(seen.words, leading):
             _follow(seen, one, other, leader, off)
     return leader
 
@@ -158,40 +173,16 @@ def leaders_of(seen: Seen) -> Ints:
 def _leading(seen: Seen, block: Ints) -> Bools:
     """(n,) which of a block's samples match no leader before them, all compared with all."""
     leads = np.ones(len(block), bool)
-    pairs = cKDTree(seen.places[block]).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")
-    matches = np.empty(len(pairs), bool)
-    for start in range(0, len(pairs), PIECE):
-        one, other = block[pairs[start : start + PIECE]].T
-        matches[start : start + PIECE] = np.isfinite(seen.apart(one, other))
-    pairs = pairs[matches]
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    for one in np.unique(pairs[:, 0]):
-        if leads[one]:
-            leads[pairs[slice(*np.searchsorted(pairs[:, 0], [one, one + 1])), 1]] = False
+    one, other = pairs_within(seen.words[block])
+    matches = np.empty(len(one), bool)
+    for start in range(0, len(one), PIECE):
+        part = slice(start, start + PIECE)
+        matches[part] = np.isfinite(seen.apart(block[one[part]], block[other[part]]))
+    one, other = one[matches], other[matches]
+    for leader in np.unique(one):
+        if leads[leader]:
+            leads[other[slice(*np.searchsorted(one, [leader, leader + 1]))]] = False
     return leads
-
-
-def _near(tree: cKDTree, first: int, places: Doubles, leading: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """(leader, later sample) of all pairs near enough, some `PIECE` at a time.
-
-    Args:
-        tree: of the places from `first` on.
-        first: its first sample.
-        places: (N, 6).
-        leading: in ascending order.
-    """
-    done, step = 0, 1
-    while done < len(leading):
-        some = leading[done : done + step]
-        found = tree.query_ball_point(places[some], SAME_COLOUR, p=np.inf, return_sorted=True)
-        one = np.repeat(some, [len(rows) for rows in found])
-        other = first + np.fromiter(chain.from_iterable(found), np.int64, len(one))
-        there, later = max(1, len(one)), other > one
-        one, other = one[later], other[later]
-        for piece in range(0, len(one), PIECE):
-            yield one[piece : piece + PIECE], other[piece : piece + PIECE]
-        done += step
-        step = min(BLOCK, max(1, step * PIECE // there))  # as many leaders as give a piece
 
 
 def _follow(seen: Seen, one: Ints, other: Ints, leader: Ints, off: Doubles) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from phq.config.build import Config
+from phq.dataset.folder import SPLITS
 from phq.dataset.statements import names_of
 from phq.decisions.numbered import numbered
 from phq.photos.frame_names import MARK, frame_of
@@ -137,15 +138,17 @@ def split_of(group: str, config: Config) -> str:
     return "val" if int.from_bytes(digest[:8], "big") < config.split.val_fraction * 2**64 else "train"
 
 
-def sides_of(groups: Iterable[str], splits: Iterable[str]) -> dict[str, str]:
-    """By group the split of its samples that have one; train if they are on both sides."""
-    sides: dict[str, str] = {}
-    for group, split in zip(groups, splits, strict=True):
-        if split:
-            sides[group] = "train" if "train" in (split, sides.get(group)) else split
-    return sides
+def sides_of(label: Ints, splits: pa.ChunkedArray) -> tuple[list[str], Ints]:
+    """Names of splits, and for each label the number of its samples' split: −1 without one, train if they are on two.
 
-
-def assign_splits(groups: list[str], sides: Mapping[str, str], config: Config) -> list[str]:
-    """Split of each row: that of the samples it is linked to, else `split_of` its group."""
-    return [sides.get(group) or split_of(group, config) for group in groups]
+    Args:
+        label: (N,) of `LinkedRows`.
+        splits: of the N rows, '' for none.
+    """
+    names = pc.unique(splits).to_pylist()
+    numbers = np.asarray(pc.index_in(splits, pa.array(names, splits.type)), np.int64)
+    sides = np.full(int(label.max(initial=-1)) + 1, -1, np.int64)
+    for wanted in (set(names) - {"", SPLITS[0]}, {SPLITS[0]} & set(names)):
+        stated = np.isin(numbers, [names.index(name) for name in wanted])
+        sides[label[stated]] = numbers[stated]
+    return names, sides

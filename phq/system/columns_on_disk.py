@@ -30,6 +30,7 @@ class ColumnsOnDisk:
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.schema = schema
         self._columns = {field.name: _Column(folder, field) for field in schema}
         self._rows = 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.compute as pc
 from PIL import Image as Pil
 
 from phq.dataset.derived import check_drawing, signed_png
@@ -53,10 +54,9 @@ def chosen(decided: Decided) -> Iterator[tuple[str, str, list[int], int]]:
     """("leave" or "enter", reason, numbers of the samples shown, number of all), most frequent reason first."""
     for move, rows, before in (("leave", decided.leaving, False), ("enter", decided.entering, True)):
         table = decided.before if before else decided.after
-        reasons = np.array(table["reason"].to_pylist(), dtype=object)
         margins = table["margin"].to_numpy(zero_copy_only=False)
         for reason, count in reasons_of(decided, rows, before):
-            found = np.flatnonzero(rows & (reasons == reason))
+            found = np.flatnonzero(rows & np.asarray(pc.equal(table["reason"], reason)))
             found = found[np.argsort(-margins[found], kind="stable")]
             shown = found[np.unique(np.linspace(0, len(found) - 1, min(MOST, len(found))).round().astype(int))]
             yield move, reason, shown.tolist(), count

@@ -191,6 +191,21 @@ def test_an_overlay_of_many_row_groups_is_read_row_by_row(heads_copy: Path, monk
     assert [item.row["blur"] for item in Dataset(heads_copy)] == [float(n) for n in range(len(KEYS))]
 
 
+def test_columns_read_some_rows_at_a_time_are_the_columns(heads_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phq.dataset.overlays.ROWS_PER_GROUP", 3)
+    _put(heads_copy, "v2", sorted([*KEYS[2:9], "0" * 16]), blur=0.5, stars=4)
+    _put(heads_copy, "v3", sorted([KEYS[3], KEYS[8]]), detail="looked at")
+    names = ["key", "blur", "stars", "detail", "keypoints_2d", "reason"]
+    whole = Dataset(heads_copy, rejects=True)
+    for dataset in (whole, whole.filter("blur = 0.5"), whole[:4]):
+        read = [row for table in dataset.batches(names) for row in table.to_pylist()]
+        assert read == dataset.columns(names).to_pylist() and len(read) == len(dataset)
+    with pytest.raises(KeyError, match="no column moon"):
+        list(Dataset(heads_copy).batches(["moon"]))
+    with pytest.raises(ValueError, match="another order"):
+        list(Dataset(heads_copy)[::-1].batches(names))
+
+
 def test_the_shards_stay_what_they_are(heads_copy: Path) -> None:
     before = _contents(heads_copy)
     _put(heads_copy, "v2", KEYS, camera_yaw_deg=0.0)

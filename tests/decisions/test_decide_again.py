@@ -134,7 +134,7 @@ def test_without_evidence_of_the_orientation_the_stored_probability_stays(tmp_pa
     samples = [labelled_sample(n, orientation_sigma_deg=5.0 * n, orientation_p_flip=0.0, p_flip=0.7) for n in (0, 1)]
     write_tiny(tmp_path / "ds", samples)
     decided = decide_dataset(tmp_path / "ds", preset="everything")
-    sigma, p_flip = decided.before["orientation_sigma_deg"].to_pylist(), decided.after["p_flip"].to_pylist()
+    sigma, p_flip = decided.samples.table["orientation_sigma_deg"].to_pylist(), decided.after["p_flip"].to_pylist()
     assert p_flip[sigma.index(0.0)] == 0.7 and p_flip[sigma.index(5.0)] < 0.5
 
 

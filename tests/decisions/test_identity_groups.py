@@ -234,10 +234,10 @@ def test_decide_groups_again_with_another_threshold(built: Path) -> None:
 
 
 def test_a_network_that_is_not_known_here_needs_the_threshold_stated(built: Path) -> None:
-    decided = decide_dataset(built, sets=["identity.same=0.65"])
-    other = decided.before.set_column(
-        decided.before.schema.get_field_index("face_network"), "face_network",
-        pa.chunked_array([["theirs:0" if name else "" for name in decided.before["face_network"].to_pylist()]]),
+    stored = Dataset(built, where="decision = 'kept'").table
+    other = stored.set_column(
+        stored.schema.get_field_index("face_network"), "face_network",
+        pa.chunked_array([["theirs:0" if name else "" for name in stored["face_network"].to_pylist()]]),
     )  # fmt: skip
     likeness = compact(other.select(LIKENESS))
     assert find_likeness(likeness, load_config("everything", None, ["identity.same=0.65"])).touched().any()

@@ -10,14 +10,13 @@ import pyarrow as pa
 import pytest
 from head_crops import native, oval, resized
 
-from phq.config.build import load_config
 from phq.dataset.tables import rows_table
 from phq.decisions import scenes
 from phq.decisions.duplicates import Duplicates
 from phq.decisions.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
 from phq.decisions.scenes import Faces
 from phq.decisions.signs import Signs
-from phq.decisions.split_groups import LINKS, assign_splits, sides_of, split_groups, split_of
+from phq.decisions.split_groups import LINKS, sides_of, split_groups
 from phq.quality.appearance import MIRRORED, NUMBERS, appearance
 from phq.schema import LANDMARKS
 
@@ -225,10 +224,10 @@ def test_who_repeats_a_sample_that_names_no_group_is_linked_to_it() -> None:
 
 
 def test_linked_samples_go_where_the_others_are() -> None:
-    config = load_config(seed=3, sets=["split.val_fraction=0.5"])
-    sides = sides_of(["a", "b", "b", "c", "d"], ["val", "val", "train", "val", ""])
-    assert sides == {"a": "val", "b": "train", "c": "val"}
-    assert assign_splits(["a", "b", "c", "d"], sides, config) == ["val", "train", "val", split_of("d", config)]
+    label, splits = np.array([0, 1, 1, 2, 3, 4, 4]), ["val", "val", "train", "val", "", "test", "train"]
+    names, sides = sides_of(label, pa.chunked_array([splits]))
+    assert [names[side] if side >= 0 else "" for side in sides] == ["val", "train", "val", "", "train"]
+    assert sides_of(np.empty(0, np.int64), pa.chunked_array([pa.array([], pa.string())]))[1].tolist() == []
 
 
 def test_colours_are_those_of_head_clothes_and_what_is_behind() -> None:

@@ -15,7 +15,7 @@ from phq.building.finalise.gather import People
 from phq.config.build import Config
 from phq.dataset.folder import SPLITS
 from phq.dataset.tables import arrow_schema
-from phq.decisions.decision import kept_rows, marked
+from phq.decisions.decision import kept_rows, marked_batches
 from phq.decisions.likeness import Likeness, find_likeness
 from phq.decisions.numbered import key_numbers
 from phq.decisions.split_groups import LINKS, LinkedRows, linked_rows, split_of
@@ -108,14 +108,9 @@ def _decided(people: People, alike: Likeness, config: Config) -> ColumnsOnDisk:
     """`DECISION` of everyone, with what likeness sets."""
     schema = pa.schema([arrow_schema().field(name) for name in DECISION])
     decided = ColumnsOnDisk(people.folder / "decided", schema)
-    thresholds, compared, first = people.decisions.table(), people.likeness.table(), people.existing
-    touched = alike.touched()
-    for start in range(0, len(thresholds), BATCH):
-        decisions = thresholds.slice(start, BATCH)
-        kept, place = kept_rows(decisions), np.full(len(decisions), -1, np.int64)
-        place[kept] = np.arange(first, first + len(kept))
-        first += len(kept)
-        decided.append(marked(decisions, place, alike, touched, compared, config))
+    thresholds, compared = people.decisions.table(), people.likeness.table()
+    for table in marked_batches(thresholds, compared, alike, config, people.existing):
+        decided.append(table)
     return decided
 
 

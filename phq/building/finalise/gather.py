@@ -23,7 +23,7 @@ from phq.dataset.tables import arrow_schema, take_rows
 from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import text_sha256
 from phq.decisions.decision import SCORED, apply_thresholds, kept_rows
-from phq.decisions.likeness import COMPACT, COMPACT_LENGTHS, COMPARED, LIKENESS, compact
+from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact, compared_schema
 from phq.errors import OutputError, PhqError
 from phq.schema import DECISION, PROVENANCE
 from phq.stages.pipeline import StageCount
@@ -125,9 +125,7 @@ def empty_people(folder: Path, before: Iterable[pa.Table] = ()) -> People:
     places = [pa.field(name, pa.int32()) for name in ("unit", "row")]
     everyone = pa.schema([*(known.field(name) for name in _STAY), pa.field(DIGEST, pa.string()), *places])
     decisions = pa.schema([known.field(name) for name in DECISION])
-    compacted = [pa.field(name, kind, metadata=COMPACT_LENGTHS.get(name)) for name, kind in COMPACT.items()]
-    likeness = pa.schema([*(known.field(name) for name in COMPARED), *compacted])
-    compared = ColumnsOnDisk(folder / "likeness", likeness)
+    compared = ColumnsOnDisk(folder / "likeness", compared_schema())
     for table in before:
         compared.append(table)
     stay = ColumnsOnDisk(folder / "everyone", everyone), ColumnsOnDisk(folder / "decisions", decisions)
