@@ -94,18 +94,22 @@ class ChosenRows(Sequence[Fields]):
     def __init__(self, rows: StoredRows, numbers: Ints, columns: pa.Table, changed: Sequence[str]) -> None:
         self._rows, self._numbers, self._columns = rows, numbers, columns
         self._changed = columns.select(list(changed))
+        self._named = list(zip(self._changed.column_names, self._changed.columns, strict=True))
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     def __getitem__(self, number: Any) -> Any:
         place = int(self._numbers[number])
-        return self._with(place, self._changed.slice(place, 1).to_pylist()[0])
+        return self._with(place, {name: column[place].as_py() for name, column in self._named})
 
     def __iter__(self) -> Iterator[Fields]:
         for start in range(0, len(self), _TOGETHER):
             places = self._numbers[start : start + _TOGETHER]
-            changed = self._changed.take(pa.array(np.asarray(places))).to_pylist()
+            # without columns, Arrow forgets how many rows there are
+            changed = (
+                self._changed.take(pa.array(places)).to_pylist() if self._changed.column_names else [{}] * len(places)
+            )
             for place, fields in zip(places.tolist(), changed, strict=True):
                 yield self._with(place, fields)
 
