@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from phq.decisions.hamming import Words, distance
 from phq.quality.appearance import MIRRORED
