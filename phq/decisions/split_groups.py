@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from phq.config.build import Config
 from phq.dataset.folder import SPLITS
@@ -89,6 +87,9 @@ def linked(one: Ints, other: Ints, size: int) -> Ints:
         other: (E,) nodes that they end at.
         size: number of nodes.
     """
+    from scipy.sparse import coo_array  # a quarter of a second that workers of a build need not spend
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(size, size))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 

@@ -12,6 +12,7 @@ from phq.detect.boxes import Boxes, covered, iou
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import INSIDE, SAME
 from phq.detect.tiles import Rect, look_at_tiles, tile_rects
+from phq.photos.shrink import resized_by_area
 from phq.system.arrays import Image
 from phq.system.resources import Resources
 from phq.weights.devices import open_session
@@ -29,6 +30,8 @@ WEAK = 0.1
 """Score of the weakest candidates; `phq.detect.fuse` decides which of them are people."""
 HELD = 0.3
 """Fraction of a box that a tile must hold to show more of that person."""
+SEEN = 0.4
+"""Longer side of a box, fraction of the photo's, from which a tile shows no more of that person."""
 _TABLE = np.arange(256, dtype=np.float32) * np.float32(0.007843017578125) - np.float32(1)
 """What each pixel value becomes, with the network's own constant for 1 / 127.5 in half precision."""
 
@@ -38,7 +41,7 @@ def to_input(pixels: Image, side: int) -> tuple[np.ndarray[Any, np.dtype[np.floa
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    small = resized_by_area(pixels, *size)
     padded = [-(-s // MULTIPLE) * MULTIPLE for s in size]
     canvas = np.full((1, 3, padded[1], padded[0]), _TABLE[0])
     for plane, channel in zip(canvas[0], cv2.split(small), strict=True):
@@ -94,8 +97,8 @@ def look_where_unexplained(
     thresholds: tuple[float, float],
     max_iou: float,
 ) -> Candidates:
-    """People in the whole photo, and in those tiles of a large one that hold boxes which the first look leaves
-    unexplained; best first.
+    """People in the whole photo, and in those tiles of a large one that hold smaller boxes (`SEEN`) which the first look
+    leaves unexplained; best first.
 
     Args:
         pixels: H × W × 3 RGB.
@@ -107,6 +110,8 @@ def look_where_unexplained(
     sure_box, threshold = thresholds
     whole = look(pixels)
     open_boxes = unexplained(boxes, whole.at(whole.scores >= threshold), sure_box)
+    sides = open_boxes[:, 2:] - open_boxes[:, :2]
+    open_boxes = open_boxes[sides.max(1) < SEEN * max(pixels.shape[:2])]
 
     def shows_more(tile: Rect) -> bool:
         return bool((covered(open_boxes, np.array([tile], float)) > HELD).any())
@@ -118,8 +123,8 @@ def look_where_unexplained(
 class MoveNet:
     """`find(pixels, boxes, thresholds, tiles)` → `Candidates` with keypoints from `WEAK` up.
 
-    The whole photo; and of a large one the tiles that hold boxes which the first look does not explain. That saves a
-    fifth to a half of the looks at tiles; hardly anyone is found by it alone in a tile alone (docs/log.md).
+    The whole photo; and of a large one the tiles that hold boxes which the first look does not explain: hardly anyone
+    is found by it alone in a tile alone (docs/log.md).
     """
 
     name = "movenet"

@@ -14,6 +14,7 @@ from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import LAST_RESORT, SAME
 from phq.detect.imagenet import normalised
 from phq.detect.tiles import look_closer
+from phq.photos.shrink import resized_by_area
 from phq.system.arrays import Image
 from phq.system.elementary import exp
 from phq.system.linear import product
@@ -36,11 +37,21 @@ WIDE_MARGINS = (0.75, 1.5)
 people in scenes, and a headshot of a back or a profile is found once it is small (docs/log.md)."""
 
 
-def to_input(pixels: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """H × W × 3 RGB to 1 × 3 × 416 × 416, stretched (not letterboxed: that is how the network was exported)."""
-    shrink = max(pixels.shape[:2]) > SIDE
-    small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return normalised(np.asarray(small, np.uint8))
+def to_input(pixels: Image, margin: float = 0.0) -> tuple[np.ndarray[Any, np.dtype[np.float32]], int, int]:
+    """H × W × 3 RGB to 1 × 3 × 416 × 416, stretched (not letterboxed: that is how the network was exported).
+
+    Args:
+        margin: width of a grey margin on each side, fraction of the picture's side.
+
+    Returns:
+        the input, and in it the first row and column of the picture and its side.
+    """
+    side = round(SIDE / (1 + 2 * margin))
+    first = (SIDE - side) // 2
+    rest = SIDE - side - first
+    small = resized_by_area(pixels, side, side)
+    framed = cv2.copyMakeBorder(small, first, rest, first, rest, cv2.BORDER_CONSTANT, value=(128, 128, 128))
+    return normalised(np.asarray(framed, np.uint8)), first, side
 
 
 def decode_level(scores: Boxes, sides: Boxes, stride: int, threshold: float) -> tuple[Boxes, Boxes]:
@@ -112,23 +123,19 @@ class NanoDet:
         height, width = pixels.shape[:2]
         candidates = self._look(pixels)
         if candidates.scores.max(initial=0) < SURE:
-            candidates = united([candidates, self._framed(pixels, MARGIN)]).distinct(MAX_IOU)
+            candidates = united([candidates, self._look(pixels, MARGIN)]).distinct(MAX_IOU)
         if not holds_middle(candidates.boxes[candidates.scores >= threshold], width, height).any():
-            wide = united([self._framed(pixels, margin) for margin in WIDE_MARGINS])
+            wide = united([self._look(pixels, margin) for margin in WIDE_MARGINS])
             central = wide.at(holds_middle(wide.boxes, width, height))
             candidates = confirmed(candidates, central, LAST_RESORT * threshold).distinct(MAX_IOU)
         return candidates
 
-    def _framed(self, pixels: Image, margin: float) -> Candidates:
-        """A look at the photo with a grey margin on each side, fraction of the photo's side."""
-        my, mx = (int(side * margin) for side in pixels.shape[:2])
-        framed = cv2.copyMakeBorder(pixels, my, my, mx, mx, cv2.BORDER_CONSTANT, value=(128, 128, 128))
-        return self._look(framed).moved(-mx, -my)
-
-    def _look(self, pixels: Image) -> Candidates:
+    def _look(self, pixels: Image, margin: float = 0.0) -> Candidates:
+        """One look at a picture, with a grey margin (see `to_input`)."""
         names = [self._by_shape[(SIDE // s) ** 2, n] for s in STRIDES for n in (1, 4 * BINS)]
-        out = self.session.run(names, {"input_1:0": to_input(pixels)})
+        shown, first, side = to_input(pixels, margin)
+        out = self.session.run(names, {"input_1:0": shown})
         levels = [decode_level(out[2 * i][0], out[2 * i + 1][0], s, WEAK) for i, s in enumerate(STRIDES)]
         boxes, scores = (np.concatenate(part) for part in zip(*levels, strict=True))
-        scale = np.array([pixels.shape[1], pixels.shape[0]] * 2) / SIDE
-        return Candidates.of(boxes * scale, scores).distinct(MAX_IOU)
+        scale = np.array([pixels.shape[1], pixels.shape[0]] * 2) / side
+        return Candidates.of((boxes - first) * scale, scores).distinct(MAX_IOU)

@@ -7,22 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from phq.detect.boxes import Boxes
+from phq.detect.boxes import Boxes, covered
 from phq.detect.candidates import Candidates, united
 from phq.system.arrays import Image
 
 Rect = tuple[int, int, int, int]
 OVERLAP = 0.2
 """By how much the tiles along a side are longer together than the side, fraction of it."""
-TILE_FROM = 1000
-"""Photos whose longer side is at most this are not tiled: people too small in them give no headshot anyway."""
+TILE_FROM = 1100
+"""Sides up to this are not divided: people too small for a look at so many pixels give no headshot anyway."""
+FILLED = 0.8
+"""Fraction of a tile inside one believed person's box from which it can show nobody else."""
 
 
 def tile_rects(width: int, height: int) -> list[Rect]:
     """Overlapping tiles as x0, y0, x1, y1; none for a small photo.
 
-    2 × 2; of a panorama more along its long side, and each also over its whole short side. NanoDet stretches what it
-    sees to a square, and misses people squeezed to a fraction of their width.
+    Two along a long side, more along that of a panorama, so that tiles are nearly square: NanoDet stretches what it
+    sees to a square, and misses people squeezed to a fraction of their width. Of a panorama that is high as well, each
+    comes over its whole short side too.
     """
     if max(width, height) <= TILE_FROM:
         return []
@@ -31,6 +34,8 @@ def tile_rects(width: int, height: int) -> list[Rect]:
 
 def _spans(side: int, other: int) -> list[tuple[int, int]]:
     """Begin and end of the tiles along one side of a photo."""
+    if side <= TILE_FROM:
+        return [(0, side)]
     number = max(2, -(-side // other))
     length = int(side * (1 + OVERLAP) / number)
     starts = [i * (side - length) // (number - 1) for i in range(number)]
@@ -65,13 +70,19 @@ def look_at_tiles(
 def look_closer(
     pixels: Image, whole: Candidates, look: Callable[[Image], Candidates], threshold: float, max_iou: float
 ) -> Candidates:
-    """What a look at the whole photo found and what looks at its tiles add, best first.
+    """What a look at the whole photo found and what looks at its tiles add, best first; a tile that one person fills
+    (`FILLED`) is left out.
 
     Args:
         threshold: score from which a candidate is believed.
         max_iou: of two boxes that are two people.
     """
-    in_tiles, parts = look_at_tiles(pixels, look)
+    people = whole.boxes[whole.scores >= threshold]
+
+    def shows_others(tile: Rect) -> bool:
+        return bool((covered(np.array([tile], float), people) < FILLED).all())
+
+    in_tiles, parts = look_at_tiles(pixels, look, shows_others)
     return united([whole, in_tiles]).with_parts(parts, threshold).distinct(max_iou)
 
 

@@ -170,6 +170,7 @@ def _groups(keypoints: int, runs: int, rest: int) -> Floats:
     return np.concatenate(parts)
 
 
+@cache
 def _prior_sigmas() -> Floats:
     names = ("neck", "head", "collars", "collars", "shoulders", "shoulders", "spine")
     return np.asarray(np.radians(np.repeat([PRIOR_DEG[name] for name in names], 3)))

@@ -16,11 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from phq.quality.exposure import grey
 from phq.system.arrays import Doubles, Image
-from phq.system.elementary import exp
+from phq.system.elementary import exp, log_gamma
 from phq.system.linear import inverse, product
 
 PATCH = 32
@@ -137,10 +136,10 @@ def _root_mean(square: NDArray[np.float32], where: NDArray[np.bool_]) -> Doubles
 @cache
 def _ratios() -> Doubles:
     """E|x|² / E x² of a generalised Gaussian of each of `SHAPES`; rises with the shape."""
-    return np.asarray(exp(2 * gammaln(2 / SHAPES) - gammaln(1 / SHAPES) - gammaln(3 / SHAPES)))
+    return np.asarray(exp(2 * log_gamma(2 / SHAPES) - log_gamma(1 / SHAPES) - log_gamma(3 / SHAPES)))
 
 
 def _mean(shape: Doubles, left: Doubles, right: Doubles) -> Doubles:
     """Mean of the distribution, up to sign, as BRISQUE and NIQE take it."""
-    spread = exp(gammaln(2 / shape) - (gammaln(1 / shape) + gammaln(3 / shape)) / 2)
+    spread = exp(log_gamma(2 / shape) - (log_gamma(1 / shape) + log_gamma(3 / shape)) / 2)
     return np.asarray((right - left) * spread)

@@ -21,6 +21,11 @@ _PAIRS = ((0, 1), (0, 2), (1, 2))
 _SWEEPS = 8
 """Sweeps of Jacobi rotations; a 3×3 matrix converges in four or five."""
 _TINY = 1e-300
+_SUMS = {
+    (False, False): "j,j->", (False, True): "j,...jk->...k", (True, False): "...ij,j->...i",
+    (True, True): "...ij,...jk->...ik",
+}  # fmt: skip
+"""Which sums are a product, by whether the left and the right side are matrices."""
 
 
 def product(first: ArrayLike, *others: ArrayLike) -> NDArray[Any]:
@@ -30,11 +35,7 @@ def product(first: ArrayLike, *others: ArrayLike) -> NDArray[Any]:
 
 def _two(a: NDArray[Any], other: ArrayLike) -> NDArray[Any]:
     b: NDArray[Any] = np.asarray(other)
-    rows, columns = "i" * (a.ndim > 1), "k" * (b.ndim > 1)
-    before, after = ("..." * bool(part) for part in (rows, columns))
-    left, right = f"{before}{rows}j", f"{after}j{columns}"
-    # Elements of a contiguous last axis are summed the fastest.
-    return np.asarray(np.einsum(f"{left},{right}->{'...' * bool(rows or columns)}{rows}{columns}", a, b))
+    return np.asarray(np.einsum(_SUMS[a.ndim > 1, b.ndim > 1], a, b))
 
 
 def length(vectors: ArrayLike) -> NDArray[Any]:
@@ -62,7 +63,8 @@ def solve(matrix: ArrayLike, right: ArrayLike) -> NDArray[Any]:
     with np.errstate(divide="ignore", invalid="ignore"):
         for i in range(n):
             pivot = i + np.abs(rows[:, i:, i]).argmax(1)
-            rows[every, pivot], rows[:, i] = rows[:, i].copy(), rows[every, pivot]
+            if (pivot != i).any():
+                rows[every, pivot], rows[:, i] = rows[:, i].copy(), rows[every, pivot]
             factor = rows[:, i + 1 :, i] / rows[:, i, i, None]
             rows[:, i + 1 :, i:] -= factor[..., None] * rows[:, i, None, i:]
         x = rows[..., n:]

@@ -116,10 +116,11 @@ def test_tiles_cover_a_large_photo_and_overlap():
         seen[y0:y1, x0:x1] += 1
     assert seen.min() >= 1
     assert seen[600, 750] == 4
-    assert tiles.tile_rects(1000, 480) == []
+    assert tiles.tile_rects(1100, 480) == []
+    assert tiles.tile_rects(1920, 1080) == [(0, 0, 1152, 1080), (768, 0, 1920, 1080)]
 
 
-@pytest.mark.parametrize(("width", "height"), [(9000, 1000), (1000, 9000), (2001, 1000)])
+@pytest.mark.parametrize(("width", "height"), [(9000, 1200), (1200, 9000), (2401, 1200)])
 def test_tiles_of_a_panorama_are_never_much_longer_than_wide(width, height):
     rects = tiles.tile_rects(width, height)
     seen = np.zeros((height, width), int)
@@ -192,20 +193,19 @@ def test_wide_looks_are_taken_only_where_the_middle_is_unexplained(monkeypatch, 
     edge, middle, small = [0, 0, 30, 90], [20, 10, 90, 100], [0, 80, 10, 95]
     looks = []
 
-    def look(pixels):
-        looks.append(pixels.shape[0])
-        if pixels.shape[0] == 100:
+    def look(_, margin=0.0):
+        looks.append(margin)
+        if not margin:
             return Candidates.of([edge if sure_at_the_edge else middle], [0.8])
-        margin = (pixels.shape[0] - 100) // 2
-        return Candidates.of([middle, small], [0.5, 0.5]).moved(margin, margin)
+        return Candidates.of([middle, small], [0.5, 0.5])
 
     monkeypatch.setattr(network, "_look", look)
     (found,) = network.detect([np.zeros((100, 100, 3), np.uint8)], 0.4, False)
     if sure_at_the_edge:
-        assert looks == [100, 250, 400]
+        assert looks == [0, 0.75, 1.5]
         assert sorted(found.boxes.tolist()) == [edge, middle]  # what is beside the middle came from no closer look
     else:
-        assert (looks, found.boxes.tolist()) == ([100], [middle])
+        assert (looks, found.boxes.tolist()) == ([0], [middle])
 
 
 def test_a_box_without_a_skeleton_of_its_own_is_worth_another_look():
@@ -230,6 +230,44 @@ def test_only_tiles_worth_it_are_looked_at():
     assert len(inside) == 0
     left = tiles.tile_rects(1600, 1200)[1][0]
     assert cut.boxes.tolist() == [[left + 10, 10, left + 20, 20]]
+
+
+@pytest.mark.parametrize("score", [0.5, 0.3])
+def test_a_tile_that_a_believed_person_fills_is_left_out(score):
+    looked = []
+
+    def look(part: np.ndarray) -> Candidates:
+        looked.append(part.shape)
+        return EMPTY
+
+    whole = Candidates.of([[0, 0, 1100, 1080]], [score])
+    tiles.look_closer(np.zeros((1080, 1920, 3), np.uint8), whole, look, 0.4, 0.5)
+    assert len(looked) == (1 if score >= 0.4 else 2)
+
+
+@pytest.mark.parametrize(("height", "looks"), [(300, 2), (900, 1)])
+def test_a_tile_is_not_looked_at_for_somebody_large(height, looks):
+    looked = []
+
+    def look(part: np.ndarray) -> Candidates:
+        looked.append(part.shape)
+        return EMPTY
+
+    boxes = Candidates.of([[10, 10, 200, 10 + height]], [0.9])
+    movenet.look_where_unexplained(np.zeros((1080, 1920, 3), np.uint8), look, boxes, THRESHOLDS, 0.5)
+    assert len(looked) == looks
+
+
+def test_a_margin_is_grey_and_boxes_come_back_without_it():
+    shown, first, side = nanodet.to_input(np.full((300, 900, 3), 255, np.uint8), 0.75)
+    assert (first, side) == (125, 166)
+    inside = shown[0, 0, first : first + side, first : first + side]
+    assert inside.min() == shown.max(axis=(0, 2, 3))[0]
+    assert len(np.unique(shown[0, 0])) == 2  # the rest is one grey
+
+    photo = pixels("scikit-image-0.26.0__astronaut.png")
+    plain, framed = nanodet.NanoDet()._look(photo), nanodet.NanoDet()._look(photo, 0.25)
+    assert iou(plain.boxes[:1], framed.boxes[:1])[0, 0] > 0.8
 
 
 def test_half_a_person_in_a_tile_speaks_for_the_whole_person():

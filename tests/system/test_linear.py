@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -99,6 +100,11 @@ def test_edges() -> None:
     np.testing.assert_array_equal(elementary.log([0, -1, np.inf, 1]), [-np.inf, np.nan, np.inf, 0])
     points = [(0.0, -1.0), (-0.0, -1.0), (0.0, 0.0), (1.0, 0.0), (-1.0, 0.0)]
     assert [elementary.arctan2(y, x) for y, x in points] == [np.arctan2(y, x) for y, x in points]
+
+
+@given(st.floats(0.05, 60))
+def test_the_logarithm_of_gamma(x: float) -> None:
+    assert elementary.log_gamma(x) == pytest.approx(math.lgamma(x), rel=1e-14, abs=1e-14)
 
 
 COMPUTED = """
