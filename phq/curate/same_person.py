@@ -22,12 +22,13 @@ from phq.dataset.item import Item
 from phq.dataset.reader import Dataset
 from phq.dataset.tables import rows_table
 from phq.dataset.whole_columns import columns
+from phq.decisions.colour_grid import coarse
 from phq.decisions.duplicates import POINTS
 from phq.decisions.groups import PROPORTION
 from phq.decisions.hamming import Words, distance
 from phq.decisions.likeness import FACE, LIKENESS, compact
 from phq.decisions.numbered import lists, numbered, words
-from phq.decisions.scenes import Seen, places_of
+from phq.decisions.scenes import Seen
 from phq.decisions.signs import NUMBERS as POINT_NUMBERS
 from phq.decisions.signs import Signs
 from phq.detect.backends.offers import network_id, open_backend, same_face
@@ -228,9 +229,8 @@ def _alike(table: pa.Table, network: _Network, config: Config) -> Iterator[Alike
 def _seen(table: pa.Table, looks: Floats, plain: Words, mirrors: Words) -> Seen:
     """The rows as scenes compare them."""
     by_region = looks.reshape(-1, len(REGIONS), 6)
-    places, _ = places_of(by_region)
     return Seen(
-        np.arange(len(table)), places, table[PROPORTION].to_numpy(), plain, mirrors,
+        np.arange(len(table)), coarse(by_region), table[PROPORTION].to_numpy(), plain, mirrors,
         numbered(table["source_sha256"]), numbered(table["identity"]), by_region, None,
     )  # fmt: skip
 
