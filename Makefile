@@ -31,10 +31,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml $(VENV)/bin/python
+	@echo "installing phq and what it needs into $(VENV): some 400 MB, minutes"
 	$(BIN)/python -m pip install --quiet -e '.[report,review]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing the tools of the tests, torch among them, into $(VENV)"
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@
 

@@ -89,7 +89,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
 GROUPS = {
     "evaluate": "Measure labels against the truth.",
     "export": "Write a dataset in the format of another program.",
-    "gan": "Train the bundled 3D generator, use it and evaluate it.",
+    "gan": "The bundled 3D generator: train, draw, film a turning head, evaluate.",
     "weights": "Download and check the weights of other back ends.",
     "backends": "List and check the networks for each slot of the pipeline.",
 }

@@ -46,7 +46,12 @@ def stats_command(dataset: Dataset, *, revision: Revision = "latest", json: Json
 
 def show_command(
     dataset: Dataset,
-    key: Annotated[str, typer.Argument(help="Key of a sample, or its beginning.", show_default=False)],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="Key of a sample or its beginning, or a photo: what was decided of its people.", show_default=False
+        ),
+    ],
     *,
     revision: Revision = "latest",
     out: Annotated[
@@ -61,7 +66,12 @@ def show_command(
 
     done = show(dataset, key, revision=revision, out=out, body=body)
     pictures = [f"picture   {done.picture}"] if done.picture else []
-    report("show", {"key": done.key, "record": done.row, "picture": done.picture}, [done.text, *pictures], json)
+    report(
+        "show",
+        {"key": done.key, "record": done.row, "picture": done.picture, "people": list(done.people)},
+        [done.text, *pictures],
+        json,
+    )
 
 
 def review_command(
@@ -126,7 +136,7 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     written = [] if pictures is None else [f"pictures   {pictures}"]
     overlay = "dry run, nothing is written; --apply writes the overlay"
     if apply:
-        overlay = f"overlay {done.overlay}   changes {done.changed} samples"
+        overlay = f"overlay {done.overlay}   changes {done.changed} samples; in force from now on, --revision none leaves it out"
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}
     report("decide", content, [*lines(done.decided), *written, overlay], json)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow.compute as pc
 
 from phq.dataset.derived import check_drawing, signed_png
 from phq.dataset.embedded import bodies_of
@@ -20,6 +22,7 @@ Fields = dict[str, Any]
 _MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}
 """Numbers a line."""
 _MOST_IN_A_LINE = 12
+_DECIDED = ("source_path", "person_index", "key", "decision", "reason", "detail", "score_name", "threshold", "margin")
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,15 @@ class Shown:
     """A sample."""
 
     key: str
+    """'' where a photo was named that has no sample, or several people."""
     row: Fields
     """Its record, with the overlays applied."""
     text: str
-    """The same in words, with the description of each field."""
+    """The same in words, with the description of each field; of a photo, a line for each of its people."""
     picture: Path | None
     """The picture of its labels, if one was requested."""
+    people: Sequence[Fields] = ()
+    """Of a photo, what was decided of each person: `_DECIDED`."""
 
 
 @disk_errors_explained
@@ -48,7 +54,8 @@ def show(
 
     Args:
         dataset: folder or URL.
-        key: a whole key, or the beginning of exactly one.
+        key: a whole key, the beginning of exactly one, or the path of a photo or the end of it from a name on: then
+            what was decided of each of its people.
         revision: see `phq.dataset.overlays.names_up_to`; fields that an overlay has changed are marked.
         out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of existing
             files, only a picture that phq drew is replaced.
@@ -64,7 +71,10 @@ def show(
     """
     picture = check_drawing(Path(out), ".png") if out is not None else None
     opened = Dataset(dataset, overlay=revision, rejects=True)
-    found = whole_key(opened, key)
+    people = () if key in opened else _people_of(opened, key)
+    if people and (out is None or len(people) > 1 or not people[0]["key"]):
+        return Shown("", {}, "\n".join(map(_decided, people)), None, people)
+    found = whole_key(opened, people[0]["key"] if people else key)
     item = opened[found]
     row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
     if picture is not None:
@@ -82,11 +92,27 @@ def whole_key(dataset: Dataset, start: str) -> str:
         return start
     found = sorted({key for key in dataset.keys if key and start and key.startswith(start)})
     if not found:
-        raise InputError(f"{dataset.root.where} has no sample {start!r}")
+        raise InputError(f"{dataset.root.where} has no sample and no photo {start!r}; phq report lists both")
     if len(found) > 1:
         listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise InputError(f"{len(found)} samples start with {start!r}: {listed}")
     return found[0]
+
+
+def _people_of(dataset: Dataset, photo: str) -> list[Fields]:
+    """`_DECIDED` of the people of a photo, or of the photo itself where nobody was found in it."""
+    table = dataset.columns(_DECIDED)
+    paths = table["source_path"]
+    named = pc.or_(pc.equal(paths, photo), pc.ends_with(paths, f"/{photo}")) if photo else pc.equal(paths, "")
+    return sorted(table.filter(named).to_pylist(), key=lambda row: (row["source_path"], row["person_index"] or 0))
+
+
+def _decided(row: Fields) -> str:
+    """One line: which person of which photo, its key, and why it was rejected."""
+    who = f"{row['source_path']}   person {row['person_index'] or 0}   {row['key'] or 'no key'}   {row['decision']}"
+    because = f": {row['reason']}" if row["reason"] else ""
+    score = f" ({row['score_name']}, threshold {row['threshold']:g})" if row["score_name"] else ""
+    return f"{who}{because}{score}{'   ' + row['detail'] if row['detail'] else ''}"
 
 
 def _lines(row: Fields, before: Fields) -> Iterator[str]:

@@ -41,6 +41,17 @@ def test_a_key_may_be_cut_short_where_one_sample_is_meant(forty: Path) -> None:
             show(forty, nothing)
 
 
+def test_a_photo_is_named_to_see_what_was_decided_of_its_people(forty: Path) -> None:
+    kept, gone = SAMPLES[3].row, person(60).row
+    for named in (kept["source_path"], Path(kept["source_path"]).name):
+        (shown,) = show(forty, named).people
+        assert (shown["key"], shown["decision"], shown["reason"]) == (kept["key"], "kept", "")
+    done = show(forty, gone["source_path"])
+    assert [one["reason"] for one in done.people] == ["duplicate"]
+    assert "rejected: duplicate" in done.text
+    assert "looks like another" in done.text
+
+
 def test_the_record_in_words(forty: Path) -> None:
     row = SAMPLES[0].row
     text = show(forty, row["key"]).text

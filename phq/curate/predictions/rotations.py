@@ -95,7 +95,7 @@ def _head_rotation(row: PredictedRow, convention: Convention) -> Doubles:
         return _of_the_camera(row, rotations(numbers["rotation"], 1, "rotation")[0], convention)
     missing = [name for name in ("yaw", "pitch", "roll") if name not in numbers or numbers[name].size != 1]
     if missing:
-        raise RowError(f"it has neither a rotation nor {' and '.join(missing)}")
+        raise RowError(f"it has no rotation, and no {' and no '.join(missing)} (all three angles are needed)")
     pitch, yaw, roll = (float(numbers[name].ravel()[0]) for name in ("pitch", "yaw", "roll"))
     if convention.order == "phq":
         factor = 1.0 if convention.unit == "degrees" else float(np.degrees(1.0))
