@@ -173,7 +173,7 @@ def test_a_value_that_is_no_number_or_not_finite_leaves_its_row_out(dataset: Pat
     assert done.matched == 13
     assert why["line 1"] == "yaw is not finite"
     assert why["line 2"] == "yaw is not a list of numbers, or its rows differ in length"
-    assert why["line 3"] == "it has neither a rotation nor yaw"
+    assert why["line 3"] == "it has no rotation, and no yaw (all three angles are needed)"
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "merge"}, {"sigma": 0.0}, {"sigma": float("nan")}])

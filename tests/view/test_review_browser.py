@@ -130,7 +130,7 @@ def test_a_selection_is_marked_and_taken_back_as_one(browser: Any, served: Any) 
 def test_filters_narrow_the_grid_and_stay_over_a_reload(browser: Any, served: Any) -> None:
     server, _, keys = served
     page = _open(browser, server, "ann")
-    page.click("text=back")  # yaw 10° × number: 140 to 220
+    page.click(".presets >> text=back")  # yaw 10° × number: 140 to 220
     _wait_shown(page, 9)
     page.reload()
     _wait_shown(page, 9)

@@ -139,7 +139,7 @@ def _of_unit_spread(vectors: Singles) -> Singles:
         return vectors
     middle = known.mean(0)
     spread = np.sqrt(((known - middle) ** 2).sum(1).mean())
-    return np.asarray((vectors - middle) / np.float32(spread or 1), np.float32)
+    return np.asarray((vectors - middle) / np.float32(spread or 1))
 
 
 def _looks(appearance: pa.ChunkedArray) -> Singles:
@@ -206,7 +206,7 @@ def _principal(vectors: Singles) -> Singles:
     centred = (vectors - vectors.mean(0)).astype(np.float64)
     axes = np.linalg.svd(centred.T @ centred)[0][:, :2]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
-    apart = np.arange(len(vectors))[:, None] * 1e-9  # never all in one place
+    apart = np.arange(len(vectors))[:, None] * 1e-9  # so that equal vectors are not all in one place
     return np.asarray(centred @ axes + apart, np.float32)
 
 
