@@ -107,9 +107,8 @@ class ChosenRows(Sequence[Fields]):
         for start in range(0, len(self), _TOGETHER):
             places = self._numbers[start : start + _TOGETHER]
             # without columns, Arrow forgets how many rows there are
-            changed = (
-                self._changed.take(pa.array(places)).to_pylist() if self._changed.column_names else [{}] * len(places)
-            )
+            named = self._changed.take(pa.array(places)).to_pylist() if self._named else []
+            changed = named or [{}] * len(places)
             for place, fields in zip(places.tolist(), changed, strict=True):
                 yield self._with(place, fields)
 
