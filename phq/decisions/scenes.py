@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phq.decisions.hamming import Words, distance
 from phq.quality.appearance import MIRRORED
 from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 SAME_COLOUR = 6.0
 """Largest distance of mean colours in L*a*b* of any region; 2.3 is just noticeable."""
@@ -148,16 +152,23 @@ def leaders_of(seen: Seen) -> Ints:
         free = start + np.flatnonzero(leader[start : start + BLOCK] < 0)
         leading = free[_leading(seen, free)]
         if tree is None or count - start <= (count - first) // 2:
-            tree, first = cKDTree(seen.places[start:], copy_data=False), start
+            tree, first = _tree(seen.places[start:]), start
         for one, other in _near(tree, first, seen.places, leading):
             _follow(seen, one, other, leader, off)
     return leader
 
 
+def _tree(places: Doubles) -> cKDTree:
+    """To search among (N, 6) places."""
+    from scipy.spatial import cKDTree  # a quarter of a second that workers of a build need not spend
+
+    return cKDTree(places, copy_data=False)
+
+
 def _leading(seen: Seen, block: Ints) -> Bools:
     """(n,) which of a block's samples match no leader before them, all compared with all."""
     leads = np.ones(len(block), bool)
-    pairs = cKDTree(seen.places[block]).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")
+    pairs = _tree(seen.places[block]).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")
     matches = np.empty(len(pairs), bool)
     for start in range(0, len(pairs), PIECE):
         one, other = block[pairs[start : start + PIECE]].T
