@@ -103,6 +103,13 @@ RULES = (
     Rule("mask_confidence", "mask_confidence", "min", "mask_uncertain", "mean certainty of the mask"),
     Rule("others", "others_in_crop", "max", "crowded", "fraction of the crop in other people's boxes"),
     Rule("occlusion", "occluded_fraction", "max", "occluded", "fraction of head and shoulders behind another person"),
+    Rule(
+        "pixelation",
+        "face_pixelation",
+        "max",
+        "face_pixelated",
+        "how clearly a grid of flat squares hides the face",
+    ),
     Rule("second_face", "second_face", "max", "two_faces", "score of a second face inside the person's mask"),
     Rule("cut", "head_outside", "max", "head_cut_off", "fraction of the head beyond the photo"),
     Rule("hand", "hand_on_head", "max", "hand_before_head", "how far an own hand lies before the head"),

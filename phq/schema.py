@@ -125,6 +125,9 @@ class Sample(BaseModel):
     face_score: float = Field(description="score of that face, 0 if none")
     face_box: list[float] = _floats(4, "x0, y0, x1, y1 in crop pixels, zeros if none")
     face_points: list[float] = _floats(10, "eyes, nose, mouth corners x, y in crop pixels, zeros if none")
+    face_pixelation: float = Field(
+        description="how clearly a grid of flat squares hides the face, from 0.85 on surely; 0 if a face was found"
+    )
     face_embedding: str = Field(
         pattern="^[A-Za-z0-9+/]*={0,2}$",
         description="base64 of little-endian float16, unit length; '' where there is no identity network or no face",

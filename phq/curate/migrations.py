@@ -72,14 +72,20 @@ MIGRATIONS = (
         _with_scores,
     ),
     Migration(
+        "pixelation",
+        lambda record: "face_found" in record and "face_pixelation" not in record,
+        lambda record: {"face_pixelation": 0.0} | record,
+    ),
+    Migration(
         "turn",
         lambda record: record.get("image_width") is not None and "photo_turn_deg" not in record,
         lambda record: {"photo_turn_deg": 0, "photo_turn_score": 0.0} | record,
     ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source and
-identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads and
-hands were scored, and groups were stored, say 0 and ''. ``turn``: no photo was turned."""
+identity say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut heads
+and hands were scored, and groups were stored, say 0 and ''. ``pixelation``: nobody looked for pixelated faces.
+``turn``: no photo was turned."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

@@ -22,6 +22,7 @@ from phq.people.record import (
     FaceIdentity,
     FitScores,
     HeadFace,
+    HiddenFace,
     ImageScores,
     Keypoints,
     MaskScores,
@@ -76,6 +77,7 @@ PARTS: dict[str, type[Part]] = {
     "frame": CropFrame,
     "mask_scores": MaskScores,
     "head_face": HeadFace,
+    "hidden_face": HiddenFace,
     "identity": FaceIdentity,
     "image_scores": ImageScores,
     "obstruction": Obstruction,
@@ -102,6 +104,7 @@ class Person:
     """The most face-like place where the head should be, photo pixels; its score may be low."""
     faces: Faces | None = None
     """All faces of that look, photo pixels; None if CenterFace has not seen the photo itself there."""
+    hidden_face: HiddenFace | None = None
     belief: Belief | None = None
     """Torso and head before the fit, with standard deviations."""
     orientation: Orientation | None = None

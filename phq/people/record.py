@@ -233,6 +233,13 @@ class HeadFace(Part):
 
 
 @dataclass(frozen=True)
+class HiddenFace(Part):
+    """How clearly a face that no network finds was pixelated, see `phq.quality.pixelation`; 0 where one was found."""
+
+    face_pixelation: float
+
+
+@dataclass(frozen=True)
 class FaceIdentity(Part):
     """Embedding of that face, and the network that made it; '' if there is none."""
 

@@ -3,7 +3,8 @@
 By Bayes' rule: `orientation_p_flip` is the prior, or its complement for a label that faces away from the observed
 orientation (a later overlay may have turned it). Two signs are evidence: a face detector fires on nearly every head
 that faces the camera and on hardly any other, and MoveNet, which tells left from right by itself, puts the left
-shoulder to the right of the right one on a front. ``flip_table.json`` has how often each happens by yaw, measured by
+shoulder to the right of the right one on a front. Where a face was pixelated the detector says nothing, and the
+orientation knows it already. ``flip_table.json`` has how often each happens by yaw, measured by
 ``tools/calibrate_uncertainty.py`` on rendered people with exact truth.
 """
 
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from phq.camera.angles import apart_deg
 from phq.pose.evidence import SURE_KEYPOINT
+from phq.quality.pixelation import PIXELATED
 from phq.system.arrays import Bools, Doubles
 from phq.system.elementary import cos, exp
 
@@ -33,7 +35,8 @@ LEFT_SHOULDER, RIGHT_SHOULDER = 5, 6
 
 
 EVIDENCE = (
-    "orientation_p_flip", "orientation_yaw_deg", "camera_yaw_deg", "head_yaw_deg", "face_found", "coco_keypoints",
+    "orientation_p_flip", "orientation_yaw_deg", "camera_yaw_deg", "head_yaw_deg", "face_found", "face_pixelation",
+    "coco_keypoints",
 )  # fmt: skip
 """Fields of `phq.schema.Sample` that the probability follows from."""
 
@@ -83,6 +86,7 @@ def p_flips(columns: Mapping[str, ArrayLike]) -> Doubles:
     prior = np.clip(np.where(faces_away, 1 - doubt, doubt), SMALLEST, 1 - SMALLEST)
     front, known = shoulder_order(columns["coco_keypoints"])
     face = _likelihood_ratio("face", head, np.asarray(columns["face_found"], bool))
+    face[np.asarray(columns["face_pixelation"]) >= PIXELATED] = 1.0
     order = np.where(known, _likelihood_ratio("order", camera, front), 1.0)
     odds = prior / (1 - prior) * face * order
     return np.asarray(odds / (1 + odds))

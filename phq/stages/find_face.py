@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from phq.align.crop import start_region
 from phq.detect.backends.offers import open_backend, wants_of
-from phq.detect.centerface import CenterFace
+from phq.detect.centerface import FACE_FOUND, CenterFace
 from phq.detect.neighbours import own_pixels
 from phq.people.person import Person, Photo, known, living
-from phq.people.record import FaceIdentity
+from phq.people.record import FaceIdentity, HiddenFace
 from phq.photos.region import Region, invert_affine, sample
+from phq.pose.orient.crop import orientation_region
 from phq.quality.head_face import head_centre, head_face
+from phq.quality.pixelation import pixelation
 
 if TYPE_CHECKING:
     from phq.detect.backends.protocols import FaceNetwork
@@ -45,6 +47,8 @@ class FindFace:
         else:
             face, person.faces = self.network.detect(square), None
         person.face = face.moved(to_photo)
+        skull = orientation_region(known(person.start)).head
+        person.hidden_face = HiddenFace(0.0 if face.score > FACE_FOUND else pixelation(pixels, skull))
 
 
 class StoreFace:

@@ -10,8 +10,11 @@ from phq.people.record import Orientation
 from phq.pose.evidence import is_cut
 from phq.pose.orient.angles import angles_of, rotation_of
 from phq.pose.orient.crop import orientation_region
+from phq.pose.orient.decode import CENTRES
 from phq.pose.orient.fuse import evidence_of, fuse
 from phq.pose.orient.net import OrientationNet
+from phq.quality.flip import rate
+from phq.quality.pixelation import PIXELATED
 from phq.system.arrays import Floats
 
 TRUST = np.array([[0.4], [0.5]])
@@ -42,7 +45,8 @@ class OrientPeople:
 def orient(person: Person, raw: Floats) -> None:
     """Set belief and orientation from the network's (2, 3, 56) outputs and the landmarks."""
     start = known(person.start)
-    fused = fuse(raw, evidence_of(person, start))
+    hidden = person.hidden_face is not None and person.hidden_face.face_pixelation >= PIXELATED
+    fused = fuse(raw, evidence_of(person, start), rate("face", np.degrees(CENTRES)) if hidden else None)
     person.belief = belief_of(fused) if is_cut(person) else belief_of_landmarks(start)
     yaw = float(angles_of(person.belief.torso)[0])
     person.orientation = Orientation(float(fused[0, 3]), float(fused[0, 6]), yaw)

@@ -18,7 +18,7 @@ from phq.schema import Sample
 def test_every_score_of_a_sample_has_a_rule_and_every_rule_a_score() -> None:
     fields = list(Sample.model_fields)
     scores = set(fields[fields.index("source_px_per_px") : fields.index("phash")])
-    scores |= {"p_flip", "yaw_sigma_deg", "face_score"}
+    scores |= {"p_flip", "yaw_sigma_deg", "face_score", "face_pixelation"}
     scores |= {"detection_score", "detector_score", "skeleton_score", "box_px", "crop_side_px"}
     assert {rule.score for rule in RULES} == scores
 

@@ -19,7 +19,7 @@ from phq.pose.closed_form import fit_torso
 from phq.pose.orient.angles import angles_of, rotation_of
 from phq.pose.orient.crop import OrientationRegion, orientation_region
 from phq.pose.orient.decode import BINS, CENTRES, decode, mirror_outputs, softmax, yaw_of
-from phq.pose.orient.fuse import evidence_of, familiarity, fuse
+from phq.pose.orient.fuse import blazepose_angles, evidence_of, familiarity, fuse
 from phq.pose.orient.net import OrientationNet
 from phq.stages.detect_people import DetectPeople
 from phq.stages.find_landmarks import FindLandmarks
@@ -102,9 +102,29 @@ def test_a_network_in_doubt_leaves_pitch_and_roll_to_the_landmarks(seed):
     unsure = raw.reshape(2, 3, 2, BINS + 4).copy()
     unsure[..., :BINS] = 0
     found = fuse(unsure.reshape(raw.shape), seen)
-    closed = np.array([angles_of(turn) for turn in seen[:18].reshape(2, 3, 3)])
+    closed = blazepose_angles(seen)[0]
     np.testing.assert_allclose(found[:, 1:3], closed[:, 1:], atol=1e-9)
     assert (np.abs(apart(found[:, 0], closed[:, 0])) < 1).all()
+
+
+@pytest.mark.parametrize(("cut", "hips", "wanted"), [(0, 0, 45), (0, 1, 45), (1, 1, 58), (1, 0, 65)])
+@pytest.mark.parametrize("way", [1, -1])
+def test_shoulders_that_look_flat_because_the_photo_ends_are_turned_further(cut, hips, wanted, way):
+    torso = rotation_of(np.array([45.0 * way, 10, 5]))
+    inside, rest = np.full(33, hips), np.concatenate([np.ones(33), [0.9, 1, cut, 0.1, 0]])
+    found = blazepose_angles(np.concatenate([np.tile(torso.ravel(), 8), inside, rest]))
+    np.testing.assert_allclose(found[:, 0], np.tile([wanted * way, 10, 5], (4, 1)), atol=1e-6)
+    np.testing.assert_allclose(found[:, 1], np.tile([45 * way, 10, 5], (4, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sign_of_the_front_turns_what_could_be_either(seed):
+    (raw, _), (seen, _) = outputs(seed, sharpness=0.0), landmarks(seed)
+    silent, front, back = (
+        fuse(raw, seen, sign)[1] for sign in (None, np.exp(4 * np.cos(CENTRES)), np.exp(-4 * np.cos(CENTRES)))
+    )
+    assert abs(front[0]) <= abs(silent[0]) <= abs(back[0])
+    assert abs(front[0]) < 90 < abs(back[0])
 
 
 def test_familiarity_falls_from_one_to_nothing():

@@ -19,6 +19,7 @@ def record(yaw: float, prior: float, face: bool | None = None, order: int = 0) -
         "camera_yaw_deg": yaw,
         "orientation_yaw_deg": yaw,
         "face_found": found,
+        "face_pixelation": 0.0,
         "coco_keypoints": keypoints.ravel().tolist(),
     }
 
@@ -78,3 +79,8 @@ def test_movenet_is_asked_only_where_it_saw_both_shoulders():
     front, known = shoulder_order([row["coco_keypoints"] for row in rows])
     assert known.tolist() == [False, True, True]
     assert front[known].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("yaw", [0, 180])
+def test_no_face_is_no_sign_where_it_was_pixelated(yaw):
+    assert p_flip(record(yaw, 0.2, face=False) | {"face_pixelation": 2.0}) == pytest.approx(0.2)

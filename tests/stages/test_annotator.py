@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from bundled_photos import pixels
@@ -10,6 +11,7 @@ from phq import Annotator
 from phq.camera.angles import wrap_deg
 from phq.config.build import load_config
 from phq.errors import RejectError
+from phq.quality.pixelation import PIXELATED
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,22 @@ def test_a_person_at_the_end_of_a_panorama_is_found(annotator):
 def test_a_wrong_array_is_an_error(annotator, wrong):
     with pytest.raises(ValueError, match="uint8 RGB"):
         annotator.annotate(wrong)
+
+
+def test_a_pixelated_face_is_recorded_and_says_front(annotator):
+    """A network that looks for faces finds none there, and without one a front is doubted."""
+    hidden = pixels("scikit-image-0.26.0__astronaut.png").copy()
+    face = hidden[60:170, 175:275]
+    cells = cv2.resize(face, (6, 7), interpolation=cv2.INTER_AREA)
+    face[:] = cv2.resize(cells, face.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    sample = annotator.annotate(hidden)[0].sample
+    assert sample.face_pixelation > PIXELATED
+    assert not sample.face_found
+    assert abs(sample.camera_yaw_deg) < 45
+    assert sample.p_flip < 0.05
+
+
+def test_where_a_face_is_found_nothing_is_pixelated(annotator):
+    sample = annotator.annotate(pixels("scikit-image-0.26.0__astronaut.png"))[0].sample
+    assert sample.face_found
+    assert sample.face_pixelation == 0

@@ -57,7 +57,7 @@ GROUPS = (
     Group(
         "face",
         ("face", "store_face"),
-        ("face_found", "face_score", "face_box", "face_points", *UNCERTAINTY),
+        ("face_found", "face_score", "face_box", "face_points", "face_pixelation", *UNCERTAINTY),
         slots=("face",),
         also=(("identity", "an embedding is of the face that was found"),),
     ),
