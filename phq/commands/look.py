@@ -136,7 +136,9 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     written = [] if pictures is None else [f"pictures   {pictures}"]
     overlay = "dry run, nothing is written; --apply writes the overlay"
     if apply:
-        overlay = f"overlay {done.overlay}   changes {done.changed} samples; in force from now on, --revision none leaves it out"
+        overlay = (
+            f"overlay {done.overlay}   changes {done.changed} samples, and is in force; --revision none is without"
+        )
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}
     report("decide", content, [*lines(done.decided), *written, overlay], json)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import cv2
 import numpy as np
 from pydantic import ValidationError
 
@@ -56,6 +55,8 @@ class Item:
     @property
     def image(self) -> Image:
         """The stored image, H × W × 3, RGB."""
+        import cv2  # 0.1 s, and a record in words needs no pixels
+
         pixels = self._decoded("jpg", cv2.IMREAD_COLOR)
         cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
         return pixels
@@ -63,6 +64,8 @@ class Item:
     @property
     def mask(self) -> Image:
         """The mask, H × W, 0 to 255."""
+        import cv2
+
         return self._decoded("mask.png", cv2.IMREAD_GRAYSCALE)
 
     @property
@@ -120,6 +123,8 @@ class Item:
         return {name: value for name, value in changes.items() if name in Sample.model_fields}
 
     def _decoded(self, member: str, flags: int) -> Image:
+        import cv2
+
         # faster than Pillow, from the same libjpeg; a stored picture is upright, whatever EXIF it may carry
         content = np.frombuffer(self.read(member), np.uint8)
         pixels: Image | None = cv2.imdecode(content, flags | cv2.IMREAD_IGNORE_ORIENTATION)

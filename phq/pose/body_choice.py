@@ -11,7 +11,6 @@ from pathlib import Path
 
 from phq.errors import ConfigError
 from phq.pose.body import Body, load_body
-from phq.pose.smpl_file import load_smpl
 from phq.pose.smpl_kinds import KINDS
 from phq.weights.licences import Model
 
@@ -40,6 +39,8 @@ def open_body(spec: str) -> Body:
         name, path = "", spec
     if not path.strip():
         raise ConfigError(f"--body {spec!r} names no file; it is phq, FILE, or one of {_specs()} before :FILE")
+    from phq.pose.smpl_file import load_smpl  # takes scipy, which the embedded body does not need
+
     file = _file(Path(path), name)
     body = load_smpl(file, use="smplx" if name == PACKAGE else "file")
     if name in FAMILY and kind_of(body) != name:

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 import pyarrow.compute as pc
 
 from phq.dataset.derived import check_drawing, signed_png
 from phq.dataset.embedded import bodies_of
+=======
+from phq.dataset.item import Item
+>>>>>>> w-speed
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.schema import Row, column_kind
 from phq.system.atomic import disk_errors_explained, write_bytes
-from phq.view.picture import draw
 
 Fields = dict[str, Any]
 _MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}
@@ -69,7 +72,7 @@ def show(
         MissingExtraError: the body needs a package that is not installed.
         OutputError: the PNG has another suffix, cannot be written, or would replace a file that phq did not draw.
     """
-    picture = check_drawing(Path(out), ".png") if out is not None else None
+    picture = _checked(Path(out)) if out is not None else None
     opened = Dataset(dataset, overlay=revision, rejects=True)
     people = () if key in opened else _people_of(opened, key)
     if people and (out is None or len(people) > 1 or not people[0]["key"]):
@@ -78,8 +81,22 @@ def show(
     item = opened[found]
     row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
     if picture is not None:
-        write_bytes(picture, signed_png(draw(item, bodies_of(opened, body))))
+        _draw(picture, opened, item, body)
     return Shown(found, row, "\n".join(_lines(row, before)), picture)
+
+
+def _checked(out: Path) -> Path:
+    from phq.dataset.derived import check_drawing  # Pillow, OpenCV and the body: not for a record in words
+
+    return check_drawing(out, ".png")
+
+
+def _draw(out: Path, dataset: Dataset, item: Item, body: str | None) -> None:
+    from phq.dataset.derived import signed_png
+    from phq.dataset.embedded import bodies_of
+    from phq.view.picture import draw
+
+    write_bytes(out, signed_png(draw(item, bodies_of(dataset, body))))
 
 
 def whole_key(dataset: Dataset, start: str) -> str:

@@ -132,6 +132,26 @@ def test_importing_phq_and_asking_for_help_pull_in_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def heavy(code: str, *words: str) -> set[str]:
+    """Which of `HEAVY` some code has imported when it ends."""
+    code = f"import sys\ntry:\n    {code}\nfinally:\n    print('HEAVY', *[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def test_a_record_or_numbers_of_a_dataset_take_neither_pictures_nor_networks(tmp_path: Path):
+    sample = person(1)
+    out = write(tmp_path, [sample])
+    for command in (("show", str(out), sample.row["key"]), ("stats", str(out))):
+        assert heavy("from phq.cli import main; main()", *command) <= {"numpy", "pyarrow", "pydantic"}
+    assert heavy("from phq.cli import main; main()", "weights", "list") <= {"pydantic"}
+
+
+def test_a_worker_begins_without_what_only_deciding_needs():
+    assert not heavy("import phq.building.build") & {"torch", "scipy", "onnxruntime", "webdataset"}
+
+
 def test_the_pipeline_needs_no_torch_even_where_it_is_installed():
     code = "import sys, phq.stages.pipeline as p; from phq.config.build import load_config; p.stages(load_config()); "
     code += "print('torch' in sys.modules)"
