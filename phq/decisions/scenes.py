@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-<<<<<<< HEAD
-=======
-from itertools import chain
-from typing import TYPE_CHECKING
->>>>>>> w-speed
 
 import numpy as np
 
@@ -15,9 +10,6 @@ from phq.decisions.colour_grid import ColourGrid, pairs_within
 from phq.decisions.hamming import Words, distance
 from phq.quality.appearance import MIRRORED
 from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
-
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
 
 SAME_COLOUR = 6.0
 """Largest distance of mean colours in L*a*b* of any region; 2.3 is just noticeable."""
@@ -171,30 +163,16 @@ def leaders_of(seen: Seen) -> Ints:
     for start in range(0, count, BLOCK):
         free = start + np.flatnonzero(leader[start : start + BLOCK] < 0)
         leading = free[_leading(seen, free)]
-<<<<<<< HEAD
         if grid is None or count - start <= (count - first) // 2:
             grid, first = ColourGrid(seen.words, start), start
         for one, other in grid.near(seen.words, leading):
-=======
-        if tree is None or count - start <= (count - first) // 2:
-            tree, first = _tree(seen.places[start:]), start
-        for one, other in _near(tree, first, seen.places, leading):
->>>>>>> w-speed
             _follow(seen, one, other, leader, off)
     return leader
-
-
-def _tree(places: Doubles) -> cKDTree:
-    """To search among (N, 6) places."""
-    from scipy.spatial import cKDTree  # a quarter of a second that workers of a build need not spend
-
-    return cKDTree(places, copy_data=False)
 
 
 def _leading(seen: Seen, block: Ints) -> Bools:
     """(n,) which of a block's samples match no leader before them, all compared with all."""
     leads = np.ones(len(block), bool)
-<<<<<<< HEAD
     one, other = pairs_within(seen.words[block])
     matches = np.empty(len(one), bool)
     for start in range(0, len(one), PIECE):
@@ -204,18 +182,6 @@ def _leading(seen: Seen, block: Ints) -> Bools:
     for leader in np.unique(one):
         if leads[leader]:
             leads[other[slice(*np.searchsorted(one, [leader, leader + 1]))]] = False
-=======
-    pairs = _tree(seen.places[block]).query_pairs(SAME_COLOUR, p=np.inf, output_type="ndarray")
-    matches = np.empty(len(pairs), bool)
-    for start in range(0, len(pairs), PIECE):
-        one, other = block[pairs[start : start + PIECE]].T
-        matches[start : start + PIECE] = np.isfinite(seen.apart(one, other))
-    pairs = pairs[matches]
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    for one in np.unique(pairs[:, 0]):
-        if leads[one]:
-            leads[pairs[slice(*np.searchsorted(pairs[:, 0], [one, one + 1])), 1]] = False
->>>>>>> w-speed
     return leads
 
 

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
 import pyarrow.compute as pc
 
-from phq.dataset.derived import check_drawing, signed_png
-from phq.dataset.embedded import bodies_of
-=======
 from phq.dataset.item import Item
->>>>>>> w-speed
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
