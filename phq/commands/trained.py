@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Run = Annotated[
     Path | None,
-    typer.Argument(help="Folder of a training run, or one of its checkpoint files.", show_default=False),
+    typer.Argument(help="Folder of a training run, or one of its checkpoint files.", show_default="none"),
 ]
 Pretrained = Annotated[
     str | None,
