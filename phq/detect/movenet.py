@@ -97,8 +97,8 @@ def look_where_unexplained(
     thresholds: tuple[float, float],
     max_iou: float,
 ) -> Candidates:
-    """People in the whole photo, and in those tiles of a large one that hold smaller boxes (`SEEN`) which the first look
-    leaves unexplained; best first.
+    """People in the whole photo, and in those tiles of a large one that hold smaller boxes (`SEEN`) which the first
+    look leaves unexplained; best first.
 
     Args:
         pixels: H × W × 3 RGB.

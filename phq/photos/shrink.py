@@ -17,8 +17,8 @@ photos, NanoDet lost two of 110 people in a crowd (docs/log.md)."""
 def resized_by_area(pixels: Image, width: int, height: int) -> Image:
     """The picture at another size: averaged over areas where a side shrinks, bilinear where both grow.
 
-    A large picture is averaged over whole pixels first (`FIRST`), since OpenCV takes ten times as long for averages over
-    parts of pixels; up to two columns at the right and rows below are left out.
+    A large picture is averaged over whole pixels first (`FIRST`), since OpenCV takes ten times as long for averages
+    over parts of pixels; up to two columns at the right and rows below are left out.
     """
     columns, rows = pixels.shape[1] // FIRST, pixels.shape[0] // FIRST
     if columns >= width and rows >= height:
