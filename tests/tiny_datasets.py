@@ -66,6 +66,7 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
         "phash_mirror": "f" * 16,
         "face_embedding": "",
         "face_network": "",
+        "face_pixelation": 0.0,
         "head_direction": "",
         "head_direction_score": 0.0,
         **HeadPoseScores().columns(),

@@ -39,7 +39,6 @@ _REFUSED_STARTS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it, or pack it as zip or tar"),
     (b"Rar!\x1a\x07", "a RAR archive; unpack it, or pack it as zip or tar"),
     (b"ARROW1", "an Arrow table; write it as Parquet"),
-    (b"\xff\xff\xff\xff", "an Arrow table; write it as Parquet"),
     (b"FUJIFILMCCD-RAW", "camera raw"),
     (b"IIRO", "camera raw"),
     (b"IIRS", "camera raw"),
@@ -92,6 +91,8 @@ def sniff(data: bytes) -> str:
     for start, name in _REFUSED_STARTS:
         if data.startswith(start):
             raise RejectError("unsupported_format", name)
+    if data[:4] == b"\xff" * 4 and data[4:8].endswith(b"\0"):  # a stream's mark, then the length of its schema
+        raise RejectError("unsupported_format", "an Arrow table; write it as Parquet")
     if b"<svg" in data[:1024]:
         raise RejectError("unsupported_format", "SVG")
     raise RejectError("not_an_image", "its first bytes are those of no image format")

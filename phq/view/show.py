@@ -104,7 +104,7 @@ def whole_key(dataset: Dataset, start: str) -> str:
         return start
     found = sorted({key for key in dataset.keys if key and start and key.startswith(start)})
     if not found:
-        raise InputError(f"{dataset.root.where} has no sample and no photo {start!r}; phq report lists both")
+        raise InputError(f"{dataset.root.where} has no sample {start!r}, and no photo of that name")
     if len(found) > 1:
         listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
         raise InputError(f"{len(found)} samples start with {start!r}: {listed}")

@@ -78,8 +78,8 @@ def test_a_wrong_array_is_an_error(annotator, wrong):
 def test_a_pixelated_face_is_recorded_and_says_front(annotator):
     """A network that looks for faces finds none there, and without one a front is doubted."""
     hidden = pixels("scikit-image-0.26.0__astronaut.png").copy()
-    face = hidden[60:170, 175:275]
-    cells = cv2.resize(face, (6, 7), interpolation=cv2.INTER_AREA)
+    face = hidden[50:175, 165:280]
+    cells = cv2.resize(face, (7, 8), interpolation=cv2.INTER_AREA)
     face[:] = cv2.resize(cells, face.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     sample = annotator.annotate(hidden)[0].sample
     assert sample.face_pixelation > PIXELATED

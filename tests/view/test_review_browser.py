@@ -322,7 +322,7 @@ def test_two_revisions_stand_side_by_side(browser: Any, served: Any) -> None:
         page = _open(browser, again, "ann")
         page.select_option("#compare-left", "none")
         _until(page, "document.querySelector('.cell .second')?.naturalWidth > 0")
-        assert page.evaluate(f"{FIRST}.dataset.key") == keys[7]
+        _until(page, f"key => {FIRST}.dataset.key === key", keys[7])
         assert page.text_content(_cell(keys[7], " .left")) == "70° → −110°"
         assert page.locator(_cell(keys[7], " img[src*='revision=none']")).count() == 1
         page.click(_cell(keys[7]))

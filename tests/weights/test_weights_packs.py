@@ -68,12 +68,12 @@ def run(*arguments: str, code: int = 0) -> str:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == code, result.output
-    return result.output
+    return result.stdout
 
 
 def test_the_commands_from_list_to_verify(cache: Path) -> None:
     lines = run("list").splitlines()
-    assert next(line for line in lines if line.startswith("known ")).split()[1:4] == ["not", "pulled", "0.3"]
+    assert next(line for line in lines if line.startswith("known ")).split()[1:5] == ["not", "pulled", "300.0", "kB"]
     assert any(line.startswith("nanodet") and "embedded" in line for line in lines)
     with pytest.raises(WeightError, match="did you mean known"):
         run("pull", "other", "knwon")
