@@ -43,11 +43,16 @@ def _verify(options: Options) -> str:
 
 
 def _merge(options: Options) -> str:
-    return f"phq verify {shlex.quote(options['datasets'][-1])}"
+    return f"phq verify {_escaped(options['datasets'][-1])}"
 
 
 def _train(options: Options) -> str:
-    return f"phq gan evaluate {{out}} --data {shlex.quote(str(options['datasets'][0]))}"
+    return f"phq gan evaluate {{out}} --data {_escaped(options['datasets'][0])}"
+
+
+def _escaped(path: object) -> str:
+    """Quoted for a shell, and for a template."""
+    return shlex.quote(str(path)).replace("{", "{{").replace("}", "}}")
 
 
 Step = str | Callable[[Options], str]
@@ -114,6 +119,8 @@ def next_step(name: str, options: Options, found: bool = False) -> str:
     """
     step = FOUND.get(name, "") if found else NEXT[name]
     template = step if isinstance(step, str) else step(options)
+    if options.get("pretrained"):
+        template = template.replace("{run}", "--pretrained {pretrained}")
     quoted = {key: shlex.quote(str(getattr(value, "value", value))) for key, value in options.items()}
     return template.format(**quoted, again=shlex.join(["phq", *sys.argv[1:]]))
 

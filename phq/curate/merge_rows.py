@@ -25,7 +25,7 @@ from phq.decisions.decision import marked
 from phq.decisions.likeness import Likeness, compared_schema, find_likeness
 from phq.decisions.numbered import key_numbers, numbered
 from phq.decisions.split_groups import LINKS, linked_rows, sides_of
-from phq.schema import DECISION, GROUPS, Fields
+from phq.schema import CONSENT, DECISION, GROUPS, Fields
 from phq.system.arrays import Bools, Ints
 from phq.system.columns_on_disk import ColumnsOnDisk, batches
 
@@ -65,6 +65,7 @@ class Rows:
         key = numbered(joined(self._sources, "key"))
         person = _same([numbered(joined(self._sources, name)) for name in ("source_path", "source_sha256")]
                        + [joined(self._sources, "person_index").fill_null(-1).to_numpy()])  # fmt: skip
+        self._state_consent(person)
         kept &= _first(_same([key[:count], person[:count]]), kept)
         both[:count] = kept
         reason = numbered(self._rejects.table["reason"])
@@ -73,6 +74,19 @@ class Rows:
         rejects &= ~np.isin(person[count:], person[:count][kept])
         rejects &= _first(_same([person[count:], reason, key[count:]]), rejects)
         return before - sum(int(stay.sum()) for stay in self._stay)
+
+    def _state_consent(self, person: Ints) -> None:
+        """Of what is stated of one person of a photo, the least consent: no dataset takes back what another refuses."""
+        stated = joined(self._sources, "consent").fill_null("")
+        names = list(CONSENT)
+        level = np.asarray(pc.index_in(stated, value_set=pa.array(names)), np.int64)  # in CONSENT's order, yes first
+        said = np.flatnonzero(level != names.index(""))
+        least = np.full(int(person.max(initial=0)) + 1, -1, np.int64)
+        np.maximum.at(least, person[said], level[said])
+        lower = (least[person] >= 0) & (least[person] != level)
+        values, start = pa.array(names).take(pa.array(np.maximum(least[person], 0))), len(self._kept.rows)
+        for part, here in ((self._kept, slice(None, start)), (self._rejects, slice(start, None))):
+            part.change(partial(_consenting, values.take(np.arange(len(values))[here]), lower[here]))
 
     def drop_duplicates(self, settings: Config) -> int:
         """Reject each sample that shows the same as a better one; rejects name the one that is kept."""
@@ -184,6 +198,12 @@ def _first(numbers: Ints, among: Bools) -> Bools:
     rows, first = np.flatnonzero(among), np.zeros(len(numbers), bool)
     first[rows[np.unique(numbers[rows], return_index=True)[1]]] = True
     return first
+
+
+def _consenting(values: pa.Array, lower: Bools, table: pa.Table, start: int) -> pa.Table:
+    """What is stated of these people elsewhere."""
+    here = pa.array(lower[start : start + len(table)])
+    return with_columns(table, consent=pc.if_else(here, values.slice(start, len(table)), table["consent"]))
 
 
 def _marked(

@@ -28,7 +28,7 @@ _MUST_AGREE = {
     "camera_convention": "have cameras of different conventions",
     "image_size": "have pictures of different sizes",
 }
-CHANGED = ("source_path", "person_index", "split", *DECISION)
+CHANGED = ("source_path", "person_index", "split", "consent", *DECISION)
 """Fields that a merge changes."""
 COLUMNS = tuple(
     dict.fromkeys(["key", *CHANGED, "source_sha256", *BOX, *_MUST_AGREE, *COMPARED, *SUMMARISED, *STORAGE[1:]])

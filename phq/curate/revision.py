@@ -160,15 +160,19 @@ class _Groups:
 
     def __init__(self, root: Root, name: str) -> None:
         self._root, self._name = root, name
-        self.schema = self._open().schema_arrow
+        with self._open() as file:
+            self.schema = file.schema_arrow
         if b"schema_version" not in (self.schema.metadata or {}):
             raise InputError(f"{name} of {root.where} was not written by phq")
 
-    def _open(self) -> pq.ParquetFile:
-        try:
-            return pq.ParquetFile(self._root.open(self._name))
-        except pa.ArrowInvalid as error:
-            raise self._damaged(error) from error
+    @contextmanager
+    def _open(self) -> Iterator[pq.ParquetFile]:
+        with self._root.open(self._name) as stream:
+            try:
+                file = pq.ParquetFile(stream)
+            except pa.ArrowInvalid as error:
+                raise self._damaged(error) from error
+            yield file
 
     def _damaged(self, error: Exception) -> InputError:
         return InputError(f"{self._name} of {self._root.where} is damaged: {error}")

@@ -23,6 +23,7 @@ from phq.dataset.reader import Dataset
 from phq.dataset.tables import rows_table
 from phq.dataset.whole_columns import columns
 from phq.decisions.colour_grid import coarse
+from phq.decisions.copies import Photos
 from phq.decisions.duplicates import POINTS
 from phq.decisions.groups import PROPORTION
 from phq.decisions.hamming import Words, distance
@@ -143,7 +144,7 @@ def _network(config: Config, least: float | None) -> _Network:
                 name = network_id("identity", spec)
             except (ConfigError, MissingExtraError, WeightError):
                 continue
-            return _Network(spec, name, least or same_face(name, config.identity.same))
+            return _Network(spec, name, same_face(name, config.identity.same) if least is None else least)
     raise AssertionError("the embedded network is always there")
 
 
@@ -213,6 +214,7 @@ def _alike(table: pa.Table, network: _Network, config: Config) -> Iterator[Alike
     copies = (bits <= config.duplicates.bits) & (
         signs.agree(first, rows, bits, False) | signs.agree(first, rows, bits, True)
     )
+    copies |= Photos.of(table, numbered(table["source_sha256"])).copied(first, rows, signs) >= 0
     boxes = np.column_stack([np.asarray(pc.fill_null(table[name], 0.0)) for name in BOX])
     photos = np.asarray(pc.equal(table["source_sha256"], table["source_sha256"][0]))
     photos &= copies | (iou(boxes, boxes[:1])[:, 0] >= SAME_BOX)

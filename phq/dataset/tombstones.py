@@ -67,14 +67,19 @@ def read_tombstones(folder: str | Path | Root) -> list[Tombstone]:
 
 
 def _tombstone(row: Mapping[str, Any]) -> Tombstone:
-    photo, named = (bool(row.get(name)) for name in _FLAGS)  # older files do not have them
-    return Tombstone(str(row["key_sha256"]), str(row["date"]), str(row["reason"]), photo, named)
+    reason, named = str(row["reason"]), row.get("named")
+    if named is None:  # an older file, and who knows whom its reason names
+        named = reason
+    return Tombstone(str(row["key_sha256"]), str(row["date"]), reason, bool(row.get("photo")), bool(named))
 
 
 def unite_tombstones(tombstones: Iterable[Tombstone]) -> list[Tombstone]:
-    """Each hash once, with its earliest date; sorted by hash."""
+    """Each hash once, with its earliest date, sorted by hash.
+
+    Of two that differ in nothing else, the one that says that its reason names somebody.
+    """
     first: dict[str, Tombstone] = {}
-    for tombstone in sorted(tombstones):
+    for tombstone in sorted(tombstones, key=lambda one: (one.key_sha256, one.date, one.reason, not one.named)):
         first.setdefault(tombstone.key_sha256, tombstone)
     return list(first.values())
 

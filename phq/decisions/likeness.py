@@ -241,9 +241,7 @@ def _of_duplicate(other: str, bits: int, config: Config) -> Fields:
 
 def _of_copy(other: str, bits: int) -> Fields:
     """Fields of a sample whose photo is a copy of a better one's."""
-    return {"detail": f"photo {bits} bits from that of {other}, at the same place"} | _near(
-        "photo_phash", bits, NEAR + 1
-    )
+    return {"detail": f"photo, at the same place, {bits} bits from {other}"} | _near("photo_phash", bits, NEAR + 1)
 
 
 def _near(score: str, bits: int, limit: int) -> Fields:

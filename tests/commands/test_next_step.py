@@ -79,3 +79,11 @@ def test_where_something_was_found_it_is_another(dataset: Path) -> None:
 
 def test_a_refused_command_says_none(tmp_path: Path) -> None:
     assert "next:" not in CliRunner().invoke(app, ["stats", str(tmp_path / "absent")]).output
+
+
+def test_braces_in_a_path_are_only_a_path() -> None:
+    assert next_step("merge", {"datasets": ["a", "b", "out{1}"]}) == "phq verify 'out{1}'"
+
+
+def test_an_embedded_generator_is_named_again() -> None:
+    assert next_step("gan sample", {"run": None, "pretrained": "x"}) == "phq gan orbit --pretrained x --out orbit.mp4"

@@ -65,6 +65,15 @@ def test_the_first_dataset_s_record_of_a_shared_sample_stays(tmp_path: Path) -> 
         assert rows(tmp_path / str(number))[person(1).row["key"]]["blur"] == number + 1.0
 
 
+def test_a_refused_consent_is_not_taken_back_by_another_dataset(tmp_path: Path) -> None:
+    a = write(tmp_path / "a", [person(1), person(2, consent="yes"), person(3, consent="yes")], sheet=False)
+    refused = reject_of(person(3, consent="no"), reason="no_consent")
+    b = write(tmp_path / "b", [person(1, consent="no"), person(2, consent="limited")], [refused], sheet=False)
+    merge([a, b], tmp_path / "out", keep_duplicates=True)
+    found = {row["source_path"]: row["consent"] for row in rows(tmp_path / "out").values()}
+    assert [found[person(n).row["source_path"]] for n in (1, 2, 3)] == ["no", "limited", "no"]
+
+
 def test_duplicates_across_datasets(tmp_path: Path) -> None:
     """Of look-alikes the better is kept; the same picture of another photo is an exact duplicate."""
     small, large = person(1, source_px_per_px=1.0), person(2, source_px_per_px=3.0, phash=person(1).row["phash"])

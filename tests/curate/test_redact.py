@@ -25,7 +25,7 @@ from phq.dataset.marks_log import open_log
 from phq.dataset.reader import Dataset
 from phq.dataset.tables import read_table
 from phq.dataset.takedowns import WITHHELD, takedown_page, takedowns
-from phq.dataset.tombstones import Tombstone, read_tombstones, text_sha256, tombstoned
+from phq.dataset.tombstones import Tombstone, read_tombstones, text_sha256, tombstoned, unite_tombstones
 from phq.errors import InputError, OutputError
 from phq.view.review.overlay import fold
 
@@ -416,3 +416,11 @@ def test_an_open_review_holds_a_redaction_off(made: tuple[Path, list[TinySample]
             redact(folder, [key])
         assert files(folder) == before
     assert redact(folder, [key]).keys == (key,)
+
+
+def test_whom_the_reason_of_an_older_file_names_is_not_known(tmp_path: Path) -> None:
+    older = {"key_sha256": ["0" * 64, "1" * 64], "date": [DAY, DAY], "reason": ["Anna asked", ""]}
+    pq.write_table(pa.table(older), tmp_path / "tombstones.parquet")
+    assert [stone.named for stone in read_tombstones(tmp_path)] == [True, False]
+    both = [Tombstone("0" * 64, DAY, "Anna asked"), Tombstone("0" * 64, DAY, "Anna asked", named=True)]
+    assert unite_tombstones(both) == both[1:]

@@ -295,3 +295,10 @@ def test_without_the_client_the_extra_is_named(original: Path, monkeypatch: pyte
         publish(original, "hf:me/set")
     with pytest.raises(ConfigError, match="is not hf:USER/NAME"):
         publish(original, "hf:me")
+
+
+def test_a_repository_of_something_else_is_refused(dataset: Path, hub: Any) -> None:
+    hub.repos["me/set"] = {"model.safetensors": b"weights", "README.md": b"mine"}
+    with pytest.raises(OutputError, match=r"model\.safetensors, which phq has not published"):
+        publish(dataset, "hf:me/set", workers=1, apply=True)
+    assert hub.repos["me/set"]["README.md"] == b"mine"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.dataset.folder import DATASHEET, MANIFEST, SHARD, TAKEDOWNS, is_ours
+from phq.dataset.folder import DATASHEET, MANIFEST, MARKS_LOG, REVIEW_LOCK, SHARD, TAKEDOWNS, is_ours
 from phq.errors import OutputError
 from phq.exchange.publish.content import PublishedFile
 from phq.system.atomic import atomic_write, output_errors, write_bytes
@@ -102,4 +102,5 @@ class FolderTarget:
 
 
 def _is_copy(name: str) -> bool:
-    return is_ours(name) or name in (DATASHEET, TAKEDOWNS)
+    marks = name in (MARKS_LOG, REVIEW_LOCK)  # of a review of the copy itself
+    return (is_ours(name) and not marks) or name in (DATASHEET, TAKEDOWNS)

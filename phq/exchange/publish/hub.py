@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from phq.dataset.folder import DATASHEET, TAKEDOWNS, is_ours
+from phq.dataset.folder import CARD, DATASHEET, TAKEDOWNS, is_ours
 from phq.errors import ConfigError, MissingExtraError, OutputError
 from phq.exchange.publish.content import LAST, PublishedFile
 from phq.system.bars import bar
@@ -22,6 +22,8 @@ from phq.system.sizes import say_size
 
 FILES, BYTES = 64, 5 * 10**9
 """Most files, and about most bytes, of one commit: what a stopped upload has to send again."""
+_OF_THE_HUB = (".gitattributes", CARD)
+"""Files of a repository that is new."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
@@ -62,8 +64,13 @@ class HubTarget:
         """Files that the repository does not have as they should be.
 
         Raises:
-            OutputError: the hub does not answer, or refuses.
+            OutputError: the hub does not answer or refuses, or the repository holds what phq has not published.
         """
+        foreign = [name for name in self._there if not (is_ours(name) or name in (DATASHEET, TAKEDOWNS, *_OF_THE_HUB))]
+        if foreign and TAKEDOWNS not in self._there:
+            raise OutputError(
+                f"hf:{self.repo} holds {foreign[0]}, which phq has not published; choose another repository"
+            )
         return [file for file in files if not _same(self._there.get(file.name), file)]
 
     def stale(self, files: Sequence[PublishedFile]) -> list[str]:

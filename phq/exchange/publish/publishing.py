@@ -134,6 +134,7 @@ def lines(result: Published) -> Iterator[str]:
     sent = size_text(sum(result.files[name] for name in result.new))
     did = ("written", "removed") if result.applied else ("to write", "to remove")
     yield f"{result.to}: {len(result.new)} files {did[0]}, {sent}; {len(result.stale)} {did[1]}"
+    yield from (f"             {name} is not in the dataset" for name in result.stale)
     if not result.applied:
         yield "dry run, nothing was published; --apply does it"
     elif result.stale and result.to.startswith(HUB):

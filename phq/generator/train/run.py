@@ -82,7 +82,7 @@ def train(  # noqa: PLR0913 (as many as the command has options)
     folder, paths = Path(out), [str(path) for path in datasets]
     if kimg is not None:
         sets = [*sets, f"training.kimg={float(kimg)}"]
-    source = None if start is None else find_checkpoint(start)
+    source = _start_of(folder, start, resume)
     with joined(device) as ranks:
         config, saved = _configured(folder, preset, file, sets, resume, source)
         if config.training.batch % (config.training.part * ranks.world):
@@ -106,6 +106,17 @@ def train(  # noqa: PLR0913 (as many as the command has options)
             for sentence in other_bodies(mixture):
                 say(sentence)
             return _train(folder, trainer, saved, mixture, quiet)
+
+
+def _start_of(folder: Path, start: Path | None, resume: bool) -> Checkpoint | None:
+    """What a run begins with: of one that was killed before its first checkpoint, what it had begun with."""
+    if not (resume and (folder / CONFIG).exists()):
+        return None if start is None else find_checkpoint(start)
+    if start is not None:
+        raise ConfigError(f"{folder} was begun already: leave out --start-from to resume it")
+    read_config(folder)
+    begun = json.loads((folder / CONFIG).read_bytes()).get("started_from")
+    return find_checkpoint(Path(begun["checkpoint"])) if begun and not checkpoints(folder) else None
 
 
 def _trainer(
