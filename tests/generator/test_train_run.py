@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,14 @@ def test_a_run_begins_with_the_networks_of_another(portraits: Path, whole_run: P
     with pytest.raises(ConfigError, match=r"model\.resolution=32: the model is that of"):
         train([portraits], tmp_path / "other", sets=["model.resolution=32"], start=whole_run)
     assert not (tmp_path / "other").exists()
+    with pytest.raises(ConfigError, match="leave out --start-from"):
+        train([portraits], tmp_path / "run", resume=True, start=whole_run)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")  # as if it had been killed before the first
+    train([portraits], tmp_path / "run", kimg=0.004, resume=True)
+    again = latest(tmp_path / "run").read(["g"])
+    assert again.keys() == {name for name in mine if name.startswith("g.")}
+    for name, value in again.items():
+        torch.testing.assert_close(value, mine[name], atol=1e-6, rtol=0)
 
 
 def test_a_run_with_a_critic_is_resumed_bit_for_bit(portraits: Path, tmp_path: Path):
