@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from phq.camera.angles import apart_deg
 from phq.decisions.hamming import HammingIndex, Words, popcount
 from phq.decisions.numbered import numbered, words
 from phq.decisions.signs import Signs
@@ -135,8 +136,8 @@ class Photos:
 
     def _same_side(self, one: Ints, other: Ints, mirrored: bool) -> Bools:
         """(M,) whether torso and head are seen from about the same side."""
-        off = self.yaws[one] - self.yaws[other] * (-1 if mirrored else 1)
-        return np.asarray((np.abs((off + 180) % 360 - 180) <= TURNED_DEG).all(axis=1))
+        off = apart_deg(self.yaws[one], self.yaws[other] * (-1 if mirrored else 1))
+        return np.asarray((off <= TURNED_DEG).all(axis=1))
 
     def _overlap(self, one: Ints, other: Ints, mirrored: bool) -> Doubles:
         a, b = self.boxes[one], self.boxes[other]

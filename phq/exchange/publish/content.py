@@ -26,6 +26,7 @@ from phq.dataset.folder import (
     TAKEDOWNS,
     TOMBSTONES,
     index_name,
+    is_ours,
     shard_names,
 )
 from phq.dataset.overlays import overlay_file, stack_names
@@ -42,6 +43,11 @@ from phq.weights.digest import sha256_of
 
 LAST = (CARD, RUN, CROISSANT, MANIFEST)
 """Files that appear after all others, since they promise those."""
+
+
+def may_be_published(name: str) -> bool:
+    """Whether a file of a target has a name that phq gives: one of a dataset's, or one made for the copy alone."""
+    return is_ours(name) or name in (DATASHEET, TAKEDOWNS)
 
 
 @dataclass(frozen=True)

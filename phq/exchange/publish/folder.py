@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.dataset.folder import DATASHEET, MANIFEST, MARKS_LOG, REVIEW_LOCK, SHARD, TAKEDOWNS, is_ours
+from phq.dataset.folder import DATASHEET, MANIFEST, MARKS_LOG, REVIEW_LOCK, SHARD
 from phq.errors import OutputError
-from phq.exchange.publish.content import PublishedFile
+from phq.exchange.publish.content import PublishedFile, may_be_published
 from phq.system.atomic import atomic_write, output_errors, write_bytes
 from phq.system.bars import bar
 from phq.system.sizes import check_room, say_size
@@ -102,5 +102,4 @@ class FolderTarget:
 
 
 def _is_copy(name: str) -> bool:
-    marks = name in (MARKS_LOG, REVIEW_LOCK)  # of a review of the copy itself
-    return (is_ours(name) and not marks) or name in (DATASHEET, TAKEDOWNS)
+    return may_be_published(name) and name not in (MARKS_LOG, REVIEW_LOCK)  # those are of a review of the copy itself

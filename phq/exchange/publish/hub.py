@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from phq.dataset.folder import CARD, DATASHEET, TAKEDOWNS, is_ours
+from phq.dataset.folder import CARD, TAKEDOWNS
 from phq.errors import ConfigError, MissingExtraError, OutputError
-from phq.exchange.publish.content import LAST, PublishedFile
+from phq.exchange.publish.content import LAST, PublishedFile, may_be_published
 from phq.system.bars import bar
 from phq.system.sizes import say_size
 
@@ -66,7 +66,7 @@ class HubTarget:
         Raises:
             OutputError: the hub does not answer or refuses, or the repository holds what phq has not published.
         """
-        foreign = [name for name in self._there if not (is_ours(name) or name in (DATASHEET, TAKEDOWNS, *_OF_THE_HUB))]
+        foreign = [name for name in self._there if not may_be_published(name) and name not in _OF_THE_HUB]
         if foreign and TAKEDOWNS not in self._there:
             raise OutputError(
                 f"hf:{self.repo} holds {foreign[0]}, which phq has not published; choose another repository"
@@ -76,8 +76,7 @@ class HubTarget:
     def stale(self, files: Sequence[PublishedFile]) -> list[str]:
         """Files of an earlier upload that the dataset does not have any more; sorted."""
         wanted = {file.name for file in files}
-        ours = (name for name in self._there if is_ours(name) or name in (DATASHEET, TAKEDOWNS))
-        return sorted(name for name in ours if name not in wanted)
+        return sorted(name for name in self._there if may_be_published(name) and name not in wanted)
 
     @cached_property
     def _there(self) -> dict[str, Any]:
