@@ -25,12 +25,13 @@ import pyarrow as pa
 
 from phq.config.build import load_config
 from phq.dataset.reader import Dataset
-from phq.decisions.copies import COLOUR, MIRROR, NEAR, four_words
+from phq.decisions.copies import COLOUR, MIRROR, NEAR, TURNED_NEAR, photo_words
 from phq.decisions.duplicates import POINTS
 from phq.decisions.hamming import mirror_distance, popcount
 from phq.decisions.likeness import LIKENESS, compact, find_likeness
 from phq.decisions.numbered import words
 from phq.decisions.signs import CLEAR, PLACE, Signs
+from phq.detect.boxes import paired_iou
 from phq.quality.hashes import photo_phash
 from phq.schema import BOX
 
@@ -98,20 +99,28 @@ def tail(apart: np.ndarray) -> float:
 def photos_line(dataset: str) -> str:
     """A row of the table of strangers' photos."""
     opened, table = Dataset(dataset, overlay="none"), compact(table_of(dataset))
-    hashes = four_words([photo_phash(np.asarray(sample.image)) for sample in opened])
+    hashes = photo_words([photo_phash(np.asarray(sample.image)) for sample in opened])
     signs = Signs.of(np.array(table["appearance"].to_pylist()), np.array(table[POINTS].to_pylist()))
-    bits, colours = [], []
+    plain, turned, colours = [], [], []
     for one in range(len(hashes) - 1):
         others = np.arange(one + 1, len(hashes))
         for flip in (np.zeros(4, np.uint64), MIRROR):
-            bits.append(popcount(hashes[one] ^ hashes[others] ^ flip).sum(-1, dtype=np.int64))
+            forms = [hashes[one, :1] ^ hashes[others], hashes[one, 1:] ^ hashes[others, :1]]
+            bits = popcount(np.concatenate(forms, axis=1) ^ flip).sum(-1, dtype=np.int64)
+            plain.append(bits[:, 0]), turned.append(bits[:, 1:].min(axis=1))
             colours.append(signs.apart(np.full(len(others), one), others, bool(flip.any()))[0])
-    apart, colour = np.concatenate(bits), np.concatenate(colours)
-    nearest = np.sort(apart)[:NEAREST]
-    slope, start = np.polyfit(nearest, np.log(np.arange(1, NEAREST + 1) / len(apart)), 1)
-    near, alike = float(np.exp(start + slope * NEAR)), float((colour <= COLOUR).mean())
-    both = int(((apart <= NEAR) & (colour <= COLOUR)).sum())
-    return f"| {dataset} | {nearest[0]} bits | ≈ {near:.0e} | {alike:.0e} | {both} | ≈ {2 * near * alike:.0e} |"
+    as_it_is, apart, colour = np.concatenate(plain), np.concatenate(turned), np.concatenate(colours)
+    near, alike = near_photos(as_it_is, NEAR) + near_photos(apart, TURNED_NEAR), float((colour <= COLOUR).mean())
+    both = int((((as_it_is <= NEAR) | (apart <= TURNED_NEAR)) & (colour <= COLOUR)).sum())
+    nearest = f"{as_it_is.min()}, turned {apart.min()} bits"
+    return f"| {dataset} | {nearest} | ≈ {near:.0e} | {alike:.0e} | {both} | ≈ {2 * near * alike:.0e} |"
+
+
+def near_photos(bits: np.ndarray, most: int) -> float:
+    """Share of pairs of photos that are so near, by an exponential through the nearest."""
+    nearest = np.sort(bits)[:NEAREST]
+    slope, start = np.polyfit(nearest, np.log(np.arange(1, NEAREST + 1) / len(bits)), 1)
+    return float(np.exp(start + slope * most))
 
 
 def planted_lines(dataset: str, bits: int) -> list[str]:
@@ -152,11 +161,8 @@ def rows_of(samples: pa.Table) -> dict[tuple[str, str], list[int]]:
 
 
 def overlap(one: np.ndarray, other: np.ndarray, mirrored: bool) -> float:
-    """Intersection over union of two boxes."""
-    if mirrored:
-        other = np.array([1 - other[2], other[1], 1 - other[0], other[3]])
-    shared = np.prod(np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None))
-    return float(shared / (np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared))
+    """Intersection over union of two boxes in fractions of their photos, the other's mirrored or not."""
+    return float(paired_iou(one, np.array([1 - other[2], other[1], 1 - other[0], other[3]]) if mirrored else other))
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def drawn(count: int, start: int, rng: np.random.Generator) -> pa.Table:
     columns = texts | {
         "key": hexed(keys), "source_path": [f"{n // 1000:05d}/{n:08d}.jpg" for n in numbers], "source_sha256": photos,
         "person_index": np.zeros(count, np.int64), "phash": hexed(hashes), "phash_mirror": hexed(mirrors),
-        "photo_phash": [rng.bytes(32).hex() for _ in range(count)],
+        "photo_phash": [rng.bytes(96).hex() for _ in range(count)],
         **{f"image_{side}": np.full(count, 1, np.int64) for side in ("width", "height")},
         "camera_yaw_deg": rng.uniform(-180, 180, count), "blur": rng.random(count),
         "head_yaw_deg": rng.uniform(-180, 180, count),

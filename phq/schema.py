@@ -87,8 +87,9 @@ class Sample(BaseModel):
     )
     photo_turn_score: float = Field(description="lead of the turned picture's evidence of people, 0 if not turned")
     photo_phash: str = Field(
-        pattern="^([0-9a-f]{64})?$",
-        description="256-bit perceptual (DCT) hash of the whole upright photo; phq.quality.hashes; '' not computed",
+        pattern="^([0-9a-f]{192})?$",
+        description="256-bit perceptual (DCT) hashes of the whole upright photo, and of it turned by 3° "
+        "counter-clockwise and clockwise; phq.quality.hashes; '' not computed",
     )
     licence: str = Field(description="licence of the photo, as stated by whoever built the dataset; '' unknown")
     author: str = Field(description="who made the photo, as stated; '' unknown")

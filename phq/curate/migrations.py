@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from phq.camera.convention import CONVENTION, WINDOW_CONVENTION
 from phq.errors import InputError
 from phq.quality.appearance import NUMBERS
+from phq.quality.hashes import PHOTO_DIGITS
 from phq.schema import PROVENANCE, SCHEMA_VERSION, Fields, Row
 
 CONVENTIONS = ("", CONVENTION, WINDOW_CONVENTION)
@@ -96,14 +97,17 @@ MIGRATIONS = (
     ),
     Migration(
         "photo_hash",
-        lambda record: record.get("image_width") is not None and "photo_phash" not in record,
-        lambda record: {"photo_phash": ""} | record,
+        lambda record: (
+            record.get("image_width") is not None and len(record.get("photo_phash", "?")) not in (0, PHOTO_DIGITS)
+        ),
+        lambda record: record | {"photo_phash": ""},
     ),
 )
 """Every step there is. ``places``: see `RENAMED`. ``provenance``: records from before licence, author, source,
 identity and consent say '' for unknown. ``scores``: those from before naturalness, blocks, occlusion, second faces, cut
 heads and hands were scored, and groups were stored, say 0 and ''. ``pixelation``: nobody looked for pixelated faces.
-``turn``: no photo was turned. ``head direction``, ``head pose``: no network stated any. ``photo_hash``: unknown."""
+``turn``: no photo was turned. ``head direction``, ``head pose``: no network stated any. ``photo_hash``: unknown, or of
+the photo as it is alone."""
 
 
 def migrated(record: Fields, migrations: Sequence[Migration] = MIGRATIONS) -> tuple[Fields, list[str]]:

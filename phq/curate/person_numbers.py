@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from phq.decisions.duplicates import SAME_BOX
+from phq.detect.boxes import paired_iou
 from phq.schema import BOX, Fields
 
 _Finding = tuple[int, str]
@@ -64,8 +67,4 @@ def _overlap(a: Fields, b: Fields) -> float:
     """Intersection over union of two boxes; 1 where they are equal, whatever their area."""
     if all(a[name] == b[name] for name in BOX):
         return 1.0
-    width = min(a["box_x1"], b["box_x1"]) - max(a["box_x0"], b["box_x0"])
-    height = min(a["box_y1"], b["box_y1"]) - max(a["box_y0"], b["box_y0"])
-    shared = max(width, 0.0) * max(height, 0.0)
-    union = sum((r["box_x1"] - r["box_x0"]) * (r["box_y1"] - r["box_y0"]) for r in (a, b)) - shared
-    return float(shared / union) if union > 0 else 0.0
+    return float(paired_iou(*(np.array([row[name] for name in BOX]) for row in (a, b))))

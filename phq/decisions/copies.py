@@ -4,6 +4,7 @@ A copy of a photo is looked at by networks anew, so its crop may be cut by anoth
 and other landmarks. The photo itself hardly changes. Its 256 bits tell photos apart far better than the 64 of a crop
 do: of 3.3 million pairs of photos those that are this near are of one camera within seconds. A camera that stands
 still sees different people before one background, so the person must be large, at the same place, and look alike too.
+A photo that was straightened is near the hash of the other one turned.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from phq.camera.angles import apart_deg
 from phq.decisions.hamming import HammingIndex, Words, popcount
 from phq.decisions.numbered import numbered, words
 from phq.decisions.signs import Signs
+from phq.detect.boxes import paired_iou
 from phq.photos.frame_names import MARK, file_of
-from phq.quality.hashes import PHOTO_KEPT, photo_bits
+from phq.quality.hashes import PHOTO_DIGITS, PHOTO_KEPT, photo_bits
 from phq.schema import BOX
 from phq.system.arrays import Bools, Doubles, Ints
 
@@ -30,6 +32,8 @@ COLUMNS = ("source_path", "source_sha256", "image_width", "image_height", *BOX, 
 NEAR = 56
 """Most bits between the hashes of two copies of a photo: resizing, encoding and mirroring change up to 3, a turn by 2°
 30 to 64, other moments of one scene 26 and more."""
+TURNED_NEAR = 40
+"""Most bits between one as it is and the other turned by `phq.quality.hashes.TURN_DEG`: turns by 2 to 4° stay below."""
 SURE = 20
 """Bits up to which nothing has moved between the two."""
 TURNED_DEG = 30.0, 50.0
@@ -42,11 +46,14 @@ LARGE = 0.25
 """Least height of the box, fraction of the photo's: what is smaller hardly moves the hash."""
 COLOUR = 2.5
 """Largest distance of the crops' colours, in units of the limit for crops whose hashes are near."""
-_WORDS = 4
+_FORMS, _WORDS = 3, 4
+_WAYS = (0, 0), (0, 1), (0, 2), (1, 0), (2, 0)
+"""Forms of one photo and of the other that are compared: as it is, turned, and turned the other way."""
 _ODD = np.zeros((PHOTO_KEPT, PHOTO_KEPT), bool)
 _ODD[:, 1::2] = True
 MIRROR: Words = np.frombuffer(np.packbits(photo_bits(_ODD)).tobytes(), ">u8").astype(np.uint64)
 """Bits that differ between the hashes of a photo and of its mirror image: the odd columns of the coefficients."""
+_PLAIN = np.zeros(_WORDS, np.uint64)
 _NONE = 255
 
 
@@ -55,7 +62,7 @@ class Photos:
     """The photos of N samples, and where in them each person is."""
 
     hashes: Words
-    """(N, 4), the lowest coefficients first."""
+    """(N, 3, 4) of each form, the lowest coefficients first."""
     known: Bools
     """(N,) whether there is a hash and the person is large enough."""
     boxes: Doubles
@@ -79,18 +86,20 @@ class Photos:
         edges = np.column_stack([table[name].to_numpy() for name in BOX])
         boxes = edges / np.tile(np.maximum(size, 1), 2)
         hashes = pc.fill_null(table["photo_phash"], "")
-        hashed = np.asarray(pc.not_equal(hashes, ""))
-        found = np.zeros((len(table), _WORDS), np.uint64)
-        found[hashed] = four_words(hashes.filter(pa.array(hashed)))
+        hashed = np.asarray(pc.equal(pc.utf8_length(hashes), PHOTO_DIGITS))
+        found = np.zeros((len(table), _FORMS, _WORDS), np.uint64)
+        found[hashed] = photo_words(hashes.filter(pa.array(hashed)))
         known = hashed & (boxes[:, 3] - boxes[:, 1] >= LARGE)
         yaws = np.column_stack([table[name].to_numpy() for name in YAWS])
         return Photos(found, known, boxes, photo, _films(table["source_path"]), yaws)
 
     def near_each(self, one: Ints, other: Ints) -> Bools:
         """(A, B) which pairs of A and B rows `near` would give."""
-        low = self.hashes[one, 0, None], self.hashes[other, 0]
-        bits = np.minimum(popcount(low[0] ^ low[1]), popcount(low[0] ^ (low[1] ^ MIRROR[0])))
-        return np.asarray((bits <= LOW) & self.known[one, None] & self.known[other])
+        found = np.zeros((len(one), len(other)), bool)
+        for mine, others in _WAYS:
+            off = self.hashes[one, mine, 0, None] ^ self.hashes[other, others, 0]
+            found |= (popcount(off) <= LOW) | (popcount(off ^ MIRROR[0]) <= LOW)
+        return np.asarray(found & self.known[one, None] & self.known[other])
 
     def near(self, kept: Ints, later: Ints, some: int) -> Iterator[tuple[Ints, Ints]]:
         """Pieces of (index in `kept`, index in `later`): all whose lowest bits are near, some repeatedly.
@@ -101,10 +110,11 @@ class Photos:
             some: how many are looked up at a time.
         """
         asked, searched = np.flatnonzero(self.known[kept]), np.flatnonzero(self.known[later])
-        low = self.hashes[kept[asked], 0]
-        index = HammingIndex(self.hashes[later[searched], 0], LOW)
-        for a, b in index.near([low, low ^ MIRROR[0]], some):
-            yield asked[a], searched[b]
+        for form in range(_FORMS):
+            low = [self.hashes[kept[asked], mine, 0] for mine, others in _WAYS if others == form]
+            index = HammingIndex(self.hashes[later[searched], form, 0], LOW)
+            for a, b in index.near([word ^ flip for word in low for flip in (_PLAIN[0], MIRROR[0])], some):
+                yield asked[a], searched[b]
 
     def copied(self, one: Ints, other: Ints, signs: Signs) -> Ints:
         """(M,) bits between the photos of pairs that are one person in two copies of a photo; −1 for all others.
@@ -125,14 +135,23 @@ class Photos:
 
     def _same_place(self, one: Ints, other: Ints, mirrored: bool) -> Ints:
         """(M,) bits between the photos where they, and the places of the people in them, are the same; or `_NONE`."""
-        flip = MIRROR if mirrored else np.zeros(_WORDS, np.uint64)
-        bits = popcount(self.hashes[one] ^ (self.hashes[other] ^ flip)).astype(np.int64).sum(-1)
-        usable = (bits <= NEAR) & self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
+        bits = self._bits(one, other, MIRROR if mirrored else _PLAIN)
+        usable = (bits < _NONE) & self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
         usable &= (self.film[one] == 0) | (self.film[one] != self.film[other])
         usable[usable] = self._overlap(one[usable], other[usable], mirrored) >= OVERLAP
         moved = np.flatnonzero(usable & (bits > SURE))
         usable[moved] = self._same_side(one[moved], other[moved], mirrored)
         return np.where(usable, bits, _NONE)
+
+    def _bits(self, one: Ints, other: Ints, flip: Words) -> Ints:
+        """(M,) fewest bits between any two forms of the photos that are near, or `_NONE`."""
+        found = np.full(len(one), _NONE, np.int64)
+        for mine, others in _WAYS:
+            off = popcount(self.hashes[one, mine] ^ (self.hashes[other, others] ^ flip))
+            bits = off.sum(-1, dtype=np.int64)
+            near = (bits <= (NEAR if mine == others else TURNED_NEAR)) & (off[:, 0] <= LOW)
+            found[near] = np.minimum(found[near], bits[near])
+        return found
 
     def _same_side(self, one: Ints, other: Ints, mirrored: bool) -> Bools:
         """(M,) whether torso and head are seen from about the same side."""
@@ -143,14 +162,12 @@ class Photos:
         a, b = self.boxes[one], self.boxes[other]
         if mirrored:
             b = np.column_stack([1 - b[:, 2], b[:, 1], 1 - b[:, 0], b[:, 3]])
-        shared = np.prod(np.clip(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0, None), axis=1)
-        sizes = [np.prod(side[:, 2:] - side[:, :2], axis=1) for side in (a, b)]
-        return np.asarray(shared / np.maximum(sizes[0] + sizes[1] - shared, 1e-12))
+        return paired_iou(a, b)
 
 
-def four_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:
-    """(M, 4) of texts of 64 hex digits, the lowest coefficients first."""
-    return words(hashes).reshape(-1, _WORDS)
+def photo_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:
+    """(M, 3, 4) of M texts of `phq.quality.hashes.photo_phash`: of each form, the lowest coefficients first."""
+    return words(hashes).reshape(-1, _FORMS, _WORDS)
 
 
 def _films(paths: pa.ChunkedArray) -> Ints:

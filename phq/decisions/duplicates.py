@@ -16,6 +16,7 @@ from phq.decisions.hamming import HammingIndex, Words, distance, mirror_distance
 from phq.decisions.numbered import key_numbers, lists, numbered, words
 from phq.decisions.signs import NUMBERS as POINT_NUMBERS
 from phq.decisions.signs import Signs
+from phq.detect.boxes import paired_iou
 from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.schema import BOX
 from phq.system.arrays import Bools, Doubles, Ints
@@ -106,11 +107,7 @@ class _Looks:
 
     def allowed(self, a: Ints, b: Ints) -> Bools:
         """Two people of one photo are no duplicates unless their boxes coincide."""
-        one, other = self._boxes(a), self._boxes(b)
-        low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
-        shared = np.prod(np.clip(high - low, 0, None), axis=1)
-        union = np.prod(one[:, 2:] - one[:, :2], axis=1) + np.prod(other[:, 2:] - other[:, :2], axis=1) - shared
-        return np.asarray((self.photo[a] != self.photo[b]) | (shared >= SAME_BOX * union))
+        return np.asarray((self.photo[a] != self.photo[b]) | (paired_iou(self._boxes(a), self._boxes(b)) >= SAME_BOX))
 
     def _boxes(self, rows: Ints) -> Doubles:
         return np.stack([edge[self.row[rows]] for edge in self.boxes], axis=1)

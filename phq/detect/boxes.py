@@ -17,16 +17,24 @@ def area(boxes: Boxes) -> Boxes:
 
 def intersection(a: Boxes, b: Boxes) -> Boxes:
     """(N, M) areas of overlap between every box of `a` (N, 4) and every box of `b` (M, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    return _shared(a[:, None], b[None])
+
+
+def _shared(a: Boxes, b: Boxes) -> Boxes:
+    """(...) areas of overlap of boxes (..., 4) that broadcast."""
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
     return area(np.concatenate([low, high], axis=-1))
 
 
 def iou(a: Boxes, b: Boxes) -> Boxes:
-    """(N, M) intersection over union."""
-    shared = intersection(a, b)
-    union = area(a)[:, None] + area(b)[None, :] - shared
-    return np.asarray(shared / np.maximum(union, 1e-9))
+    """(N, M) intersection over union of every box of `a` (N, 4) and every box of `b` (M, 4)."""
+    return paired_iou(a[:, None], b[None])
+
+
+def paired_iou(a: Boxes, b: Boxes) -> Boxes:
+    """(...) intersection over union of boxes (..., 4) that broadcast, such as (N,) of N pairs."""
+    shared = _shared(a, b)
+    return np.asarray(shared / np.maximum(area(a) + area(b) - shared, 1e-9))
 
 
 def covered(a: Boxes, b: Boxes) -> Boxes:

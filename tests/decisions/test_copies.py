@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import math
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from head_crops import SQUARES, native
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_duplicates import LEFT, LOOK, POINTS, find, mirrored, moved, row, slow_find
@@ -19,12 +22,15 @@ COLUMNS = [*[c for _ in range(8) for c in range(8)], *[c for _ in range(8) for c
 """Column of the coefficient of each bit of a photo's hash."""
 MIRROR = int("".join(str(column % 2) for column in COLUMNS), 2)
 PHOTO = int("8f3a51c077e219b4" * 4, 16)
+TURNED = [int.from_bytes(hashlib.sha256(name).digest(), "big") for name in (b"one way", b"the other way")]
+"""Bits that a turn changes."""
 LOOSE, FAR = list(range(64, 256)), moved(0.3)
 
 
 def photo(*bits: int, of: int = PHOTO) -> str:
-    """A photo's hash with some bits changed, 0 the first."""
-    return f"{of ^ sum(1 << (255 - bit) for bit in bits):064x}"
+    """A photo's hash, as it is and turned, with some bits changed, 0 the first."""
+    as_it_is = of ^ sum(1 << (255 - bit) for bit in bits)
+    return "".join(f"{as_it_is ^ turn:064x}" for turn in (0, *TURNED))
 
 
 def pair(**second: Any) -> list[dict[str, Any]]:
@@ -44,6 +50,10 @@ def test_a_person_cut_otherwise_in_a_copy_of_the_photo_is_a_duplicate() -> None:
         ({"photo_phash": photo(*LOOSE[:57])}, False),
         ({"photo_phash": photo(*range(7))}, True),
         ({"photo_phash": photo(*range(8))}, False),  # a search by the first 64 would take long
+        ({"photo_phash": photo(*LOOSE[:40], of=PHOTO ^ TURNED[0])}, True),  # a straightened copy
+        ({"photo_phash": photo(*LOOSE[:40], of=PHOTO ^ TURNED[1])}, True),
+        ({"photo_phash": photo(*LOOSE[:41], of=PHOTO ^ TURNED[1])}, False),
+        ({"photo_phash": photo()[:64]}, False),  # from before turned photos had hashes
         ({"box_x0": 59.0}, True),
         ({"box_x0": 61.0}, False),  # another person there
         ({"image_width": 600, "box_x1": 200.0}, True),  # the same photo, twice as wide
@@ -99,22 +109,52 @@ def test_a_mirrored_copy_has_its_person_on_the_other_side() -> None:
 def test_the_mirror_image_of_a_photo_has_the_other_sign_in_odd_columns() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)
     picture[:40, :50] //= 3
-    one, other = (int(photo_phash(np.ascontiguousarray(p)), 16) for p in (picture, picture[:, ::-1]))
-    assert (one ^ other ^ MIRROR).bit_count() <= 1  # rounding
-    assert (one ^ other).bit_count() > 100
+    one, other = (forms(np.ascontiguousarray(p)) for p in (picture, picture[:, ::-1]))
+    for mine, others in ((0, 0), (1, 2), (2, 1)):  # a turn has the other sense
+        assert (one[mine] ^ other[others] ^ MIRROR).bit_count() <= 1  # rounding
+        assert (one[mine] ^ other[others]).bit_count() > 100
 
 
 def test_a_smaller_photo_has_the_same_hash() -> None:
     noise = np.random.default_rng(2).integers(0, 256, (16, 24, 3), np.uint8)
     pictures = (cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC) for size in ((480, 320), (240, 160)))
-    one, other = (int(photo_phash(picture), 16) for picture in pictures)
-    assert (one ^ other).bit_count() <= 6
+    one, other = map(forms, pictures)
+    assert all((a ^ b).bit_count() <= 6 for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("degrees", [-4, -3, -2, 2, 3, 4])
+@pytest.mark.parametrize("name", sorted(SQUARES))
+def test_a_straightened_photo_is_near_the_original_turned(name: str, degrees: int) -> None:
+    """Turned counter-clockwise, and cut to the rectangle without corners."""
+    picture = native(name)[: 3 * len(native(name)) // 4]
+    height, width = picture.shape[:2]
+    middle = width / 2 - 0.5, height / 2 - 0.5
+    turned = cv2.warpAffine(
+        picture, cv2.getRotationMatrix2D(middle, degrees, 1), (width, height), flags=cv2.INTER_CUBIC
+    )
+    angle = math.radians(abs(degrees))
+    lost = (1 - 1 / (math.cos(angle) + width / height * math.sin(angle))) / 2
+    x, y = round(lost * width), round(lost * height)
+    off = [form ^ forms(np.ascontiguousarray(turned[y : height - y, x : width - x]))[0] for form in forms(picture)]
+    near = off[1 if degrees > 0 else 2]
+    assert near.bit_count() <= 40 and (near >> 192).bit_count() <= 7
+    assert near.bit_count() == min(form.bit_count() for form in off)
+
+
+def forms(picture: np.ndarray) -> list[int]:
+    """The hashes of a photo as it is, turned, and turned the other way."""
+    text = photo_phash(picture)
+    return [int(text[at : at + 64], 16) for at in (0, 64, 128)]
 
 
 @st.composite
 def people(draw: st.DrawFn) -> list[dict[str, Any]]:
     bits = st.lists(st.integers(0, 255), unique=True, max_size=9)
-    hashes = st.builds(lambda of, b: photo(*b, of=of), st.sampled_from([PHOTO, PHOTO ^ MIRROR]), bits)
+    hashes = st.builds(
+        lambda of, b: photo(*b, of=of),
+        st.sampled_from([PHOTO, PHOTO ^ MIRROR, PHOTO ^ TURNED[0], PHOTO ^ TURNED[1] ^ MIRROR]),
+        bits,
+    )
     one = st.fixed_dictionaries(
         {
             "photo_phash": st.one_of(st.just(""), hashes, hashes),

@@ -108,10 +108,22 @@ def copied(a: dict[str, Any], b: dict[str, Any]) -> bool:
     mirror = int("".join(str(column % 2) for column in columns), 2)
     turned = b | mirrored(b) | {"box_x0": 300 - b["box_x1"], "box_x1": 300 - b["box_x0"]}
     for other, flip in ((b, 0), (turned, mirror)):
-        off = int(a["photo_phash"], 16) ^ int(b["photo_phash"], 16) ^ flip
-        near = off.bit_count() <= 56 and (off >> 192).bit_count() <= 7 and overlap(a, other) >= 0.4
         looks = zip(*(np.reshape(side["appearance"], (4, 6)).tolist() for side in (a, other)), strict=True)
-        if near and all(within(one, another, 2.5) for one, another in looks):
+        if (
+            near_photos(a, b, flip)
+            and overlap(a, other) >= 0.4
+            and all(within(one, another, 2.5) for one, another in looks)
+        ):
+            return True
+    return False
+
+
+def near_photos(a: dict[str, Any], b: dict[str, Any], flip: int) -> bool:
+    """Whether the photos are near as they are, or one of them is near the other turned either way."""
+    one, other = ([int(side["photo_phash"][at : at + 64], 16) for at in (0, 64, 128)] for side in (a, b))
+    for mine, others, most in ((0, 0, 56), (0, 1, 40), (0, 2, 40), (1, 0, 40), (2, 0, 40)):
+        off = one[mine] ^ other[others] ^ flip
+        if off.bit_count() <= most and (off >> 192).bit_count() <= 7:
             return True
     return False
 
