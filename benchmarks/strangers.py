@@ -181,8 +181,8 @@ def main() -> None:
     for dataset in told.strangers:
         print(photos_line(dataset))
     if told.planted:
-        print("\n| planted | copies | found | missed |")
-        print("|---|---|---|---|")
+        print("\n| planted | copies | without the person | found | missed |")
+        print("|---|---|---|---|---|")
         print("\n".join(planted_lines(told.planted, told.bits)))
 
 

@@ -20,8 +20,6 @@ _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 
 _BITS = bytes(range(0xB5, 0x15, -3))
 """No marker among them, and a one first: where data is missing libjpeg reads zeros, which is another code."""
-ZERO_FILL = bytes(16)
-"""What an interrupted download leaves behind the scan in a file of the full size."""
 
 
 def refuse_kinds(layout: Layout) -> None:
@@ -110,4 +108,4 @@ def is_cut(data: bytes, decoded: Image.Image) -> bool:
         return True
     if layout.has_end:
         return False
-    return data.endswith(ZERO_FILL) or not jpeg_blocks.are_all_there(data, layout, _scans_needed(layout))
+    return not jpeg_blocks.are_all_there(data, layout, _scans_needed(layout))

@@ -229,6 +229,13 @@ def test_records_of_before_state_nothing_of_the_head():
     assert migrated({"key": "f" * 16, "reason": "truncated", **STATED})[1] == []  # nobody was found there
 
 
+def test_the_hash_of_a_photo_that_was_not_turned_is_left_out():
+    row = labelled_sample(0, photo_phash="5a" * 96).row
+    assert migrated(row) == (row, [])
+    for old in (row | {"photo_phash": "5a" * 32}, {name: row[name] for name in row if name != "photo_phash"}):
+        assert migrated(old) == (row | {"photo_phash": ""}, ["photo_hash"])
+
+
 def test_steps_follow_each_other():
     steps = (
         Migration("one", lambda r: r["schema_version"] == "phq/-1", lambda r: r | {"schema_version": "phq/0"}),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phq.config.build import Detect, Models
 from phq.detect import movenet, nanodet, tiles
-from phq.detect.boxes import covered, holds_middle, iou, nms
+from phq.detect.boxes import covered, holds_middle, iou, nms, paired_iou
 from phq.detect.candidates import Candidates, united
 from phq.detect.fuse import fuse
 from phq.stages.detect_people import DetectPeople
@@ -41,6 +41,7 @@ def slow_iou(a: np.ndarray, b: np.ndarray) -> float:
 def test_iou_equals_its_slow_twin(first, second):
     got = iou(np.array(first), np.array(second))
     np.testing.assert_allclose(got, [[slow_iou(a, b) for b in second] for a in first], atol=1e-9)
+    np.testing.assert_array_equal(paired_iou(np.array(first), np.array(second)[:1]), got[:, 0])
 
 
 @given(st.lists(st.tuples(box, st.floats(0.1, 1)), min_size=1, max_size=8))

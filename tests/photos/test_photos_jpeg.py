@@ -28,6 +28,8 @@ KINDS: list[tuple[str, dict[str, Any]]] = [
 TRAILERS = {
     "nothing": b"",
     "a fill byte": b"\xff",
+    "zeros": bytes(2000),
+    "ones": b"\xff" * 2000,
     "text": b"SEFH of a panorama, written by its maker; " * 20,
     "bytes without a marker": bytes(b for b in np.random.default_rng(5).bytes(2000) if b != 255),
     "bytes": np.random.default_rng(3).bytes(2000),
@@ -71,11 +73,20 @@ class TestUnusualButWhole:
 
 
 @pytest.mark.parametrize(("mode", "options"), KINDS, ids=str)
-@pytest.mark.parametrize("trailer", ["nothing", "text", "zeros", "another JPEG"])
+@pytest.mark.parametrize("trailer", ["nothing", "text", "zeros", "ones", "another JPEG"])
 def test_a_missing_block_stays_truncated(mode: str, options: dict[str, Any], trailer: str) -> None:
     whole = jpeg(mode, **options)
     for cut in range(150, len(whole) - 800, (len(whole) - 800) // 5):
-        assert reason_of(whole[:-cut] + {**TRAILERS, "zeros": bytes(2000)}[trailer]) in ("truncated", "corrupt")
+        assert reason_of(whole[:-cut] + TRAILERS[trailer]) in ("truncated", "corrupt")
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True, "quality": 30}], ids=str)
+@pytest.mark.parametrize("fill", [0, 255])
+def test_few_missing_bytes_are_not_taken_from_what_fills_the_file(options: dict[str, Any], fill: int) -> None:
+    """As an interrupted download or a worn memory card leaves a file of the full size."""
+    whole = jpeg(**options)
+    for cut in range(4, 40):
+        assert reason_of(whole[:-cut] + bytes([fill]) * 3000) in ("truncated", "corrupt")
 
 
 def test_few_cuts_pass_with_noise_behind_them() -> None:
@@ -105,6 +116,21 @@ def test_last_blocks_unlike_the_others_are_noise_behind_a_cut(options: dict[str,
         sound = whole[:end] + noise
         assert are_all_there(sound, read_layout(sound), 1)
     assert not passed
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("face_recognition-1.3.0__obama.jpg", 0.9), ("pose2sim-0.10.49__Single_cam2_f090.jpg", 0.8)]
+)
+def test_a_photo_may_end_busier_than_it_began(name: str, part: float) -> None:
+    """Flat walls above, clothes or a floor below, are no sign of noise."""
+    with Image.open(FOLDER / name) as opened:
+        opened.thumbnail((400, 400))
+        whole = encoded(opened.crop((0, 0, opened.width, int(opened.height * part))), "JPEG", quality=92)
+    scan = read_layout(whole).scans[0]
+    noise = np.random.default_rng(4).bytes(4000).replace(b"\xff", b"")
+    assert same(whole[: scan.end] + noise, whole)
+    cut = (scan.end - scan.start) // 100
+    assert reason_of(whole[: scan.end - cut] + noise) in ("truncated", "corrupt")
 
 
 def test_lines_stated_behind_the_picture() -> None:
