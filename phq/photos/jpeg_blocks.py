@@ -30,8 +30,8 @@ _GUARD = bytes(64)
 _ALIKE = 12
 """Bytes before and behind the last block that are compared."""
 _MOST_NOISE_BITS = 28.0
-"""Of 115 whole photos, 81 of them cut to end elsewhere, one was beyond 21; noise in place of a hundredth of a scan's data
-gives 50 and more."""
+"""Of 115 whole photos, 81 of them cut to end elsewhere, one was beyond 21; noise in place of a hundredth of a scan's
+data gives 50 and more."""
 
 
 class _CutError(Exception):
