@@ -36,6 +36,22 @@ _REFUSED_STARTS = (
     (b"#?RADIANCE", "Radiance HDR"),
     (b"gimp xcf", "a GIMP document"),
     (b"SIMPLE  =", "FITS"),
+    (b"FLIF", "FLIF"),
+    (b"BPG\xfb", "BPG"),
+    (b"II\xbc", "JPEG XR"),
+    (b"SDPX", "DPX"),
+    (b"XPDS", "DPX"),
+    (b"\x80\x2a\x5f\xd7", "Cineon"),
+    (b"\xd7\x5f\x2a\x80", "Cineon"),
+    (b"\x01\xda\0", "an SGI image"),
+    (b"\x01\xda\1", "an SGI image"),
+    (b"\x59\xa6\x6a\x95", "a Sun raster image"),
+    (b"\xabKTX ", "a KTX texture"),
+    (b"AT&TFORM", "DjVu"),
+    (b"farbfeld", "farbfeld"),
+    (b"/* XPM */", "XPM"),
+    (b"\xd7\xcd\xc6\x9a", "a Windows metafile"),
+    *((b"\x0a" + version + b"\1", "PCX") for version in (b"\0", b"\2", b"\3", b"\4", b"\5")),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it, or pack it as zip or tar"),
     (b"Rar!\x1a\x07", "a RAR archive; unpack it, or pack it as zip or tar"),
     (b"ARROW1", "an Arrow table; write it as Parquet"),
@@ -49,6 +65,8 @@ _REFUSED_STARTS = (
       for space in (b"\n", b" ", b"\r", b"\t")),
 )  # fmt: skip
 
+_COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
+"""Of gzip, bzip2, xz and Zstandard."""
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
@@ -93,6 +111,10 @@ def sniff(data: bytes) -> str:
             raise RejectError("unsupported_format", name)
     if data[:4] == b"\xff" * 4 and data[4:8].endswith(b"\0"):  # a stream's mark, then the length of its schema
         raise RejectError("unsupported_format", "an Arrow table; write it as Parquet")
+    if data.startswith(_COMPRESSED_STARTS):
+        raise RejectError("not_an_image", "a compressed file; unpack it")
+    if data[128:132] == b"DICM":
+        raise RejectError("unsupported_format", "DICOM")
     if b"<svg" in data[:1024]:
         raise RejectError("unsupported_format", "SVG")
     raise RejectError("not_an_image", "its first bytes are those of no image format")

@@ -37,7 +37,7 @@ def _open_tiff(data: bytes) -> TiffImagePlugin.TiffImageFile:
         raise
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     if tiff.DNG_VERSION in image.tag_v2 or image.tag_v2.get(tiff.NEW_SUBFILE_TYPE, 0) & 1:
-        raise RejectError("unsupported_format", "camera raw: only its thumbnail is a TIFF")
+        raise RejectError("unsupported_format", "camera raw, or a TIFF that begins with a thumbnail")
     return image
 
 

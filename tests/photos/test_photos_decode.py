@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import hashlib
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +67,34 @@ class TestRejects:
             assert reject.value.detail
         assert found == expected
         assert len(expected) >= 30
+
+    @pytest.mark.parametrize("kind", ["PCX", "SGI", "TGA", "PPM", "QOI", "DDS", "JPEG2000", "ICO"])
+    def test_pictures_of_other_kinds_are_named_as_such(self, kind: str) -> None:
+        with pytest.raises(PhotoRejectError) as reject:
+            decode_bytes(encoded(small_picture(), kind))
+        assert reject.value.reason == "unsupported_format"
+
+    @pytest.mark.parametrize(
+        ("start", "name"),
+        [
+            (b"FLIF4", "FLIF"),
+            (b"BPG\xfb", "BPG"),
+            (b"II\xbc\x01", "JPEG XR"),
+            (b"SDPX", "DPX"),
+            (b"\x80\x2a\x5f\xd7", "Cineon"),
+            (bytes(128) + b"DICM", "DICOM"),
+        ],
+    )
+    def test_what_it_is_instead_is_said(self, start: bytes, name: str) -> None:
+        with pytest.raises(PhotoRejectError) as reject:
+            decode_bytes(start + bytes(200))
+        assert (reject.value.reason, reject.value.detail) == ("unsupported_format", name)
+
+    @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+    def test_a_compressed_file_is_to_be_unpacked(self, compress: Callable[[bytes], bytes]) -> None:
+        with pytest.raises(PhotoRejectError, match="unpack it") as reject:
+            decode_bytes(compress(encoded(small_picture(), "JPEG")))
+        assert reject.value.reason == "not_an_image"
 
     def test_reasons_are_those_of_the_table(self, tmp_path: Path) -> None:
         assert set(make_bad_files(tmp_path).values()) <= {reason.name for reason in REASONS}
