@@ -183,6 +183,11 @@ def _list_name(path: Path, root: Path) -> str:
         return recorded(str(path.absolute()))
 
 
+def _unquoted(line: str) -> str:
+    """Without the quotes that Windows' "Copy as path" and shells put round a path."""
+    return line[1:-1] if len(line) > 2 and line[0] == line[-1] and line[0] in "\"'" else line
+
+
 def _from_list(source: Path, say: Say) -> list[Found]:
     lines = [line.strip() for line in re.split(r"[\r\n]+", _read_list(source))]
     paths = [line for line in lines if line and not line.startswith("#")]
@@ -191,11 +196,16 @@ def _from_list(source: Path, say: Say) -> list[Found]:
     found, respelled = list[Path](), list[str]()
     for line in paths:
         path = source.parent / line
-        alike = None if os.path.lexists(path) else existing(source.parent, line, say)
+        alike = None if os.path.lexists(path) else existing(source.parent, _unquoted(line), say)
+        if not alike and "://" in line and is_url(line):
+            raise InputError(
+                f"the list {source} names URLs, such as {line}, and phq downloads nothing: fetch the photos first, for "
+                "example with img2dataset"
+            )
         found.append(alike or path)
         respelled += [line] if alike else []
     if respelled:
-        say(f"{len(respelled)} paths of {source} were found after Unicode normalisation and slashes, such as "
+        say(f"{len(respelled)} paths of {source} were found after Unicode normalisation, slashes and quotes, such as "
             f"{respelled[0]}")  # fmt: skip
     return _ordered(Found(p, _list_name(p, source.parent)) for p in found)
 
@@ -227,7 +237,7 @@ def discover(source: str | Path, say: Say = lambda _: None) -> list[Found]:
     - a folder: everything in it and below, whatever its suffix, so that a file that is not a picture becomes a
       reject with a name. Hidden files and `LITTER` are left out. Linked folders are entered, loops are not.
     - a list (``.txt``): one path per line, relative to the list's folder; blank lines and lines that start
-      with ``#`` are skipped. A path that does not exist as it is written is looked for by
+      with ``#`` are skipped. A path that does not exist as it is written is looked for without quotes, by
       `phq.photos.same_path.existing`. A listed file need not exist: reading it is what tells. Names of files
       outside the list's folder start with ``..``.
     - one picture.
@@ -240,7 +250,7 @@ def discover(source: str | Path, say: Say = lambda _: None) -> list[Found]:
 
     Raises:
         InputError: no such file or folder, an empty folder or list, a glob that matches nothing, a list or
-            folder that cannot be read.
+            folder that cannot be read, a list with URLs.
     """
     if is_url(source):
         return _from_url(place(source))

@@ -118,6 +118,15 @@ class TestList:
         assert [f.name for f in found] == ["../a.jpg", "../other/a.jpg", "a.jpg"]
         assert all(f.path.is_file() for f in found)
 
+    def test_quotes_round_a_path_are_none_of_it(self, tmp_path: Path) -> None:
+        touch(tmp_path / "a b.jpg", tmp_path / "c.jpg", tmp_path / '"d.jpg"')
+        (tmp_path / "list.txt").write_text('"a b.jpg"\n\'c.jpg\'\n"d.jpg"\n"e.jpg"\n')
+        said: list[str] = []
+        found = [f.name for f in discover(tmp_path / "list.txt", said.append)]
+        assert found == ['"d.jpg"', '"e.jpg"', "a b.jpg", "c.jpg"]
+        (sentence,) = said
+        assert sentence.startswith("2 paths of") and sentence.endswith('slashes and quotes, such as "a b.jpg"')
+
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
     @pytest.mark.parametrize("newline", ["\n", "\r\n"])
     def test_encodings_of_every_system(self, tmp_path: Path, encoding: str, newline: str) -> None:
@@ -163,6 +172,7 @@ class TestGlob:
         ("absent/*.jpg", "no such folder"),
         ("blank.txt", "names no photo"),
         ("binary.txt", "not a text file"),
+        ("urls.txt", "names URLs, such as https://example.org/1.jpg"),
     ],
 )
 def test_unusable_inputs_are_told_in_a_sentence(tmp_path: Path, source: str, words: str) -> None:
@@ -170,6 +180,7 @@ def test_unusable_inputs_are_told_in_a_sentence(tmp_path: Path, source: str, wor
     touch(tmp_path / "only-hidden" / ".a.jpg", tmp_path / "only-text" / "a.md")
     (tmp_path / "blank.txt").write_text("\n# nothing\n")
     (tmp_path / "binary.txt").write_bytes(b"\x89PNG\0\0")
+    (tmp_path / "urls.txt").write_text("a.jpg\nhttps://example.org/1.jpg\n")
     with pytest.raises(InputError, match=words) as error:
         discover(tmp_path / source)
     assert str(tmp_path / source.split("/", 1)[0]) in str(error.value)
