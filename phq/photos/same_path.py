@@ -1,7 +1,8 @@
 """Paths that mean the same file though their bytes differ: Unicode forms, slashes and ``./``.
 
 A list or sidecar that was written on another system spells a path in its own way: macOS decomposes accents, Windows
-writes backslashes, programs put ``./`` before. Case is not among this: two files can differ by it.
+writes backslashes, programs put ``./`` before, and tables leave spaces round it. Case is not among this: two files can
+differ by it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 
 
 def spelled_alike(path: str) -> str:
-    """The form that all spellings of a path share: composed (NFC), forward slashes, no ``./``."""
-    return posixpath.normpath(unicodedata.normalize("NFC", path).replace("\\", "/"))
+    """The form that all spellings of a path share: composed (NFC), forward slashes, no ``./``, no spaces round it."""
+    return posixpath.normpath(unicodedata.normalize("NFC", path.strip()).replace("\\", "/"))
 
 
 def pair_up(names: Iterable[str], wanted: Iterable[str]) -> tuple[dict[str, str], list[str]]:

@@ -13,7 +13,13 @@ from phq.photos.same_path import existing, spelled_alike
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("a\\b.jpg", "a/b.jpg"), ("./a/b.jpg", "a/b.jpg"), (".\\a.jpg", "a.jpg"), ("e\u0301.jpg", "\u00e9.jpg")],
+    [
+        ("a\\b.jpg", "a/b.jpg"),
+        ("./a/b.jpg", "a/b.jpg"),
+        (".\\a.jpg", "a.jpg"),
+        ("e\u0301.jpg", "\u00e9.jpg"),
+        ("a.jpg ", "a.jpg"),
+    ],
 )
 def test_spellings_of_one_path(one: str, other: str) -> None:
     assert spelled_alike(one) == spelled_alike(other)
