@@ -162,7 +162,7 @@ class Photos:
         a, b = self.boxes[one], self.boxes[other]
         if mirrored:
             b = np.column_stack([1 - b[:, 2], b[:, 1], 1 - b[:, 0], b[:, 3]])
-        return paired_iou(a, b)
+        return np.asarray(paired_iou(a, b), np.float64)
 
 
 def photo_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:

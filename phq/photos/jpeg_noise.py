@@ -68,4 +68,4 @@ def _behind_busy(entries: Ints) -> Ints:
         own = np.flatnonzero(component == number)
         before = size[np.concatenate([own[:1], own[:-1]])]
         busy[own] = before > np.median(before) if len(own) else 0
-    return busy[block]
+    return np.asarray(busy[block])
