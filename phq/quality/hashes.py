@@ -105,7 +105,7 @@ def _lowest(picture: Image, cosines: Doubles) -> Doubles:
 
 
 def _small(grey: Image, side: int) -> Doubles:
-    return cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA).astype(np.float64)
+    return np.asarray(cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA), np.float64)
 
 
 def _low(square: Doubles, cosines: Doubles) -> Doubles:
