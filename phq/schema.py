@@ -68,7 +68,7 @@ def _floats(n: int, text: str) -> Any:
 class Sample(BaseModel):
     """Facts, labels and scores of one person; every list is flat, row-major, and of fixed length."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     # what this is
     schema_version: str = Field(description="version of this schema")
