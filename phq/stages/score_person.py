@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from phq.detect.centerface import CenterFace
 from phq.people.person import Faces, Person, Photo, known, living
 from phq.people.record import Obstruction, Uncertainty
@@ -20,8 +22,12 @@ class ScorePerson:
     name = "score"
 
     def setup(self) -> None:
-        """Load the face network."""
-        self.faces = CenterFace()
+        """Nothing to load: the face network is opened for the first person whom the stage before did not show it."""
+
+    @cached_property
+    def faces(self) -> CenterFace:
+        """The network that the scores are calibrated for."""
+        return CenterFace()
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a crop and its mask."""
