@@ -41,10 +41,11 @@ def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
     """Rotation matrices (…, 3, 3) to axis-angle vectors (…, 3), angle in [0, π].
 
     Goes through the quaternion whose largest component is the pivot, so it is stable near 0 and near π. At exactly
-    π the axis is known only up to its sign.
+    π the axis is known only up to its sign. In place of a matrix that is bent by more than `ORTHOGONAL`, the rotation
+    nearest to it.
 
     Raises:
-        ValueError: a matrix is not orthogonal or mirrors (determinant not positive).
+        ValueError: a matrix mirrors or flattens (determinant not positive), or is not finite.
     """
     matrices = np.asarray(rotmat, dtype=np.float64).reshape(-1, 3, 3)
     quaternions = _quaternions(_orthogonal(matrices))

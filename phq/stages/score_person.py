@@ -46,7 +46,8 @@ class ScorePerson:
             head_outside=head_outside(person),
             hand_on_head=hand_on_head(person),
         )
-        person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person.record()))
+        record = person.record()
+        person.uncertainty = Uncertainty(p_flip(record), yaw_sigma_deg(record))
 
     def _faces(self, person: Person) -> Faces:
         """Of the look at nearly the same square that was for the fit; without one, of a look at the crop."""
