@@ -20,7 +20,9 @@ def test_stored_schema_is_that_of_the_code() -> None:
     assert stored == json_schema(), "run: python -m phq.schema > schemas/sample.schema.json"
 
 
-@given(st.lists(st.floats(allow_nan=False) | st.integers(-(10**9), 10**9).map(lambda n: n / 2e6)), st.sampled_from([6, 9]))
+@given(
+    st.lists(st.floats(allow_nan=False) | st.integers(-(10**9), 10**9).map(lambda n: n / 2e6)), st.sampled_from([6, 9])
+)
 @example([0.0000005, 2.0000015, -0.0, 1e300, 5e-324, math.inf], 6)
 def test_floats_rounded_at_once_are_what_round_gives(numbers: list[float], digits: int) -> None:
     found = rounded_floats(numbers, digits)
