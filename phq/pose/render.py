@@ -129,13 +129,14 @@ def sides_of(corners: Doubles) -> Doubles:
     return np.concatenate([first, one, other, (one[0] * other[1] - one[1] * other[0])[None]])
 
 
-def barycentric(sides: Doubles, face: Ints, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+def barycentric(sides: Doubles, face: Ints, x: Floats, y: Floats) -> tuple[Doubles, Doubles, Doubles]:
     """Weights (N,) of the three corners at points (N,), in the picture's plane.
 
     Args:
         sides: see `sides_of`.
         face: (N,) number of the face that each point is asked about.
-        x: (N,) pixels; y the same.
+        x: (N,) pixels.
+        y: (N,) pixels.
     """
     first_x, first_y, one_x, one_y, other_x, other_y, area = (side[face] for side in sides)
     along, down = x - first_x, y - first_y

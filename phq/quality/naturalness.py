@@ -144,7 +144,8 @@ def _mean(shape: Doubles, left: Doubles, right: Doubles) -> Doubles:
 
     Args:
         shape: of `SHAPES`.
-        left: scale; right the same.
+        left: scale to the left.
+        right: scale to the right.
     """
     return np.asarray((right - left) * _spreads()[np.searchsorted(SHAPES, shape)])
 
