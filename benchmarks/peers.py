@@ -79,8 +79,10 @@ def by_phq(folder: Path) -> tuple[int, Callable[[int], Members]]:
 def by_wids(folder: Path) -> tuple[int, Callable[[int], Members]]:
     import wids
 
-    index = folder / "phq" / "train" / "index.json"
-    samples = wids.ShardListDataset(str(index), cache_dir=str(index.parent), lru_size=200, transformations=[])
+    index = folder / "phq" / "train-index.json"
+    samples = wids.ShardListDataset(
+        str(index), cache_dir=str(folder / "phq" / "train"), lru_size=200, transformations=[]
+    )
     return len(samples), lambda i: [v.read() for k, v in samples[i].items() if k in (".jpg", ".json", ".mask.png")]
 
 
