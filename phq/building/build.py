@@ -50,7 +50,6 @@ from phq.system.version import __version__
 from phq.weights.embedded import Weight
 from phq.weights.licences import Model, notices
 
-
 START_S, PHOTO_S = 5.0, 1.8
 """Seconds until a worker is ready, and those that it needs for a photo on an idle core (docs/build.md, Speed)."""
 

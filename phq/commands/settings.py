@@ -26,8 +26,9 @@ def settings_command(
 ) -> None:
     """List the settings of build, decide and annotate: value, unit, meaning, default."""
     from phq.config.build import SETTINGS  # pydantic: not for --help
+    from phq.config.listing import described
 
-    _list("settings", SETTINGS, "default", words, preset, config, set_, json)
+    _list("settings", described(SETTINGS, "default", preset, config, set_ or (), words or ()), json)
 
 
 def gan_settings_command(
@@ -39,22 +40,13 @@ def gan_settings_command(
     json: Json = None,
 ) -> None:
     """List the settings of a training run: value, unit, meaning, default."""
+    from phq.config.listing import described
     from phq.generator.train.config import DEFAULT, SETTINGS
 
-    _list("gan settings", SETTINGS, DEFAULT, words, preset, config, set_, json)
+    _list("gan settings", described(SETTINGS, DEFAULT, preset, config, set_ or (), words or ()), json)
 
 
-def _list(
-    command: str,
-    kind: Any,
-    default: str,
-    words: list[str] | None,
-    preset: str | None,
-    config: Path | None,
-    sets: list[str] | None,
-    json: str | None,
-) -> None:
-    from phq.config.listing import described, lines
+def _list(command: str, listed: list[Any], json: str | None) -> None:
+    from phq.config.listing import lines
 
-    found = described(kind, default, preset, config, sets or (), words or ())
-    report(command, {"settings": found}, lines(found), json)
+    report(command, {"settings": listed}, lines(listed), json)

@@ -38,7 +38,7 @@ class Detect(Section):
     """How people are found."""
 
     threshold: Score | None = Field(default=None, description="least score of a box; absent: the detector's own")
-    skeleton_threshold: Score | None = Field(default=None, description="least score by the skeleton network; absent: its own")
+    skeleton_threshold: Score | None = Field(default=None, description="of the skeleton network; absent: its own")
     tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
     turns: bool = Field(default=True, description="look for lying and upside-down people where nobody upright is sure")
 

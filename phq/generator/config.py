@@ -50,7 +50,7 @@ class Render(Section):
     places: Literal["phq", "eg3d"] = Field(
         default="phq", description="where rays are sampled: in the intervals that weights belong to, or as published"
     )
-    activation: Literal["none", "sigmoid", "lrelu"] = Field(default="none", description="activation of the decoder's features")
+    activation: Literal["none", "sigmoid", "lrelu"] = Field(default="none", description="after the decoder's features")
     colour: Literal["layer", "features"] = Field(
         default="layer", description="the raw image is made by a layer, or is the first three features"
     )
@@ -75,7 +75,7 @@ class SuperResolution(Section):
     """From the raw image to the final one."""
 
     input: Side = Field(default=128, description="side that the raw image is brought to first")
-    channels: tuple[Count, Count] = Field(default=(256, 128), strict=False, description="channels of the two blocks of super-resolution")
+    channels: tuple[Count, Count] = Field(default=(256, 128), strict=False, description="channels of its two blocks")
 
 
 class Discriminator(Section):
