@@ -50,7 +50,7 @@ def lines(decided: Decided) -> Iterator[str]:
     """The whole decision as text."""
     was, now = int(decided.was_kept.sum()), int(decided.is_kept.sum())
     enter, leave = int(decided.entering.sum()), int(decided.leaving.sum())
-    yield f"kept {was} → {now} of {len(decided.before)} stored people: {leave} of the kept leave, {enter} rejected enter"
+    yield f"kept {was} → {now} of {len(decided.before)} stored people: {leave} of these leave, {enter} rejected enter"
     if was == len(decided.before):
         yield "nobody can enter: no rejected person is stored; phq build --keep-rejects stores them"
     for text, rows, before in (("leave", decided.leaving, False), ("enter", decided.entering, True)):

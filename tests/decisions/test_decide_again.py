@@ -71,7 +71,7 @@ def test_what_is_shown_is_what_is_applied_and_can_be_taken_back(ten):
     assert (decided.leaving.sum(), decided.entering.sum(), decided.is_kept.sum()) == (5, 0, 5)
     assert by_yaw(decided).sum(0).tolist() == [10, 0, 5, 5]
     assert len(kept(ten)) == 10, "nothing is written before it is applied"
-    assert next(lines(decided)) == "kept 10 → 5 of 10 stored people: 5 of the kept leave, 0 rejected enter"
+    assert next(lines(decided)) == "kept 10 → 5 of 10 stored people: 5 of these leave, 0 rejected enter"
     assert "nobody can enter" in "".join(lines(decided))
     apply(decided, "sharp")
     assert kept(ten) == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])

@@ -50,6 +50,7 @@ class Similar:
         """(N, D) vectors by space, NaN for samples that have none."""
         self.apart = cache(self._apart)
         """(N,) by space: distance to the neighbour number `NEIGHBOURS` among the references, NaN without a vector."""
+        self._near = cache(self._nearest)
         self.map = cache(self._map)
         """(N, 2) by space: places on the map within −1 to 1, NaN without a vector."""
 
@@ -83,25 +84,29 @@ class Similar:
         count = min(len(known), REFERENCES)
         return known[np.arange(count) * len(known) // max(count, 1)]
 
-    def _nearest(self, space: str, most: int) -> Iterator[tuple[slice, Ints, Singles]]:
-        """Rows, and of each the numbers of its nearest references but itself and their squared distances, ascending."""
+    def _nearest(self, space: str) -> tuple[Ints, Singles]:
+        """(N, K) numbers of each sample's nearest references but itself, and their squared distances, ascending.
+
+        K is `NEIGHBOURS`, or fewer where there are not so many others; NaN distances without a vector.
+        """
         references = self._references(space)
-        vectors = self.vectors(space)
+        vectors, most = self.vectors(space), min(NEIGHBOURS, len(references) - 1)
         place = np.full(len(vectors), -1)
         place[references] = np.arange(len(references))
+        numbers, distances = np.zeros((len(vectors), most), np.int32), np.zeros((len(vectors), most), np.float32)
         for rows, squared in _pieces(vectors, vectors[references]):
             itself = np.flatnonzero(place[rows] >= 0)
             squared[itself, place[rows][itself]] = np.inf
             some = np.argpartition(squared, most - 1, axis=1)[:, :most]
             order = np.argsort(np.take_along_axis(squared, some, 1), axis=1, kind="stable")
-            nearest = np.take_along_axis(some, order, 1)
-            yield rows, nearest, np.take_along_axis(squared, nearest, 1)
+            numbers[rows] = np.take_along_axis(some, order, 1)
+            distances[rows] = np.take_along_axis(squared, numbers[rows], 1)
+        return numbers, distances
 
     def _apart(self, space: str) -> Singles:
-        most = min(NEIGHBOURS, len(self._references(space)) - 1)
-        if most < 1:
+        if len(self._references(space)) < 2:
             return np.full(len(self._table), np.nan, np.float32)
-        return np.concatenate([np.sqrt(squared[:, -1]) for _, _, squared in self._nearest(space, most)])
+        return np.sqrt(self._near(space)[1][:, -1])
 
     def _map(self, space: str) -> Singles:
         references = self._references(space)
@@ -110,11 +115,10 @@ class Similar:
             places[references] = 0
             return places
         drawn = tsne(self.vectors(space)[references])
-        known, most = _known(self.vectors(space)), min(NEIGHBOURS, len(references) - 1)
-        for rows, nearest, squared in self._nearest(space, most):
-            weights = 1 / (squared + 1e-9)
-            found = (drawn[nearest] * (weights / weights.sum(1, keepdims=True))[..., None]).sum(1)
-            places[rows] = np.where(known[rows, None], found, np.nan)
+        nearest, squared = self._near(space)
+        weights = 1 / (squared + 1e-9)
+        found = (drawn[nearest] * (weights / weights.sum(1, keepdims=True))[..., None]).sum(1)
+        places[:] = np.where(_known(self.vectors(space))[:, None], found, np.nan)
         places[references] = drawn
         return places
 
