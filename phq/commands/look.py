@@ -137,7 +137,7 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     overlay = "dry run, nothing is written; --apply writes the overlay"
     if apply:
         overlay = (
-            f"overlay {done.overlay}   states {done.changed} samples anew (decision, reason or margin) and is in force; "
+            f"overlay {done.overlay}   decision, reason or margin of {done.changed} samples; it is in force, and "
             "--revision none reads the dataset without it"
         )
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}

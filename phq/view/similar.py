@@ -79,6 +79,23 @@ class Similar:
             return np.full(len(vectors), np.nan, np.float32)
         return np.concatenate([np.sqrt(squared.min(1)) for _, squared in _pieces(vectors, wanted)])
 
+    def neighbours(self, space: str, among: list[int], most: int) -> list[list[int]]:
+        """Of each of some samples the nearest others of them, the nearest first; none for one without a vector.
+
+        Args:
+            space: one of `spaces`.
+            among: row numbers; the answer is of their places in this list.
+            most: neighbours of each, at most.
+        """
+        vectors = self.vectors(space)[among]
+        known = np.flatnonzero(_known(vectors))
+        found: list[list[int]] = [[] for _ in among]
+        for rows, squared in _pieces(vectors[known], vectors[known]):
+            for row, distances in zip(known[rows], squared, strict=True):
+                order = known[np.argsort(distances, kind="stable")]
+                found[row] = order[order != row][:most].tolist()
+        return found
+
     def _references(self, space: str) -> Ints:
         known = np.flatnonzero(_known(self.vectors(space)))
         count = min(len(known), REFERENCES)
