@@ -26,6 +26,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened_report(browser: Any, place: Path) -> Iterator[tuple[Any, list[str]]]:
     """The page, and what it complained about or asked the network for."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    context.set_default_timeout(READY)
     page, faults = context.new_page(), []
     page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: faults.append(str(error)))
