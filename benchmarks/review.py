@@ -161,9 +161,7 @@ def timed(what: str, session: Any, server: int) -> Iterator[None]:
 
 def explore(page: Any, session: Any, server: int) -> None:
     """Print how long the map, and each of `CHOICES`, takes, and one drawing of the map."""
-    print(
-        "\n| milliseconds | until shown | page's thread | server's processor |\n|---|---|---|---|"
-    )
+    print("\n| milliseconds | until shown | page's thread | server's processor |\n|---|---|---|---|")
     page.evaluate("document.querySelector('#grid').focus()")
     with timed("map", session, server):
         page.keyboard.press("m")

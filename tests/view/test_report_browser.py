@@ -163,7 +163,7 @@ def test_a_click_or_enter_shows_the_samples_most_like_one(opened_report: tuple[A
     assert faults == []
 
 
-def test_the_command_of_the_review_names_the_folder_of_the_page(opened_report: tuple[Any, list[str]], place: Path) -> None:
+def test_the_command_of_the_review_names_the_folder(opened_report: tuple[Any, list[str]], place: Path) -> None:
     page, _ = opened_report
     assert f"phq review '{place.parent}'" in page.locator("#copy").get_attribute("title")
 

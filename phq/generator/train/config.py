@@ -78,9 +78,7 @@ class Optimisers(Section):
     rate_g: Rate = Field(default=0.0025, description="learning rate of the generator")
     rate_d: Rate = Field(default=0.002, description="learning rate of the discriminator")
     rate_features: Rate = Field(default=0.002, description="learning rate of the discriminator on frozen features")
-    betas: tuple[Weight, Weight] = Field(
-        default=(0.0, 0.99), strict=False, description="decay of Adam's averages"
-    )
+    betas: tuple[Weight, Weight] = Field(default=(0.0, 0.99), strict=False, description="decay of Adam's averages")
     ema_kimg: Rate = Field(default=10.0, description="half-life of the averages, thousands of images")
     ema_ramp: Weight = Field(default=0.05, description="half-life at most this part of the images so far; 0: no limit")
 
