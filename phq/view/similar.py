@@ -110,7 +110,7 @@ class Similar:
         vectors, most = self.vectors(space), min(NEIGHBOURS, len(references) - 1)
         place = np.full(len(vectors), -1)
         place[references] = np.arange(len(references))
-        numbers, distances = np.zeros((len(vectors), most), np.int32), np.zeros((len(vectors), most), np.float32)
+        numbers, distances = np.zeros((len(vectors), most), np.int64), np.zeros((len(vectors), most), np.float32)
         for rows, squared in _pieces(vectors, vectors[references]):
             itself = np.flatnonzero(place[rows] >= 0)
             squared[itself, place[rows][itself]] = np.inf
