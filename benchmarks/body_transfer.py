@@ -74,7 +74,7 @@ def measured(transfer: Transfer, row: dict[str, object]) -> dict[str, np.ndarray
 
 def main(dataset: str, *files: str) -> None:
     """Print a line a body."""
-    rows = [item.row for item in Dataset(dataset, overlay="none")]
+    rows = [item.row for item in Dataset(dataset, revision="none")]
     with tempfile.TemporaryDirectory() as folder:
         bodies = [(file, open_body(file)) for file in files] or players(Path(folder))
         print(f"{len(rows)} samples: median / largest")

@@ -70,7 +70,7 @@ class People:
 
 def table_of(dataset: str) -> pa.Table:
     """`LIKENESS` of a dataset's samples."""
-    return Dataset(dataset, overlay="none").columns(LIKENESS).replace_schema_metadata(None)
+    return Dataset(dataset, revision="none").columns(LIKENESS).replace_schema_metadata(None)
 
 
 def strangers_line(dataset: str, bits: int) -> str:
@@ -97,7 +97,7 @@ def tail(apart: np.ndarray) -> float:
 
 def photos_line(dataset: str) -> str:
     """A row of the table of strangers' photos."""
-    opened, table = Dataset(dataset, overlay="none"), compact(table_of(dataset))
+    opened, table = Dataset(dataset, revision="none"), compact(table_of(dataset))
     hashes = four_words([photo_phash(np.asarray(sample.image)) for sample in opened])
     signs = Signs.of(np.array(table["appearance"].to_pylist()), np.array(table[POINTS].to_pylist()))
     bits, colours = [], []
@@ -116,7 +116,7 @@ def photos_line(dataset: str) -> str:
 
 def planted_lines(dataset: str, bits: int) -> list[str]:
     """Rows of the table of planted copies."""
-    samples = Dataset(dataset, overlay="none").columns(LIKENESS)
+    samples = Dataset(dataset, revision="none").columns(LIKENESS)
     people = compact(samples.select(LIKENESS).replace_schema_metadata(None)).combine_chunks()
     config = load_config("default", sets=[f"duplicates.bits={bits}"])
     kinds: dict[str, list[str]] = defaultdict(list)

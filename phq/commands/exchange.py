@@ -62,7 +62,7 @@ def export_coco_command(
     """Write boxes, landmarks, masks and scores as COCO annotations, for FiftyOne, CVAT and others."""
     from phq.exchange.coco import export_coco
 
-    done = export_coco(dataset, out, photos=photos, overlay=revision, where=where, quiet=False)
+    done = export_coco(dataset, out, photos=photos, revision=revision, where=where, quiet=False)
     lines = [f"{done.pictures} pictures with {done.people} people   {done.out}"]
     if done.missing:
         lines += [f"{done.missing} photos were not found in {photos} and are left out"]

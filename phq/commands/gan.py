@@ -124,11 +124,11 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
         from phq.generator.evaluate.table import table
         from phq.generator.train.checkpoint import checkpoints
     if run.is_dir() and not checkpoints(run) and pictures.pictures_in(run):
-        found = pictures.evaluate_pictures(run, data, out=out, count=count, batch=batch, seed=seed, overlay=revision)
+        found = pictures.evaluate_pictures(run, data, out=out, count=count, batch=batch, seed=seed, revision=revision)
         report("gan evaluate", found, [pictures.table(found)], json)
         return
     found = evaluate(
         run, data, out=out, count=count, batch=batch, seed=seed, checkpoint=checkpoint, device=device,
-        overlay=revision, truth=truth_revision,
+        revision=revision, truth=truth_revision,
     )  # fmt: skip
     report("gan evaluate", found, [table(found)], json)

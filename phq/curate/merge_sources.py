@@ -44,24 +44,24 @@ class Source:
 
     Args:
         path: folder or URL.
-        overlay: the revision, see `phq.dataset.overlays.names_up_to`.
+        revision: see `phq.dataset.overlays.names_up_to`.
 
     Raises:
         InputError: no dataset, or no such revision.
     """
 
-    def __init__(self, path: str | Path, overlay: str | None) -> None:
+    def __init__(self, path: str | Path, revision: str | None) -> None:
         self.root = Root(path)
         if self.root.local is not None:
             recover(self.root.local)
         self.name = Path(self.root.where.rstrip("/")).resolve().name or "dataset"
         """Of the folder."""
-        self.revision = _revision(self.root, overlay)
+        self.revision = _revision(self.root, revision)
 
 
-def _revision(root: Root, overlay: str | None) -> Revision:
+def _revision(root: Root, name: str | None) -> Revision:
     try:
-        return Revision(root, overlay, MIGRATIONS)
+        return Revision(root, name, MIGRATIONS)
     except InputError as error:  # among several datasets "no overlay" says too little
         raise error if root.where in str(error) else InputError(f"{root.where}: {error}") from error
 
@@ -113,15 +113,15 @@ class Sources:
 
     Args:
         paths: folders or URLs.
-        overlay: see `Source`.
+        revision: see `Source`.
         scratch: folder for the rows.
 
     Raises:
         InputError: no dataset, no such revision, or datasets that do not fit together, with the reason.
     """
 
-    def __init__(self, paths: Sequence[str | Path], overlay: str | None, scratch: Path) -> None:
-        self.all = [Source(path, overlay) for path in paths]
+    def __init__(self, paths: Sequence[str | Path], revision: str | None, scratch: Path) -> None:
+        self.all = [Source(path, revision) for path in paths]
         self.kept = Part(scratch / "kept", len(self.all))
         self.rejects = Part(scratch / "rejects", len(self.all))
         self.likeness = ColumnsOnDisk(scratch / "likeness", compared_schema())

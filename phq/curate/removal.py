@@ -37,7 +37,7 @@ class Stored:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.samples = Dataset(folder, overlay=None, rejects=True)
+        self.samples = Dataset(folder, revision=None, rejects=True)
         self.table = columns(self.samples, (*COLUMNS, *DESCRIBED, "jpg_offset"))
         shard = self.table["shard"].combine_chunks()
         self.in_shards: Bools = np.asarray(pc.fill_null(pc.not_equal(shard, ""), False))

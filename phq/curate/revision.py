@@ -46,13 +46,13 @@ class Revision:
         InputError: this is not a dataset, or it has no such revision.
     """
 
-    def __init__(self, root: Root, overlay: str | None, migrations: Sequence[Migration]) -> None:
+    def __init__(self, root: Root, name: str | None, migrations: Sequence[Migration]) -> None:
         self.run = read_run(root)
         """Content of ``run.json``."""
-        self.names = names_up_to(self.run, overlay)
+        self.names = names_up_to(self.run, name)
         """Overlays of the revision, bottom to top."""
         self._where = root.where
-        self.overlays = [_Overlay(root, name) for name in self.names]
+        self.overlays = [_Overlay(root, each) for each in self.names]
         self.migrations = migrations
         self.steps: Counter[str] = Counter()
         """Records by the name of the migration they went through."""

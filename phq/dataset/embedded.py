@@ -35,7 +35,7 @@ class EmbeddedLabels:
 
     @cached_property
     def _revisions(self) -> list[Dataset]:
-        return [Dataset(self._where, overlay=name, rejects=True) for name in reversed(self._earlier)]
+        return [Dataset(self._where, revision=name, rejects=True) for name in reversed(self._earlier)]
 
 
 def bodies_of(dataset: Dataset, word: str | None = None) -> Bodies:

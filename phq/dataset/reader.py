@@ -46,7 +46,7 @@ class Dataset:
     Args:
         path: the dataset's folder, or a URL of any file system fsspec knows; or its opened root.
         split: ``train``, ``val`` or a split named by an overlay; None for all.
-        overlay: the revision to read: ``none`` or None (as built), the name of an overlay, or ``latest``.
+        revision: what to read: ``none`` or None (as built), the name of an overlay, or ``latest``.
         where: a condition over the columns, see `phq.dataset.filters.matching`.
         rejects: include rejects: samples that an overlay has rejected, in their place, and after all others the rows
             of ``rejects.parquet``, of which no bytes are stored.
@@ -62,7 +62,7 @@ class Dataset:
         path: str | Path | Root,
         *,
         split: str | None = None,
-        overlay: str | None = LATEST,
+        revision: str | None = LATEST,
         where: str | None = None,
         rejects: bool = False,
     ) -> None:
@@ -70,7 +70,7 @@ class Dataset:
         _check_dataset(self.root)
         self.run = read_run(self.root)
         """Content of ``run.json``."""
-        self.overlays = names_up_to(self.run, overlay)
+        self.overlays = names_up_to(self.run, revision)
         """Names of the overlays that are applied, bottom to top."""
         self._columns = Columns(self.root, self.overlays, rejects)
         self._places, self._rows = self._open(split, rejects)

@@ -80,7 +80,7 @@ def export_coco(
     out: str | Path,
     *,
     photos: str | Path | None = None,
-    overlay: str | None = LATEST,
+    revision: str | None = LATEST,
     where: str | None = None,
     quiet: bool = True,
 ) -> CocoExport:
@@ -95,7 +95,7 @@ def export_coco(
         dataset: folder or URL.
         out: a new or empty folder.
         photos: folder of the photos of the dataset; they are found by their sha256 and not copied.
-        overlay: the revision, see `phq.dataset.overlays.names_up_to`.
+        revision: see `phq.dataset.overlays.names_up_to`.
         where: only samples that meet this condition, see `phq.dataset.filters.matching`.
         quiet: no progress bar.
 
@@ -103,7 +103,7 @@ def export_coco(
         InputError: no dataset or revision, nothing in it, or none of its photos below `photos`.
         OutputError: the folder is not empty, or cannot be written.
     """
-    opened = Dataset(dataset, overlay=overlay, where=where, rejects=photos is not None)
+    opened = Dataset(dataset, revision=revision, where=where, rejects=photos is not None)
     folder = Path(out)
     with published(folder) as (staged,):
         if photos is None:

@@ -68,7 +68,7 @@ def export_crops(
         raise ConfigError(f"--for {program!r}: there are {', '.join(PROGRAMS)}")
     if out.exists() and not (out.is_file() and out.read_bytes()[: len(OPENING)] == OPENING):
         raise ConfigError(f"{out} is not a list of phq and would be replaced; choose another name")
-    opened = Dataset(dataset, overlay=revision, where=where)
+    opened = Dataset(dataset, revision=revision, where=where)
     rows = opened.columns(COLUMNS).to_pylist()
     if not rows:
         raise InputError(f"{dataset} has no samples to export")

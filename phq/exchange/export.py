@@ -86,7 +86,7 @@ def export_labels(  # noqa: PLR0913 - the options of the command
     kind, (out, mask_out, zipped) = label_format(format), _outputs(Path(out), as_zip)
     if kind.zip_only and not zipped:
         raise ConfigError(f"the loader of {kind.name} only reads zips; give the output a name that ends in .zip")
-    samples = Dataset(dataset, split=split, overlay=revision)
+    samples = Dataset(dataset, split=split, revision=revision)
     rows: list[Fields] = samples.columns(COLUMNS).to_pylist()
     if not rows:
         raise InputError(f"{dataset} has no samples" + (f" in the split {split}" if split else ""))

@@ -35,7 +35,7 @@ from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
 COARSE = "coarse"
-"""Overlay with perturbed poses; without it (``overlay="none"``) a dataset has the exact ones."""
+"""Overlay with perturbed poses; without it (``revision="none"``) a dataset has the exact ones."""
 BODY_PURPOSE = "body model the people are drawn from"
 COARSE_COLUMNS = ("neck_head_pose", "smpl_pose", "head_yaw_deg", "head_pitch_deg", "head_roll_deg")
 
@@ -83,7 +83,7 @@ def synthesise(  # noqa: PLR0913 - the options of the command
         seed: of everything random.
         val: fraction in the split val.
         spread: distributions of cameras and head poses. With `pose_noise`, the overlay `COARSE` states perturbed
-            poses of neck and head, and is what is read by default; ``Dataset(out, overlay="none")`` has the exact ones.
+            poses of neck and head and is read by default; ``Dataset(out, revision="none")`` has the exact ones.
         execution: where the work is done and how it is watched, in place of `workers`; no result depends on it.
         workers: processes, by default as many as cores and memory have room for.
         quiet: no progress bar.

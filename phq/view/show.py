@@ -68,13 +68,13 @@ def show(
         OutputError: the PNG has another suffix, cannot be written, or would replace a file that phq did not draw.
     """
     picture = _checked(Path(out)) if out is not None else None
-    opened = Dataset(dataset, overlay=revision, rejects=True)
+    opened = Dataset(dataset, revision=revision, rejects=True)
     people = () if key in opened else _people_of(opened, key)
     if people and (out is None or len(people) > 1 or not people[0]["key"]):
         return Shown("", {}, "\n".join(map(_decided, people)), None, people)
     found = whole_key(opened, people[0]["key"] if people else key)
     item = opened[found]
-    row, before = item.row, Dataset(dataset, overlay=None, rejects=True)[found].row
+    row, before = item.row, Dataset(dataset, revision=None, rejects=True)[found].row
     if picture is not None:
         _draw(picture, opened, item, body)
     return Shown(found, row, "\n".join(_lines(row, before)), picture)

@@ -56,7 +56,7 @@ def stats(dataset: str | Path, revision: str | None = LATEST) -> Stats:
     Raises:
         InputError: no dataset, no such revision, or a damaged index.
     """
-    opened = Dataset(dataset, overlay=revision, rejects=True)
+    opened = Dataset(dataset, revision=revision, rejects=True)
     table = columns(opened, _COLUMNS)
     keeps = pc.and_(pc.equal(table["decision"], "kept"), pc.not_equal(table["shard"], ""))
     kept, rejects = table.filter(keeps), table.filter(pc.invert(pc.fill_null(keeps, False)))

@@ -46,7 +46,7 @@ def counts_of(out: Path) -> dict[str, object]:
 def test_counts_are_those_after_the_decision(tmp_path: Path) -> None:
     source, out = photos(tmp_path / "photos", names(11)), tmp_path / "set"
     done = made(source, out)
-    stored = len(Dataset(out, overlay="none"))
+    stored = len(Dataset(out, revision="none"))
     assert 0 < done.counts["kept"] < stored
     check(out, done.counts)
     check(out, counts_of(out))
@@ -60,7 +60,7 @@ def test_counts_are_those_after_the_decision(tmp_path: Path) -> None:
     check(out, counts_of(out))
     assert counts_of(out)["revision"] == "build-2"
 
-    redact(out, [Dataset(out).keys[0], next(k for k in Dataset(out, overlay="none").keys if k not in Dataset(out))])
+    redact(out, [Dataset(out).keys[0], next(k for k in Dataset(out, revision="none").keys if k not in Dataset(out))])
     check(out, counts_of(out))
     bake(out, tmp_path / "baked")
     check(tmp_path / "baked", counts_of(tmp_path / "baked"))
@@ -72,7 +72,7 @@ def test_a_wrong_count_is_found_and_repaired(tmp_path: Path) -> None:
     made(photos(tmp_path / "photos", names(6)), out)
     run = json.loads((out / "run.json").read_bytes())
     right = run["counts"]["kept"]
-    run["counts"]["kept"] = len(Dataset(out, overlay="none"))
+    run["counts"]["kept"] = len(Dataset(out, revision="none"))
     (out / "run.json").write_text(json.dumps(run))
     assert "run_counts" in [violation.kind for violation in verify(out, workers=1, quick=True).violations]
     verify(out, repair=True, workers=1, quick=True)

@@ -31,7 +31,7 @@ SOME = "source_path LIKE '%astronaut%' OR source_path LIKE '%cam3_f000%' OR sour
 
 def yaw_changes(folder: Path, name: str) -> np.ndarray:
     """Absolute change of the torso's yaw, degrees, of every sample that the overlay speaks of."""
-    before, after = Dataset(folder, overlay="none"), Dataset(folder, overlay=name, rejects=True)
+    before, after = Dataset(folder, revision="none"), Dataset(folder, revision=name, rejects=True)
     keys = open_overlay(Root(folder), name).read()["key"].to_pylist()
     pairs = [(before[key].row["camera_yaw_deg"], after[key].row["camera_yaw_deg"]) for key in keys]
     return np.array([abs(wrap_deg(b - a)) for a, b in pairs])
@@ -65,7 +65,7 @@ def test_from_the_raw_photos_the_same_labels_come_and_no_shard_is_touched(datase
     # a box is stored with six decimals, and where the last falls between two steps of OpenCV's warp, a landmark moves
     assert np.count_nonzero(changes) <= 1
     assert changes.max() < 0.01
-    assert Dataset(dataset, overlay="again").keys == Dataset(dataset, overlay="none").keys
+    assert Dataset(dataset, revision="again").keys == Dataset(dataset, revision="none").keys
     assert not {"decision", "reason", "blur", "phash", "face_found"} & set(result.statement.columns)
 
 
@@ -117,12 +117,12 @@ def test_camera_and_quality_are_made_of_the_record_alone(dataset: Path, monkeypa
 
 def test_overlays_stack_and_each_starts_from_what_lies_below(dataset: Path):
     annotate(dataset, "strict", groups=["quality"], where=SOME, workers=1, sets=["luminance.min=0.9"])
-    assert len(Dataset(dataset)) == len(Dataset(dataset, overlay="none")) - 4
+    assert len(Dataset(dataset)) == len(Dataset(dataset, revision="none")) - 4
     first = {row["key"]: row["blur"] for row in Dataset(dataset, rejects=True).columns(["key", "blur"]).to_pylist()}
     result = annotate(dataset, "loose", groups=["decisions"], where=SOME)
     assert result.statement.entered == {"too_dark": 4}
-    assert len(Dataset(dataset)) == len(Dataset(dataset, overlay="none"))
-    assert len(Dataset(dataset, overlay="strict")) == len(Dataset(dataset)) - 4
+    assert len(Dataset(dataset)) == len(Dataset(dataset, revision="none"))
+    assert len(Dataset(dataset, revision="strict")) == len(Dataset(dataset)) - 4
     now = {row["key"]: row["blur"] for row in Dataset(dataset, rejects=True).columns(["key", "blur"]).to_pylist()}
     assert now == first
 

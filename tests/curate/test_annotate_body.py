@@ -99,7 +99,7 @@ def test_the_command_states_labels_for_the_file(dataset: Path, file: Path, tmp_p
 
 def test_the_labels_are_those_of_the_same_person_and_camera(dataset: Path, file: Path):
     annotate(dataset, "smpl", body=f"smpl:{file}", workers=1)
-    body, states = open_body(str(file)), [Dataset(dataset, overlay=name) for name in ("none", "smpl")]
+    body, states = open_body(str(file)), [Dataset(dataset, revision=name) for name in ("none", "smpl")]
     for item in states[0]:
         before, after = item.row, states[1][item.key].row
         assert after["body_model"] == body.name
@@ -152,7 +152,7 @@ def test_cameras_on_top_of_another_body_are_fitted_with_the_embedded_one_again(d
     annotate(dataset, "again", groups=["camera"], workers=1)
     annotate(dataset, "smpl2", body=str(file), workers=1)
     annotate(dataset, "back", body="phq", workers=1)
-    rows = {name: [item.row for item in Dataset(dataset, overlay=name)] for name in ("none", "again", "back")}
+    rows = {name: [item.row for item in Dataset(dataset, revision=name)] for name in ("none", "again", "back")}
     for name in ("again", "back"):
         for first, later in zip(rows["none"], rows[name], strict=True):
             for column in BODY_COLUMNS:
@@ -167,7 +167,7 @@ def test_pictures_show_the_named_body_or_say_that_they_do_not(dataset: Path, fil
     with_file, without = bodies_of(opened, str(file)), bodies_of(opened)
     assert (with_file.drawn(row).body.name, with_file.note(row)) == (name, "")
     assert (without.drawn(row).body.name, without.note(row)) == ("phq-body-1", f"phq-body-1 for {name} (no file)")
-    as_built = BODIES.drawn(Dataset(dataset, overlay=None)[0].row)
+    as_built = BODIES.drawn(Dataset(dataset, revision=None)[0].row)
     assert np.array_equal(without.drawn(row).vertices, as_built.vertices)
     pictures = [tmp_path / "a.png", tmp_path / "b.png"]
     for path, word in zip(pictures, (None, str(file)), strict=True):
@@ -188,7 +188,7 @@ def test_exports_have_the_labels_of_the_state(dataset: Path, tmp_path: Path):
     key = Dataset(dataset)[1].key
     pose = [0.0, 0.5, 0.0, 0.0, 0.25, 0.0]
     write_overlay(dataset, "turned", [{"key": key, "neck_head_pose": pose}], ["neck_head_pose"], {})
-    for state, expected in (("latest", pose), ("none", Dataset(dataset, overlay=None)[1].row["neck_head_pose"])):
+    for state, expected in (("latest", pose), ("none", Dataset(dataset, revision=None)[1].row["neck_head_pose"])):
         out = tmp_path / f"{state}-set"
         export_labels(dataset, out, "eg3d", revision=state)
         notes = json.loads((out / "dataset.json").read_text())["phq"]["samples"]
@@ -261,7 +261,7 @@ def test_the_official_package_gives_the_same_labels(dataset: Path, tmp_path: Pat
     path = write_pickle(tmp_path / "model.pkl", smpl_arrays(body, KIND["smpl"]))
     annotate(dataset, "own", body=str(path), workers=1)
     annotate(dataset, "official", body=f"smplx-package:{path}", workers=1)
-    own, official = (Dataset(dataset, overlay=name)[0].row for name in ("own", "official"))
+    own, official = (Dataset(dataset, revision=name)[0].row for name in ("own", "official"))
     for name in BODY_COLUMNS[1:4]:
         assert own[name] == pytest.approx(official[name], abs=1e-5)
 

@@ -46,7 +46,7 @@ def ten(tmp_path: Path) -> Path:
 
 def kept(folder: Path, overlay: str) -> list[float]:
     """Sharpness of the samples that are kept."""
-    return sorted(Dataset(folder, overlay=overlay).columns(["blur"])["blur"].to_pylist())
+    return sorted(Dataset(folder, revision=overlay).columns(["blur"])["blur"].to_pylist())
 
 
 SLOTS_FILLED = ["models.identity=faceres", "models.headpose=whenet"]

@@ -79,7 +79,7 @@ def test_none_gives_the_same_shards_tables_and_card_byte_for_byte(dataset: Path,
 
 def test_the_state_is_what_a_reader_sees_of_it(dataset: Path, tmp_path: Path, samples: list[TinySample]):
     result = bake(dataset, tmp_path / "out", "v2")
-    state, baked = Dataset(dataset, overlay="v2"), Dataset(tmp_path / "out")
+    state, baked = Dataset(dataset, revision="v2"), Dataset(tmp_path / "out")
     assert result.overlays == ["v2"]
     assert baked.overlays == []
     assert baked.keys == state.keys
@@ -135,7 +135,7 @@ def test_columns_of_an_overlays_own_stay_an_overlay(dataset: Path, tmp_path: Pat
     assert overlay["key"].to_pylist() == [keys[0], keys[2]]
     assert overlay["weight"].to_pylist() == [0.0, 1.0]
     assert overlay.column_names == ["key", "weight"]
-    assert Dataset(tmp_path / "out", overlay="none")[keys[0]].row["luminance"] == 0.25
+    assert Dataset(tmp_path / "out", revision="none")[keys[0]].row["luminance"] == 0.25
 
 
 def test_tombstones_are_carried_over(dataset: Path, tmp_path: Path):

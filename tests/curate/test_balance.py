@@ -124,7 +124,7 @@ def test_a_subset_has_the_size_asked_for_is_even_and_depends_on_the_seed_alone(u
     done = balance(uneven, "uniform-yaw", "a", subset=60, seed=3)
     yaw, weight = weights_of(uneven)
     again, other = (balance(uneven, "uniform-yaw", name, subset=60, seed=seed) for name, seed in (("b", 3), ("c", 4)))
-    states = [Dataset(uneven, overlay=name, where=f"{WEIGHT} > 0") for name in ("a", "b", "c")]
+    states = [Dataset(uneven, revision=name, where=f"{WEIGHT} > 0") for name in ("a", "b", "c")]
     assert set(weight) == {0.0, 1.0}
     assert [len(state) for state in states] == [60, 60, 60]
     assert len(states[0].filter("split = 'val'")) == 6

@@ -167,7 +167,7 @@ def test_the_remaining_samples_are_byte_for_byte_what_they_were(made: tuple[Path
     folder, samples = made
     gone = {samples[6].row["key"], samples[25].row["key"]}
     redact(folder, sorted(gone))
-    dataset = Dataset(folder, overlay="none")
+    dataset = Dataset(folder, revision="none")
     rest = {s.row["key"]: s.members for s in samples if s.row["key"] not in gone}
     assert {item.key: {name: item.read(name) for name in ("jpg", "json", "mask.png")} for item in dataset} == rest
     assert dataset.keys == sorted(rest)

@@ -37,7 +37,7 @@ def make(out: Path, first: int = 0) -> Path:
 def sides(folder: Path, overlay: str = "latest") -> dict[int, str]:
     """Split of each sample by its number."""
     numbers = {person(n).row["key"]: n for n in range(COUNT)}
-    table = Dataset(folder, overlay=overlay).columns(["key", "split"])
+    table = Dataset(folder, revision=overlay).columns(["key", "split"])
     return {numbers[row["key"]]: row["split"] for row in table.to_pylist()}
 
 

@@ -112,14 +112,14 @@ def test_a_state_is_the_stack_up_to_its_name(heads_copy: Path) -> None:
         "latest": [1.0] * 2 + [2.0] * 4 + built[6:],
     }
     for state, expected in states.items():
-        dataset = Dataset(heads_copy, overlay=state)
+        dataset = Dataset(heads_copy, revision=state)
         assert dataset.columns(["camera_yaw_deg"])["camera_yaw_deg"].to_pylist() == expected
         assert [item.sample.camera_yaw_deg for item in dataset] == expected
         assert dataset.table.to_pylist() == [item.row for item in dataset]
     assert Dataset(heads_copy).overlays == ["one", "two"]
     assert Dataset(heads_copy)[3].row["blur"] == 1.0  # of the lower one
     with pytest.raises(InputError, match=r"no overlay 'three'; it has: none, one, two, latest"):
-        Dataset(heads_copy, overlay="three")
+        Dataset(heads_copy, revision="three")
 
 
 def test_what_no_overlay_touched_keeps_its_bytes_and_the_rest_is_encoded_again(heads_copy: Path) -> None:
@@ -149,7 +149,7 @@ def test_decisions_and_splits_are_taken_again(heads_copy: Path) -> None:
     _put(heads_copy, "folds", KEYS[1:5], split="test")
     dataset = Dataset(heads_copy)
     assert dataset.keys == KEYS[2:]
-    assert Dataset(heads_copy, overlay="none").keys == KEYS
+    assert Dataset(heads_copy, revision="none").keys == KEYS
     assert Dataset(heads_copy, split="test").keys == KEYS[2:5]
     assert Dataset(heads_copy, split="train").keys == [
         sample.row["key"] for sample in SAMPLES[5:] if sample.row["split"] == "train"
@@ -229,7 +229,7 @@ def test_an_overlay_that_cannot_be_used_is_named(heads_copy: Path, harm: str) ->
         pq.write_table(table.replace_schema_metadata({"schema_version": "phq/99", "kind": "overlay"}), path)
     with pytest.raises(InputError, match=r"overlays/v2\.parquet"):
         Dataset(heads_copy)
-    assert len(Dataset(heads_copy, overlay="none")) == len(KEYS)
+    assert len(Dataset(heads_copy, revision="none")) == len(KEYS)
 
 
 @pytest.mark.parametrize("overlays", ["v2", [3], ["../x"], {"v2": 1}])
@@ -285,14 +285,14 @@ def test_an_overlay_may_say_nothing(heads_copy: Path) -> None:
     dataset = Dataset(heads_copy)
     assert dataset.overlays == ["v2"]
     assert [item.encoded() for item in dataset] == [sample.members for sample in SAMPLES]
-    assert dataset.table.equals(Dataset(heads_copy, overlay="none").table)
+    assert dataset.table.equals(Dataset(heads_copy, revision="none").table)
 
 
 @pytest.mark.parametrize("name", ["v2", "2", "A.b_c-d", "a" * 64, "None"])
 def test_names_that_can_be(heads_copy: Path, name: str) -> None:
     check_name(name)
     write_overlay(heads_copy, name, [], ["blur"], {})
-    assert Dataset(heads_copy, overlay=name).overlays[-1] == name
+    assert Dataset(heads_copy, revision=name).overlays[-1] == name
 
 
 @pytest.mark.parametrize("name", ["", "none", "latest", ".v2", "-v2", "a/b", "a\\b", "é", "a" * 65, "v2\n", "a b"])

@@ -75,7 +75,7 @@ def test_shapes_types_and_memory(heads: Dataset) -> None:
 
 
 def test_labels_are_those_of_the_overlay_that_was_opened(heads: Dataset) -> None:
-    as_built = Dataset(heads.root.where, overlay="none")
+    as_built = Dataset(heads.root.where, revision="none")
     assert [item.row["camera_yaw_deg"] for item in as_built] != [item.row["camera_yaw_deg"] for item in heads]
     for dataset in (heads, as_built):
         entries = one_epoch(dataset, workers=1)

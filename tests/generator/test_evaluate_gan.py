@@ -133,12 +133,12 @@ def test_the_labels_error_is_the_noise_that_was_put_on_them(report, mislabelled)
     labels = poses["to_truth"]["labels"]["head"]["mean"]
     assert labels == pytest.approx(np.degrees(NOISE) * 1.6, rel=0.35)  # the mean length of three normal numbers
     exact = true_poses(Dataset(mislabelled), mislabelled, "none")
-    stated = stated_poses(Dataset(mislabelled, overlay="none"))
+    stated = stated_poses(Dataset(mislabelled, revision="none"))
     assert pose_errors(stated, exact)["head"]["mean"] == pytest.approx(0, abs=1e-5)
 
 
 def test_true_poses_are_those_of_the_same_samples(mislabelled):
-    exact = Dataset(mislabelled, overlay="none")
+    exact = Dataset(mislabelled, revision="none")
     poses = true_poses(Dataset(mislabelled).select([3, 1]), mislabelled, "none")
     np.testing.assert_allclose(poses, [exact[3].row["neck_head_pose"], exact[1].row["neck_head_pose"]], rtol=1e-6)
 

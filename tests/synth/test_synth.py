@@ -36,7 +36,7 @@ def digests(out: Path) -> dict[str, str]:
 
 def members(out: Path) -> dict[str, tuple[bytes, ...]]:
     """jpg, json and mask of every sample by its name."""
-    dataset = Dataset(out, overlay="none")
+    dataset = Dataset(out, revision="none")
     return {item.row["source_path"]: tuple(item.read(m) for m in ("jpg", "json", "mask.png")) for item in dataset}
 
 
@@ -58,7 +58,7 @@ def test_the_dataset_is_sound_and_has_everything_beside_it(drawn: Path) -> None:
 
 
 def test_records_state_what_drawing_fixes_and_claim_nothing_else(drawn: Path) -> None:
-    for item in Dataset(drawn, overlay="none"):
+    for item in Dataset(drawn, revision="none"):
         row = item.row
         portrait = draw_portrait(1, sample_index(row["source_path"]), NOISY)
         np.testing.assert_allclose(row["cam2world"], portrait.view.cam2world.ravel(), atol=1e-9)
@@ -92,7 +92,7 @@ def test_the_number_of_workers_changes_nothing(drawn: Path, tmp_path: Path) -> N
 
 def test_the_size_of_the_pictures_changes_no_label(drawn: Path, tmp_path: Path) -> None:
     synthesise(tmp_path / "large", 3, size=128, seed=1, workers=1)
-    small = {row.row["source_path"]: row for row in Dataset(drawn, overlay="none")}
+    small = {row.row["source_path"]: row for row in Dataset(drawn, revision="none")}
     for item in Dataset(tmp_path / "large"):
         twin = small[item.row["source_path"]]
         for name in ("cam2world", "smpl_pose", "smpl_betas", "smpl_transl", "intrinsics", "head_yaw_deg"):
@@ -119,7 +119,7 @@ def test_a_killed_call_is_continued_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_coarse_poses_are_an_overlay_and_the_exact_ones_stay(drawn: Path) -> None:
-    exact, coarse = Dataset(drawn, overlay="none"), Dataset(drawn)
+    exact, coarse = Dataset(drawn, revision="none"), Dataset(drawn)
     assert coarse.overlays == ["coarse"]
     for one, other in zip(exact, coarse, strict=True):
         true, stated = (np.reshape(item.row["smpl_pose"], (24, 3)) for item in (one, other))

@@ -182,7 +182,7 @@ def test_what_is_taken_back_after_a_fold_is_again_as_without_any_review(tmp_path
         assert fold(folder, log.marks) == "review-2"
     assert Dataset(folder).keys == keys[1:]
     assert Dataset(folder, rejects=True)[keys[0]].row["reason"] == "blurred"
-    assert Dataset(folder, overlay="review-1").keys == [keys[0], keys[1], *keys[3:]]  # a state keeps its meaning
+    assert Dataset(folder, revision="review-1").keys == [keys[0], keys[1], *keys[3:]]  # a state keeps its meaning
 
 
 def test_marks_whose_log_is_gone_stay_in_their_overlay(tmp_path: Path) -> None:

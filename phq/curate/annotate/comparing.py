@@ -75,7 +75,7 @@ def compare(dataset: str | Path, before: str | None, after: str | None) -> Compa
     Raises:
         InputError: no such dataset or state.
     """
-    states = [Dataset(dataset, overlay=state, rejects=True, where=STORED) for state in (before, after)]
+    states = [Dataset(dataset, revision=state, rejects=True, where=STORED) for state in (before, after)]
     decisions = [state.columns(_DECIDED) for state in states]
     kept = [np.asarray(pc.equal(table["decision"], "kept")) for table in decisions]
     either = np.flatnonzero(kept[0] | kept[1])

@@ -103,7 +103,7 @@ def _of_content(name: str, content: bytes) -> PublishedFile:
 
 def _made(folder: Path, name: str, answers: str, samples: int) -> dict[str, bytes]:
     facts = Facts.of(folder)
-    built = Dataset(folder, overlay=None)
+    built = Dataset(folder, revision=None)
     card = replace(card_of(built.run), preview=True)
     run = {**built.run, "card": card.record()}
     stones = read_tombstones(folder)

@@ -30,19 +30,19 @@ class Material:
     """Pictures of a distance."""
 
 
-def choose(data: str | Path, config: RunConfig, overlay: str, count: int, seed: int) -> Material:
+def choose(data: str | Path, config: RunConfig, revision: str, count: int, seed: int) -> Material:
     """Open a dataset as a run was trained on it, and draw pictures.
 
     Raises:
         InputError: no dataset or no such state; it lacks what the model needs, or has fewer than two pictures.
     """
     split = config.training.split
-    whole = Dataset(data, split=split or None, overlay=overlay)
+    whole = Dataset(data, split=split or None, revision=revision)
     check(whole, config.model.resolution)
     if len(whole) < 2:
         raise InputError(f"{data} has one picture in this split: there is no distance to it")
     count = min(count, len(whole))
-    held_out = Dataset(data, split=SPLITS[1], overlay=overlay)
+    held_out = Dataset(data, split=SPLITS[1], revision=revision)
     if split in ("", SPLITS[1]):
         held_out = held_out[:0]
     return Material(whole, _some(whole, 2 * count, seed), _some(held_out, count, seed), count)
@@ -54,7 +54,7 @@ def true_poses(dataset: Dataset, data: str | Path, state: str) -> Floats:
     Raises:
         InputError: there is no such state, or it has thrown one of them out.
     """
-    true = Dataset(data, overlay=state)
+    true = Dataset(data, revision=state)
     return stated_poses(true.select([true.index_of(key) for key in dataset.keys]))
 
 

@@ -36,7 +36,7 @@ def pictures_in(folder: Path) -> list[Path]:
 @disk_errors_explained
 def evaluate_pictures(  # noqa: PLR0913 (as many as the command has options)
     folder: Path, data: str | Path, *, out: Path | None = None, count: int = 1000, batch: int = 8, seed: int = 0,
-    overlay: str = LATEST, device: str = "cpu",
+    revision: str = LATEST, device: str = "cpu",
 ) -> dict[str, Any]:  # fmt: skip
     """Distances, precision and recall of pictures against as many of a dataset's split ``train``, at their side.
 
@@ -47,14 +47,14 @@ def evaluate_pictures(  # noqa: PLR0913 (as many as the command has options)
         count: pictures of a distance, at most as many as there are of either.
         batch: pictures looked at a time.
         seed: of which are taken.
-        overlay: the state of the dataset.
+        revision: the revision of the dataset.
         device: of the network of FID.
 
     Raises:
         InputError: fewer than two pictures, or of several sides, or one that cannot be read; no dataset.
         OutputError: the report cannot be written.
     """
-    made, dataset = pictures_in(folder), Dataset(data, split="train", overlay=overlay)
+    made, dataset = pictures_in(folder), Dataset(data, split="train", revision=revision)
     count = min(count, len(made), len(dataset))
     if count < 2:
         raise InputError(

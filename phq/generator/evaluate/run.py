@@ -43,7 +43,7 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
     seed: int = 0,
     checkpoint: int | None = None,
     device: str = "auto",
-    overlay: str = LATEST,
+    revision: str = LATEST,
     truth: str | None = None,
 ) -> Report:
     """Measure a training run; what ``phq gan evaluate`` does. docs/generator.md explains every number.
@@ -57,8 +57,8 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
         seed: of the latents, and of which pictures are taken.
         checkpoint: the one after so many images; the newest if None.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        overlay: the state of the dataset, as it was trained on.
-        truth: the state whose poses of neck and head are true: ``none`` or the name of an overlay; None: unknown.
+        revision: the revision of the dataset, as it was trained on.
+        truth: the revision whose poses of neck and head are true: ``none`` or the name of an overlay; None: unknown.
 
     Raises:
         InputError: no run, no such checkpoint or state; a dataset that lacks something, or has fewer than two pictures.
@@ -68,7 +68,7 @@ def evaluate(  # noqa: PLR0913 (as many as the command has options)
     found = checkpoint_after(Path(run), checkpoint)
     with joined(device) as ranks, torch.inference_mode():
         subject = read_trained(found, ranks.device)
-        material = choose(data, subject.config, overlay, count, seed)
+        material = choose(data, subject.config, revision, count, seed)
         extractors, missing = extractors_for(ranks.device)
         seen = real.look(material.trained, subject, extractors, batch)
         camera, poses = seen.camera[: material.count], seen.seen[: material.count]

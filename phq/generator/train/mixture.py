@@ -93,7 +93,7 @@ def open_mixture(
             raise ConfigError(f"{name} is given {len(given)} times for {len(paths)} datasets")
     states = list(overlays) * (len(paths) if len(overlays) == 1 else 1) or ["latest"] * len(paths)
     datasets = tuple(
-        Dataset(path, split=split or None, overlay=state) for path, state in zip(paths, states, strict=True)
+        Dataset(path, split=split or None, revision=state) for path, state in zip(paths, states, strict=True)
     )
     conventions = {dataset.root.where: check(dataset, resolution) for dataset in datasets}
     if len(set(conventions.values())) > 1:

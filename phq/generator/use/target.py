@@ -69,17 +69,17 @@ def from_photo(photo: Path, side: int, person: int | None = None) -> Target:
     return target(found.image, found.mask, found.sample, side, about)
 
 
-def from_dataset(dataset: str | Path, key: str, side: int, overlay: str = LATEST) -> Target:
+def from_dataset(dataset: str | Path, key: str, side: int, revision: str = LATEST) -> Target:
     """A sample of a dataset.
 
     Args:
         key: whole, or a unique beginning.
-        overlay: the revision of the labels.
+        revision: the revision of the labels.
 
     Raises:
         InputError: no dataset or state, no such key or several, or a sample without picture.
     """
-    opened = Dataset(dataset, overlay=overlay)
+    opened = Dataset(dataset, revision=revision)
     found = whole_key(opened, key)
     item = opened[found]
     return target(item.image, item.mask, item.sample, side, {"dataset": opened.root.where, "key": found})

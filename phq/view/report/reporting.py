@@ -61,7 +61,7 @@ def report(
     plotly_js()  # a missing package is reported before any work
     if png_dir is not None:
         from phq.view.report.figures import write_figures  # Matplotlib
-    opened = Dataset(dataset, overlay=revision, rejects=True)
+    opened = Dataset(dataset, revision=revision, rejects=True)
     if out is None and opened.root.local is None:
         raise ConfigError(f"{dataset} is not on this machine: choose with --out where to write the report")
     path = check_drawing(Path(out) if out is not None else Path(str(opened.root.local)) / NAME, ".html", ".htm")

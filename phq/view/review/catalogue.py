@@ -76,7 +76,7 @@ class Catalogue:
         self._columns = Columns(every.root, self.overlays, rejects=True)
         self._base = self._columns.table([*DECIDED, "split", "source"]).take(rows)
         self._at = cache(
-            lambda name: Dataset(folder, overlay=name, rejects=True).select(rows) if name else self.dataset
+            lambda name: Dataset(folder, revision=name, rejects=True).select(rows) if name else self.dataset
         )
         self.numbers = self._numbers(rows)
         """Every score and angle, by name; NaN where a reject has none."""
