@@ -168,7 +168,7 @@ def _looks(appearance: pa.ChunkedArray) -> Singles:
     found = np.full((len(appearance), NUMBERS), np.nan, np.float32)
     valid = np.flatnonzero(np.asarray(appearance.is_valid()))
     flat = pc.list_flatten(appearance.drop_null()).to_numpy().astype(np.float32)
-    regions = flat.reshape(len(valid), -1, 6)
+    regions = flat.reshape(len(valid), NUMBERS // 6, 6)
     empty = ~regions.any(2)
     counts = np.maximum((~empty).sum(0), 1)[:, None]
     regions = np.where(empty[..., None], regions.sum(0) / counts, regions)
