@@ -21,7 +21,8 @@ BATCH = 1 << 14
 
 def numpy_type(kind: pa.DataType) -> np.dtype[Any]:
     """Type of an Arrow type's numbers in numpy; Arrow's own `to_pandas_dtype` fails without pandas up to version 25."""
-    return np.dtype(pa.array([], kind).to_numpy(zero_copy_only=False).dtype)
+    found: np.dtype[Any] = pa.array([], kind).to_numpy(zero_copy_only=False).dtype
+    return found
 
 
 class ColumnsOnDisk:
