@@ -39,35 +39,85 @@ def fresh(work: Callable[..., Any], *args: Any) -> Any:
         return pool.submit(work, *args).result()
 
 
-def count_networks() -> Counter[str]:
-    """From now on, processor time inside every session's `run`, by file, and calls under ``FILE calls``."""
-    import onnxruntime
+class Spent:
+    """Processor time inside networks, stages, and what is done outside both, of the build in this process."""
 
-    spent: Counter[str] = Counter()
+    def __init__(self) -> None:
+        self.networks: Counter[str] = Counter()
+        """By file; number of calls under ``FILE calls``."""
+        self.inside: Counter[str] = Counter()
+        """Networks' time by the stage that asks them."""
+        self.outside: Counter[str] = Counter()
+        """By what is done."""
+        self._stage = ""
 
-    class Counted(onnxruntime.InferenceSession):  # type: ignore[misc]
-        def __init__(self, path: str, *args: Any, **options: Any) -> None:
-            super().__init__(path, *args, **options)
-            self.file = Path(path).stem
+    def watch(self) -> None:
+        """Count from now on."""
+        import onnxruntime
 
-        def run(self, *args: Any) -> Any:
+        spent = self
+
+        class Counted(onnxruntime.InferenceSession):  # type: ignore[misc]
+            def __init__(self, path: str, *args: Any, **options: Any) -> None:
+                super().__init__(path, *args, **options)
+                self.file = Path(path).stem
+
+            def run(self, *args: Any) -> Any:
+                start = time.process_time()
+                result = super().run(*args)
+                seconds = time.process_time() - start
+                spent.networks += Counter({self.file: seconds, f"{self.file} calls": 1})  # type: ignore[dict-item]
+                spent.inside[spent._stage] += seconds  # type: ignore[assignment]
+                return result
+
+        onnxruntime.InferenceSession = Counted
+
+    def watch_build(self) -> None:
+        """Count the steps of a build, whose modules are imported by this."""
+        start = time.process_time()
+        from phq.building import build, carrying, unit
+        from phq.building.finalise import dataset
+        from phq.stages import pipeline
+
+        self.outside["imports"] += time.process_time() - start  # type: ignore[assignment]
+        pipeline.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
+        isolated = pipeline._isolated
+
+        def in_stage(process: Callable[..., None], photos: list[Any]) -> None:
+            self._stage = process.__self__.name  # type: ignore[attr-defined]
+            isolated(process, photos)
+
+        pipeline._isolated = in_stage
+        for module, name, what in (
+            (carrying.CarryUnits, "setup", "networks opened"), (unit, "write_rows", "tables of units"),
+            (build, "open_work_folder", "plan"), (build, "conclude_units", "gather, decide"),
+            (dataset, "write_shards", "shards"), (dataset, "draw_sheet", "contact sheet"),
+            (dataset, "finish_dataset", "manifest, rejects, card"),
+        ):  # fmt: skip
+            setattr(module, name, self._timed(getattr(module, name), what))
+
+    def _timed(self, call: Callable[..., Any], what: str) -> Callable[..., Any]:
+        def timed(*args: Any, **options: Any) -> Any:
             start = time.process_time()
-            result = super().run(*args)
-            spent[self.file] += time.process_time() - start  # type: ignore[assignment]
-            spent[f"{self.file} calls"] += 1
-            return result
+            try:
+                return call(*args, **options)
+            finally:
+                self.outside[what] += time.process_time() - start  # type: ignore[assignment]
 
-    onnxruntime.InferenceSession = Counted
-    return spent
+        return timed
 
 
-def processor_time(photos: Path) -> tuple[float, Counter[str], dict[str, float]]:
+def processor_time(photos: Path) -> tuple[float, Spent, dict[str, float]]:
     """Seconds of the whole process with all its imports, inside the networks, and inside the stages."""
-    spent = count_networks()
-    from phq import build
-    from phq.stages import pipeline
+    from phq.system.arrow import without_pandas
 
-    pipeline.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
+    spent = Spent()
+    without_pandas()  # as the command does
+    spent.watch()
+    spent.outside["imports"] += time.process_time()  # type: ignore[assignment]
+    spent.watch_build()
+    from phq import build
+
     with tempfile.TemporaryDirectory() as folder:
         stages = build(photos, Path(folder) / "out", preset="everything", workers=1).seconds
     stages.pop("wall", None)
@@ -106,16 +156,19 @@ def many_portraits(folder: Path, number: int) -> None:
 def print_processor_time(photos: Path) -> None:
     """Build over networks, and the shares of both."""
     total, spent, stages = fresh(processor_time, photos)
-    networks = {name: s for name, s in spent.items() if not name.endswith(" calls")}
+    networks = {name: s for name, s in spent.networks.items() if not name.endswith(" calls")}
     inside = sum(networks.values())
     files = sum(path.is_file() for path in photos.rglob("*"))
     print(f"processor time {total:.1f} s, inside networks {inside:.1f} s; {files} files, {files / total:.2f} a second")
     for name, seconds in sorted(networks.items(), key=lambda item: -item[1]):
-        calls = spent[f"{name} calls"]
+        calls = spent.networks[f"{name} calls"]
         print(f"  {name:20} {seconds / total:6.1%}  {calls:5} calls of {seconds / calls * 1000:.1f} ms")
-    for name, seconds in sorted(stages.items(), key=lambda item: -item[1]):
-        print(f"  stage {name:14} {seconds / total:6.1%}")
-    print(f"  outside the stages   {1 - sum(stages.values()) / total:6.1%}  (imports, networks opened, dataset, sheet)")
+    own = {name: seconds - spent.inside[name] for name, seconds in stages.items()}
+    for name, seconds in sorted(own.items(), key=lambda item: -item[1]):
+        print(f"  stage {name:20} {seconds / total:6.1%}  without its networks")
+    rest = total - sum(stages.values()) - sum(spent.outside.values())
+    for name, seconds in [*sorted(spent.outside.items(), key=lambda item: -item[1]), ("all else", rest)]:
+        print(f"  {name:26} {seconds / total:6.1%}")
     print(f"build / networks              {total / inside:.2f}")
     print(f"stages / networks             {sum(stages.values()) / inside:.2f}")
 

@@ -76,8 +76,8 @@ class Wids:
     """wids with every shard open at once, members as bytes."""
 
     def __init__(self, folder: Path, **how: Any) -> None:
-        index = folder / "phq" / "train" / "index.json"
-        options = {"cache_dir": str(index.parent), "lru_size": 200, "transformations": [], **how}
+        index = folder / "phq" / "train-index.json"
+        options = {"cache_dir": str(folder / "phq" / "train"), "lru_size": 200, "transformations": [], **how}
         with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names for its own default
             self.samples = wids.ShardListDataset(str(index), **options)

@@ -19,6 +19,9 @@ MIRROR_SIGNS = np.array([1.0, -1.0, -1.0])
 MIRRORED_JOINTS = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22])
 """For each SMPL joint, the joint that takes its place in the mirror (order of `phq.schema.SMPL_JOINTS`)."""
 
+ORTHOGONAL = 1e-12 + 1e-5 * np.eye(3)
+"""What R·Rᵀ may differ from 1 by before R is taken for no rotation: hardly in angles, a little in lengths."""
+
 
 def rotvec_to_rotmat(rotvec: ArrayLike) -> Doubles:
     """Axis-angle vectors (…, 3) in radians to rotation matrices (…, 3, 3), by the unit quaternion; exact at zero."""
@@ -38,19 +41,49 @@ def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:
     """Rotation matrices (…, 3, 3) to axis-angle vectors (…, 3), angle in [0, π].
 
     Goes through the quaternion whose largest component is the pivot, so it is stable near 0 and near π. At exactly
-    π the axis is known only up to its sign.
+    π the axis is known only up to its sign. In place of a matrix that is bent by more than `ORTHOGONAL`, the rotation
+    nearest to it.
 
     Raises:
-        ValueError: a matrix is not orthogonal or mirrors (determinant not positive).
+        ValueError: a matrix mirrors or flattens (determinant not positive), or is not finite.
     """
-    from scipy.spatial.transform import Rotation  # half a second, and looking at a dataset needs none
-
-    matrices = np.asarray(rotmat, dtype=np.float64)
-    quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
+    matrices = np.asarray(rotmat, dtype=np.float64).reshape(-1, 3, 3)
+    quaternions = _quaternions(_orthogonal(matrices))
     size = length(quaternions[:, :3])
     angle = 2 * arctan2(size, quaternions[:, 3])
     scale = np.divide(angle, size, out=np.full(size.shape, 2.0), where=size > 0)
-    return np.asarray(quaternions[:, :3] * scale[:, None]).reshape(*matrices.shape[:-2], 3)
+    return np.asarray(quaternions[:, :3] * scale[:, None]).reshape(*np.shape(rotmat)[:-2], 3)
+
+
+def _orthogonal(matrices: Doubles) -> Doubles:
+    """(N, 3, 3) as they are where they are rotations but for rounding; in place of others the nearest rotation."""
+    (a, b, c), (d, e, f), (g, h, i) = np.moveaxis(matrices, 0, -1)
+    if not (a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) > 0).all():
+        raise ValueError("a matrix that mirrors, or flattens, is not a rotation")
+    off = np.abs(product(matrices, matrices.swapaxes(1, 2)) - np.eye(3))
+    bent = (off > ORTHOGONAL).any((1, 2))
+    if bent.any():
+        matrices = matrices.copy()
+        matrices[bent] = nearest_rotation(matrices[bent])
+    return matrices
+
+
+def _quaternions(matrices: Doubles) -> Doubles:
+    """(N, 4) unit quaternions x, y, z, w ≥ 0 of rotations (N, 3, 3) by their largest component (Shepperd 1978)."""
+    r, every = np.moveaxis(matrices, 0, -1), np.arange(len(matrices))
+    trace = r[0, 0] + r[1, 1] + r[2, 2]
+    largest = np.argmax([r[0, 0], r[1, 1], r[2, 2], trace], 0)
+    parts = np.empty((4, 4, len(matrices)))  # by largest component
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        parts[i, i] = 1 - trace + 2 * r[i, i]
+        parts[i, j], parts[i, k] = r[j, i] + r[i, j], r[k, i] + r[i, k]
+        parts[3, i] = parts[i, 3] = r[k, j] - r[j, k]
+    parts[3, 3] = 1 + trace
+    found = parts[largest, :, every]
+    found /= np.sqrt((found * found).sum(1))[:, None]
+    x, y, z, w = found.T
+    first = np.select([w != 0, x != 0, y != 0], [w, x, y], z)  # half turns have two quaternions with w = 0
+    return np.asarray(np.where(first[:, None] < 0, -found, found))
 
 
 def rotation_log(rotations: Doubles) -> Doubles:

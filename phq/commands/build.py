@@ -12,6 +12,7 @@ import typer
 from phq.building.executors.choice import Execution
 from phq.commands.options import ConfigFile, Seed, Sets, Sidecar, SplitSeed, ValFraction, preset_option, run_options
 from phq.commands.output import Json, echo, report
+from phq.system.arrow import without_pandas
 
 NewDataset = Annotated[
     Path, typer.Argument(help="Folder of the new dataset; an interrupted call is continued.", show_default=False)
@@ -63,6 +64,7 @@ def build_command(  # noqa: PLR0913 - one parameter an option
 
     if trouble := opencv.trouble():
         echo(f"phq: {trouble}", err=True)
+    without_pandas()
     from phq.building.build import build  # numpy, ONNX Runtime and Arrow: not for --help
     from phq.building.summary import summary
 

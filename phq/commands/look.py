@@ -11,6 +11,7 @@ import typer
 
 from phq.commands.options import Body, ConfigFile, Dataset, LocalDataset, Revision, Sets, preset_option
 from phq.commands.output import Json, echo, report
+from phq.system.arrow import without_pandas
 
 PORT = 7360
 
@@ -62,6 +63,7 @@ def show_command(
     json: Json = None,
 ) -> None:
     """Print the record of one sample, and draw its labels."""
+    without_pandas()
     from phq.view.show import show
 
     done = show(dataset, key, revision=revision, out=out, body=body)

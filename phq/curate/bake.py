@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.building.running import check_free
+from phq.curate.jsons import Jsons
 from phq.curate.migrations import MIGRATIONS, Migration
 from phq.curate.revision import Revision, fetching, without_places
 from phq.dataset.card import Card, card_of
@@ -27,6 +28,7 @@ from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import read_tombstones, write_tombstones
 from phq.dataset.write import write_dataset
 from phq.errors import OutputError
+from phq.schema import Fields
 from phq.system.atomic import disk_errors_explained
 from phq.system.journal import recover
 from phq.system.version import __version__
@@ -83,24 +85,30 @@ def bake(
     check_free(folder)
     source = Revision(root, revision, migrations)
     with TemporaryDirectory(prefix="phq-") as scratch:
-        kept, rejects = _rows(source, Path(scratch))
+        jsons = Jsons(Path(scratch) / "jsons")
+        kept, rejects = _rows(source, Path(scratch), jsons)
         tombstones = read_tombstones(root)
         if tombstones:
             write_tombstones(folder / TOMBSTONES, tombstones)
         carried = _carry_extra(source, folder, kept.table()["key"])
         run = _run_record(source, len(kept), rejects.table()["reason"], carried)
-        with fetching(folder, kept, source.members, "bake", quiet) as fetch:
+
+        def members(row: Fields) -> dict[str, bytes]:
+            return source.members(row["key"], jsons.read(row["key"]))
+
+        with fetching(folder, kept, members, "bake", quiet) as fetch:
             write_dataset(folder, kept, rejects, fetch, run, _card(source))  # its manifest makes it a dataset
         return Baked(folder, source.names, len(kept), len(rejects), dict(source.steps), carried)
 
 
-def _rows(source: Revision, scratch: Path) -> tuple[StoredRows, StoredRows]:
-    """(kept, rejects) on the disk; those that overlays reject come last."""
+def _rows(source: Revision, scratch: Path, jsons: Jsons) -> tuple[StoredRows, StoredRows]:
+    """(kept, rejects) on the disk; those that overlays reject come last. Jsons of what is kept go to `jsons`."""
     kept = StoredRows(scratch / "kept", ("key", *SUMMARISED, *STORAGE[1:]))
     rejects = StoredRows(scratch / "rejects", ("reason",))
     rejects.extend(source.rejects())
     for some in source.parts():
-        kept.extend(row for row in some if row["decision"] == "kept")
+        stay = [row for row in some if row["decision"] == "kept"]
+        kept.extend(row | {"json_size": size} for row, size in zip(stay, jsons.add(stay), strict=True))
         rejects.extend(without_places(row) for row in some if row["decision"] != "kept")
     return kept, rejects
 

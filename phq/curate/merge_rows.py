@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from phq.config.build import Config
+from phq.curate.jsons import Jsons
 from phq.curate.merge_names import joined, with_columns
 from phq.curate.merge_sources import CHANGED, Part, Source, Sources
 from phq.curate.redaction_target import COLUMNS, target_of_names
-from phq.curate.revision import encoded
 from phq.dataset.folder import SPLITS
 from phq.dataset.keys import KeyIndex, key_array
 from phq.dataset.scrub import Scrubber
@@ -40,6 +41,7 @@ class Rows:
         self._sources, self._scratch = sources, scratch
         self._kept, self._rejects = sources.parts()
         self._stay = [np.ones(len(part.rows), bool) for part in sources.parts()]
+        self._jsons = Jsons(scratch / "jsons")
         self._thrown_out = np.empty(0, np.int64)
         """Rows of the part that was kept which are duplicates of others."""
 
@@ -133,9 +135,10 @@ class Rows:
         rows = rows[np.argsort(key_numbers(self._kept.table["key"].take(pa.array(rows))), kind="stable")]
         self._index = KeyIndex(key_array(self._kept.table["key"].take(pa.array(rows)), "the merged dataset"))
         self._source = self._kept.source[rows]
-        sizes = np.zeros(len(self._kept.rows), np.int64)
-        for number, row in zip(rows.tolist(), self._chosen(self._kept, rows), strict=True):
-            sizes[number] = len(encoded(row))
+        sizes, stay = np.zeros(len(self._kept.rows), np.int64), iter(self._chosen(self._kept, rows))
+        for start in range(0, len(rows), _ENCODED):
+            some = rows[start : start + _ENCODED]
+            sizes[some] = self._jsons.add(list(islice(stay, len(some))))
         self._kept.change(partial(_sized, sizes))
         return self._chosen(self._kept, rows), self._sorted_rejects()
 
@@ -162,11 +165,13 @@ class Rows:
     def members(self, row: Fields) -> dict[str, bytes]:
         """Encoded members of a kept row."""
         source: Source = self._sources.all[self._source[self._index.find(row["key"])]]
-        return source.revision.members(row)
+        return source.revision.members(row["key"], self._jsons.read(row["key"]))
 
 
 _TOGETHER = 1 << 14
-"""Rows in memory at a time."""
+"""Rows in memory at a time, some columns of them."""
+_ENCODED = 1 << 10
+"""Rows in memory at a time, all of them."""
 _PLACE = ("source_path", "source_sha256", "person_index", "reason", "key", "detail")
 """What rejects are ordered by."""
 

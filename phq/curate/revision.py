@@ -66,15 +66,11 @@ class Revision:
         return [overlay.table.about() for overlay in self.overlays]
 
     def parts(self) -> Iterator[list[Fields]]:
-        """Rows of the manifest in order, some at a time, with the size of the new json; those that overlays reject
-        among them."""
+        """Rows of the manifest in order, some at a time; those that overlays reject among them."""
         for table in self.manifest.groups():
             for part in batches(self._known(table), _TOGETHER):
-                yield [self._new(row) for row in map(self._migrated, part.to_pylist())]
-
-    @staticmethod
-    def _new(row: Fields) -> Fields:
-        return row | {"json_size": len(encoded(row))} if row["decision"] == "kept" else row | {"split": ""}
+                rows = map(self._migrated, part.to_pylist())
+                yield [row if row["decision"] == "kept" else row | {"split": ""} for row in rows]
 
     def rejects(self) -> Iterator[Fields]:
         """Rows that were rejects before; an overlay may change them, but none has a picture that could be kept."""
@@ -104,10 +100,10 @@ class Revision:
         self.steps.update(steps)
         return row
 
-    def members(self, row: Fields) -> dict[str, bytes]:
-        """Picture and mask as they are stored, and the json of the row."""
-        number = self._index.find(row["key"])
-        return {name: encoded(row) if name == "json" else self._places.read(number, name) for name in MEMBERS}
+    def members(self, key: str, json: bytes) -> dict[str, bytes]:
+        """Picture and mask of a sample as they are stored, and its new json."""
+        number = self._index.find(key)
+        return {name: json if name == "json" else self._places.read(number, name) for name in MEMBERS}
 
     def extra(self, overlay: _Overlay) -> list[str]:
         """The columns of an overlay that are its own."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from phq.config.build import Config
 from phq.dataset.folder import RUN
 from phq.dataset.root import Root
 from phq.errors import InputError
@@ -15,6 +14,9 @@ from phq.schema import SCHEMA_VERSION
 from phq.system.kernels import kernels
 from phq.system.version import __version__
 from phq.weights.embedded import Weight
+
+if TYPE_CHECKING:  # readers of a dataset need no settings, whose import takes a tenth of a second
+    from phq.config.build import Config
 
 COUNTS = ("photos", "people", "kept", "rejected")
 """Counts in every record; ``rejected`` is by reason."""
@@ -55,7 +57,7 @@ def run_record(  # noqa: PLR0913 - the keys of the record
     """
     if missing := [name for name in COUNTS if name not in counts]:
         raise ValueError(f"the record of {command} lacks the counts {', '.join(missing)}")
-    settings = config.model_dump(mode="json") if isinstance(config, Config) else config
+    settings = config if config is None or isinstance(config, Mapping) else config.model_dump(mode="json")
     return {
         "schema_version": SCHEMA_VERSION,
         "version": __version__,

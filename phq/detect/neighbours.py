@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from phq.people.person import Person, known
-from phq.system.arrays import Bools, Floats, Image
+from phq.system.arrays import Floats, Image, Ints
 
 REACH = 1.0
 """Neighbours count within this many times the box's longer side: no region of the landmark network goes further."""
@@ -66,16 +66,18 @@ def without(pixels: Image, box: Floats, others: Floats) -> Image:
         x0, y0 = (int(max(0, v)) for v in other[:2])
         x1, y1 = (int(min(np.ceil(v), limit)) for v, limit in zip(other[2:], pixels.shape[1::-1], strict=True))
         if x1 > x0 and y1 > y0:
-            theirs = _theirs(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5, box, other)
-            np.copyto(out[y0:y1, x0:x1], _blotches(pixels[y0:y1, x0:x1]), where=theirs[..., None])
+            part, blotches = out[y0:y1, x0:x1], _blotches(pixels[y0:y1, x0:x1])
+            rows, columns = _mine(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5, box, other)
+            blotches[rows, columns] = part[rows, columns]
+            part[...] = blotches
     return out
 
 
-def _theirs(x: Floats, y: Floats, box: Floats, other: Floats) -> Bools:
-    """(len(y), len(x)) what of the neighbour's box is not the person's."""
-    mine_x = (x > box[0]) & (x < box[2]) & (_off_middle(x, box) <= _off_middle(x, other))
-    mine_y = (y > box[1]) & (y < box[3])
-    return np.asarray(~(mine_y[:, None] & mine_x[None]))
+def _mine(x: Floats, y: Floats, box: Floats, other: Floats) -> tuple[slice, Ints]:
+    """Rows and columns of what is the person's in the neighbour's box."""
+    first, end = np.searchsorted(y, box[1], side="right"), np.searchsorted(y, box[3])
+    columns = (x > box[0]) & (x < box[2]) & (_off_middle(x, box) <= _off_middle(x, other))
+    return slice(first, end), np.flatnonzero(columns)
 
 
 def _off_middle(x: Floats, box: Floats) -> Floats:

@@ -32,6 +32,13 @@ SIZE = 31
 """Parameters: turn of the torso from its start (axis-angle, body side), neck position (x/z, y/z, log z), axis-angle of
 neck, head, both collars, both shoulders and of the spine from chest to pelvis, four shape numbers."""
 
+_INNER, _INNER_TURNS = [1, 3, 4, 7], [2, 4, 5, 8]
+"""Nodes that hang on the chest, and their parameters by threes: neck, collars, spine (see `BodyKeypoints.node`)."""
+_OUTER, _OUTER_TURNS = [2, 5, 6], [3, 6, 7]
+"""Nodes that hang on the first three of these: head, shoulders."""
+_STACKED = np.argsort([0, *_INNER, *_OUTER])
+"""Place of each node in that order."""
+
 
 @dataclass(frozen=True)
 class BodyKeypoints:
@@ -103,20 +110,18 @@ def predict(parameters: Floats, start: Floats, keypoints: BodyKeypoints) -> tupl
     torso = product(start, turns[:, 0])
     depth = exp(parameters[:, 5])
     neck_place = np.stack([parameters[:, 3] * depth, parameters[:, 4] * depth, depth], -1)
-    rotations, places = [torso], [neck_place]
-
-    def hang(parent: int, node: int, turn: Floats) -> None:
-        offset = (pivot[:, node] - pivot[:, parent])[..., None]
-        places.append(places[parent] + product(rotations[parent], offset)[..., 0])
-        rotations.append(product(rotations[parent], turn))
-
-    hang(0, 1, turns[:, 2])  # neck
-    hang(1, 2, turns[:, 3])  # head
-    hang(0, 3, turns[:, 4])  # collars
-    hang(0, 4, turns[:, 5])
-    hang(3, 5, turns[:, 6])  # shoulders
-    hang(4, 6, turns[:, 7])
-    hang(0, 7, turns[:, 8])  # spine
-    rotation, place = np.stack(rotations, 1)[:, keypoints.node], np.stack(places, 1)[:, keypoints.node]
+    # nodes that hang on the chest, and those that hang on these, at once
+    chest, chest_at = torso[:, None], neck_place[:, None]
+    inner, outer = pivot[:, _INNER], pivot[:, _OUTER]
+    middle, middle_at = _hung(chest, chest_at, inner - pivot[:, :1], turns[:, _INNER_TURNS])
+    ends, ends_at = _hung(middle[:, :3], middle_at[:, :3], outer - inner[:, :3], turns[:, _OUTER_TURNS])
+    rotations = np.concatenate([chest, middle, ends], 1)
+    places = np.concatenate([chest_at, middle_at, ends_at], 1)
+    node = _STACKED[keypoints.node]
     local = (point - pivot[:, keypoints.node])[..., None]
-    return place + product(rotation, local)[..., 0], torso, rotations[2]
+    return places[:, node] + product(rotations[:, node], local)[..., 0], torso, ends[:, 0]
+
+
+def _hung(parents: Floats, places: Floats, offsets: Floats, turns: Floats) -> tuple[Floats, Floats]:
+    """Rotations (B, K, 3, 3) and places (B, K, 3) of K nodes by those of their parents."""
+    return product(parents, turns), places + product(parents, offsets[..., None])[..., 0]

@@ -53,15 +53,17 @@ def draw_body(
         opacity: 0 leaves the picture, 1 hides it.
     """
     height, width = image.shape[:2]
-    corners = np.asarray(vertices_cam, dtype=np.float64)[faces]
-    corners = corners[(np.isfinite(corners) & (corners[..., 2:] > NEAR)).all((1, 2))]
-    shade, front = _shading(corners)
-    corners, shade = corners[front], shade[front]
-    pixel, face = rasterise(project(corners, K), corners[..., 2], width, height)
-    out = image.reshape(-1, 3).astype(np.float64)
+    vertices = np.asarray(vertices_cam, dtype=np.float64)
+    drawable = np.isfinite(vertices).all(-1) & (vertices[:, 2] > NEAR)
+    shown = faces if drawable.all() else faces[drawable[faces].all(1)]
+    shade, front = _shading(vertices[shown])
+    shown, shade = shown[front], shade[front]
+    pixel, face = rasterise(project(vertices, K)[shown], vertices[shown, 2], width, height)
+    out = image.reshape(-1, 3).copy()
     lit = np.asarray(colour, dtype=np.float64) * shade[face, None]
-    out[pixel] = (1 - opacity) * out[pixel] + opacity * lit
-    return np.clip(np.rint(out), 0, 255).astype(np.uint8).reshape(image.shape)
+    mixed = (1 - opacity) * out[pixel].astype(np.float64) + opacity * lit
+    out[pixel] = np.clip(np.rint(mixed), 0, 255)
+    return out.reshape(image.shape)
 
 
 def _shading(corners: Doubles) -> tuple[Doubles, NDArray[np.bool_]]:
@@ -87,13 +89,14 @@ def rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tupl
     low, span = _boxes(corners, width, height)
     nearest = np.full(width * height, -1, dtype=np.int64)
     closeness = np.zeros(width * height)
+    sides = sides_of(corners)
     rounds = np.cumsum(span[:, 0] * span[:, 1]) // MAX_CANDIDATES
     for faces in np.split(np.arange(len(corners)), np.flatnonzero(np.diff(rounds)) + 1):
         face, x, y = _candidates(faces, low, span)
-        weights = np.stack(barycentric(corners[face], np.stack([x, y], 1).astype(np.float64) + 0.5))
-        inside = np.flatnonzero((weights >= 0).all(0))
+        a, b, c = barycentric(sides, face, x + 0.5, y + 0.5)
+        inside = np.flatnonzero((a >= 0) & (b >= 0) & (c >= 0))
         face, pixel = face[inside], y[inside] * width + x[inside]
-        inverse = (weights[:, inside] / depth[face].T).sum(0)
+        inverse = a[inside] / depth[face, 0] + b[inside] / depth[face, 1] + c[inside] / depth[face, 2]
         hit = np.flatnonzero(inverse > closeness[pixel])
         hit = hit[np.argsort(inverse[hit], kind="stable")]
         nearest[pixel[hit]], closeness[pixel[hit]] = face[hit], inverse[hit]
@@ -104,8 +107,9 @@ def rasterise(corners: Doubles, depth: Doubles, width: int, height: int) -> tupl
 def _boxes(corners: Doubles, width: int, height: int) -> tuple[Ints, Ints]:
     """First column and row (F, 2), and number of them (F, 2), whose pixel centres lie in each face's bounding box."""
     size = np.array([width, height])
-    low = np.clip(np.ceil(corners.min(1) - 0.5), 0, size).astype(np.int64)
-    high = np.clip(np.floor(corners.max(1) + 0.5), 0, size).astype(np.int64)
+    first, second, third = (corners[:, i] for i in range(3))  # a reduction along three is ten times slower
+    low = np.clip(np.ceil(np.minimum(np.minimum(first, second), third) - 0.5), 0, size).astype(np.int64)
+    high = np.clip(np.floor(np.maximum(np.maximum(first, second), third) + 0.5), 0, size).astype(np.int64)
     flat = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) == 0
     return low, np.where(flat[:, None], 0, np.maximum(high - low, 0))
 
@@ -118,12 +122,27 @@ def _candidates(faces: Ints, low: Ints, span: Ints) -> tuple[Ints, Ints, Ints]:
     return face, low[face, 0] + step % span[face, 0], low[face, 1] + step // span[face, 0]
 
 
-def barycentric(corners: Doubles, points: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """Weights (N,) of the three corners (N, 3, 2) at points (N, 2), in the picture's plane."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    area = _cross(b - a, c - a)
-    wb, wc = _cross(points - a, c - a) / area, _cross(b - a, points - a) / area
-    return 1 - wb - wc, wb, wc
+def sides_of(corners: Doubles) -> Doubles:
+    """(7, F) first corner, the ways from it to the two others, and twice the area between them."""
+    first, second, third = (np.ascontiguousarray(corners[:, i].T) for i in range(3))
+    one, other = second - first, third - first
+    return np.concatenate([first, one, other, (one[0] * other[1] - one[1] * other[0])[None]])
+
+
+def barycentric(sides: Doubles, face: Ints, x: Floats, y: Floats) -> tuple[Doubles, Doubles, Doubles]:
+    """Weights (N,) of the three corners at points (N,), in the picture's plane.
+
+    Args:
+        sides: see `sides_of`.
+        face: (N,) number of the face that each point is asked about.
+        x: (N,) pixels.
+        y: (N,) pixels.
+    """
+    first_x, first_y, one_x, one_y, other_x, other_y, area = (side[face] for side in sides)
+    along, down = x - first_x, y - first_y
+    second = (along * other_y - down * other_x) / area
+    third = (one_x * down - one_y * along) / area
+    return 1 - second - third, second, third
 
 
 def _cross(a: Doubles, b: Doubles) -> Doubles:

@@ -140,6 +140,17 @@ def _ratios() -> Doubles:
 
 
 def _mean(shape: Doubles, left: Doubles, right: Doubles) -> Doubles:
-    """Mean of the distribution, up to sign, as BRISQUE and NIQE take it."""
-    spread = exp(log_gamma(2 / shape) - (log_gamma(1 / shape) + log_gamma(3 / shape)) / 2)
-    return np.asarray((right - left) * spread)
+    """Mean of the distribution, up to sign, as BRISQUE and NIQE take it.
+
+    Args:
+        shape: of `SHAPES`.
+        left: scale to the left.
+        right: scale to the right.
+    """
+    return np.asarray((right - left) * _spreads()[np.searchsorted(SHAPES, shape)])
+
+
+@cache
+def _spreads() -> Doubles:
+    """Γ(2/a) / √(Γ(1/a) Γ(3/a)) of each of `SHAPES`."""
+    return np.asarray(exp(log_gamma(2 / SHAPES) - (log_gamma(1 / SHAPES) + log_gamma(3 / SHAPES)) / 2))

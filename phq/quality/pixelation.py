@@ -34,7 +34,7 @@ LARGEST_STEP = 20
 """Grey levels that a step counts at most: edges of things are larger."""
 FAINT = 0.7
 """Grey levels added to the steps between grid lines: on a surface as flat as this nothing shows."""
-BEYOND = 2**40
+BEYOND = 2**30
 """In place of a line that a grid does not have."""
 LUMA = np.array([77, 151, 28])
 """ITU-R BT.601 in parts of 256."""
@@ -98,31 +98,40 @@ def _steps(squares: Ints, axis: int) -> Ints:
 def _lines(steps: Ints) -> Doubles:
     """(N,) how clear the clearest equidistant lines are in (N, L) summed steps. Sums of integers are exact."""
     length = steps.shape[1]
-    places, near, counts = _grids(length)
-    at_lines = np.sort(np.column_stack([steps, np.full(len(steps), BEYOND)])[:, places], axis=2)
-    low = at_lines[:, np.arange(len(counts)), counts // 4]
-    padded, between = np.column_stack([steps, np.zeros(len(steps), np.int64)]), length - 3 * counts
-    sums, squares = (v.sum(1)[:, None] - v[:, near].sum(2) for v in (padded, padded**2))
-    mean, square = sums / between, squares / between
+    places, counts = _grids(length)
+    padded = np.zeros((len(steps), length + 3), np.int64)  # one before the first, two behind the last
+    padded[:, 1:-2] = steps
+    near = np.stack([padded, padded * padded])
+    near = near[..., :-2] + near[..., 1:-1] + near[..., 2:]  # of each step and both neighbours
+    near[..., -1] = 0
+    total = np.stack([steps, steps * steps]).sum(-1)
+    between = length - 3 * counts
+    mean, square = (total[..., None] - near.take(places, axis=-1).sum(-1)) / between
+    low = _low(steps, places, counts)
     spread = np.sqrt(np.maximum(square - mean**2, 0))
     return np.asarray(((low - mean) / (spread + mean / 2 + FAINT * (length + 1))).max(1))
 
 
-@cache
-def _grids(length: int) -> tuple[Ints, Ints, Ints]:
-    """Of every grid in so many steps: places of its lines (G, K), those and both neighbours (G, 3 K), their number.
+def _low(steps: Ints, places: Ints, counts: Ints) -> Ints:
+    """(N, G) lower quartile of the steps at each grid's lines."""
+    padded = np.full((len(steps), steps.shape[1] + 1), BEYOND, np.int32)
+    padded[:, :-1] = steps
+    at_lines = np.sort(padded.take(places, axis=1), axis=2)
+    return np.asarray(at_lines[:, np.arange(len(counts)), counts // 4])
 
-    Missing lines are at `length`. A grid has at least three.
+
+@cache
+def _grids(length: int) -> tuple[Ints, Ints]:
+    """Of every grid in so many steps: places of its lines (G, K), and their number; missing lines are at `length`.
+
+    A grid has at least three.
     """
-    most = int(length / SMALLEST_CELL) + 2
-    size, rows = SMALLEST_CELL, []
+    number = np.arange(int(length / SMALLEST_CELL) + 2)
+    size, found = SMALLEST_CELL, []
     while size <= length / FEWEST_CELLS:
-        for first in np.arange(0, size, PHASE):
-            places = np.round(first + np.arange(most) * size).astype(int) - 1
-            inside = (places >= 1) & (places < length - 1)
-            if inside.sum() >= 3:
-                rows.append(np.where(inside, places, length))
+        places = np.round(np.arange(0, size, PHASE)[:, None] + number * size).astype(np.int64) - 1
+        inside = (places >= 1) & (places < length - 1)
+        found.append(np.where(inside, places, length)[inside.sum(1) >= 3])
         size *= FINER
-    places = np.sort(np.array(rows), axis=1)
-    beside = [np.where(places < length, places + way, length) for way in (-1, 1)]
-    return places, np.concatenate([places, *beside], axis=1), (places < length).sum(1)
+    every = np.sort(np.concatenate(found), axis=1)
+    return every, (every < length).sum(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from phq.detect.centerface import CenterFace
 from phq.people.person import Faces, Person, Photo, known, living
 from phq.people.record import Obstruction, Uncertainty
@@ -20,8 +22,12 @@ class ScorePerson:
     name = "score"
 
     def setup(self) -> None:
-        """Load the face network."""
-        self.faces = CenterFace()
+        """Nothing to load: the face network is opened for the first person whom the stage before did not show it."""
+
+    @cached_property
+    def faces(self) -> CenterFace:
+        """The network that the scores are calibrated for."""
+        return CenterFace()
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a crop and its mask."""
@@ -40,7 +46,8 @@ class ScorePerson:
             head_outside=head_outside(person),
             hand_on_head=hand_on_head(person),
         )
-        person.uncertainty = Uncertainty(p_flip(person.record()), yaw_sigma_deg(person.record()))
+        record = person.record()
+        person.uncertainty = Uncertainty(p_flip(record), yaw_sigma_deg(record))
 
     def _faces(self, person: Person) -> Faces:
         """Of the look at nearly the same square that was for the fit; without one, of a look at the crop."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phq.camera.convention import intrinsics, unit
-from phq.pose.render import barycentric, project, rasterise
+from phq.pose.render import barycentric, project, rasterise, sides_of
 from phq.synth.bust import vertex_normals
 from phq.synth.figure import Figure
 from phq.synth.light import Light, Surface, lit
@@ -62,8 +62,8 @@ def look_through(figure: Figure, vertices: Doubles, side: int) -> Hits:
     shown = np.flatnonzero(~away | (figure.part[figure.faces[:, 0]] >= Part.HAIR))
     flat, depth = project(corners[shown], product(np.diag([side, side, 1.0]), intrinsics())), corners[shown, :, 2]
     sample, number = rasterise(flat, depth, side, side)
-    centres = np.stack([sample % side, sample // side], 1).astype(np.float64) + 0.5
-    weights = np.stack(barycentric(flat[number], centres), 1) / depth[number]
+    seen = barycentric(sides_of(flat), number, sample % side + 0.5, sample // side + 0.5)
+    weights = np.stack(seen, 1) / depth[number]
     ends, back = figure.faces[shown[number]], away[shown[number]]
     normals = vertex_normals(vertices, figure.faces)
     table = np.concatenate([figure.points, normals, figure.open_to_light[:, None]], 1).astype(np.float32)

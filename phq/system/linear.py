@@ -8,7 +8,6 @@ sums in a fixed order cost a few hundredths of the build. What is computed for a
 
 from __future__ import annotations
 
-from functools import reduce
 from math import sqrt
 from typing import Any
 
@@ -30,12 +29,11 @@ _SUMS = {
 
 def product(first: ArrayLike, *others: ArrayLike) -> NDArray[Any]:
     """What ``first @ second @ …`` gives, with the rules of `numpy.matmul` for vectors and leading axes."""
-    return reduce(_two, others, np.asarray(first))
-
-
-def _two(a: NDArray[Any], other: ArrayLike) -> NDArray[Any]:
-    b: NDArray[Any] = np.asarray(other)
-    return np.asarray(np.einsum(_SUMS[a.ndim > 1, b.ndim > 1], a, b))
+    found: NDArray[Any] = np.asarray(first)
+    for other in others:
+        factor: NDArray[Any] = np.asarray(other)
+        found = np.asarray(np.einsum(_SUMS[found.ndim > 1, factor.ndim > 1], found, factor))
+    return found
 
 
 def length(vectors: ArrayLike) -> NDArray[Any]:
@@ -62,8 +60,9 @@ def solve(matrix: ArrayLike, right: ArrayLike) -> NDArray[Any]:
     every = np.arange(len(rows))
     with np.errstate(divide="ignore", invalid="ignore"):
         for i in range(n):
-            pivot = i + np.abs(rows[:, i:, i]).argmax(1)
-            if (pivot != i).any():
+            pivot = np.abs(rows[:, i:, i]).argmax(1)
+            if np.count_nonzero(pivot):  # a tenth of the time of `any`
+                pivot += i
                 rows[every, pivot], rows[:, i] = rows[:, i].copy(), rows[every, pivot]
             factor = rows[:, i + 1 :, i] / rows[:, i, i, None]
             rows[:, i + 1 :, i:] -= factor[..., None] * rows[:, i, None, i:]

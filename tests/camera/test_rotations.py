@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from phq.camera.rotations import kabsch, mirror_pose, mirror_rotvec, rotation_log, rotmat_to_rotvec, rotvec_to_rotmat
 from phq.pose import template
@@ -63,6 +64,21 @@ def test_half_turn_gives_the_same_matrix_back(axis: tuple[float, float, float]) 
     rotvec = rotmat_to_rotvec(R)
     assert np.linalg.norm(rotvec) == pytest.approx(math.pi)
     assert np.allclose(rotvec_to_rotmat(rotvec), R, atol=1e-12)
+
+
+@given(st.integers(0, 1000), st.floats(0, math.pi), st.sampled_from([0.0, 1e-9, 1e-7]))
+def test_rotvecs_are_those_of_scipy_and_of_the_nearest_rotation(seed: int, angle: float, noise: float) -> None:
+    axes = random_points(seed)
+    matrices = rotvec_to_rotmat(angle * axes / np.linalg.norm(axes, axis=1, keepdims=True))
+    matrices = matrices + noise * np.random.default_rng(seed).normal(size=matrices.shape)
+    back = rotvec_to_rotmat(rotmat_to_rotvec(matrices))
+    assert np.allclose(back, Rotation.from_matrix(matrices).as_matrix(), atol=1e-12)
+
+
+@pytest.mark.parametrize("matrix", [np.diag([1.0, 1, -1]), np.zeros((3, 3)), np.full((3, 3), np.nan)])
+def test_what_is_no_rotation_is_refused(matrix: Doubles) -> None:
+    with pytest.raises(ValueError, match="not a rotation"):
+        rotmat_to_rotvec(matrix)
 
 
 def test_batches_keep_their_shape() -> None:

@@ -1,6 +1,7 @@
 """Rendered people who are harder than the bench: several views, hats, hoods, long hair, loads, leaning, company.
 
     python render.py RENDERER --out DIR --seed S [--start I] [--people N] [--views 4] [--size 256] [--samples 2]
+                     [--swimmers SHARE]
 
 RENDERER is the folder of `render_people.py` and `people.py`; this needs their environment (bpy, anny). Person i of
 seed S is always the same; view k of it is picture NNNNN = i · views + k, with the same json and mask as
@@ -26,7 +27,7 @@ CLOSE, HALF = 0.62, 0.93
 """Shares of headshots, and of headshots and half bodies."""
 
 
-def make_person(maker: Any, people: Any, rng: np.random.Generator) -> dict[str, Any]:
+def make_person(maker: Any, people: Any, rng: np.random.Generator, swimmers: float = 0.0) -> dict[str, Any]:
     """A built person with accessories."""
     plain = maker.sample_pose
 
@@ -40,7 +41,7 @@ def make_person(maker: Any, people: Any, rng: np.random.Generator) -> dict[str, 
         person: dict[str, Any] = maker.build(dress.spec_of(maker, rng), rng)
     finally:
         maker.sample_pose = plain
-    dress.accessories(rng, maker, person)
+    dress.accessories(rng, maker, person, swimmers)
     return person
 
 
@@ -191,13 +192,13 @@ class Studio:
         self.bpy.data.images.remove(numbers)
         return rgba, np.rint(flat.reshape(self.size, self.size, 4)[::-1, :, 0]).astype(np.uint8)
 
-    def views(self, out: Path, seed: int, number: int, views: int) -> None:
+    def views(self, out: Path, seed: int, number: int, views: int, swimmers: float) -> None:
         """Every picture of one person that is not there yet."""
         wanted = [k for k in range(views) if not (out / f"{number * views + k:05d}.json").exists()]
         if not wanted:
             return
         rng = np.random.default_rng([seed, number])
-        person = make_person(self.maker, self.people, rng)
+        person = make_person(self.maker, self.people, rng, swimmers)
         other = make_person(self.maker, self.people, rng) if rng.random() < 0.3 else None
         for k in wanted:
             i = number * views + k
@@ -249,11 +250,12 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=4)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--samples", type=int, default=2)
+    parser.add_argument("--swimmers", type=float, default=0.0, help="share of people with little on and a swimming cap")
     options = parser.parse_args()
     (options.out / "masks").mkdir(parents=True, exist_ok=True)
     studio = Studio(options.renderer.resolve(), options.size, options.samples)
     for number in range(options.start, options.start + options.people):
-        studio.views(options.out, options.seed, number, options.views)
+        studio.views(options.out, options.seed, number, options.views, options.swimmers)
         print("person", number, flush=True)
 
 

@@ -116,6 +116,17 @@ def cap(rng: Rng, person: Person) -> list[Part]:
     return parts
 
 
+def swimming_cap(rng: Rng, maker: Any, person: Person) -> None:
+    """A tight cap of one colour in place of the hair: the scalp itself, some millimetres out."""
+    skull = Skull(person)
+    person["parts"] = [p for p in person["parts"] if p["role"] not in ("hair", "hat")]
+    local = (person["parts"][0]["v"] - skull.origin) @ skull.turn
+    edge = rng.uniform(0.0, 0.03) - rng.uniform(0.3, 0.6) * local[:, 1]
+    on = ((local[:, 2] > edge) & (np.linalg.norm(local, axis=1) < 0.25))[maker.f].all(1)
+    cloth = local + rng.uniform(0.004, 0.009) * local / np.linalg.norm(local, axis=1, keepdims=True)
+    person["extras"].append(painted(maker, skull.world(cloth), on, rng.uniform(0.01, 0.9, 3)))
+
+
 def helmet(rng: Rng, person: Person) -> list[Part]:
     """Hard hat or cyclist's helmet; some cover the neck."""
     skull, colour = Skull(person), rng.uniform(0.02, 0.8, 3)
@@ -188,6 +199,13 @@ def ponytail(rng: Rng, person: Person) -> list[Part]:
     ]
 
 
+def painted(maker: Any, v: np.ndarray, on: np.ndarray, colour: Any) -> Part:
+    """Faces of the body's mesh as a piece of clothing."""
+    f = maker.f[on].copy()
+    f[f[:, 3] < 0, 3] = f[f[:, 3] < 0, 2]
+    return {"v": v, "f": f, "colour": tuple(float(x) for x in colour), "grain": 0.0}
+
+
 def bare(rng: Rng, maker: Any, person: Person) -> None:
     """Takes the clothes off but for a painted top with a neckline and straps; of some men that too."""
     body = person["parts"][0]
@@ -204,14 +222,17 @@ def bare(rng: Rng, maker: Any, person: Person) -> None:
     on = dressed[maker.f].all(1)
     person["parts"] = [p for p in person["parts"] if p["role"] != "clothes"]
     person["parts"][0] = dict(body, f=maker.f[~on], ft=maker.ft[~on])
-    top = maker.f[on].copy()
-    top[top[:, 3] < 0, 3] = top[top[:, 3] < 0, 2]
-    person["extras"].append({"v": body["v"], "f": top, "colour": tuple(cloth_colour(rng)), "grain": 0.0})
+    person["extras"].append(painted(maker, body["v"], on, cloth_colour(rng)))
 
 
-def accessories(rng: Rng, maker: Any, person: Person) -> None:
-    """Draws what a person wears besides the renderer's own wardrobe."""
+def accessories(rng: Rng, maker: Any, person: Person, swimmers: float = 0.0) -> None:
+    """Draws what a person wears besides the renderer's own wardrobe; a share are swimmers with little on and a cap."""
     person["extras"] = []
+    if swimmers and rng.random() < swimmers:
+        bare(rng, maker, person)
+        if rng.random() < 0.6:
+            swimming_cap(rng, maker, person)
+        return
     if rng.random() < 0.2:
         bare(rng, maker, person)
     hair = rng.random()

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from phq.building.executors.contract import Task, Work
+from phq.system.arrow import without_pandas
 
 Order = tuple[Task, int | None]
 """A task; with a number, only the item of that index, whose results are not kept."""
@@ -33,6 +34,7 @@ def serve(pipe: Connection, work: Work[Any, Any]) -> None:
     _leave_signals_to_parent()
     _be_killed_first()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    without_pandas()
     with contextlib.suppress(EOFError, ConnectionError):  # the parent has ended or closed the pipe
         try:
             _serve_orders(pipe, work)
