@@ -4,8 +4,8 @@
 
 The manifest is that of ``benchmarks/report.py`` (100,000 rows); every row has a stored picture of its own, of 256²,
 which is read by its offset (1.5 GB in a temporary folder). A steady scroll, slow and fast, and the scroll bar pulled
-from end to end; then leaps to places at random, until every picture that can be seen is there; then the map, the order
-by likeness and by distance from all others.
+from end to end; then leaps to places at random, until every picture that can be seen is there; then the map, orders,
+filters and a lasso (their wall times have 1.5 s of waiting in them).
 
 Printed are the processor time of the page's own thread (scripts and layout, not the drawing), the gaps between frames
 (16.7 ms at 60 Hz; without a graphics card the drawing takes most of them, and other work on the machine shows), what
@@ -19,6 +19,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import json
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -135,32 +137,54 @@ def told(what: str, gaps: list[float], busy: float, asked: Counter[str], nodes: 
     )
 
 
-def explore(page: Any, session: Any) -> None:
-    """Print how long the map and the orders by likeness take, the first time and again, and one drawing of the map."""
+CHOICES = {
+    "sorted by blur": {"order": "blur"},
+    "sorted by yaw, the greatest first": {"order": "camera_yaw_deg", "descending": True},
+    "filtered to the left side": {"ranges": {"camera_yaw_deg": [45, 135]}},
+    "filtered by path": {"text": "1"},
+    "lasso over a part of the map": {"space": "all", "lasso": [[-0.6, -0.6], [0.5, -0.4], [0, 0.7]]},
+    "most similar to one": {"order": "similar", "like": f"{0x9E3779B97F4A7C15:016x}"},
+    "unlike all others first": {"order": "apart", "descending": True},
+    "everything again": {},
+}
+"""What is asked for in the page's address, one after the other."""
+
+
+@contextmanager
+def timed(what: str, session: Any, server: int) -> Iterator[None]:
+    """Print how long the block took: wall, the page's own thread, and the server's processor time."""
+    begun, busy, worked = time.perf_counter(), spent(session), server_seconds(server)
+    yield
+    print(f"| {what} | {1000 * (time.perf_counter() - begun):.0f} | {1000 * (spent(session) - busy):.0f} | "
+          f"{1000 * (server_seconds(server) - worked):.0f} |", flush=True)  # fmt: skip
+
+
+def explore(page: Any, session: Any, server: int) -> None:
+    """Print how long the map, and each of `CHOICES`, takes, and one drawing of the map."""
+    print("\n| milliseconds | until shown | page's thread | server's processor |\n|---|---|---|---|")
     page.evaluate("document.querySelector('#grid').focus()")
-    for what, key, there in (
-        ("map", "m", "document.querySelector('#scale').textContent.includes(' to ')"),
-        ("map hidden and shown again", "mm", "!document.querySelector('#map-panel').hidden"),
-        ("most similar first", "s", "document.querySelector('#filter-order').value === 'similar'"),
-    ):
-        begun = time.perf_counter()
-        with page.expect_response(lambda response: "/api/choose" in response.url):
-            for each in key:
-                page.keyboard.press(each)
-        while not page.evaluate(there):
-            page.wait_for_timeout(20)
-        print(f"{what}: {1000 * (time.perf_counter() - begun):.0f} ms")
-    begun = time.perf_counter()
-    with page.expect_response(lambda response: "apart" in response.url):
-        page.select_option("#filter-order", "apart")
-    print(f"unlike all others first: {1000 * (time.perf_counter() - begun):.0f} ms")
-    page.wait_for_timeout(1000)
+    with timed("map", session, server):
+        page.keyboard.press("m")
+        page.wait_for_selector("text=/-?\\d+ to \\d+/", timeout=120_000)
+    for what, choice in CHOICES.items():
+        with timed(what, session, server):
+            address = f"#{quote(json.dumps({**choice, 'map': True}))}"
+            with page.expect_response(lambda response: "/api/choose" in response.url, timeout=120_000):
+                page.evaluate("(address) => { location.hash = address; }", address)
+            page.wait_for_selector("#grid .cell img.photo[src]")
+            page.wait_for_timeout(1500)
     page.focus("#map")
     busy = spent(session)
     for _ in range(20):
         page.keyboard.press("+")
         page.wait_for_timeout(100)
-    print(f"a drawing of the map: {50 * (spent(session) - busy):.1f} ms of the page's thread")
+    print(f"\na drawing of the map: {50 * (spent(session) - busy):.1f} ms of the page's thread")
+
+
+def server_seconds(server: int) -> float:
+    """Processor time of the server until now."""
+    fields = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(session: Any, server: int) -> str:
@@ -231,7 +255,7 @@ def main() -> None:
             print(f"{rows:,} samples, page {time.perf_counter() - begun:.1f} s after the link was opened\n")
             page.wait_for_timeout(3000)
             measure(page, session, asked)
-            explore(page, session)
+            explore(page, session, server)
             print(memory(session, server))
         browser.close()
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phq.commands import annotate, build, curate, draw, exchange, gan, look, networks
+from phq.commands import annotate, build, curate, draw, exchange, gan, look, networks, settings
 from phq.commands.ending import (
     ABSENT,
     CONTINUES,
@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "build": (build.build_command, CONTINUES),
         "import": (build.import_command, CONTINUES),
         "synth": (build.synth_command, CONTINUES),
+        "settings": (settings.settings_command, UNCHANGED),
     },
     "Look and decide": {
         "report": (look.report_command, WHOLE_FILES),
@@ -63,6 +64,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
     },
     "Train": {
         "gan train": (gan.train_command, TRAINING),
+        "gan settings": (settings.gan_settings_command, UNCHANGED),
         "gan import-checkpoint": (gan.import_command, ABSENT),
         "gan export": (gan.export_command, ABSENT),
         "gan sample": (draw.sample_command, ABSENT),

@@ -34,6 +34,12 @@ class Rule:
         """Name of the threshold in a configuration file and in ``--set``."""
         return f"{self.name}.{self.side}"
 
+    @property
+    def meaning(self) -> str:
+        """One line: what is rejected, and as what."""
+        compared = "less" if self.side == "min" else "more"
+        return f"{self.reason}, {compared} than this: {self.text}"
+
 
 @dataclass(frozen=True)
 class ReviewReason:

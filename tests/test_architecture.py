@@ -162,6 +162,11 @@ def test_a_wrong_command_line_is_seen() -> None:
     assert complaint(command, ["build", "PHOTOS", "DATASET", "MORE"]) == "3 arguments"
 
 
+def test_nothing_needs_pandas_which_is_no_dependency() -> None:
+    """Arrow's ``to_pandas…`` fail without it, and the tests' own environment has it."""
+    assert [str(path) for path in PACKAGE.rglob("*.py") if ".to_pandas" in path.read_text("utf-8")] == []
+
+
 def test_the_table_of_exit_codes_is_that_of_the_code() -> None:
     text = (ROOT / "docs" / "commands.md").read_text("utf-8")
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)] == sorted(ExitCode)

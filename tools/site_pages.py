@@ -12,6 +12,9 @@ from pathlib import Path
 import mkdocs_gen_files
 
 import phq
+from phq.config.build import SETTINGS as BUILD
+from phq.config.listing import Setting, described, shown
+from phq.generator.train.config import SETTINGS as TRAINING
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("Sample", "BuildResult")
@@ -41,6 +44,22 @@ def api_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+def settings() -> str:
+    """What ``--set`` takes, as ``phq settings`` and ``phq gan settings`` list it."""
+    build = described(BUILD, "default", "strict")
+    training = described(TRAINING, "tiny", "paper-512")
+    return "\n".join(
+        ["# Settings", "", "## Of build, decide and annotate", "", *_table(build, "default", "strict"), "",
+         "## Of a training run", "", *_table(training, "tiny", "paper-512"), ""]
+    )  # fmt: skip
+
+
+def _table(listed: list[Setting], default: str, other: str) -> list[str]:
+    rows = [(item.name, shown(item.default), shown(item.value), item.meaning) for item in listed]
+    cells = [" | ".join((f"`{name}`", *values, text.replace("|", "/"))) for name, *values, text in rows]
+    return [f"setting | {default} | {other} | meaning", "---|---|---|---", *cells]
+
+
 def decisions() -> str:
     """A list of the decisions by their first lines."""
     lines = ["# Decisions", ""]
@@ -51,7 +70,7 @@ def decisions() -> str:
 
 
 PAGES = {"index.md": start_page, "command-line.md": command_line, "api-reference.md": api_reference,
-         "decisions.md": decisions}  # fmt: skip
+         "settings.md": settings, "decisions.md": decisions}  # fmt: skip
 
 for name, page in PAGES.items():
     with mkdocs_gen_files.open(name, "w") as file:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from phq.building.carrying import CarryUnits
-from phq.building.executors.choice import Execution, local
+from phq.building.executors.choice import Execution, chosen_execution
 from phq.building.finalise.dataset import Outcome, Source, computed, conclude_units, write_units
 from phq.building.finalise.extension import (
     add_units,
@@ -49,6 +49,9 @@ from phq.system.place import is_remote, is_url, place
 from phq.system.version import __version__
 from phq.weights.embedded import Weight
 from phq.weights.licences import Model, notices
+
+START_S, PHOTO_S = 5.0, 1.8
+"""Seconds until a worker is ready, and those that it needs for a photo on an idle core (docs/build.md, Speed)."""
 
 
 class BuildResult(Written):
@@ -136,7 +139,7 @@ def build(  # noqa: PLR0913 - the options of the command
         OutputError: the folder holds a dataset or other files, or cannot be written; finished units stay.
         WeightError: a network is missing or damaged.
     """
-    how = execution or local(workers)
+    how = chosen_execution(execution, workers)
     folder = place(out)
     settings = load_config(preset, config, sets, size=size, fast=fast, seed=seed, keep_rejects=keep_rejects)
     existing = run_to_extend(folder) if extend and (folder / MANIFEST).exists() else None
@@ -180,7 +183,7 @@ class Build:
 
     def _run(self, plan: Plan, work: Path) -> None:
         carry, wants = CarryUnits(partial(_make_pipeline, plan.config, self.stated), work), wanted(stages(plan.config))
-        run_plan(carry, plan, self.execution, self.quiet, wants)
+        run_plan(carry, plan, self.execution, self.quiet, wants, _until_first)
 
 
 def _built(job: Build, extend: bool) -> BuildResult:
@@ -268,6 +271,12 @@ def _result(job: Build, outcome: Outcome, photos: int, differs: Difference, wall
         for name, count in passed.items()
     }
     return BuildResult(job.folder, counts, models_of(job.weights), met, sectors, differs, seconds)
+
+
+def _until_first(photos: int) -> str:
+    """What is said before the first unit, of so many photos, is done."""
+    seconds = round(START_S + photos * PHOTO_S, -1)
+    return f"workers load the networks; the first counts come in about {seconds:.0f} s, later on a busy machine"
 
 
 def _said(sentence: str) -> None:

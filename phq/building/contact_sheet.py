@@ -22,11 +22,19 @@ from phq.system.atomic import write_bytes
 from phq.system.linear import product
 
 TILE = 256
+LINE = 16
+"""From one line of text to the next, pixels."""
 COLUMNS = 4
 MOST = 24
 BODY_COLOUR = (90, 170, 255)
 OUTSIDE = 0.45
 """Factor of the brightness outside the mask."""
+LEGEND = (
+    "each twice: stored crop; mask (darker outside), fitted body",
+    "torso, head: yaw of the camera about each, in degrees:",
+    "0 from the front, + from the person's left, 180 behind",
+)
+"""As wide as two tiles."""
 
 
 def choose(rows: list[Fields], most: int = MOST) -> list[Fields]:
@@ -56,8 +64,9 @@ def write_contact_sheet(
     while len(tiles) % COLUMNS and len(tiles) > COLUMNS:
         tiles.append(np.zeros_like(tiles[0]))
     rows_of_tiles = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+    legend = np.zeros((LINE * len(LEGEND) + 8, rows_of_tiles[0].shape[1], 3), np.uint8)
     fast = {"compress_level": 1, "compress_type": zlib.Z_RLE}  # a quarter of the time
-    write_bytes(path, signed_png(np.vstack(rows_of_tiles), **fast))
+    write_bytes(path, signed_png(np.vstack([_written(legend, LEGEND), *rows_of_tiles]), **fast))
 
 
 def pair(row: Fields, members: dict[str, bytes], bodies: Bodies = BODIES) -> Image:
@@ -71,8 +80,12 @@ def pair(row: Fields, members: dict[str, bytes], bodies: Bodies = BODIES) -> Ima
     mask = np.asarray(Pil.open(io.BytesIO(members["mask.png"])).convert("L").resize((TILE, TILE)))
     masked = np.where(mask[..., None] > 127, crop, (crop * OUTSIDE).astype(np.uint8))
     drawn = laid_over(masked, row, bodies, opacity=0.55)
-    notes = [f"torso {row['camera_yaw_deg']:.0f}  head {row['head_yaw_deg']:.0f}", bodies.note(row)]
-    return _caption(np.hstack([crop, drawn]), [line for line in notes if line])
+    return _written(np.hstack([crop, drawn]), [line for line in (directions(row), bodies.note(row)) if line])
+
+
+def directions(row: Fields) -> str:
+    """Yaws in whole degrees, as `LEGEND` explains them."""
+    return f"torso {round(row['camera_yaw_deg'])}  head {round(row['head_yaw_deg'])}"
 
 
 def laid_over(picture: Image, row: Fields, bodies: Bodies, opacity: float) -> Image:
@@ -89,10 +102,11 @@ def pixel_intrinsics(size: int) -> Floats:
     return product(np.diag([size, size, 1.0]), intrinsics())
 
 
-def _caption(image: Image, lines: Sequence[str]) -> Image:
+def _written(image: Image, lines: Sequence[str]) -> Image:
+    """The picture with lines of text at its lower left."""
     written = np.ascontiguousarray(image)
     for number, text in enumerate(lines):
-        place = (5, TILE - 8 - 16 * (len(lines) - 1 - number))
+        place = (5, len(image) - 8 - LINE * (len(lines) - 1 - number))
         for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(written, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)
     return written

@@ -25,7 +25,7 @@ class Progress:
         self.photos, self.done = photos, done
         self.people, self.kept, self.reasons = 0, 0, Counter[str]()
         self._start = self._printed = time.monotonic()
-        self._before = done
+        self._before = self._told = done
         self._plain = not quiet and not sys.stderr.isatty()
         # mininterval 0: a unit takes seconds, and the last one must show
         self._bar = bar(total=photos, initial=done, unit="photo", quiet=quiet or self._plain, mininterval=0)
@@ -40,7 +40,7 @@ class Progress:
         for line in reversed(self._lines.values()):
             line.close()
         self._bar.close()
-        if self._plain and self._printed > self._start:
+        if self._plain and self._printed > self._start and self._told != self.done:
             self._print()
 
     def add(self, result: UnitResult) -> None:
@@ -78,7 +78,7 @@ class Progress:
             self._lines[reason].set_description_str(f"  {count:6d}  {reason}")
 
     def _print(self) -> None:
-        self._printed = time.monotonic()
+        self._printed, self._told = time.monotonic(), self.done
         rate = (self.done - self._before) / self._elapsed
         left = tqdm.format_interval((self.photos - self.done) / rate) if rate else "?"
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -93,7 +93,14 @@ def finished_units(work: Path) -> set[int]:
     return {int(path.stem) for path in work.glob("*.parquet") if path.stem.isdigit()}
 
 
-def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, wants: Resources | None = None) -> None:
+def run_plan(
+    carry: CarryUnits,
+    plan: Plan,
+    execution: Execution,
+    quiet: bool,
+    wants: Resources | None = None,
+    until_first: Callable[[int], str] | None = None,
+) -> None:
     """Run what is missing of a plan.
 
     Args:
@@ -102,6 +109,7 @@ def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, w
         execution: where the work is done.
         quiet: no progress bar.
         wants: resources of a worker; by default a core and the memory of a small process.
+        until_first: what to say until the first unit, of so many photos, is done.
 
     Raises:
         PhqError: worker processes die, or the error of a unit. Finished units stay.
@@ -115,6 +123,8 @@ def run_plan(carry: CarryUnits, plan: Plan, execution: Execution, quiet: bool, w
     tasks = (Task(number, units[number]) for number in missing)
     others = other_kernels(noted_kernels(carry.work)) if finished else None
     with Progress(len(plan.inputs), done, quiet) as progress:
+        if until_first:
+            progress.remark(f"{len(plan.inputs) - done} photos; {until_first(len(units[missing[0]]))}")
         if others:
             progress.remark(others)
             execution.log.write("other_kernels", detail=others)

@@ -34,7 +34,7 @@ def _lines(result: BuildResult) -> Iterator[str]:
     yield "\nmodels that touched this dataset"
     yield from model_lines(result.models)
     yield f"\nshards, manifest and card   {result.out}"
-    yield f"pictures                    {result.out / SHEET}"
+    yield f"contact sheet               {result.out / SHEET}"
 
 
 def _reasons(counts: Counter[str]) -> Iterator[str]:

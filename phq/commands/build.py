@@ -59,6 +59,7 @@ def build_command(  # noqa: PLR0913 - one parameter an option
     execution: Execution,
 ) -> None:
     """Build a dataset from photos."""
+    echo(f"phq: loading, then looking for photos in {photos}", err=True)
     from phq.system import opencv
 
     if trouble := opencv.trouble():

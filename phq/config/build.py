@@ -38,7 +38,7 @@ class Detect(Section):
     """How people are found."""
 
     threshold: Score | None = Field(default=None, description="least score of a box; absent: the detector's own")
-    skeleton_threshold: Score | None = Field(default=None, description="the same of the skeleton network")
+    skeleton_threshold: Score | None = Field(default=None, description="of the skeleton network; absent: its own")
     tiles: bool = Field(default=True, description="look at overlapping tiles of a large photo too")
     turns: bool = Field(default=True, description="look for lying and upside-down people where nobody upright is sure")
 
@@ -59,7 +59,7 @@ class Models(Section):
 class Crop(Section):
     """How the crop is stored."""
 
-    jpeg_quality: int = Field(default=95, ge=1, le=100, description="quality of the stored JPEG")
+    jpeg_quality: int = Field(default=95, ge=1, le=100, description="quality of the stored JPEG, 1 to 100")
 
 
 class Provenance(Section):
@@ -97,7 +97,7 @@ class Config(Section):
     preset: str = Field(default="default", description="name of the preset this started from")
     size: int = Field(default=512, ge=64, le=2048, description="side of the stored image, pixels")
     fast: bool = Field(default=False, description="the smaller landmark network")
-    seed: int = Field(default=0, ge=0, description="seed of everything random")
+    seed: int = Field(default=0, ge=0, description="random seed")
     keep_rejects: bool = Field(default=False, description="store those whom thresholds reject too")
     read: Read = Read()
     video: Video = Video()
@@ -144,8 +144,8 @@ class Config(Section):
 SETTINGS = Settings(
     Config,
     Path(__file__).parent / "presets",
-    "Thresholds are listed in docs/reasons.md.",
-    {"thresholds": RULE_BY_ADDRESS},
+    "phq settings lists all.",
+    {"thresholds": {address: rule.meaning for address, rule in RULE_BY_ADDRESS.items()}},
 )
 
 

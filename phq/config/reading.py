@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
@@ -42,9 +42,9 @@ class Settings(Generic[Model]):
     """Folder of its presets, ``NAME.toml``."""
     listed: str
     """Sentence that says where its settings are documented."""
-    tables: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Fields that are tables of numbers, with the names that their entries can have. An entry may be set without the
-    name of its table (``blur.min``) and is removed by one of `OFF`."""
+    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Fields that are tables of numbers, with the names that their entries can have and their meanings. An entry may be
+    set without the name of its table (``blur.min``) and is removed by one of `OFF`."""
 
     def names(self) -> Iterator[str]:
         """Every dotted name that can be set."""

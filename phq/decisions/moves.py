@@ -50,7 +50,9 @@ def lines(decided: Decided) -> Iterator[str]:
     """The whole decision as text."""
     was, now = int(decided.was_kept.sum()), int(decided.is_kept.sum())
     enter, leave = int(decided.entering.sum()), int(decided.leaving.sum())
-    yield f"stored {len(decided.before)}   kept {was} → {now}   enter {enter}   leave {leave}"
+    yield f"kept {was} → {now} of {len(decided.before)} stored people: {leave} of these leave, {enter} rejected enter"
+    if was == len(decided.before):
+        yield "nobody can enter: no rejected person is stored; phq build --keep-rejects stores them"
     for text, rows, before in (("leave", decided.leaving, False), ("enter", decided.entering, True)):
         for reason, count in reasons_of(decided, rows, before):
             yield f"  {count:7d}  {text}: {reason}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from phq.decisions.hamming import Words
 from phq.system.arrays import Ints
+from phq.system.columns_on_disk import numpy_type
 
 BATCH = 1 << 15
 """Texts in memory at a time."""
@@ -83,6 +84,6 @@ def lists(column: pa.ChunkedArray, length: int) -> NDArray[Any]:
     whole = column.chunk(0) if column.num_chunks == 1 else None
     if whole is not None and pa.types.is_fixed_size_list(whole.type) and not whole.null_count:
         return np.asarray(whole.flatten()).reshape(-1, length)
-    values = np.zeros((len(column), length), column.type.value_type.to_pandas_dtype())
+    values = np.zeros((len(column), length), numpy_type(column.type.value_type))
     values[np.asarray(pc.is_valid(column))] = np.asarray(pc.list_flatten(column)).reshape(-1, length)
     return values

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from phq.building.carrying import CarryUnits
-from phq.building.executors.choice import Execution, local
+from phq.building.executors.choice import Execution, chosen_execution
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
 from phq.building.finalise.result import Written
 from phq.building.plan import Plan, close_work_folder, open_work_folder
@@ -96,6 +96,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         InputError: no such set, pictures without label or mask, labels of another length.
         OutputError: the folder holds a dataset or something else, or cannot be written.
     """
+    how = chosen_execution(execution, workers)
     folder, origin = Path(out), _Source(Path(source), format, Path(masks) if masks else None)
     stated = read_sidecar(Path(sidecar)) if sidecar is not None else None
     config = load_config("everything", seed=seed)
@@ -106,7 +107,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
         check_free(folder)
         work = open_work_folder(folder, plan)
         carry = CarryUnits(partial(_pipeline, plan.source, plan.config, stated), work)
-        finished, how = Source(work, len(plan.units), config), execution or local(workers)
+        finished = Source(work, len(plan.units), config)
 
         def finish() -> Imported:
             outcome = conclude_units(folder, finished)

@@ -31,7 +31,7 @@ class Planes(Section):
     channels: Count = Field(default=32, description="features of a point")
     depth: Count = Field(default=3, description="layers of each grid; of trigrid alone")
     channel_base: Count = Field(default=32768, description="channels of a layer: this over its side")
-    channel_max: Count = Field(default=512, description="but at most so many")
+    channel_max: Count = Field(default=512, description="channels of a layer at most")
 
 
 class Render(Section):
@@ -50,7 +50,7 @@ class Render(Section):
     places: Literal["phq", "eg3d"] = Field(
         default="phq", description="where rays are sampled: in the intervals that weights belong to, or as published"
     )
-    activation: Literal["none", "sigmoid", "lrelu"] = Field(default="none", description="of the decoder's features")
+    activation: Literal["none", "sigmoid", "lrelu"] = Field(default="none", description="after the decoder's features")
     colour: Literal["layer", "features"] = Field(
         default="layer", description="the raw image is made by a layer, or is the first three features"
     )
@@ -67,22 +67,22 @@ class Background(Section):
     """The network behind the person."""
 
     enabled: bool = Field(default=True, description="draw a background")
-    channel_base: Count = Field(default=16384, description="as for the planes")
-    channel_max: Count = Field(default=512, description="as for the planes")
+    channel_base: Count = Field(default=16384, description="channels of a layer: this over its side")
+    channel_max: Count = Field(default=512, description="channels of a layer at most")
 
 
 class SuperResolution(Section):
     """From the raw image to the final one."""
 
     input: Side = Field(default=128, description="side that the raw image is brought to first")
-    channels: tuple[Count, Count] = Field(default=(256, 128), strict=False, description="of its two blocks")
+    channels: tuple[Count, Count] = Field(default=(256, 128), strict=False, description="channels of its two blocks")
 
 
 class Discriminator(Section):
     """The other network."""
 
-    channel_base: Count = Field(default=32768, description="as for the planes")
-    channel_max: Count = Field(default=512, description="as for the planes")
+    channel_base: Count = Field(default=32768, description="channels of a layer: this over its side")
+    channel_max: Count = Field(default=512, description="channels of a layer at most")
     mapping_layers: Count = Field(default=8, description="layers of the network that reads camera and pose")
     group: Count = Field(default=4, description="samples whose spread is compared")
     one_pass: bool = Field(default=False, description="judge the picture that the pose is read from: half the cost")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from phq.building.carrying import CarryUnits
-from phq.building.executors.choice import Execution, local
+from phq.building.executors.choice import Execution, chosen_execution
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
 from phq.building.finalise.result import Written
 from phq.building.plan import Plan, close_work_folder, noted_id, open_work_folder
@@ -94,7 +94,7 @@ def synthesise(  # noqa: PLR0913 - the options of the command
     """
     if count < 1:
         raise ConfigError(f"count = {count}: at least one is needed")
-    how = execution or local(workers)
+    how = chosen_execution(execution, workers)
     settings = f"split.val_fraction={float(val)}", "duplicates.bits=0"  # people who look alike are no duplicates here
     config = load_config("everything", sets=settings, size=size, seed=seed)
     names = [sample_name(seed, index) for index in range(count)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,12 @@ import pyarrow.compute as pc
 
 BATCH = 1 << 14
 """Rows of `batches` in memory at a time."""
+
+
+def numpy_type(kind: pa.DataType) -> np.dtype[Any]:
+    """Type of an Arrow type's numbers in numpy; Arrow's own `to_pandas_dtype` fails without pandas up to version 25."""
+    found: np.dtype[Any] = pa.array([], kind).to_numpy(zero_copy_only=False).dtype
+    return found
 
 
 class ColumnsOnDisk:
@@ -74,7 +81,7 @@ class _Column:
         if self._bytes:
             self._append_bytes(column.cast(self.kind).combine_chunks())
         elif self._width:
-            values = np.zeros((len(column), self._width), self.kind.to_pandas_dtype())
+            values = np.zeros((len(column), self._width), numpy_type(self.kind))
             values[valid] = np.asarray(pc.list_flatten(column)).reshape(-1, self._width)
             self._write("values", values.data)
         else:

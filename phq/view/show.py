@@ -123,8 +123,8 @@ def _decided(row: Fields) -> str:
     """One line: which person of which photo, its key, and why it was rejected."""
     who = f"{row['source_path']}   person {row['person_index'] or 0}   {row['key'] or 'no key'}   {row['decision']}"
     because = f": {row['reason']}" if row["reason"] else ""
-    score = f" ({row['score_name']}, threshold {row['threshold']:g})" if row["score_name"] else ""
-    return f"{who}{because}{score}{'   ' + row['detail'] if row['detail'] else ''}"
+    nearest = f", nearest to its threshold {row['threshold']:g} of {row['score_name']}" if row["score_name"] else ""
+    return f"{who}{because}{'   ' + row['detail'] if row['detail'] else nearest}"
 
 
 def _lines(row: Fields, before: Fields) -> Iterator[str]:

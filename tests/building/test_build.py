@@ -16,6 +16,7 @@ from unusable_photos import make_bad_files, make_odd_but_good_files
 
 from phq.building.build import BuildResult, build
 from phq.building.carrying import CarryUnits
+from phq.building.contact_sheet import directions
 from phq.camera.angles import camera_angles, wrap_deg
 from phq.camera.convention import mirror_camera
 from phq.dataset.folder import WORK
@@ -111,6 +112,10 @@ def test_the_record_of_the_run_names_weights_and_licences(everything: BuildResul
     assert all(len(w["sha256"]) == 64 and w["licence"] for w in run["weights"])
     assert run["counts"]["photos"] == len(list(FOLDER.iterdir()))
     assert run["config"]["size"] == 256
+
+
+def test_a_direction_on_the_contact_sheet_is_never_minus_zero():
+    assert directions({"camera_yaw_deg": -0.3, "head_yaw_deg": -1.6}) == "torso 0  head -2"
 
 
 def test_the_contact_sheet_is_a_picture(everything: BuildResult):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,27 @@ def test_the_reasons_are_registered():
 def test_workers_that_die_as_they_start_end_the_run_with_a_sentence():
     with pytest.raises(PhqError, match=r"die as they start.*SIGKILL"):
         list(Processes(2).run(SetupFails("die"), tasks(["a"], ["b"])))
+
+
+UNGUARDED = """
+from phq.synth.synthesising import synthesise
+
+synthesise("drawn", 9, size=64, workers=2)
+"""
+
+
+def test_a_script_without_its_guard_is_told_so_once_and_last(tmp_path: Path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    search = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": search}, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.count("__main__") == 1
+    assert "__main__" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "drawn").exists()
 
 
 def test_a_worker_that_hangs_as_it_starts_ends_the_run_with_a_sentence(tmp_path: Path):

@@ -129,6 +129,14 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(capsys: pytest.Cap
     assert "\r" not in said
 
 
+def test_before_the_first_unit_is_done_it_is_said_when_that_will_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    plan = Plan([Found(tmp_path / name, name) for name in "abcdef"], load_config())
+    work = open_work_folder(tmp_path / "out", plan)
+    carry = CarryUnits(lambda: Pipeline([_Remarks()]), work)
+    run_plan(carry, plan, Execution(engine=Engine.inline), quiet=False, until_first=lambda photos: f"{photos} first")
+    assert capsys.readouterr().err.splitlines()[0] == "phq: 6 photos; 4 first"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

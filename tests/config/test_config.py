@@ -105,7 +105,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
     assert "did you mean blur.min" in complaint(sets=["blurr.min=3"])
     assert "blur.min" in complaint(sets=["blur=3"])
     assert "flip.max" in complaint(sets=["flip.min=3"])
-    assert "reasons.md" in complaint(sets=["flip.min=3"])
+    assert "phq settings" in complaint(sets=["flip.min=3"])
     assert "read.max_pixels" in complaint(sets=["read.max_pixel=3"])
     assert "crop., provenance." in complaint(sets=["zzz=3"])
     assert "sise" in complaint(sise=3)

@@ -47,6 +47,11 @@ def global_order(loaders: list[Loader]) -> list[Entry]:
     return order
 
 
+def test_a_folder_is_opened(heads: Dataset) -> None:
+    folder = str(heads.root.local)
+    assert global_order([Loader(folder, 5, fields=())]) == global_order([Loader(heads, 5, fields=())])
+
+
 def ranks(dataset: Dataset, number: int, batch_size: int, **options: Any) -> list[Loader]:
     return [Loader(dataset, batch_size, rank=rank, world_size=number, **options) for rank in range(number)]
 

@@ -19,7 +19,7 @@ from phq.dataset.folder import MANIFEST, REJECTS, RUN
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.decisions.decide import decide_dataset
-from phq.decisions.moves import by_yaw
+from phq.decisions.moves import by_yaw, lines
 from phq.decisions.overlay import apply, free_name, stage_build_decision
 from phq.decisions.rules import decide, decide_scores, score_columns, scores_of
 from phq.errors import ConfigError, OutputError
@@ -71,6 +71,8 @@ def test_what_is_shown_is_what_is_applied_and_can_be_taken_back(ten):
     assert (decided.leaving.sum(), decided.entering.sum(), decided.is_kept.sum()) == (5, 0, 5)
     assert by_yaw(decided).sum(0).tolist() == [10, 0, 5, 5]
     assert len(kept(ten)) == 10, "nothing is written before it is applied"
+    assert next(lines(decided)) == "kept 10 → 5 of 10 stored people: 5 of these leave, 0 rejected enter"
+    assert "nobody can enter" in "".join(lines(decided))
     apply(decided, "sharp")
     assert kept(ten) == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
     row = next(row for row in Dataset(ten, rejects=True).table.to_pylist() if row["blur"] == 0.1)
@@ -79,6 +81,7 @@ def test_what_is_shown_is_what_is_applied_and_can_be_taken_back(ten):
 
     back = decide_dataset(ten, sets=["blur.min=0.25"])  # over the thresholds in force
     assert (back.leaving.sum(), back.entering.sum()) == (0, 2)
+    assert "nobody can enter" not in "".join(lines(back))
     assert free_name(back) == "decide-1"
     apply(back, "softer")
     assert kept(ten) == pytest.approx([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])

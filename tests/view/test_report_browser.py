@@ -26,6 +26,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened_report(browser: Any, place: Path) -> Iterator[tuple[Any, list[str]]]:
     """The page, and what it complained about or asked the network for."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    context.set_default_timeout(READY)
     page, faults = context.new_page(), []
     page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -128,6 +129,43 @@ def test_the_order_of_the_gallery_is_the_one_chosen(opened_report: tuple[Any, li
     captions = page.locator("#gallery .card figcaption span:last-child").all_text_contents()
     risks = [float(caption.removesuffix(" %")) for caption in captions]
     assert risks == sorted(risks, reverse=True)
+
+
+def test_any_score_orders_the_gallery_and_a_reason_fills_it(opened_report: tuple[Any, list[str]]) -> None:
+    page, faults = opened_report
+    page.select_option("#order", label="blur, high")
+    blurs = page.evaluate("gallery.sorted().map((s) => s.values[content.scores.findIndex((x) => x.name === 'blur')])")
+    assert blurs == sorted(blurs, reverse=True)
+    assert page.locator("#gallery .card figcaption span:last-child").first.text_content() == f"{blurs[0]:.4g}"
+    page.select_option("#which", "reason blurred")
+    assert page.locator("#gallery .card").count() == BLURRED
+    page.select_option("#which", "any")
+    assert page.evaluate("gallery.sorted().length") == COUNT
+    assert page.evaluate("byId('which').querySelector(\"[value='reason truncated']\").disabled")
+    assert faults == []
+
+
+def test_a_click_or_enter_shows_the_samples_most_like_one(opened_report: tuple[Any, list[str]]) -> None:
+    page, faults = opened_report
+    page.select_option("#order", "apart")
+    apart = page.evaluate("gallery.sorted().map((sample) => sample.apart)")
+    assert apart == sorted(apart, reverse=True)
+    page.locator("#gallery .card").first.click()
+    assert page.evaluate("gallery.like.apart") == apart[0]
+    assert page.locator("#gallery .card").count() == 24
+    assert page.locator("#chosen").text_content().startswith("most like ")
+    page.locator("#gallery .card").nth(1).focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("gallery.like.apart") != apart[0]
+    page.keyboard.press("Escape")
+    assert page.evaluate("gallery.like") is None
+    assert page.locator("#chosen").text_content() == f"{KEPT} samples"
+    assert faults == []
+
+
+def test_the_command_of_the_review_names_the_folder(opened_report: tuple[Any, list[str]], place: Path) -> None:
+    page, _ = opened_report
+    assert f"phq review '{place.parent}'" in page.locator("#copy").get_attribute("title")
 
 
 def test_hovering_over_a_dot_shows_its_picture(opened_report: tuple[Any, list[str]]) -> None:

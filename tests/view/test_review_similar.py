@@ -18,7 +18,7 @@ from phq.dataset.marks_log import open_log
 from phq.dataset.overlays import write_overlay
 from phq.dataset.reader import Dataset
 from phq.view.review.choosing import inside
-from phq.view.review.similar import ALL, FACE, LOOKS, POSE, REFERENCES, Similar, tsne
+from phq.view.similar import ALL, FACE, LOOKS, POSE, REFERENCES, Similar, tsne
 
 RED, BLUE = [50.0, 60, 40, 5, 5, 5] * 4, [50.0, 0, -60, 5, 5, 5] * 4
 ODD = 7
@@ -73,6 +73,15 @@ def test_like_samples_come_first_in_each_space(folder: Path) -> None:
     assert np.isnan(faces[4:]).all()
 
 
+def test_neighbours_among_some_samples_are_the_nearest_others_of_them(folder: Path) -> None:
+    similar = Similar(Dataset(folder, rejects=True))
+    among = [0, 1, 2, 3, 4, ODD]
+    found = similar.neighbours(LOOKS, among, 2)
+    assert [sorted(near) for near in found[:5]] == [[2, 4], found[1], [0, 4], found[3], [0, 2]]
+    assert found[1][0] == 3 and found[3][0] == 1
+    assert all(place not in near for place, near in enumerate(found))
+
+
 def test_several_samples_are_asked_for_the_nearest_of_them(folder: Path) -> None:
     both = Similar(Dataset(folder)).distances(LOOKS, [0, 1])
     assert np.flatnonzero(both > 0).tolist() == [ODD]
@@ -116,7 +125,7 @@ def test_few_or_equal_vectors_have_places_too(count: int) -> None:
 
 
 def test_samples_beyond_the_references_are_placed_too(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr("phq.view.review.similar.REFERENCES", 6)
+    monkeypatch.setattr("phq.view.similar.REFERENCES", 6)
     assert REFERENCES > 6
     similar = Similar(Dataset(folder))
     places = similar.map(LOOKS)

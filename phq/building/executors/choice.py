@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from phq.building.executors.contract import Executor, Limits
+from phq.building.executors.guard import end_unguarded_worker
 from phq.errors import ConfigError
 from phq.system.logs import SILENT, RunLog
 from phq.system.resources import Resources
@@ -84,17 +85,22 @@ def _device() -> dict[str, str]:
     return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 
-def local(workers: int | None) -> Execution:
-    """Execution on this machine.
+def chosen_execution(execution: Execution | None, workers: int | None) -> Execution:
+    """The execution of a call, on this machine if only a number of workers is given.
 
     Args:
-        workers: processes; None for as many as cores and memory have room for. 1 is this process itself, for scripts
-            without a main guard and for notebooks.
+        execution: as the caller has put it together, or None.
+        workers: processes, without `execution`; None for as many as cores and memory have room for. 1 is this process
+            itself, for scripts without a main guard and for notebooks.
 
     Raises:
         ConfigError: fewer than one.
+        SystemExit: this is a worker of a script without a main guard, see `phq.building.executors.guard`.
     """
-    return Execution(Engine.inline if workers == 1 else Engine.processes, workers)
+    how = execution or Execution(Engine.inline if workers == 1 else Engine.processes, workers)
+    if how.engine == Engine.processes:
+        end_unguarded_worker()
+    return how
 
 
 def workers_of(text: str) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any, Generic
 
 from phq.building.executors.contract import UNLIMITED, Event, Limits, Report, Result, Results, Task, Work, unreported
 from phq.building.executors.crew import Member, ready_to_read, start_worker, stop_workers
+from phq.building.executors.guard import UNGUARDED, UnguardedError, end_unguarded_worker
 from phq.building.executors.search import Attempt
 from phq.building.executors.worker import FAILED, RaisedInWorkerError
 from phq.errors import PhqError
@@ -29,6 +30,7 @@ class Processes:
 
     def run(self, work: Work[Any, Result], tasks: Iterable[Task], report: Report = unreported) -> Results[Result]:
         """See `phq.building.executors.contract.Executor`."""
+        end_unguarded_worker()
         with closing(Crew(work, self.workers, self.limits)) as crew:
             yield from crew.run(tasks, report)
 
@@ -113,6 +115,8 @@ class Crew(Generic[Result]):
         """Remove a worker that is dead or stuck; the next attempt starts another."""
         self._members.remove(member)
         how = member.end(at_once=stuck)
+        if not member.ready and member.process.exitcode == UNGUARDED:
+            raise UnguardedError from None
         attempt = member.attempt
         if attempt is None:  # it was idle
             return
@@ -154,7 +158,4 @@ def _again(attempt: Attempt, todo: deque[Attempt]) -> None:
 
 def _check_starts(dead: int, how: str) -> None:
     if dead >= STARTS:
-        raise PhqError(
-            f"worker processes die as they start (the last one {how}): out of memory? A script that calls phq needs "
-            'if __name__ == "__main__": around the call, or workers=1'
-        )
+        raise PhqError(f"worker processes die as they start (the last one {how}): out of memory?")

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from phq.building.build import models_of
 from phq.building.carrying import CarryUnits
 from phq.building.contact_sheet import choose, write_contact_sheet
-from phq.building.executors.choice import Execution, local
+from phq.building.executors.choice import Execution, chosen_execution
 from phq.building.plan import noted_id, open_work_folder
 from phq.building.running import run_plan
 from phq.config.build import Config, Video
@@ -115,6 +115,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
         ConfigError, InputError, OutputError, WeightError, MissingExtraError: with a sentence for the user; what was
             finished stays.
     """
+    how = chosen_execution(execution, workers)
     selection = select(groups, body)
     chosen = open_body(body) if body is not None else load_body()
     transfer = transfer_to(chosen)  # a body that cannot be used is refused before anything is done
@@ -124,7 +125,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
-    how, used = execution or local(workers), weights_used(settings, selection.slots)
+    used = weights_used(settings, selection.slots)
     for line in (*selection.lines, *notices(used)):
         notify(line)
     plan = _plan(samples, photos, settings, selection, chosen, foreign(used), notify)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -48,7 +49,7 @@ class Loader:
     that is short is shared out evenly (or left out, with `drop_last`); see `phq.dataset.loader.order.Deal.steps`.
 
     Args:
-        dataset: of pictures of one side, or give `size`.
+        dataset: open, or its folder or URL; of pictures of one side, or give `size`.
         batch_size: samples a batch and rank.
         seed: of the order, 0 to 2⁶³ − 1.
         rank: of this process; by default that of torch.distributed if it is initialised, else 0.
@@ -71,7 +72,7 @@ class Loader:
 
     def __init__(  # noqa: PLR0913 - what a DataLoader is asked for
         self,
-        dataset: Dataset,
+        dataset: Dataset | str | Path,
         batch_size: int,
         *,
         seed: int = 0,
@@ -90,6 +91,7 @@ class Loader:
         _check(0, workers=workers, seed=seed)
         if unknown := [name for name in fields if name not in (*PICTURES, *LABELS)]:
             raise ConfigError(f"no field {', '.join(unknown)}; there are: {', '.join((*PICTURES, *LABELS))}")
+        dataset = dataset if isinstance(dataset, Dataset) else Dataset(dataset)
         self.dataset = dataset
         self.layout = Layout(_side(dataset, size), "image" in fields, "mask" in fields)
         self._keys = np.array(dataset.keys, "S16")

@@ -44,7 +44,7 @@ class Losses(Section):
     r1_mask: Weight = Field(default=1.0, description="R1 on the mask")
     r1_every: Count = Field(default=16, description="steps from one R1 to the next")
     density: Weight = Field(default=0.0, description="density regularisation; 0 leaves it out")
-    density_every: Count = Field(default=4, description="steps from one to the next")
+    density_every: Count = Field(default=4, description="steps from one density regularisation to the next")
     density_step: Rate = Field(default=0.004, description="standard deviation of the step, sides of the cube")
     density_points: Count = Field(default=1000, description="pairs of points a sample")
     features: Weight = Field(
@@ -78,24 +78,24 @@ class Optimisers(Section):
     rate_g: Rate = Field(default=0.0025, description="learning rate of the generator")
     rate_d: Rate = Field(default=0.002, description="learning rate of the discriminator")
     rate_features: Rate = Field(default=0.002, description="learning rate of the discriminator on frozen features")
-    betas: tuple[Weight, Weight] = Field(default=(0.0, 0.99), strict=False, description="of Adam")
+    betas: tuple[Weight, Weight] = Field(default=(0.0, 0.99), strict=False, description="decay of Adam's averages")
     ema_kimg: Rate = Field(default=10.0, description="half-life of the averages, thousands of images")
-    ema_ramp: Weight = Field(default=0.05, description="but at most this part of the images so far; 0: no limit")
+    ema_ramp: Weight = Field(default=0.05, description="half-life at most this part of the images so far; 0: no limit")
 
 
 class Pictures(Section):
     """What is looked at while the run goes on; images are shown after every so many thousand."""
 
     people: Count = Field(default=4, description="fixed latents in a grid")
-    grid_kimg: Rate = Field(default=200.0, description="from one grid to the next")
-    video_kimg: Rate = Field(default=2000.0, description="from one orbit video to the next")
-    frames: Count = Field(default=60, description="of a video, once around")
+    grid_kimg: Rate = Field(default=200.0, description="thousands of images from one grid to the next")
+    video_kimg: Rate = Field(default=2000.0, description="thousands of images from one orbit video to the next")
+    frames: Count = Field(default=60, description="frames of a video, once around")
 
 
 class Training(Section):
     """How the networks are trained; the defaults are upstream's. docs/train.md explains the schedules."""
 
-    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of everything random")
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="random seed")
     batch: Count = Field(default=32, description="images of a step, of all processes together")
     part: Count = Field(default=4, description="images that a process computes at a time")
     kimg: Rate = Field(default=14000.0, description="length of the run, thousands of real images")
@@ -106,23 +106,23 @@ class Training(Section):
     mirror: bool = Field(default=True, description="every picture as its mirror image too")
     balance: str = Field(default="", description="'yaw', a column of weights, or '' for every picture once")
     shares: tuple[Rate, ...] = Field(
-        default=(), strict=False, description="of the datasets in a batch; empty: in proportion to their sizes"
+        default=(), strict=False, description="shares of the datasets in a batch; empty: in proportion to their sizes"
     )
     split: str = Field(default="train", description="split of the datasets that is trained on; '' for all")
     channels_last: bool = Field(default=True, description="weights of convolutions with the channels last in memory")
     tf32: bool = Field(default=False, description="float32 products of a GPU with 10 bits of mantissa")
     compile: bool = Field(default=False, description="torch.compile both networks")
     workers: Annotated[int, Field(ge=0)] = Field(default=0, description="processes that decode, for each process")
-    checkpoint_kimg: Rate = Field(default=200.0, description="from one checkpoint to the next")
+    checkpoint_kimg: Rate = Field(default=200.0, description="thousands of images from one checkpoint to the next")
     keep: Count = Field(default=3, description="checkpoints that are kept")
-    log_kimg: Rate = Field(default=4.0, description="from one line of the log to the next")
+    log_kimg: Rate = Field(default=4.0, description="thousands of images from one line of the log to the next")
     stages: Annotated[tuple[Stage, ...], Field(strict=False, min_length=1)] = Field(
         default=(
             Stage(until_kimg=6000.0),
             Stage(until_kimg=10000.0, train_pose=False, metric_pose="discriminator"),
             Stage(until_kimg=14000.0, train_pose=False, metric_pose="discriminator", raw=(64, 128), raw_kimg=1000.0),
         ),
-        description="one after the other",
+        description="stages of the run, one after the other; set in a TOML file",
     )
     losses: Losses = Losses()
     optimisers: Optimisers = Optimisers()
@@ -148,7 +148,7 @@ class RunConfig(Section):
     training: Training = Training()
 
 
-SETTINGS = Settings(RunConfig, PRESETS, "docs/train.md lists all settings.")
+SETTINGS = Settings(RunConfig, PRESETS, "phq gan settings lists all.")
 
 
 def load_run_config(preset: str | None = None, file: Path | None = None, sets: Sequence[str] = ()) -> RunConfig:

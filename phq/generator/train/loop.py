@@ -185,8 +185,10 @@ class Loop:
             save_png(self.run / PICTURES / f"{images:09d}.png", pixels)
             self.record.show("people", images, pixels)
         frames = self.trainer.training.pictures.frames
-        if video and not save_video(self.run / PICTURES / f"{images:09d}.mp4", self.preview.orbit(g, raw, frames)):
-            self.record.say("no video: it needs imageio-ffmpeg (pip install 'phq[train]')")
+        if video:
+            self.record.say(f"filming people once around, {frames} frames")
+            if not save_video(self.run / PICTURES / f"{images:09d}.mp4", self.preview.orbit(g, raw, frames)):
+                self.record.say("no video: it needs imageio-ffmpeg (pip install 'phq[train]')")
 
     def _save(self) -> None:
         with self._explained():

@@ -19,6 +19,7 @@ DOUBTS = {
     "margin": "nearest to a threshold",
     "p_flip": "front and back perhaps confused",
     "yaw_sigma_deg": "yaw least certain",
+    "apart": "unlike all others, by colours and directions",
 }
 """Scores that order the doubtful samples, and their meaning."""
 

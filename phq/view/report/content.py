@@ -16,10 +16,13 @@ from phq.view.report.choose import DOUBTS, Chosen
 from phq.view.report.facts import build, facts, masses, models, sources
 from phq.view.report.pictures import encoded, thumb, with_body
 from phq.view.report.rows import Rows
+from phq.view.similar import ALL
 
 MOST_ROWS = 100_000
 """Most samples that the page can filter; of a larger dataset it has this many, spread evenly over its rows."""
 BINS = 40
+NEIGHBOURS = 23
+"""Most similar samples that the page knows of each that it shows; with the sample itself four rows of six."""
 UNKNOWN = 255
 NO_ANGLE = -32768
 _COLUMNS = {"yaw": "camera_yaw_deg", "pitch": "camera_pitch_deg", "turn": "turn", "nod": "nod"}
@@ -35,6 +38,9 @@ def content(rows: Rows, chosen: Chosen) -> Content:
     thumbs = {row: thumb(rows.dataset, row) for row in pictured}
     shown = [row for row in chosen.pictured() if not rows.stored[row] or thumbs[row]]
     number = {row: place for place, row in enumerate(shown)}
+    near = _near(rows, [row for row in shown if thumbs.get(row)], number)
+    scores = list(_scores(rows, taken))
+    names = [score["name"] for score in scores]
     run = rows.dataset.run
     return {
         "title": _title(run),
@@ -46,9 +52,13 @@ def content(rows: Rows, chosen: Chosen) -> Content:
         "unreadable": sum(not picture for picture in thumbs.values()),
         "bins": BINS,
         "columns": _columns(rows, taken),
-        "scores": list(_scores(rows, taken)),
+        "scores": scores,
         "reasons": _reasons(rows, chosen, number),
-        "samples": [_sample(rows, row, places.get(row, -1), thumbs.get(row, "")) for row in shown],
+        "samples": [
+            _sample(rows, row, places.get(row, -1), thumbs.get(row, ""))
+            | {"near": near.get(row, []), "values": _values(rows, row, names)}
+            for row in shown
+        ],
         "gallery": [number[row] for row in chosen.everywhere if row in number],
         "doubts": [
             {"name": name, "text": DOUBTS[name], "samples": [number[row] for row in found if row in number]}
@@ -143,10 +153,22 @@ def _sample(rows: Rows, row: int, place: int, picture: str) -> Content:
     numbers = {
         short: round(float(rows.numbers[name][row]), 3 if name != "p_flip" else 6)
         for short, name in (*_COLUMNS.items(), ("head", "head_yaw_deg"), ("margin", "margin"),
-                            ("flip", "p_flip"), ("sigma", "yaw_sigma_deg"))
+                            ("flip", "p_flip"), ("sigma", "yaw_sigma_deg"), ("apart", "apart"))
         if np.isfinite(rows.numbers[name][row])
     }  # fmt: skip
     return {"row": place, "kept": bool(rows.kept[row]), "picture": picture} | texts | numbers
+
+
+def _near(rows: Rows, pictured: list[int], number: dict[int, int]) -> dict[int, list[int]]:
+    """By row the places on the page of the samples most like it."""
+    found = rows.similar.neighbours(ALL, pictured, NEIGHBOURS)
+    return {row: [number[pictured[one]] for one in near] for row, near in zip(pictured, found, strict=True)}
+
+
+def _values(rows: Rows, row: int, names: list[str]) -> list[float | None]:
+    """Scores of a row to four digits, None where it has none."""
+    values = (float(rows.numbers[name][row]) for name in names)
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]
 
 
 def _around(rows: Rows, chosen: Chosen) -> list[Content]:

@@ -18,6 +18,7 @@ from phq.pose.drawn import Bodies
 from phq.reasons import STORED_SCORES
 from phq.schema import BOX, PROVENANCE
 from phq.system.arrays import Bools, Doubles
+from phq.view.similar import ALL, Similar
 
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
 _WORDS = ("key", "source_path", "source_sha256", "decision", "reason", "detail", "split", "shard", "score_name",
@@ -36,11 +37,14 @@ class Rows:
     words: pa.Table
     """Texts, '' where a row has none."""
     numbers: Mapping[str, Doubles]
-    """Scores, angles, ``margin``, and the head's ``turn`` and ``nod`` against the torso, degrees."""
+    """Scores, angles, ``margin``, ``apart`` (`phq.view.similar.Similar.apart`), and the head's ``turn`` and ``nod``
+    against the torso, degrees."""
     thresholds: Mapping[str, float]
     """Thresholds in force, by address."""
     bodies: Bodies
     """How bodies are drawn."""
+    similar: Similar
+    """Which rows are like which."""
 
     def __len__(self) -> int:
         return len(self.words)
@@ -80,8 +84,10 @@ def read_rows(dataset: Dataset, bodies: Bodies) -> Rows:
     x0, y0, x1, y1 = (numbers.pop(name) for name in BOX)
     turn, nod = _head(table["neck_head_pose"])
     words = pa.table({name: table[name].cast(pa.string()).fill_null("") for name in _WORDS})
-    numbers |= {"box_px": np.minimum(x1 - x0, y1 - y0), "turn": turn, "nod": nod}
-    return Rows(dataset, words, numbers, thresholds_in_force(dataset), bodies)
+    similar = Similar(dataset)
+    apart = similar.apart(ALL).astype(np.float64)
+    numbers |= {"box_px": np.minimum(x1 - x0, y1 - y0), "turn": turn, "nod": nod, "apart": apart}
+    return Rows(dataset, words, numbers, thresholds_in_force(dataset), bodies, similar)
 
 
 def _floats(column: pa.ChunkedArray) -> Doubles:

@@ -26,7 +26,7 @@ from phq.reasons import RULES
 from phq.schema import BOX
 from phq.system.arrays import Doubles, Ints
 from phq.view.review.overlay import DECIDED, review_names
-from phq.view.review.similar import Similar
+from phq.view.similar import Similar
 
 ANGLES = ("camera_yaw_deg", "camera_pitch_deg", "head_yaw_deg")
 DOUBTS = ("p_flip", "yaw_sigma_deg", "margin")

@@ -14,7 +14,7 @@ from phq.errors import InputError
 from phq.reasons import REVIEW_REASON_NAMES as REASON_NAMES
 from phq.system.arrays import Bools, Doubles, Singles
 from phq.view.review.catalogue import ANGLES, Catalogue
-from phq.view.review.similar import ALL
+from phq.view.similar import ALL
 
 NEAR, SIMILAR, APART, CHANGED = "near", "similar", "apart", "changed"
 """Orders: nearest to a threshold, nearest to some samples, farthest from all others, and most changed, first."""
@@ -50,7 +50,7 @@ class Choice(BaseModel):
     like: str = Field("", max_length=(KEY + 1) * MOST_NAMED)
     """Keys, joined by '.', of the samples that the order `SIMILAR` measures from."""
     space: str = ALL
-    """What likeness means: a space of `phq.view.review.similar.Similar`."""
+    """What likeness means: a space of `phq.view.similar.Similar`."""
     lasso: list[tuple[float, float]] = Field([], max_length=MOST_CORNERS)
     """Corners of a polygon on the map of that space; none for the whole map."""
     compare: tuple[str, str] = ("", "")

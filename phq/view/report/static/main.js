@@ -98,14 +98,40 @@ function fillTables() {
   if (same.length) byId("constant").textContent = `The same for all samples: ${same.join(", ")}.`;
 }
 
+// What the gallery can show, and by what it can be put in order.
+function fillOrders() {
+  const option = (value, text) => make("option", { value }, text);
+  byId("which").append(option("kept", "kept"), option("rejected", "rejected"), option("any", "kept and rejected"),
+    ...content.reasons.map(({ name }) => option(`reason ${name}`, name)));
+  const rejects = new Set(content.samples.filter((sample) => sample.picture && !sample.kept).map((sample) => sample.reason));
+  for (const each of byId("which").options) each.disabled = each.value === "rejected" ? !rejects.size : each.value.startsWith("reason ") && !rejects.has(each.value.slice(7));
+  for (const way of ["low", "high"]) byId("order").append(make("optgroup", { label: `${way} scores first` },
+    ...content.scores.map((score, n) => option(`${way} ${n}`, `${score.name}, ${way}`))));
+}
+
+// The command that opens the dataset for review; it is in the folder of this page unless the page was moved.
+function fillCommand() {
+  const inside = location.protocol === "file:" && decodeURIComponent(location.pathname).match(/^(.*)\/report\.html$/);
+  const command = `phq review '${(inside ? inside[1] : content.dataset).replaceAll("'", "'\\''")}'`;
+  const button = byId("copy");
+  const offer = () => Object.assign(button, { textContent: "copy: phq review …", title: `Map, tags, marks, comparison: copy  ${command}` });
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(command);
+    button.textContent = "copied";
+    setTimeout(offer, 2000);
+  });
+  offer();
+}
+
 function sayChoice() {
   const chosen = chosenRows(), isChoice = Object.values(boxes).some(Boolean);
   let kept = 0, all = 0;
   for (let i = 0; i < count; i++) if (!reasonOf[i]) { all++; kept += chosen[i]; }
   const range = (pair) => `${degrees(pair[0])} to ${degrees(pair[1])}`;
   const said = Object.entries(boxes).filter(([, box]) => box).map(([plot, box]) => AXES[plot].map((name, i) => `${name} ${range(i ? box.y : box.x)}`).join(", "));
-  byId("chosen").textContent = isChoice ? `${number(kept)} of ${number(all)} samples (${percent(kept, all)}): ${said.join("; ")}` : `${number(all)} samples`;
-  byId("clear").hidden = !isChoice;
+  const like = gallery.like && `most like ${gallery.like.source_path.split("/").pop()}, by colours and directions`;
+  byId("chosen").textContent = like || (isChoice ? `${number(kept)} of ${number(all)} samples (${percent(kept, all)}): ${said.join("; ")}` : `${number(all)} samples`);
+  byId("clear").hidden = !isChoice && !like;
 }
 
 let waiting = null;
@@ -113,6 +139,7 @@ let waiting = null;
 // Sets the box of a plot and redraws what depends on it, at most once a frame.
 function choose(plot, box) {
   boxes[plot] = box;
+  gallery.like = null;
   if (waiting === null) waiting = requestAnimationFrame(() => {
     waiting = null;
     sayChoice();
@@ -122,8 +149,16 @@ function choose(plot, box) {
   });
 }
 
+function showLike(sample) {
+  gallery.like = sample;
+  hideTip();
+  sayChoice();
+  gallery.draw(FEW);
+  byId("gallery-panel").scrollIntoView({ block: "nearest" });
+}
+
 function clearChoice() {
-  boxes.density = boxes.head = null;
+  boxes.density = boxes.head = gallery.like = null;
   for (const plot of [density, head]) plot.clear();
   for (const plot of [density, head, histograms]) plot.update();
   sayChoice();
@@ -142,12 +177,18 @@ fillHead();
 fillPictures();
 fillReasons();
 fillTables();
+fillOrders();
+fillCommand();
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 setTheme(prefersDark.matches ? "dark" : "light");
 prefersDark.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"));
 byId("theme").addEventListener("click", () => setTheme(isDark() ? "light" : "dark"));
 byId("clear").addEventListener("click", clearChoice);
-byId("order").addEventListener("change", () => gallery.draw(FEW));
+for (const name of ["order", "which"]) byId(name).addEventListener("change", () => {
+  gallery.like = null;
+  sayChoice();
+  gallery.draw(FEW);
+});
 byId("more").addEventListener("click", () => gallery.draw(gallery.most + 4 * FEW));
 byId("body").addEventListener("change", (event) => document.body.classList.toggle("with-body", event.target.checked));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") clearChoice(); });

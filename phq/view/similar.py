@@ -50,6 +50,7 @@ class Similar:
         """(N, D) vectors by space, NaN for samples that have none."""
         self.apart = cache(self._apart)
         """(N,) by space: distance to the neighbour number `NEIGHBOURS` among the references, NaN without a vector."""
+        self._near = cache(self._nearest)
         self.map = cache(self._map)
         """(N, 2) by space: places on the map within −1 to 1, NaN without a vector."""
 
@@ -78,30 +79,51 @@ class Similar:
             return np.full(len(vectors), np.nan, np.float32)
         return np.concatenate([np.sqrt(squared.min(1)) for _, squared in _pieces(vectors, wanted)])
 
+    def neighbours(self, space: str, among: list[int], most: int) -> list[list[int]]:
+        """Of each of some samples the nearest others of them, the nearest first; none for one without a vector.
+
+        Args:
+            space: one of `spaces`.
+            among: row numbers; the answer is of their places in this list.
+            most: neighbours of each, at most.
+        """
+        vectors = self.vectors(space)[among]
+        known = np.flatnonzero(_known(vectors))
+        found: list[list[int]] = [[] for _ in among]
+        for rows, squared in _pieces(vectors[known], vectors[known]):
+            for row, distances in zip(known[rows], squared, strict=True):
+                order = known[np.argsort(distances, kind="stable")]
+                found[row] = order[order != row][:most].tolist()
+        return found
+
     def _references(self, space: str) -> Ints:
         known = np.flatnonzero(_known(self.vectors(space)))
         count = min(len(known), REFERENCES)
         return known[np.arange(count) * len(known) // max(count, 1)]
 
-    def _nearest(self, space: str, most: int) -> Iterator[tuple[slice, Ints, Singles]]:
-        """Rows, and of each the numbers of its nearest references but itself and their squared distances, ascending."""
+    def _nearest(self, space: str) -> tuple[Ints, Singles]:
+        """(N, K) numbers of each sample's nearest references but itself, and their squared distances, ascending.
+
+        K is `NEIGHBOURS`, or fewer where there are not so many others; NaN distances without a vector.
+        """
         references = self._references(space)
-        vectors = self.vectors(space)
+        vectors, most = self.vectors(space), min(NEIGHBOURS, len(references) - 1)
         place = np.full(len(vectors), -1)
         place[references] = np.arange(len(references))
+        numbers, distances = np.zeros((len(vectors), most), np.int64), np.zeros((len(vectors), most), np.float32)
         for rows, squared in _pieces(vectors, vectors[references]):
             itself = np.flatnonzero(place[rows] >= 0)
             squared[itself, place[rows][itself]] = np.inf
             some = np.argpartition(squared, most - 1, axis=1)[:, :most]
             order = np.argsort(np.take_along_axis(squared, some, 1), axis=1, kind="stable")
-            nearest = np.take_along_axis(some, order, 1)
-            yield rows, nearest, np.take_along_axis(squared, nearest, 1)
+            numbers[rows] = np.take_along_axis(some, order, 1)
+            distances[rows] = np.take_along_axis(squared, numbers[rows], 1)
+        return numbers, distances
 
     def _apart(self, space: str) -> Singles:
-        most = min(NEIGHBOURS, len(self._references(space)) - 1)
-        if most < 1:
+        if len(self._references(space)) < 2:
             return np.full(len(self._table), np.nan, np.float32)
-        return np.concatenate([np.sqrt(squared[:, -1]) for _, _, squared in self._nearest(space, most)])
+        return np.sqrt(self._near(space)[1][:, -1])
 
     def _map(self, space: str) -> Singles:
         references = self._references(space)
@@ -110,11 +132,10 @@ class Similar:
             places[references] = 0
             return places
         drawn = tsne(self.vectors(space)[references])
-        known, most = _known(self.vectors(space)), min(NEIGHBOURS, len(references) - 1)
-        for rows, nearest, squared in self._nearest(space, most):
-            weights = 1 / (squared + 1e-9)
-            found = (drawn[nearest] * (weights / weights.sum(1, keepdims=True))[..., None]).sum(1)
-            places[rows] = np.where(known[rows, None], found, np.nan)
+        nearest, squared = self._near(space)
+        weights = 1 / (squared + 1e-9)
+        found = (drawn[nearest] * (weights / weights.sum(1, keepdims=True))[..., None]).sum(1)
+        places[:] = np.where(_known(self.vectors(space))[:, None], found, np.nan)
         places[references] = drawn
         return places
 
@@ -147,7 +168,7 @@ def _looks(appearance: pa.ChunkedArray) -> Singles:
     found = np.full((len(appearance), NUMBERS), np.nan, np.float32)
     valid = np.flatnonzero(np.asarray(appearance.is_valid()))
     flat = pc.list_flatten(appearance.drop_null()).to_numpy().astype(np.float32)
-    regions = flat.reshape(len(valid), -1, 6)
+    regions = flat.reshape(len(valid), NUMBERS // 6, 6)
     empty = ~regions.any(2)
     counts = np.maximum((~empty).sum(0), 1)[:, None]
     regions = np.where(empty[..., None], regions.sum(0) / counts, regions)
