@@ -91,6 +91,8 @@ def redact_command(  # noqa: PLR0913 - one parameter an option
             raise ConfigError("--like finds the samples itself: name no keys and no --source beside it")
         found = _listed(dataset, like, person, least, pictures, json)
         sure = [one.key for one in found if one.sure]
+        if sure and not yes and not _is_terminal():
+            raise ConfigError("nothing was removed: nobody can be asked here; look at the list, then add --yes")
         if not sure or not _agreed(len(sure), yes):
             report("redact", {"alike": found, "keys": []}, ["nothing was removed"], json)
             return
@@ -130,12 +132,7 @@ def _listed(
 
 
 def _agreed(count: int, yes: bool) -> bool:
-    if yes:
-        return True
-    if _is_terminal():
-        return typer.confirm(f"Remove these {count} samples for good?", err=True)
-    echo("phq: nobody can be asked here; look at the list, then repeat the command with --yes", err=True)
-    return False
+    return yes or typer.confirm(f"Remove these {count} samples for good?", err=True)
 
 
 def _is_terminal() -> bool:

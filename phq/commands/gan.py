@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from phq.commands.ending import ExitCode
-from phq.commands.options import ConfigFile, FolderOut, Revision, Seed, Sets, preset_option
+from phq.commands.options import ConfigFile, FolderOut, GanSets, Revision, Seed, preset_option
 from phq.commands.output import Json, echo, report
 from phq.commands.trained import Device, Pretrained, Run, open_generator
 from phq.system.extras import needs_train
@@ -24,7 +24,7 @@ def train_command(  # noqa: PLR0913 - one parameter an option
     out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
     preset: Annotated[str | None, preset_option("phq.generator", "tiny")] = None,
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: GanSets = None,
     kimg: Annotated[
         float | None,
         typer.Option(min=0.001, help="Length, thousands of real images.", show_default="that of the preset"),

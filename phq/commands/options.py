@@ -77,13 +77,18 @@ def preset_option(package: str, default: str) -> Any:
 ConfigFile = Annotated[
     Path | None, typer.Option(help="TOML file over the preset.", show_default="none", rich_help_panel=_CONFIGURATION)
 ]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="One setting over both, as blur.min=0.3; off removes a threshold (repeatable).",
-        metavar="KEY=VALUE", show_default="none", rich_help_panel=_CONFIGURATION,
-    ),
-]  # fmt: skip
+
+
+def set_option(example: str) -> Any:
+    """The option ``--set``."""
+    return typer.Option(
+        "--set", help=f"One setting over both, as {example} (repeatable).", metavar="KEY=VALUE", show_default="none",
+        rich_help_panel=_CONFIGURATION,
+    )  # fmt: skip
+
+
+Sets = Annotated[list[str] | None, set_option("blur.min=0.3; off removes a threshold")]
+GanSets = Annotated[list[str] | None, set_option("training.batch=16")]
 Workers = Annotated[
     int | None,
     typer.Option(

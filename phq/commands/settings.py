@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phq.commands.options import ConfigFile, Sets, preset_option
+from phq.commands.options import ConfigFile, GanSets, Sets, preset_option
 from phq.commands.output import Json, report
 
 Words = Annotated[
@@ -35,7 +35,7 @@ def gan_settings_command(
     *,
     preset: Annotated[str | None, preset_option("phq.generator", "tiny")] = None,
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: GanSets = None,
     json: Json = None,
 ) -> None:
     """List the settings of a training run: value, unit, meaning, default."""

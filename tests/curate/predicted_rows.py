@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from scipy.spatial.transform import Rotation
 
 from phq.curate.predictions.annotation import Predictions, annotate_from_predictions
 from phq.dataset.reader import Dataset
+from phq.pose.orient.angles import angles_of
 
 EULER = ("pitch", "yaw", "roll")
 NOISE = 6.0
@@ -70,12 +72,18 @@ def axis_angle(person: Drawn, rotation: np.ndarray) -> Row:
     return {**named, "rotation": Rotation.from_matrix(rotation).as_rotvec()}
 
 
+def own_angles(person: Drawn, rotation: np.ndarray, sign: float = 1.0) -> Row:
+    return {**key(person), **dict(zip(("yaw", "pitch", "roll"), sign * angles_of(rotation), strict=True))}
+
+
 HEADS: dict[str, tuple[str, str, Callable[[Drawn, np.ndarray], Row], Writer]] = {
     "whenet.jsonl": ("whenet", "straight", whenet, jsonl),
     "6drepnet.npz": ("6drepnet", "straight", sixd, npz),
     "3ddfa.csv": ("3ddfa", "straight", dense, table),
     "openface.csv": ("openface", "photo", of_openface, table),
     "axis-angle.parquet": ("full-image", "photo", axis_angle, parquet),
+    "own.csv": ("phq,crop", "straight", own_angles, table),
+    "own-signs.csv": ("phq,crop,yaw+right,pitch+down,roll+right", "straight", partial(own_angles, sign=-1.0), table),
     "headshot.jsonl": ("headshot", "crop", axis_angle, jsonl),
 }
 

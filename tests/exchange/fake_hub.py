@@ -28,6 +28,8 @@ class FakeHub:
         self.sent: list[str] = []
         self.fail_at = 0
         """Number of the commit that fails; 0: none."""
+        self.unreachable: Exception | None = None
+        """What asking for files raises."""
 
     def api(self, **options: Any) -> Any:
         """As `huggingface_hub.HfApi` is made."""
@@ -44,6 +46,8 @@ def _api(fake: FakeHub, **options: Any) -> Any:
 
         def list_repo_tree(self, *args: Any, **named: Any) -> Any:
             asked = _bound(REAL.list_repo_tree, self, args, named)
+            if fake.unreachable:
+                raise fake.unreachable
             assert asked["recursive"]
             if asked["repo_id"] not in fake.repos:
                 raise _not_found()

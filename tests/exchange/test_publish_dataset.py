@@ -278,6 +278,14 @@ def test_an_upload_that_stopped_is_continued(original: Path, hub: Any, monkeypat
     assert "manifest.parquet" in hub.repos["me/set"]
 
 
+@pytest.mark.parametrize("package", ["httpx", "httpx2", "requests"])
+def test_a_dry_run_without_the_hub_is_a_sentence(package: str, original: Path, hub: Any) -> None:
+    gone = type("ConnectError", (Exception,), {"__module__": f"{package}._exceptions"})
+    hub.unreachable = gone("Name or service not known")
+    with pytest.raises(OutputError, match="hf:me/set: Name or service not known"):
+        publish(original, "hf:me/set", workers=1)
+
+
 def test_commits_are_small_and_the_promises_come_last() -> None:
     from phq.exchange.publish.content import PublishedFile
 

@@ -47,10 +47,18 @@ class Convention:
     sides: str = "own-sides"
     """Whether the left shoulder is the person's, or the one on the left of the image."""
 
+    def signs(self) -> tuple[float, float, float]:
+        """Factors of yaw, pitch and roll that give the angles of docs/conventions.md their signs."""
+        return (
+            1.0 if self.yaw == "yaw+left" else -1.0,
+            1.0 if self.pitch == "pitch+up" else -1.0,
+            1.0 if self.roll == "roll+left" else -1.0,
+        )
+
     def euler(self) -> Euler:
         """The convention of Euler angles; not for the order ``phq``."""
-        signs = (-1.0 if self.pitch == "pitch+up" else 1.0, 1.0 if self.yaw == "yaw+left" else -1.0)
-        return Euler(self.order, *signs, 1.0 if self.roll == "roll+left" else -1.0)
+        yaw, pitch, roll = self.signs()
+        return Euler(self.order, -pitch, yaw, roll)
 
     def text(self) -> str:
         """All fields, as `parse` reads them."""

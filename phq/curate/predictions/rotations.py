@@ -99,7 +99,7 @@ def _head_rotation(row: PredictedRow, convention: Convention) -> Doubles:
     pitch, yaw, roll = (float(numbers[name].ravel()[0]) for name in ("pitch", "yaw", "roll"))
     if convention.order == "phq":
         factor = 1.0 if convention.unit == "degrees" else float(np.degrees(1.0))
-        found = rotation_of(np.array([yaw, pitch, roll]) * factor)
+        found = rotation_of(np.array([yaw, pitch, roll]) * convention.signs() * factor)
     else:
         factor = float(np.radians(1.0)) if convention.unit == "degrees" else 1.0
         found = convention.euler().rotation(pitch * factor, yaw * factor, roll * factor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class Loader:
         _check(0, workers=workers, seed=seed)
         if unknown := [name for name in fields if name not in (*PICTURES, *LABELS)]:
             raise ConfigError(f"no field {', '.join(unknown)}; there are: {', '.join((*PICTURES, *LABELS))}")
-        dataset = dataset if isinstance(dataset, Dataset) else Dataset(dataset)
+        dataset = Dataset(dataset) if isinstance(dataset, (str, PathLike)) else dataset
         self.dataset = dataset
         self.layout = Layout(_side(dataset, size), "image" in fields, "mask" in fields)
         self._keys = np.array(dataset.keys, "S16")

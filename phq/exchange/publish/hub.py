@@ -170,4 +170,4 @@ def _explained(repo: str) -> Iterator[None]:
 def _is_of_hub(error: Exception) -> bool:
     """Whether it comes from the client, or from the HTTP library of its version."""
     modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
-    return isinstance(error, OSError) or bool(modules & {"huggingface_hub", "httpx", "requests"})
+    return isinstance(error, OSError) or any(name.startswith(("huggingface_hub", "httpx", "requests")) for name in modules)
