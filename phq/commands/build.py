@@ -37,7 +37,10 @@ Format = Annotated[
 def build_command(  # noqa: PLR0913 - one parameter an option
     photos: Annotated[
         str,
-        typer.Argument(help="Folder (recursive), list (.txt), image, glob or URL. Read only.", show_default=False),
+        typer.Argument(
+            help="Folder (recursive), list (.txt), image, video, zip, tar, Parquet, glob or URL. Read only.",
+            show_default=False,
+        ),
     ],
     dataset: Annotated[
         str,

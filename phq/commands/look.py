@@ -139,8 +139,8 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     overlay = "dry run, nothing is written; --apply writes the overlay"
     if apply:
         overlay = (
-            f"overlay {done.overlay}   decision, reason or margin of {done.changed} samples; it is in force, and "
-            "--revision none reads the dataset without it"
+            f"overlay {done.overlay}   decision, reason or margin of {done.changed} samples; it is in force; "
+            "--revision none, or an earlier overlay's name, reads the dataset without it"
         )
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}
     report("decide", content, [*lines(done.decided), *written, overlay], json)

@@ -15,6 +15,7 @@ from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.schema import Row, column_kind
 from phq.system.atomic import disk_errors_explained, write_bytes
+from phq.weights.digest import sha256_of
 
 Fields = dict[str, Any]
 _MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}
@@ -52,7 +53,8 @@ def show(
 
     Args:
         dataset: folder or URL.
-        key: a whole key, the beginning of exactly one, or the path of a photo or the end of it from a name on: then
+        key: a whole key, the beginning of exactly one, or the path of a photo, the end of it from a name on, or a file
+            with the same bytes: then
             what was decided of each of its people.
         revision: see `phq.dataset.overlays.names_up_to`; fields that an overlay has changed are marked.
         out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of existing
@@ -113,10 +115,20 @@ def whole_key(dataset: Dataset, start: str) -> str:
 
 def _people_of(dataset: Dataset, photo: str) -> list[Fields]:
     """`_DECIDED` of the people of a photo, or of the photo itself where nobody was found in it."""
-    table = dataset.columns(_DECIDED)
+    table = dataset.columns([*_DECIDED, "source_sha256"])
     paths = table["source_path"]
     named = pc.or_(pc.equal(paths, photo), pc.ends_with(paths, f"/{photo}")) if photo else pc.equal(paths, "")
+    if photo and not pc.any(named).as_py() and _is_file(photo):
+        named = pc.equal(table["source_sha256"], sha256_of(Path(photo)))
+    table = table.drop_columns(["source_sha256"])
     return sorted(table.filter(named).to_pylist(), key=lambda row: (row["source_path"], row["person_index"] or 0))
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # too long for a name
+        return False
 
 
 def _decided(row: Fields) -> str:

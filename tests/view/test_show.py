@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundled_photos import FOLDER
 from curated_datasets import overlay, person, reject_of, write
 from PIL import Image
 
@@ -50,6 +51,14 @@ def test_a_photo_is_named_to_see_what_was_decided_of_its_people(forty: Path) -> 
     assert [one["reason"] for one in done.people] == ["duplicate"]
     assert "rejected: duplicate" in done.text
     assert "looks like another" in done.text
+
+
+def test_a_file_with_the_bytes_of_a_photo_names_it_too(everything: BuildResult, tmp_path: Path) -> None:
+    row = Dataset(everything.out, rejects=True)[0].row
+    photo = next(path for path in FOLDER.rglob("*") if path.name == Path(row["source_path"]).name)
+    (tmp_path / "renamed.jpg").write_bytes(photo.read_bytes())
+    people = show(everything.out, str(tmp_path / "renamed.jpg")).people
+    assert {one["source_path"] for one in people} == {row["source_path"]}
 
 
 def test_the_record_in_words(forty: Path) -> None:

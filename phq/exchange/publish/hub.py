@@ -167,7 +167,11 @@ def _explained(repo: str) -> Iterator[None]:
         ) from error
 
 
+_CLIENTS = ("huggingface_hub", "httpx", "requests")
+"""How the modules of the client's errors begin; newer ones come from `httpx2`."""
+
+
 def _is_of_hub(error: Exception) -> bool:
     """Whether it comes from the client, or from the HTTP library of its version."""
-    modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
-    return isinstance(error, OSError) or any(name.startswith(("huggingface_hub", "httpx", "requests")) for name in modules)
+    modules = [cls.__module__ for cls in type(error).__mro__]
+    return isinstance(error, OSError) or any(name.startswith(_CLIENTS) for name in modules)
