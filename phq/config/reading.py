@@ -110,8 +110,8 @@ class Settings(Generic[Model]):
         known = list(self.names())
         parts = [other for other in known if other.startswith(f"{name}.") or other.endswith(f".{name}")]
         near = parts or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        groups = dict.fromkeys(other.partition(".")[0] + "." * ("." in other) for other in setting_names(self.model))
-        guess = f"did you mean {' or '.join(near)}?" if near else f"names begin with {', '.join(groups)}."
+        groups = dict.fromkeys(other.partition(".")[0] + ".*" * ("." in other) for other in setting_names(self.model))
+        guess = f"did you mean {' or '.join(near)}?" if near else f"names are {', '.join(groups)}."
         return ConfigError(f"unknown setting {name!r}: {guess} {self.listed}")
 
     def _is_text(self, name: str) -> bool:

@@ -101,6 +101,8 @@ REFUSED = {
     "weights list": [],
     "weights licences": [],
     "backends list": [],
+    "settings": ["settings absent", "settings --set blurr.min=1", "settings --preset absent"],
+    "gan settings": ["gan settings absent", "gan settings --config absent"],
     "backends check": ["backends check detector absent"],
 }  # fmt: skip
 """By command: lines that are refused. ``{new}`` is in folders that do not exist either."""

@@ -164,4 +164,4 @@ def test_the_command(tmp_path: Path) -> None:
     assert "2 portraits" in result.output
     assert "overlay coarse" in result.output
     sheet = Image.open(io.BytesIO((tmp_path / "out" / "contact-sheet.png").read_bytes()))
-    assert sheet.size == (1024, 256)
+    assert sheet.size == (1024, 256 + 56)  # a row of people below the legend
