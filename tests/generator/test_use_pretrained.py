@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from generator_runs import IMAGES, app, opened
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -104,3 +106,14 @@ def test_of_one_that_comes_with_phq_the_only_argument_of_an_inversion_is_the_pho
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, InputError)
     assert str(done.exception) == "somebody.jpg is read"
+
+
+def test_tiny_comes_with_phq(tmp_path: Path):
+    assert "tiny" in embedded.generators()
+    made = CliRunner().invoke(
+        app, ["sample", "--pretrained", "tiny", "--out", str(tmp_path / "people"), "--seeds", "0-1"]
+    )
+    assert made.exit_code == 0, made.output
+    first, second = (np.asarray(Image.open(path), float) for path in sorted((tmp_path / "people").glob("*.png")))
+    assert first.std() > 20
+    assert np.abs(first - second).mean() > 5
