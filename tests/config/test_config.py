@@ -107,7 +107,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
     assert "flip.max" in complaint(sets=["flip.min=3"])
     assert "phq settings" in complaint(sets=["flip.min=3"])
     assert "read.max_pixels" in complaint(sets=["read.max_pixel=3"])
-    assert "crop., provenance." in complaint(sets=["zzz=3"])
+    assert "crop.*, provenance.*" in complaint(sets=["zzz=3"])
     assert "sise" in complaint(sise=3)
     with pytest.raises(ConfigError, match=r"blur\.min"):
         Config(thresholds={"blur_min": 3.0})
