@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from phq.dataset.tombstones import tombstoned
 from phq.errors import InputError
+from phq.weights.digest import sha256_of
 
 COLUMNS = ("key", "source_path", "source_sha256", "duplicate_of")
 """Columns a target is found by."""
@@ -121,6 +121,6 @@ def _mask(chosen: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 def _sha256(photo: str, folder: Path) -> str:
     try:
-        return hashlib.sha256(Path(photo).read_bytes()).hexdigest()
+        return sha256_of(Path(photo))
     except (OSError, ValueError) as error:
         raise InputError(f"{photo!r} is neither the source_path of a photo of {folder} nor a file") from error

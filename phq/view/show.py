@@ -115,12 +115,11 @@ def whole_key(dataset: Dataset, start: str) -> str:
 
 def _people_of(dataset: Dataset, photo: str) -> list[Fields]:
     """`_DECIDED` of the people of a photo, or of the photo itself where nobody was found in it."""
-    table = dataset.columns([*_DECIDED, "source_sha256"])
+    table = dataset.columns(_DECIDED)
     paths = table["source_path"]
     named = pc.or_(pc.equal(paths, photo), pc.ends_with(paths, f"/{photo}")) if photo else pc.equal(paths, "")
     if photo and not pc.any(named).as_py() and _is_file(photo):
-        named = pc.equal(table["source_sha256"], sha256_of(Path(photo)))
-    table = table.drop_columns(["source_sha256"])
+        named = pc.equal(dataset.columns(["source_sha256"])["source_sha256"], sha256_of(Path(photo)))
     return sorted(table.filter(named).to_pylist(), key=lambda row: (row["source_path"], row["person_index"] or 0))
 
 
