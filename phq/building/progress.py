@@ -7,10 +7,8 @@ import time
 from collections import Counter
 from types import TracebackType
 
-from tqdm.auto import tqdm
-
 from phq.building.unit import UnitResult
-from phq.system.bars import PLAIN_EVERY_S, bar
+from phq.system.bars import PLAIN_EVERY_S, bar, tqdm
 from phq.system.memory import used_memory
 from phq.system.sizes import size_text
 
