@@ -13,9 +13,11 @@ from typing import Any, Protocol
 from phq.building.executors.contract import OPENED, OPENING, Notify, Refusal, Task
 from phq.building.plan import NOTE
 from phq.building.unit import UnitResult, opened, run_unit
+from phq.config.build import Config
+from phq.dataset.sidecar import Sidecar
 from phq.people.person import Photo
 from phq.photos.discover import Found
-from phq.stages.pipeline import Pipeline
+from phq.stages.pipeline import Pipeline, stages
 from phq.system.threads import reproducible
 
 
@@ -80,6 +82,11 @@ class CarryUnits:
         seen = {str(self.work): hashlib.sha256(note.read_bytes()).hexdigest() if note.exists() else "nothing"}
         first: Found = task.items[0]
         return seen | {str(first.path): "a file" if first.path.exists() else "nothing"}
+
+
+def pipeline_of(config: Config, sidecar: Sidecar | None) -> Pipeline:
+    """The pipeline of a build; here, and not where builds are directed, so that workers load nothing of that."""
+    return Pipeline(stages(config, sidecar))
 
 
 def _watched(pipeline: Pipeline, notify: Notify) -> None:

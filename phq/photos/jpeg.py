@@ -93,18 +93,18 @@ def lacks_blocks(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
         return _differ(longer, decoded)
 
 
-def is_cut(data: bytes, decoded: Image.Image) -> bool:
+def is_cut(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
     """True if a JPEG that decoded without complaint nevertheless lacks a part of its picture.
 
     Args:
         data: the file, not mended.
+        layout: of these data.
         decoded: the mended file as Pillow gives it, before any conversion.
     """
-    layout = read_layout(data)
     if not _scans_needed(layout):
         return True
     whole = mended(data, layout)
-    if lacks_blocks(whole, read_layout(whole), decoded):
+    if lacks_blocks(whole, layout if whole is data else read_layout(whole), decoded):
         return True
     if layout.has_end:
         return False
