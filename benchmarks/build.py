@@ -89,7 +89,7 @@ class Spent:
 
         pipeline._isolated = in_stage
         for module, name, what in (
-            (pipeline.Pipeline, "_open", "networks opened"), (unit, "write_rows", "tables of units"),
+            (pipeline.Pipeline, "open", "networks opened"), (unit, "write_rows", "tables of units"),
             (build, "open_work_folder", "plan"), (build, "conclude_units", "gather, decide"),
             (dataset, "write_shards", "shards"), (dataset, "draw_sheet", "contact sheet"),
             (dataset, "finish_dataset", "manifest, rejects, card"),

@@ -135,7 +135,7 @@ class Pipeline:
         self.notify(len(photos))
         for stage in self.stages:
             if stage in self._waiting:
-                self._open()
+                self.open()
             before, start = _rejected(photos), time.perf_counter()
             _isolated(stage.process, photos)
             seconds = time.perf_counter() - start
@@ -144,10 +144,16 @@ class Pipeline:
         self.notify(0)
         return photos
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Set up the stages that are not yet.
+
+        Raises:
+            WeightError: a network cannot be opened.
+        """
         self.opening(True)
         while self._waiting:
-            self._waiting.pop(0).setup()
+            self._waiting[0].setup()
+            self._waiting.pop(0)
         self.opening(False)
 
     def each(self, photos: list[Photo]) -> Iterator[Photo]:
