@@ -53,7 +53,7 @@ def compare(size: str, rounds: int) -> None:
     _print(step, table)
     own = statistics.median(times["phq"][WHOLE][0] for times in table)
     least = floor(step, calls)
-    print(f"\nphq's convolutions as products of matrices: {1000 * least:.0f} ms; its step: {own / least:.1f} times that")
+    print(f"\nits convolutions as products of matrices: {1000 * least:.0f} ms; phq's step {own / least:.1f} times that")
 
 
 def _sides(step: Step) -> Iterator[str]:
