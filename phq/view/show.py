@@ -76,7 +76,8 @@ def show(
         return Shown("", {}, "\n".join(map(_decided, people)), None, people)
     found = whole_key(opened, people[0]["key"] if people else key)
     item = opened[found]
-    row, before = item.row, Dataset(dataset, revision=None, rejects=True)[found].row
+    row = item.row
+    before = Dataset(dataset, revision=None, rejects=True)[found].row if opened.overlays else row
     if picture is not None:
         _draw(picture, opened, item, body)
     return Shown(found, row, "\n".join(_lines(row, before)), picture)
