@@ -21,9 +21,19 @@ def inputs_markdown() -> str:
     return "\n".join(["reason | files of `tests/unusable_photos.py`", "---|---", *rows]) + "\n"
 
 
+INTRO = """# Reasons of rejects
+
+A photo or person that is not in the shards is a row of `rejects.parquet`, with one of these names as `reason`. For a
+threshold the row has the score, the limit and the margin too, and `phq decide` can change it later
+([look-and-decide.md](look-and-decide.md)); the rest follows from the file or from what the networks found. `phq show
+DATASET PHOTO` says why a photo was rejected, `phq report DATASET` counts them all.
+
+"""
+
+
 def page() -> str:
     """The whole document."""
-    return f"{reasons_markdown()}\n{inputs_markdown()}"
+    return f"{INTRO}{reasons_markdown()}\n{inputs_markdown()}"
 
 
 if __name__ == "__main__":
