@@ -40,7 +40,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from playwright.sync_api import sync_playwright
-from report import ROWS, write
+from report import PICTURES, ROWS, write
 
 from phq.dataset.reader import Dataset
 
@@ -94,7 +94,7 @@ def with_own_pictures(folder: Path) -> None:
     """Give every row of the manifest a key and a stored picture of its own; the bytes of the pictures repeat."""
     path = folder / "manifest.parquet"
     table, schema = pq.read_table(path), pq.read_schema(path)
-    pictures = [_smaller(item.read("jpg")) for item in Dataset(folder)]
+    pictures = [_smaller(item.read("jpg")) for item in Dataset(folder)[:PICTURES]]  # the rows repeat them
     keys = [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" for n in range(len(table))]
     shards = [f"train/phq-train-{n // IN_SHARD:06d}.tar" for n in range(len(table))]
     offsets, sizes = [], []

@@ -95,9 +95,9 @@ def annotate_from_sidecar(
 
 
 def _defaults(samples: Dataset, sets: Sequence[str]) -> tuple[Fields, Fields]:
-    """(those of the build, those now) for what no row states."""
+    """What the build's settings state for photos without a row, and what `sets` state in its place."""
     before, now = (settings_for(samples.run, None, None, some).provenance.model_dump() for some in ((), sets))
-    return before, now
+    return before, {name: value for name, value in now.items() if value != before[name]}
 
 
 def _changed(table: pa.Table, sidecar: Sidecar, before: Fields, now: Fields) -> list[tuple[Fields, Fields]]:
@@ -106,8 +106,8 @@ def _changed(table: pa.Table, sidecar: Sidecar, before: Fields, now: Fields) -> 
     for old in table.to_pylist():
         row = sidecar.about(*(old[column] for column in _PHOTO))
         said = dict(zip(PROVENANCE, row.fields, strict=True)) if row else {}
-        own = {c: old[c] for c in PROVENANCE if old[c] != before.get(c)}
-        new = {c: said.get(c) or own.get(c) or now.get(c, "") for c in PROVENANCE}
+        own = {c: old[c] for c in PROVENANCE if not (c in now and old[c] == before[c])}
+        new = {c: said.get(c) or own.get(c) or now.get(c) or old[c] for c in PROVENANCE}
         if any(new[column] != old[column] for column in PROVENANCE):
             pairs.append((old, {"key": old["key"], **new}))
     return pairs
