@@ -23,10 +23,8 @@ def inputs_markdown() -> str:
 
 INTRO = """# Reasons of rejects
 
-A photo or person that is not in the shards is a row of `rejects.parquet`, with one of these names as `reason`. For a
-threshold the row has the score, the limit and the margin too, and `phq decide` can change it later
-([look-and-decide.md](look-and-decide.md)); the rest follows from the file or from what the networks found. `phq show
-DATASET PHOTO` says why a photo was rejected, `phq report DATASET` counts them all.
+`reason` in `rejects.parquet`. `phq show DATASET PHOTO` says why one photo was rejected, `phq report DATASET` counts all;
+thresholds can be changed after the build ([look-and-decide.md](look-and-decide.md)).
 
 """
 
