@@ -23,8 +23,8 @@ def inputs_markdown() -> str:
 
 INTRO = """# Reasons of rejects
 
-`reason` in `rejects.parquet`. `phq show DATASET PHOTO` says why one photo was rejected, `phq report DATASET` counts all;
-thresholds can be changed after the build ([look-and-decide.md](look-and-decide.md)).
+`reason` in `rejects.parquet`. `phq show DATASET PHOTO` says why one photo was rejected, `phq report DATASET` counts
+all; thresholds can be changed after the build ([look-and-decide.md](look-and-decide.md)).
 
 """
 

@@ -33,7 +33,7 @@ from phq.dataset.derived import check_drawing
 from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.overlays import LATEST, check_name, local_folder, stack_names
-from phq.dataset.reader import Dataset
+from phq.dataset.reader import Dataset, check_dataset
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.decisions.settings import settings_for
@@ -147,9 +147,10 @@ def annotate(  # noqa: PLR0913 - the options of the command
 def _clear_finished(dataset: str | Path, name: str) -> None:
     """Remove the work of an overlay that is there: what a kill after the last write may have left."""
     check_name(name)
-    opened = Dataset(dataset)
-    if name in stack_names(opened.run):
-        shutil.rmtree(_work_folder(local_folder(opened.root, dataset), name), ignore_errors=True)
+    root = Root(dataset)
+    check_dataset(root)
+    if name in stack_names(read_run(root)):
+        shutil.rmtree(_work_folder(local_folder(root, dataset), name), ignore_errors=True)
 
 
 def _work_folder(folder: Path, name: str) -> Path:

@@ -93,7 +93,7 @@ def _consent(stored: pa.Table, _: Dataset) -> Iterator[Finding]:
 def _licences(stored: pa.Table, samples: Dataset) -> Iterator[Finding]:
     """Other programs read the licence in the shards, where an overlay has not put it."""
     where = samples.root.where
-    missing = pc.sum(pc.equal(stored["licence"], "")).as_py() or 0
+    missing = pc.sum(pc.equal(pc.fill_null(stored["licence"], ""), "")).as_py() or 0
     built = Dataset(samples.root, revision=None, where="shard <> '' AND licence = ''")
     if missing:
         ways = f"state it (phq annotate {where} --name rights --sidecar FILE, then phq bake), or --accept licences"
