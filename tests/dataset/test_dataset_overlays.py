@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_datasets import TinySample, tiny_samples, write_tiny
 
-from phq.curate.verify.verify import verify
 from phq.dataset.overlays import (
     apply_overlays,
     check_name,
@@ -27,7 +26,6 @@ from phq.dataset.overlays import (
 )
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
-from phq.dataset.run import read_run
 from phq.dataset.tables import arrow_schema
 from phq.errors import InputError, OutputError
 from phq.schema import SCHEMA_VERSION, make_sample, sample_to_json
@@ -363,33 +361,6 @@ def test_an_overlay_is_put_on_the_stack_that_it_was_made_for_or_not_at_all(heads
     assert _contents(heads_copy) == before
     write_overlay(heads_copy, "second", rows, ["blur"], {}, read={"overlays": ["first"]})
     assert Dataset(heads_copy).overlays == ["first", "second"]
-
-
-def test_an_overlay_may_stand_on_any_revision_and_leave_out_those_above_it(heads_copy: Path) -> None:
-    _put(heads_copy, "wrong", KEYS, blur=1.0)
-    _put(heads_copy, "worse", KEYS, luminance=2.0)
-    write_overlay(heads_copy, "right", [{"key": KEYS[0], "niqe": 3.0}], ["niqe"], {}, base="none")
-    _put(heads_copy, "next", KEYS[1:2], niqe=4.0)
-    write_overlay(heads_copy, "other", [{"key": KEYS[0], "niqe": 5.0}], ["niqe"], {}, base="wrong")
-    stacks = {name: Dataset(heads_copy, revision=name).overlays for name in ("worse", "right", "next", "other")}
-    assert stacks == {
-        "worse": ["wrong", "worse"], "right": ["right"], "next": ["right", "next"], "other": ["wrong", "other"],
-    }  # fmt: skip
-    assert Dataset(heads_copy).overlays == stacks["other"]
-    built = Dataset(heads_copy, revision="none")[KEYS[0]].row
-    assert Dataset(heads_copy, revision="next")[KEYS[0]].row == built | {"niqe": 3.0}
-    assert read_run(Root(heads_copy))["bases"] == {"right": "none", "other": "wrong"}
-
-
-@pytest.mark.parametrize("bases", [{"second": "second"}, {"second": "later"}, {"second": 3}, ["none"]])
-def test_an_overlay_that_stands_on_none_before_it_is_refused(heads_copy: Path, bases: Any) -> None:
-    for name in ("first", "second", "later"):
-        _put(heads_copy, name, KEYS[:1], blur=1.0)
-    run = json.loads((heads_copy / "run.json").read_bytes())
-    (heads_copy / "run.json").write_text(json.dumps(run | {"bases": bases}))
-    with pytest.raises(InputError, match=r"overlay (second|later) stands on"):
-        Dataset(heads_copy)
-    assert "run_unreadable" in {found.kind for found in verify(heads_copy, workers=1).violations}
 
 
 def test_an_overlay_out_of_force_is_replaced_but_no_file_of_somebody_elses(heads_copy: Path) -> None:
