@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ FANOUT = 16
 """Parts of a large set of samples: each drops its duplicates among all later parts before those are looked at."""
 QUERIES = 1 << 13
 """Kept samples that search at a time; bounds the memory."""
+TOGETHER = 1 << 15
+"""Pairs with near hashes whose other signs are compared together."""
 SAME_BOX = 0.9
 """Intersection over union from which two boxes of one photo are one person found twice."""
 
@@ -266,6 +268,8 @@ def _within(looks: _Looks, max_bits: int) -> Ints:
         near |= looks.photos.near_each(looks.row[one], looks.row[rest])
         a, b = np.divmod(np.flatnonzero(near), near.shape[1])
         later = b > a
+        if not later.any():
+            continue
         a, b = a[later] + start, b[later] + start
         usable = looks.alike(a, b, max_bits)
         a, b = a[usable], b[usable]
@@ -280,10 +284,30 @@ def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
     """For each of `later`, the first of `kept` within the radius, or −1."""
     none = len(looks.row)
     best = np.full(len(later), none, np.int64)
-    for a, b in _candidates(looks, kept, later, max_bits):
+    for a, b in _collected(_candidates(looks, kept, later, max_bits)):
         usable = looks.alike(kept[a], later[b], max_bits)
         np.minimum.at(best, b[usable], kept[a[usable]])
     return np.where(best == none, -1, best)
+
+
+def _collected(pieces: Iterable[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+    """The same pairs in fewer pieces, none of them empty."""
+    waiting: list[tuple[Ints, Ints]] = []
+    count = 0
+    for piece in pieces:
+        if len(piece[0]):
+            waiting.append(piece)
+            count += len(piece[0])
+        if count >= TOGETHER:
+            yield _joined(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(pieces: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    one, other = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return one, other
 
 
 def _candidates(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:

@@ -338,8 +338,10 @@ def planted(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return words[: n // 2], words[n // 2 :]
 
 
+@pytest.mark.parametrize("many", [1, 10**6])
 @pytest.mark.parametrize("radius", [0, 1, 3, 4, 6, 7, 8, 10])
-def test_the_index_finds_every_pair_and_no_other(radius: int) -> None:
+def test_the_index_finds_every_pair_and_no_other(radius: int, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hamming, "MANY", many)
     queries, words = planted(np.random.default_rng(radius), 1500)
     words[5:9] = words[4]  # a bucket with several
     index = hamming.HammingIndex(words, radius)
