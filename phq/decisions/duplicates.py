@@ -115,7 +115,9 @@ class _Looks:
         return np.stack([edge[self.row[rows]] for edge in self.boxes], axis=1)
 
 
-def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0) -> Duplicates:
+def find_duplicates(
+    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0, apart: bool = False
+) -> Duplicates:
     """The samples that are not kept.
 
     Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
@@ -136,6 +138,7 @@ def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: i
         columns: `COLUMNS` and `POINTS`, equally long; the samples that the thresholds have kept.
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
         existing: rows at the start that come before all others, however good those are.
+        apart: none of these is a duplicate of another of them, so they are not compared among themselves.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, (*COLUMNS, POINTS))
     order, photo = best_first(table, existing), numbered(table["source_sha256"])
@@ -145,7 +148,8 @@ def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: i
     looks = _looks(table, photo)
     keeper = np.full(len(table), -1, np.int64)
     originals = looks.part(order[~exact[order]])
-    greedy = _greedy(originals, max_bits)
+    known = int((originals.row < existing).sum()) if apart else 0
+    greedy = _after(originals, known, max_bits) if known else _greedy(originals, max_bits)
     dropped = greedy >= 0
     keeper[originals.row[dropped]] = originals.row[greedy[dropped]]
     keeper[rows] = np.where(keeper[kept] < 0, kept, keeper[kept])
@@ -253,6 +257,17 @@ def _greedy(looks: _Looks, max_bits: int) -> Ints:
         keeper[part[dropped]] = part[found[dropped]]
         later = start + size + np.flatnonzero(keeper[start + size :] < 0)
         keeper[later] = _against(looks, part[~dropped], later, max_bits)
+    return keeper
+
+
+def _after(looks: _Looks, known: int, max_bits: int) -> Ints:
+    """`_greedy` where the first `known` samples are all kept."""
+    keeper = np.full(len(looks.row), -1, np.int64)
+    keeper[known:] = _against(looks, np.arange(known), np.arange(known, len(keeper)), max_bits)
+    rest = known + np.flatnonzero(keeper[known:] < 0)
+    found = _greedy(looks.part(rest), max_bits)
+    dropped = found >= 0
+    keeper[rest[dropped]] = rest[found[dropped]]
     return keeper
 
 

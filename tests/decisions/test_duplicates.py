@@ -54,8 +54,8 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def find(rows: Rows, bits: int = 6) -> dict[int, Duplicate]:
-    found = find_duplicates({name: [r[name] for r in rows] for name in (*COLUMNS, POINTS)}, bits)
+def find(rows: Rows, bits: int = 6, existing: int = 0, apart: bool = False) -> dict[int, Duplicate]:
+    found = find_duplicates({name: [r[name] for r in rows] for name in (*COLUMNS, POINTS)}, bits, existing, apart)
     columns = (found.rows, found.kept, found.bits, found.exact)
     each = zip(*(column.tolist() for column in columns), strict=True)
     return {row: Duplicate(kept, rows[kept]["key"], apart, exact) for row, kept, apart, exact in each}
@@ -218,6 +218,14 @@ class TestAgainstTheDefinition:
     @given(rows=samples(), bits=st.integers(0, 9))
     def test_every_duplicate_and_its_evidence(self, rows: Rows, bits: int) -> None:
         assert find(rows, bits) == slow_find(rows, bits)
+
+    @settings(max_examples=60, deadline=None)
+    @given(rows=samples(), bits=st.integers(0, 9))
+    def test_existing_samples_that_are_apart_need_no_search(self, rows: Rows, bits: int) -> None:
+        old, new = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        gone = find(old, bits)
+        kept = [sample for number, sample in enumerate(old) if number not in gone]
+        assert find(kept + new, bits, len(kept), apart=True) == find(kept + new, bits, len(kept))
 
 
 @settings(max_examples=30, deadline=None)
