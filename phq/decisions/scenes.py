@@ -176,8 +176,8 @@ def leaders_of(seen: Seen, known: int = 0) -> Ints:
 
 
 def _before(seen: Seen, known: int) -> Ints:
-    """Which of the first `known` samples the others match, these match, and so on: all that decide who leads the others,
-    in ascending order."""
+    """Those of the first `known` samples that the others match, that these match, and so on, in ascending order: all
+    that decide who leads the others."""
     grid, found = ColourGrid(seen.words[:known], 0), np.zeros(known, bool)
     asked = np.arange(known, len(seen.row))
     while len(asked):
