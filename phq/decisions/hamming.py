@@ -17,7 +17,8 @@ Words = NDArray[np.uint64]
 NARROW, WIDE = (16, 16, 16, 16), (21, 21, 22)
 """Bits of each chunk of a word, from the lowest."""
 MANY = 1 << 18
-"""Words from which on chunks are wide: six times as many values to look up, and a thirtieth of the words at each."""
+"""Words from which on chunks are wide: four to seven times as many values to look up, with a thirtieth of the words at
+each."""
 PIECE = 1 << 17
 """Candidates compared at a time; few enough for a processor's cache."""
 
@@ -80,7 +81,7 @@ class HammingIndex:
     def near(self, queries: Sequence[Words], some: int) -> Iterator[tuple[Ints, Ints]]:
         """Pieces of (query index, word index): every pair within the radius, some of them repeatedly.
 
-        One table is in memory at a time: 12 bytes a word, and up to 20 MiB.
+        One table is in memory at a time: 12 bytes a word, and up to 60 MiB.
 
         Args:
             queries: arrays of words, each with its own indices.
