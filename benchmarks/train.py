@@ -56,7 +56,7 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
         [
             "model.resolution=128",
             "model.superres={input=64, channels=[64, 32]}",
-            "model.planes={resolution=128, channels=16, depth=3, channel_base=4096, channel_max=256}",
+            "model.planes={resolution=128, channels=16, channel_base=4096, channel_max=256}",
             "model.render.resolution=64",
             "model.render.hidden=32",
             "model.background={channel_base=1024, channel_max=64}",
@@ -71,7 +71,9 @@ VARIANTS = {
     "no deformation": ["model.deformation.enabled=false"],
     "D looks twice, as upstream": ["model.discriminator.one_pass=false"],
     "R1 in every step": ["training.losses.r1_every=1"],
-    "hybrid planes": ["model.planes.kind='hybrid'"],
+    "tri-grids": ["model.planes.kind='trigrid'"],
+    "fakes of its own for D": ["training.share_fakes=false"],
+    "no frozen features": ["training.losses.features=0"],
     "bfloat16": ["model.precision='bfloat16'"],
     "channels first": ["training.channels_last=false"],
 }
@@ -311,11 +313,14 @@ class Operations(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.total = 0
+        self.convolutions = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if formula := flop_registry.get(func._overloadpacket):
-            self.total += formula(*args, **(kwargs or {}), out_val=result)
+            count = formula(*args, **(kwargs or {}), out_val=result)
+            self.total += count
+            self.convolutions += count if "convolution" in str(func) else 0
         return result
 
 
