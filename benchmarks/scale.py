@@ -93,6 +93,7 @@ class Clock:
 
     def __init__(self, photos: int) -> None:
         self.photos = photos
+        self.spent = 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -102,6 +103,7 @@ class Clock:
             yield
         wall, spent = time.perf_counter() - start, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.spent += spent
         each = 1e6 * spent / self.photos
         memory = f"{peak:7.0f} MiB, {own.most:.0f} own"
         print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {memory}", flush=True)

@@ -86,9 +86,14 @@ def _person(unit: int, index: int) -> dict[str, Any]:
 
 
 class WriteUnit:
-    """`phq.building.carrying.RunUnit`: a unit's table and blob without a pipeline."""
+    """`phq.building.carrying.RunUnit`: a unit's table and blob without a pipeline.
 
-    def __init__(self) -> None:
+    Args:
+        first: whose people those of unit 0 are.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
         self.record = template(np.random.default_rng(0))
 
     def __call__(
@@ -97,8 +102,8 @@ class WriteUnit:
         """Write them."""
         rows, digests = [], []
         with atomic_write(blob_path(work, number)) as blob:
-            for index, person in enumerate(people(number, inputs)):
-                rng = np.random.default_rng([1, number, index])
+            for index, person in enumerate(people(self.first + number, inputs)):
+                rng = np.random.default_rng([1, self.first + number, index])
                 jpg = rng.bytes(PICTURE)
                 person["key"] = sample_key(jpg)
                 content = json.dumps(self.record | person, sort_keys=True, separators=(",", ":")).encode()

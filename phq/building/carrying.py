@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from phq.people.person import Photo
 from phq.photos.discover import Found
 from phq.stages.pipeline import Pipeline, stages
 from phq.system.threads import reproducible
+from phq.weights.digest import sha256_of
 
 
 class RunUnit(Protocol):
@@ -79,7 +79,7 @@ class CarryUnits:
     def sees(self, task: Task) -> dict[str, str]:
         """The plan's note in the work folder, and whether the first photo is there."""
         note = self.work / NOTE
-        seen = {str(self.work): hashlib.sha256(note.read_bytes()).hexdigest() if note.exists() else "nothing"}
+        seen = {str(self.work): sha256_of(note) if note.exists() else "nothing"}
         first: Found = task.items[0]
         return seen | {str(first.path): "a file" if first.path.exists() else "nothing"}
 

@@ -67,7 +67,8 @@ class Progress:
 
     def _counts(self) -> str:
         rejected = sum(self.reasons.values())
-        return f"{self.people / self._elapsed:.2f} people/s, annotated {self.kept}, rejected {rejected}"
+        speed = f"{self.people / self._elapsed:.2f} people/s"
+        return f"{speed}, annotated {self.kept} (thresholds come last), rejected {rejected}"
 
     def _show_reasons(self) -> None:
         for reason, count in self.reasons.items():

@@ -75,12 +75,13 @@ class ColourGrid:
             cells += (levels[:, axis] >> self._shift).astype(np.int32) * np.int32(step)
         return cells
 
-    def near(self, words: Words, samples: Ints) -> Iterator[tuple[Ints, Ints]]:
+    def near(self, words: Words, samples: Ints, earlier: bool = False) -> Iterator[tuple[Ints, Ints]]:
         """(sample, later sample) of all pairs within `WITHIN` and few others, by sample, some at a time.
 
         Args:
-            words: as in the constructor.
+            words: as in the constructor, or longer.
             samples: (M,) numbers, in ascending order.
+            earlier: give earlier samples in place of later ones.
         """
         for start in range(0, len(samples), SOME):
             some = samples[start : start + SOME]
@@ -89,8 +90,8 @@ class ColourGrid:
             for run, place in expanded(begin, count, PIECE):
                 found = np.flatnonzero(may_match(word[run], self._words[place]))
                 first, second = one[run[found]], self._samples[place[found]].astype(np.int64)
-                later = second > first
-                yield first[later], second[later]
+                wanted = second < first if earlier else second > first
+                yield first[wanted], second[wanted]
 
     def _runs(self, words: Words) -> tuple[Ints, Ints, Ints]:
         """(which word, place, number of words) of all runs of words in cells that reach it, by word."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ FANOUT = 16
 """Parts of a large set of samples: each drops its duplicates among all later parts before those are looked at."""
 QUERIES = 1 << 13
 """Kept samples that search at a time; bounds the memory."""
+TOGETHER = 1 << 15
+"""Pairs with near hashes whose other signs are compared together."""
 SAME_BOX = 0.9
 """Intersection over union from which two boxes of one photo are one person found twice."""
 
@@ -113,7 +115,9 @@ class _Looks:
         return np.stack([edge[self.row[rows]] for edge in self.boxes], axis=1)
 
 
-def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0) -> Duplicates:
+def find_duplicates(
+    columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: int, existing: int = 0, apart: bool = False
+) -> Duplicates:
     """The samples that are not kept.
 
     Samples are taken from the best to the worst: most photo pixels per stored pixel, then sharpest, then
@@ -134,6 +138,7 @@ def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: i
         columns: `COLUMNS` and `POINTS`, equally long; the samples that the thresholds have kept.
         max_bits: 0..16; the search grows slower with it. Hashes differ in even numbers of bits.
         existing: rows at the start that come before all others, however good those are.
+        apart: none of these is a duplicate of another of them, so they are not compared among themselves.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, (*COLUMNS, POINTS))
     order, photo = best_first(table, existing), numbered(table["source_sha256"])
@@ -143,7 +148,8 @@ def find_duplicates(columns: pa.Table | Mapping[str, Sequence[Any]], max_bits: i
     looks = _looks(table, photo)
     keeper = np.full(len(table), -1, np.int64)
     originals = looks.part(order[~exact[order]])
-    greedy = _greedy(originals, max_bits)
+    known = int((originals.row < existing).sum()) if apart else 0
+    greedy = _after(originals, known, max_bits) if known else _greedy(originals, max_bits)
     dropped = greedy >= 0
     keeper[originals.row[dropped]] = originals.row[greedy[dropped]]
     keeper[rows] = np.where(keeper[kept] < 0, kept, keeper[kept])
@@ -254,6 +260,17 @@ def _greedy(looks: _Looks, max_bits: int) -> Ints:
     return keeper
 
 
+def _after(looks: _Looks, known: int, max_bits: int) -> Ints:
+    """`_greedy` where the first `known` samples are all kept."""
+    keeper = np.full(len(looks.row), -1, np.int64)
+    keeper[known:] = _against(looks, np.arange(known), np.arange(known, len(keeper)), max_bits)
+    rest = known + np.flatnonzero(keeper[known:] < 0)
+    found = _greedy(looks.part(rest), max_bits)
+    dropped = found >= 0
+    keeper[rest[dropped]] = rest[found[dropped]]
+    return keeper
+
+
 def _within(looks: _Looks, max_bits: int) -> Ints:
     """`_greedy` of a few samples, each compared with each."""
     keeper = np.full(len(looks.row), -1, np.int64)
@@ -266,6 +283,8 @@ def _within(looks: _Looks, max_bits: int) -> Ints:
         near |= looks.photos.near_each(looks.row[one], looks.row[rest])
         a, b = np.divmod(np.flatnonzero(near), near.shape[1])
         later = b > a
+        if not later.any():
+            continue
         a, b = a[later] + start, b[later] + start
         usable = looks.alike(a, b, max_bits)
         a, b = a[usable], b[usable]
@@ -280,10 +299,30 @@ def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
     """For each of `later`, the first of `kept` within the radius, or −1."""
     none = len(looks.row)
     best = np.full(len(later), none, np.int64)
-    for a, b in _candidates(looks, kept, later, max_bits):
+    for a, b in _collected(_candidates(looks, kept, later, max_bits)):
         usable = looks.alike(kept[a], later[b], max_bits)
         np.minimum.at(best, b[usable], kept[a[usable]])
     return np.where(best == none, -1, best)
+
+
+def _collected(pieces: Iterable[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+    """The same pairs in fewer pieces, none of them empty."""
+    waiting: list[tuple[Ints, Ints]] = []
+    count = 0
+    for piece in pieces:
+        if len(piece[0]):
+            waiting.append(piece)
+            count += len(piece[0])
+        if count >= TOGETHER:
+            yield _joined(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(pieces: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    one, other = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return one, other
 
 
 def _candidates(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:

@@ -61,7 +61,8 @@ def scene_groups(
     Args:
         table: `SCENE_COLUMNS`, and `proportions` as `PROPORTION`.
         faces: of some of the samples.
-        existing: samples at the start that come before all others, however good those are.
+        existing: samples at the start that come before all others, however good those are; of these, only those are in
+            a group on which that of another one depends.
         track: (N,) of `phq.decisions.tracks.tracks`: the best of a track is compared, the others follow it; None if
             there are no videos.
         among: (N,) the samples that are compared; None for all.
@@ -76,7 +77,7 @@ def scene_groups(
         words(table["phash"])[order], words(table["phash_mirror"])[order],
         numbered(table["source_sha256"])[order], numbered(table["identity"])[order], looks, faces,
     )  # fmt: skip
-    leader = leaders_of(seen)
+    leader = leaders_of(seen, int((order < existing).sum()))
     groups = np.full(len(looks), -1, np.int64)
     following = np.flatnonzero(leader >= 0)
     led = order[leader[following]]

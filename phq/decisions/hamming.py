@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phq.system.arrays import Ints
+from phq.system.arrays import Bools, Ints
 
 Words = NDArray[np.uint64]
 
-CHUNKS = 4
-CHUNK_BITS = 16
+NARROW, WIDE = (16, 16, 16, 16), (21, 21, 22)
+"""Bits of each chunk of a word, from the lowest."""
+MANY = 1 << 18
+"""Words from which on chunks are wide: four to seven times as many values to look up, with a thirtieth of the words at
+each."""
 PIECE = 1 << 17
 """Candidates compared at a time; few enough for a processor's cache."""
 
@@ -40,62 +43,75 @@ def _table() -> NDArray[np.uint8]:
 
 
 @cache
-def _masks(radius: int) -> NDArray[np.uint16]:
-    """Every 16-bit word with at most `radius` bits set."""
-    flips = (c for k in range(radius + 1) for c in combinations(range(CHUNK_BITS), k))
-    return np.array([sum(1 << bit for bit in c) for c in flips], np.uint16)
+def _masks(width: int, radius: int) -> NDArray[np.uint32]:
+    """Every word of so many bits with at most `radius` of them set."""
+    flips = (c for k in range(radius + 1) for c in combinations(range(width), k))
+    return np.array([sum(1 << bit for bit in c) for c in flips], np.uint32)
 
 
 class HammingIndex:
     """Multi-index hashing (M. Norouzi, A. Punjani and D. Fleet, CVPR 2012), exact for any radius.
 
-    A word is cut into 4 chunks of 16 bits, each with its own sorted table. With radius = 4a + b, two words
-    within the radius agree up to `a` bits in one of the first b + 1 chunks, or up to a − 1 bits in one of the
-    others (otherwise they would differ in (b + 1)(a + 1) + (3 − b)a = radius + 1 bits): looking up every
+    A word is cut into m chunks, 4 or, among many words, 3, each with its own sorted table. With radius = m·a + b, two
+    words within the radius agree up to `a` bits in one of the first b + 1 chunks, or up to a − 1 bits in one of the
+    others (otherwise they would differ in (b + 1)(a + 1) + (m − 1 − b)a = radius + 1 bits): looking up every
     chunk value that close misses nothing.
     """
 
     def __init__(self, words: Words, radius: int) -> None:
         self.words, self.radius = words, radius
+        self._widths = WIDE if len(words) >= MANY else NARROW
+        count = len(self._widths)
         # the wider search goes to the chunks whose values are spread best: fewer candidates, the same answer
-        counts = [np.bincount(self._chunk(words, c), minlength=1 << CHUNK_BITS) for c in range(CHUNKS)]
-        spread = sorted(range(CHUNKS), key=lambda c: int((counts[c].astype(np.float64) ** 2).sum()))
-        self.searches = []
-        for place, c in enumerate(spread):
-            reach = radius // CHUNKS - (place > radius % CHUNKS)
+        self._searches: list[tuple[int, int]] = []
+        for place, c in enumerate(sorted(range(count), key=self._crowd)):
+            reach = radius // count - (place > radius % count)
             if reach >= 0:
-                self.searches.append((c, reach, np.concatenate([[0], np.cumsum(counts[c])])))
+                self._searches.append((c, reach))
 
-    @staticmethod
-    def _chunk(words: Words, c: int) -> NDArray[np.uint16]:
-        return (words >> np.uint64(CHUNK_BITS * c)).astype(np.uint16)
+    def _chunk(self, words: Words, c: int) -> NDArray[np.uint32]:
+        low = words >> np.uint64(sum(self._widths[:c]))
+        return (low & np.uint64((1 << self._widths[c]) - 1)).astype(np.uint32)
+
+    def _crowd(self, c: int) -> int:
+        """How many words have the same value of a chunk, summed over all words."""
+        counts = np.bincount(self._chunk(self.words, c))
+        return int(np.square(counts, out=counts).sum())
 
     def near(self, queries: Sequence[Words], some: int) -> Iterator[tuple[Ints, Ints]]:
         """Pieces of (query index, word index): every pair within the radius, some of them repeatedly.
 
-        One table is in memory at a time: 12 bytes a word.
+        One table is in memory at a time: 12 bytes a word, and up to 60 MiB.
 
         Args:
             queries: arrays of words, each with its own indices.
             some: queries looked up at a time.
         """
-        for c, reach, ends in self.searches:
-            order = np.argsort(self._chunk(self.words, c), kind="stable").astype(np.int32)
-            ordered = self.words[order]
+        for c, reach in self._searches:
+            values, masks = self._chunk(self.words, c), _masks(self._widths[c], reach)
+            starts = np.zeros((1 << self._widths[c]) + 1, np.int32)
+            np.cumsum(np.bincount(values, minlength=len(starts) - 1), out=starts[1:])
+            order = np.argsort(values).astype(np.int32)  # in which order equal ones come makes no difference
+            ordered, filled = self.words[order], starts[1:] > starts[:-1]
             for query in queries:
                 for start in range(0, len(query), some):
-                    for found, place in self._looked_up(query[start : start + some], c, reach, ends):
-                        hit = popcount(query[start + found] ^ ordered[place]) <= self.radius
+                    part = query[start : start + some]
+                    asked, value = _filled(self._chunk(part, c)[:, None] ^ masks, filled)
+                    for run, place in expanded(starts[value], starts[value + 1] - starts[value], PIECE):
+                        found = asked[run]
+                        hit = popcount(part[found] ^ ordered[place]) <= self.radius
                         yield start + found[hit], order[place[hit]].astype(np.int64)
 
-    def _looked_up(self, query: Words, c: int, reach: int, ends: Ints) -> Iterator[tuple[Ints, Ints]]:
-        """(query, place in the table) of all words of which one chunk is near enough."""
-        values = (self._chunk(query, c)[:, None] ^ _masks(reach)).ravel().astype(np.int64)
-        start, count = ends[values], ends[values + 1] - ends[values]
-        filled = np.flatnonzero(count)
-        asked = filled // len(_masks(reach))
-        for lookup, place in expanded(start[filled], count[filled], PIECE):
-            yield asked[lookup], place
+
+def _filled(values: NDArray[np.uint32], filled: Bools) -> tuple[Ints, Ints]:
+    """(row, value) of the values at which there are words.
+
+    Args:
+        values: (Q, masks).
+        filled: whether there are, by value.
+    """
+    place = np.flatnonzero(filled[values])
+    return place // values.shape[1], values.ravel()[place].astype(np.int64)
 
 
 def expanded(start: Ints, count: Ints, piece: int) -> Iterator[tuple[Ints, Ints]]:

@@ -156,7 +156,8 @@ def find_likeness(table: pa.Table, config: Config, existing: int = 0) -> Likenes
         ConfigError: the cosine from which two embeddings show one face is not known (see `same_face`).
     """
     count = len(table)
-    found = find_duplicates(table.select([*COLUMNS, POINTS]), config.duplicates.bits, existing)
+    limits, compared = config.duplicates, table.select([*COLUMNS, POINTS])
+    found = find_duplicates(compared, limits.bits, existing, apart=limits.reject)  # a dataset has what was not rejected
     groups = {"duplicate_group": duplicate_groups(found, count), "identity_group": _faces(table, config, existing)}
     groups["scene_group"] = np.full(count, -1, np.int64)
     unset = np.full(count, -1, np.int64)

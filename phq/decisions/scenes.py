@@ -85,6 +85,11 @@ class Seen:
     faces: Faces | None
     """Of all rows of the table."""
 
+    def part(self, rows: Ints) -> Seen:
+        """Some of them."""
+        columns = (self.row, self.words, self.body, self.hashes, self.mirrors, self.photo, self.person)
+        return Seen(*(column[rows] for column in columns), self.looks, self.faces)
+
     def apart(self, one: Ints, other: Ints) -> Doubles:
         """(M,) distance of M pairs' colours, plain or mirrored, in units of what still counts as the same; ∞ where they
         do not match.
@@ -147,7 +152,7 @@ def _colours_apart(one: Floats, other: Floats) -> Doubles:
     return np.asarray(np.sqrt(np.maximum(mean / SAME_COLOUR**2, spread / SAME_SPREAD**2).max(-1)))
 
 
-def leaders_of(seen: Seen) -> Ints:
+def leaders_of(seen: Seen, known: int = 0) -> Ints:
     """(N,) for each sample the leader that it follows, −1 where it leads or is alone.
 
     From the best to the worst, a sample follows the nearest (`Seen.apart`; of equals the best) of the leaders before it
@@ -156,7 +161,36 @@ def leaders_of(seen: Seen) -> Ints:
     Block by block: those of a block that follow no earlier leader are compared among themselves, then the new leaders
     find their followers among all that come later. A grid gives the pairs, and is made anew for every half of what is
     left; only leaders search, so thousands of pictures of one scene cost no more than one.
+
+    Args:
+        seen: N samples.
+        known: samples at the start of which only those are compared that a later one depends on; −1 for the others.
     """
+    if not known:
+        return _leaders(seen)
+    rows = np.concatenate([_before(seen, known), np.arange(known, len(seen.row))])
+    among = _leaders(seen.part(rows))
+    leader = np.full(len(seen.row), -1, np.int64)
+    leader[rows] = np.where(among >= 0, rows[among], -1)
+    return leader
+
+
+def _before(seen: Seen, known: int) -> Ints:
+    """Those of the first `known` samples that the others match, that these match, and so on, in ascending order: all
+    that decide who leads the others."""
+    grid, found = ColourGrid(seen.words[:known], 0), np.zeros(known, bool)
+    asked = np.arange(known, len(seen.row))
+    while len(asked):
+        matched = np.zeros(known, bool)
+        for later, earlier in grid.near(seen.words, asked, earlier=True):
+            matched[earlier[np.isfinite(seen.apart(earlier, later))]] = True
+        asked = np.flatnonzero(matched & ~found)
+        found |= matched
+    return np.flatnonzero(found)
+
+
+def _leaders(seen: Seen) -> Ints:
+    """`leaders_of` of all."""
     count = len(seen.row)
     leader, off = np.full(count, -1, np.int64), np.full(count, np.inf)
     grid, first = None, 0

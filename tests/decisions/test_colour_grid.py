@@ -51,6 +51,9 @@ def test_every_later_sample_that_is_near_is_found(first: int, many: int, monkeyp
     slowly = [(n, m) for n in asked for m in range(n + 1, 300) if may_match(words[n], words[m])]
     assert [n for n, _ in found] == sorted(n for n, _ in found)
     assert len(slowly) > 100 and sorted(found) == slowly
+    before = (zip(*some, strict=True) for some in ColourGrid(words, 0).near(words, asked, earlier=True))
+    slowly = [(n, m) for n in asked for m in range(n) if may_match(words[n], words[m])]
+    assert sorted(pair for pairs in before for pair in pairs) == slowly
 
 
 def test_a_few_are_compared_each_with_each(monkeypatch: pytest.MonkeyPatch) -> None:

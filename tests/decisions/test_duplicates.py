@@ -54,8 +54,8 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def find(rows: Rows, bits: int = 6) -> dict[int, Duplicate]:
-    found = find_duplicates({name: [r[name] for r in rows] for name in (*COLUMNS, POINTS)}, bits)
+def find(rows: Rows, bits: int = 6, existing: int = 0, apart: bool = False) -> dict[int, Duplicate]:
+    found = find_duplicates({name: [r[name] for r in rows] for name in (*COLUMNS, POINTS)}, bits, existing, apart)
     columns = (found.rows, found.kept, found.bits, found.exact)
     each = zip(*(column.tolist() for column in columns), strict=True)
     return {row: Duplicate(kept, rows[kept]["key"], apart, exact) for row, kept, apart, exact in each}
@@ -219,6 +219,14 @@ class TestAgainstTheDefinition:
     def test_every_duplicate_and_its_evidence(self, rows: Rows, bits: int) -> None:
         assert find(rows, bits) == slow_find(rows, bits)
 
+    @settings(max_examples=60, deadline=None)
+    @given(rows=samples(), bits=st.integers(0, 9))
+    def test_existing_samples_that_are_apart_need_no_search(self, rows: Rows, bits: int) -> None:
+        old, new = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        gone = find(old, bits)
+        kept = [sample for number, sample in enumerate(old) if number not in gone]
+        assert find(kept + new, bits, len(kept), apart=True) == find(kept + new, bits, len(kept))
+
 
 @settings(max_examples=30, deadline=None)
 @given(rows=samples(), seed=st.integers(0, 99))
@@ -338,8 +346,10 @@ def planted(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return words[: n // 2], words[n // 2 :]
 
 
+@pytest.mark.parametrize("many", [1, 10**6])
 @pytest.mark.parametrize("radius", [0, 1, 3, 4, 6, 7, 8, 10])
-def test_the_index_finds_every_pair_and_no_other(radius: int) -> None:
+def test_the_index_finds_every_pair_and_no_other(radius: int, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hamming, "MANY", many)
     queries, words = planted(np.random.default_rng(radius), 1500)
     words[5:9] = words[4]  # a bucket with several
     index = hamming.HammingIndex(words, radius)

@@ -11,6 +11,7 @@ import pytest
 from head_crops import native, oval, resized
 
 from phq.dataset.tables import rows_table
+from phq.decisions import groups as groups_module
 from phq.decisions import scenes
 from phq.decisions.duplicates import Duplicates
 from phq.decisions.groups import PROPORTION, cut_differently, duplicate_groups, proportions, scene_groups
@@ -192,6 +193,19 @@ def test_every_sample_goes_to_the_nearest_leader_that_it_matches(
     shuffled = rng.permutation(150)
     again = grouped([people[n] for n in shuffled], faces[shuffled])
     assert [groups[n] for n in shuffled] == again
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_existing_samples_those_alone_are_compared_that_new_ones_depend_on(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = columns_of(crowd(np.random.default_rng(seed), 160))
+    groups = scene_groups(everyone, existing=150)
+    assert (groups[150:] >= 0).any()
+    with monkeypatch.context() as patched:  # every sample is compared with those before it
+        patched.setattr(groups_module, "leaders_of", lambda seen, known: scenes.leaders_of(seen))
+        assert scene_groups(everyone, existing=150)[150:].tolist() == groups[150:].tolist()
+    assert (groups[:150] >= 0).sum() < (scene_groups(everyone) >= 0).sum()
 
 
 def test_duplicates_of_one_sample_are_one_group_with_it() -> None:
