@@ -75,7 +75,7 @@ class Spent:
     def watch_build(self) -> None:
         """Count the steps of a build, whose modules are imported by this."""
         start = time.process_time()
-        from phq.building import build, carrying, unit
+        from phq.building import build, unit
         from phq.building.finalise import dataset
         from phq.stages import pipeline
 
@@ -89,7 +89,7 @@ class Spent:
 
         pipeline._isolated = in_stage
         for module, name, what in (
-            (carrying.CarryUnits, "setup", "networks opened"), (unit, "write_rows", "tables of units"),
+            (pipeline.Pipeline, "open", "networks opened"), (unit, "write_rows", "tables of units"),
             (build, "open_work_folder", "plan"), (build, "conclude_units", "gather, decide"),
             (dataset, "write_shards", "shards"), (dataset, "draw_sheet", "contact sheet"),
             (dataset, "finish_dataset", "manifest, rejects, card"),

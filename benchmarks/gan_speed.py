@@ -1,14 +1,15 @@
-"""A training step of the bundled generator against another checkout's, and its layers against the published operators.
+"""A training step of the bundled generator against another checkout's, and its parts against the published operators.
 
     python benchmarks/gan_speed.py step OTHER [PRESET [ROUNDS]]     OTHER: a checkout of phq; PRESET: tiny
-    python benchmarks/gan_speed.py layers [ROUNDS]
+    python benchmarks/gan_speed.py parts [SIZE [ROUNDS]]            SIZE: 64 (of `tiny`) or 512 (raw 64², 128² to 512²)
 
 CPU seconds of one thread, so that a busy machine counts for little; both sides take turns in each of ROUNDS (4), and a
 ratio is the median of the ratios within a round. `step` runs each checkout in a process of its own, with its own
-preset: the whole step with its share of R1, an image. `layers` compares forward and backward of this checkout's layers
-with StyleGAN2's as its public code computes them where it compiles nothing, written here from the papers: weights
-modulated for every sample in one grouped convolution, padding and one-dimensional filters,
-bias and activation apart, a regularised gradient that is differentiated again.
+preset: the whole step with its share of R1, an image. `parts` computes the same step with phq's operators and with
+those of the public code where it compiles nothing (`published_operators.py`), from the same weights, after a check that
+both give the same pictures: tri-grids, no deformation, the discriminator looks twice, nothing is shared. Memory is the
+most that one call holds at a time beyond what it was given. The floor is the step's convolutions at the speed at which
+this thread multiplies matrices of 1024².
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 STEPS = 2
@@ -76,39 +75,23 @@ def steps(other: Path, preset: str, rounds: int) -> None:
     print(f"{preset}: {a:.1f} CPU ms an image here, {b:.1f} there: {ratio:.2f} times")
 
 
-def layers(rounds: int) -> None:
-    """Print each layer's ratio."""
-    from published_layers import CASES
-
-    print("| layer, forward and backward | phq, CPU ms | published operators | ratio |\n|---|---|---|---|")
-    for name, own, published in CASES():
-        for work in (own, published):
-            work()
-        times = [(cpu(own), cpu(published)) for _ in range(rounds)]
-        a, b = (1000 * statistics.median(column) for column in zip(*times, strict=True))
-        print(f"| {name} | {a:.1f} | {b:.1f} | {statistics.median(x / y for x, y in times):.2f} |", flush=True)
-
-
-def cpu(work: Callable[[], object]) -> float:
-    """CPU seconds of one call."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
     step = parts.add_parser("step")
     step.add_argument("other", type=Path)
     step.add_argument("preset", nargs="?", default="tiny")
-    for part in (step, parts.add_parser("layers")):
-        part.add_argument("rounds", nargs="?", type=int, default=4)
+    part = parts.add_parser("parts")
+    part.add_argument("size", nargs="?", choices=("64", "512"), default="64")
+    for each in (step, part):
+        each.add_argument("rounds", nargs="?", type=int, default=4)
     arguments = parser.parse_args()
     if arguments.part == "step":
         steps(arguments.other, arguments.preset, arguments.rounds)
     else:
-        layers(arguments.rounds)
+        from published_parts import compare
+
+        compare(arguments.size, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -20,162 +20,32 @@ from __future__ import annotations
 
 import argparse
 import json
-import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations, count, groupby, product
+from itertools import combinations, groupby, product
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from headings import heading, median_heading, orientations, raw_headings
+from qualisys import Camera, instants, read_qualisys, triangulate
 from tqdm import tqdm
 
 from phq.camera.angles import wrap_deg
-from phq.camera.convention import BODY_TO_CV, level_view, project, unit
-from phq.camera.rotations import rotvec_to_rotmat
 from phq.config.build import load_config
 from phq.decisions.rules import decide, scores_of
 from phq.errors import InputError, RejectError
 from phq.evaluate.pose import FLIP_DEG
-from phq.photos.region import apply_affine
-from phq.pose.body import load_body
 from phq.reasons import RULE_BY_ADDRESS
-from phq.schema import LANDMARKS, SMPL_JOINTS
+from phq.schema import LANDMARKS
 from phq.stages.annotator import Annotator
 from phq.system.arrays import Floats, Image
 
-SUBPIXELS = 64
-DISTORTION = (
-    "radialDistortion1",
-    "radialDistortion2",
-    "tangentalDistortion1",  # as Qualisys spells it
-    "tangentalDistortion2",
-    "radialDistortion3",
-)
-
-
-@dataclass(frozen=True)
-class Camera:
-    """One camera of a rig."""
-
-    name: str
-    world_to_cam: Floats
-    """3×3 rotation into OpenCV camera axes."""
-    centre: Floats
-    """(3,) position, metres."""
-    K: Floats
-    """3×3 intrinsics, pixels."""
-    distortion: Floats
-    """(5,) OpenCV: k1, k2, p1, p2, k3."""
-    size: tuple[int, int]
-    """Width and height of the image it was calibrated for, pixels."""
-
-    def sight(self, pixels: Floats) -> Floats:
-        """(N, 3) unit vectors of the lines of sight through pixels (N, 2), camera axes."""
-        flat = cv2.undistortPoints(np.asarray(pixels, float).reshape(-1, 1, 2), self.K, self.distortion)
-        return unit(np.column_stack([flat[:, 0], np.ones(len(flat))]))
-
-    def project(self, points: Floats) -> Floats:
-        """(N, 2) pixels of world points (N, 3)."""
-        in_cam = (np.asarray(points, float) - self.centre) @ self.world_to_cam.T
-        return np.asarray(cv2.projectPoints(in_cam, np.zeros(3), np.zeros(3), self.K, self.distortion)[0][:, 0])
-
-
-def read_qualisys(path: Path) -> list[Camera]:
-    """Cameras of a Qualisys calibration, in the order of the file.
-
-    Raises:
-        InputError: the file cannot be read, or is no such calibration.
-    """
-    try:
-        elements = list(ET.parse(path).getroot().iter("camera"))
-        cameras = [_camera(element) for element in elements]
-    except (OSError, ET.ParseError, AttributeError, KeyError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a Qualisys calibration: {error!r}") from error
-    if not cameras:
-        raise InputError(f"{path} has no cameras in it")
-    return cameras
-
-
-def _numbers(element: ET.Element, name: str) -> dict[str, float]:
-    found = element.find(name)
-    if found is None:
-        raise ValueError(f"a camera without <{name}>")
-    return {key: float(value) for key, value in found.attrib.items()}
-
-
-def _camera(element: ET.Element) -> Camera:
-    place, lens, view = (_numbers(element, name) for name in ("transform", "intrinsic", "fov_video"))
-    rows = np.array([[place[f"r{row}{column}"] for column in (1, 2, 3)] for row in (1, 2, 3)])
-    focal = [lens[f"focalLength{axis}"] / SUBPIXELS for axis in "UV"]
-    centre = [lens[f"centerPoint{axis}"] / SUBPIXELS - view[edge] for axis, edge in (("U", "left"), ("V", "top"))]
-    return Camera(
-        name=element.attrib["serial"],
-        world_to_cam=BODY_TO_CV @ rows,
-        centre=np.array([place[axis] for axis in "xyz"]) / 1000,
-        K=np.array([[focal[0], lens["skew"] / SUBPIXELS, centre[0]], [0, focal[1], centre[1]], [0, 0, 1]]),
-        distortion=np.array([lens[name] for name in DISTORTION]),
-        size=(int(view["right"] - view["left"]) + 1, int(view["bottom"] - view["top"]) + 1),
-    )
-
-
-def triangulate(cameras: Sequence[Camera], pixels: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Points nearest to the lines of sight of at least two cameras.
-
-    Args:
-        pixels: for each camera, (N, 2) pixels of the same N points.
-
-    Returns:
-        points (N, 3) in the world and their distances (V, N) from each camera's line of sight, metres.
-    """
-    sights = np.stack([c.sight(p) @ c.world_to_cam for c, p in zip(cameras, pixels, strict=True)])
-    centres = np.stack([c.centre for c in cameras])[:, None]
-    across = np.eye(3) - sights[..., :, None] * sights[..., None, :]  # onto the plane across each line
-    points = np.linalg.solve(across.sum(0), (across @ centres[..., None]).sum(0))[..., 0]
-    return points, np.linalg.norm((across @ (points - centres)[..., None])[..., 0], axis=-1)
-
-
-SIZE_SLACK = 0.02
-"""Encoders cut a few columns; more than this fraction of a side is a video that was turned or scaled."""
 PAIRED = ("ear", "shoulder", "hip")
 """Landmarks that are compared, left and right. Their middles do not care if a network confuses left and right."""
 APART = 0.15
 """Metres (mean) from the lines of sight up to which views are of one person."""
-
 Row = Mapping[str, Any]
-
-
-def instants(folder: Path, cameras: Sequence[Camera], every: int = 1) -> Iterator[tuple[int, list[Image]]]:
-    """(number, RGB frame of each camera) of every `every`-th instant, until the first video ends.
-
-    The video of a camera is the file named after it (``cam01.mp4``); frames are not undistorted.
-
-    Raises:
-        InputError: a video is missing, unreadable, or not of the size its camera was calibrated for.
-    """
-    videos = [_open(folder, camera) for camera in cameras]
-    for number in count():
-        grabbed = [video.grab() for video in videos]
-        if not all(grabbed):
-            return
-        if number % every == 0:
-            yield number, [np.ascontiguousarray(video.retrieve()[1][..., ::-1]) for video in videos]
-
-
-def _open(folder: Path, camera: Camera) -> cv2.VideoCapture:
-    paths = sorted(path for path in folder.glob(f"{camera.name}.*") if path.is_file())
-    if not paths:
-        raise InputError(f"{folder} has no video of camera {camera.name} ({camera.name}.mp4)")
-    video = cv2.VideoCapture(str(paths[0]))
-    size = video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if not video.isOpened() or min(size) <= 0:
-        raise InputError(f"{paths[0]} cannot be read as a video")
-    if any(abs(have / want - 1) > SIZE_SLACK for have, want in zip(size, camera.size, strict=True)):
-        seen, known = (" × ".join(f"{side:.0f}" for side in sides) for sides in (size, camera.size))
-        raise InputError(f"{paths[0]} is {seen}, but its camera was calibrated for {known}")
-    return video
 
 
 def landmarks(row: Row) -> Floats:
@@ -210,85 +80,6 @@ def reprojection_px(cameras: Sequence[Camera], people: Sequence[Row]) -> list[fl
     points, _ = triangulate(cameras, pixels)
     off = [np.linalg.norm(c.project(points) - seen, axis=1) for c, seen in zip(cameras, pixels, strict=True)]
     return [float(np.median(distances)) for distances in off]
-
-
-def torso_to_level(cam2world: Floats) -> Floats:
-    """3×3 body axes to a camera that looks straight at the neck, level with the photo.
-
-    The inverse of `phq.camera.convention.camera_from_torso`, whose camera looks a little above the neck.
-    """
-    z = unit(-cam2world[:3, 3])
-    y = unit(np.cross(z, cam2world[:3, 0]))
-    return np.stack([np.cross(y, z), y, z])
-
-
-def part_to_camera(pose: Floats, joint: str) -> Floats:
-    """3×3 axes of a joint's part at rest to crop-camera axes: its rotation and those of all joints above it.
-
-    Args:
-        pose: (24, 3) axis-angle, root into crop-camera axes.
-    """
-    number, rotation = SMPL_JOINTS.index(joint), np.eye(3)
-    while number >= 0:
-        rotation = rotvec_to_rotmat(pose[number]) @ rotation
-        number = load_body().parents[number]
-    return np.asarray(rotation)
-
-
-def neck_pixel(row: Mapping[str, Any], cam2world: Floats) -> Floats:
-    """(2,) position of the label's neck in the photo, pixels."""
-    in_crop = project(np.zeros(3), cam2world, row["image_size"])
-    return apply_affine(np.array(row["crop_to_source"], float).reshape(2, 3), in_crop)
-
-
-def orientations(row: Mapping[str, Any], camera: Camera) -> dict[str, Floats]:
-    """3×3 rotations of torso and head, from body axes (left, up, front) to the world."""
-    cam2world = np.array(row["cam2world"], float).reshape(4, 4)
-    to_level = torso_to_level(cam2world)
-    to_world = level_to_world(row, camera)
-    head = part_to_camera(np.array(row["smpl_pose"], float).reshape(24, 3), "head")
-    return {"torso": to_world @ to_level, "head": to_world @ to_level @ cam2world[:3, :3] @ head}
-
-
-def level_to_world(row: Mapping[str, Any], camera: Camera) -> Floats:
-    """3×3 axes of the camera that looks straight at the label's neck, level with the photo, to the world."""
-    cam2world = np.array(row["cam2world"], float).reshape(4, 4)
-    sight = camera.sight(neck_pixel(row, cam2world)[None])[0]
-    return np.asarray(camera.world_to_cam.T @ level_view(sight).T)
-
-
-def heading(to_world: Floats) -> float:
-    """Yaw about the vertical, degrees: the twist about it of a rotation (left, up, front) to the world.
-
-    It is the mean of what the left and the front axis say, each by its horizontal share, and so stays defined for a
-    person who bends forward until the front points down. 0: left along +x, front along −y; + turns x towards y.
-    """
-    left, back = to_world[:, 0], -to_world[:, 2]
-    return float(np.degrees(np.arctan2(left[1] - back[0], left[0] + back[1])))
-
-
-def raw_headings(row: Mapping[str, Any], camera: Camera) -> dict[str, float]:
-    """Headings of torso and head from BlazePose's metric landmarks alone.
-
-    Torso: shoulders and hips, (left − right); head: nose against the middle of the ears. In a level camera that is
-    the yaw atan2(z, x) of the torso and atan2(x, −z) of the head; these cameras are not level, so the vectors are
-    turned into the world first, as labels are.
-    """
-    world = dict(zip(LANDMARKS, np.array(row["keypoints_3d"], float).reshape(33, 3), strict=True))
-    to_world = level_to_world(row, camera)
-    sides = [world[f"left_{part}"] - world[f"right_{part}"] for part in ("shoulder", "hip")]
-    left = to_world @ (sides[0] + sides[1])
-    front = to_world @ (world["nose"] - (world["left_ear"] + world["right_ear"]) / 2)
-    return {
-        "torso": float(np.degrees(np.arctan2(left[1], left[0]))),
-        "head": float(np.degrees(np.arctan2(front[0], -front[1]))),
-    }
-
-
-def median_heading(angles: list[float]) -> float:
-    """Median of angles on the circle, degrees: unrolled about the one with the least sum of distances to the others."""
-    centre = min(angles, key=lambda a: sum(abs(wrap_deg(b - a)) for b in angles))
-    return wrap_deg(centre + float(np.median([wrap_deg(a - centre) for a in angles])))
 
 
 KINDS = ("torso", "head", "raw_torso", "raw_head")

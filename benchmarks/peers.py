@@ -1,27 +1,34 @@
 """What a folder of photos costs here and in what people would use instead: processor time of whole processes.
 
-    python benchmarks/peers.py PHOTOS --img2dataset BIN/img2dataset [--samples 1000]
+    python benchmarks/peers.py PHOTOS --img2dataset BIN/img2dataset [--samples 400]
 
 Building: ``phq build``; a naive script of the same networks (`naive.py`); and img2dataset, which decodes, resizes to
 the same side and writes WebDataset shards: what a dataset costs without any network. It is a program of its own
 environment and gets the photos as ``file:`` URLs.
 
-Reading: the bytes of all members of every sample once, in one process, with imports and opening: at random by
-`phq.Dataset`, wids and Hugging Face's ``datasets`` (Parquet, with the conversion that it makes first), and in order by
-`phq.Dataset` and webdataset. All of it comes from the page cache.
+Reading the same samples in one process, with imports and opening: the bytes of all members, at random and in order; the
+pictures decoded, in order, by the same call of OpenCV; batches of 32 decoded pictures by torch's DataLoader without
+workers, shuffled where the reader can. By `phq.Dataset`, wids, webdataset, Hugging Face's ``datasets`` (Parquet) and
+litdata; those that are not installed are left out. What a reader makes of the samples before it can read them is a
+column of its own.
 
-Every figure includes the processes that were started. Only ratios within one run mean anything.
+Each is read from the page cache and, with ``--cold``, after the kernel was asked to drop the files from it, which
+shows in the wall time. Every figure includes the processes that were started. Only ratios within one run mean anything.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -29,15 +36,26 @@ import typer
 ROOT = Path(__file__).parents[1]
 SIDE = 512
 PICTURES = (".jpg", ".jpeg", ".png")
+MEMBERS = ("jpg", "json", "mask.png")
+BATCH = 32
 Members = Iterable[bytes]
+ByNumber = Callable[[int], Members]
 
 
-def seconds(*command: str) -> float:
-    """Processor time of a command and all that it starts."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of a command and all that it starts."""
+
+    processor: float
+    wall: float
+
+
+def spent(*command: str) -> Spent:
+    """Run it."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Spent(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall)
 
 
 def img2dataset(program: str, photos: Path, work: Path) -> list[str]:
@@ -50,111 +68,248 @@ def img2dataset(program: str, photos: Path, work: Path) -> list[str]:
 
 
 def building(photos: Path, program: str) -> dict[str, float]:
-    """Seconds by way."""
+    """Processor seconds by way."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         build = [sys.executable, "cli.py", "build", str(photos), str(work / "phq"), "--workers", "1"]
+        naive = [sys.executable, "benchmarks/naive.py", str(photos), str(work / "naive")]
         ways = {
             "phq build": [*build, "--preset", "everything", "--size", str(SIDE)],
-            "naive script, the same networks": [
-                sys.executable,
-                "benchmarks/naive.py",
-                str(photos),
-                str(work / "naive"),
-            ],
+            "naive script, the same networks": naive,
         }
         if program:
             ways["img2dataset: decode, resize, shards"] = img2dataset(program, photos, work)
-        return {way: seconds(*command) for way, command in ways.items()}
+        return {way: spent(*command).processor for way, command in ways.items()}
 
 
-def by_phq(folder: Path) -> tuple[int, Callable[[int], Members]]:
+def by_phq(folder: Path) -> tuple[int, ByNumber]:
     from phq import Dataset
-    from phq.dataset.tar import MEMBERS
 
     samples = Dataset(folder / "phq")
-    return len(samples), lambda i: [samples[i].read(name) for name in MEMBERS]
+    return len(samples), lambda i: [samples.read(i, name) for name in MEMBERS]
 
 
-def by_wids(folder: Path) -> tuple[int, Callable[[int], Members]]:
+def by_wids(folder: Path) -> tuple[int, ByNumber]:
     import wids
 
-    index = folder / "phq" / "train-index.json"
-    samples = wids.ShardListDataset(
-        str(index), cache_dir=str(folder / "phq" / "train"), lru_size=200, transformations=[]
-    )
-    return len(samples), lambda i: [v.read() for k, v in samples[i].items() if k in (".jpg", ".json", ".mask.png")]
+    index, cache = folder / "phq" / "train-index.json", folder / "phq" / "train"
+    samples = wids.ShardListDataset(str(index), cache_dir=str(cache), lru_size=200, transformations=[])
+    return len(samples), lambda i: [samples[i][f".{name}"].read() for name in MEMBERS]
 
 
-def by_datasets(folder: Path) -> tuple[int, Callable[[int], Members]]:
+def by_datasets(folder: Path) -> tuple[int, ByNumber]:
     import datasets
 
     rows = datasets.Dataset.from_parquet(str(folder / "samples.parquet"), cache_dir=str(folder / "cache"))
-    return len(rows), lambda i: [v if isinstance(v, bytes) else str(v).encode() for v in rows[i].values()]
+    return len(rows), lambda i: _members(rows[i])
 
 
-def at_random(opened: tuple[int, Callable[[int], Members]]) -> Iterator[Members]:
-    count, members = opened
-    return map(members, np.random.default_rng(1).permutation(count).tolist())
+def by_litdata(folder: Path) -> tuple[int, ByNumber]:
+    import litdata
+
+    samples = litdata.StreamingDataset(str(folder / "litdata"))
+    return len(samples), lambda i: _members(samples[i])
 
 
-def in_order_by_phq(folder: Path) -> Iterator[Members]:
-    count, members = by_phq(folder)
-    return map(members, range(count))
+def _members(row: dict[str, Any]) -> Members:
+    return [row[name] for name in MEMBERS]
 
 
-def in_order_by_webdataset(folder: Path) -> Iterator[Members]:
+def webdataset_in_order(folder: Path) -> Iterator[Members]:
     import webdataset
 
     shards = sorted(str(path) for path in (folder / "phq" / "train").glob("*.tar"))
-    return ([s["jpg"], s["json"], s["mask.png"]] for s in webdataset.WebDataset(shards, shardshuffle=False))
+    return ([s[name] for name in MEMBERS] for s in webdataset.WebDataset(shards, shardshuffle=False))
 
 
-READERS: dict[str, Callable[[Path], Iterable[Members]]] = {
-    "at random: phq.Dataset": lambda folder: at_random(by_phq(folder)),
-    "at random: wids": lambda folder: at_random(by_wids(folder)),
-    "at random: datasets, Parquet converted": lambda folder: at_random(by_datasets(folder)),
-    "in order: phq.Dataset": in_order_by_phq,
-    "in order: webdataset": in_order_by_webdataset,
+def litdata_in_order(folder: Path) -> Iterator[Members]:
+    import litdata
+
+    return map(_members, litdata.StreamingDataset(str(folder / "litdata")))
+
+
+def to_litdata(folder: Path) -> None:
+    """Its optimised format, by one process of its own."""
+    import litdata
+
+    litdata.optimize(_row, _numbered(folder), str(folder / "litdata"), num_workers=1, chunk_bytes="64MB")
+
+
+def to_datasets(folder: Path) -> None:
+    """What ``datasets`` makes of the Parquet file when it is first opened."""
+    by_datasets(folder)
+
+
+def _numbered(folder: Path) -> list[tuple[str, str]]:
+    return [(str(folder / "loose"), path.stem) for path in sorted((folder / "loose").glob("*.jpg"))]
+
+
+def _row(job: tuple[str, str]) -> dict[str, bytes]:
+    return {name: Path(job[0], f"{job[1]}.{name}").read_bytes() for name in MEMBERS}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A way to read."""
+
+    package: str
+    by_number: Callable[[Path], tuple[int, ByNumber]] | None = None
+    in_order: Callable[[Path], Iterator[Members]] | None = None
+    """If it has a way of its own."""
+    converted: Callable[[Path], None] | None = None
+    """Makes its own form of the samples."""
+
+    def ordered(self, folder: Path) -> Iterator[Members]:
+        """All samples."""
+        if self.in_order is not None:
+            return self.in_order(folder)
+        assert self.by_number is not None
+        count, members = self.by_number(folder)
+        return map(members, range(count))
+
+
+READERS = {
+    "phq.Dataset": Reader("phq", by_phq),
+    "wids": Reader("wids", by_wids),
+    "webdataset": Reader("webdataset", in_order=webdataset_in_order),
+    "datasets, Parquet": Reader("datasets", by_datasets, converted=to_datasets),
+    "litdata, optimised": Reader("litdata", by_litdata, litdata_in_order, to_litdata),
 }
 
 
-def read_all(way: str, folder: Path) -> None:
-    """What a child process does."""
-    assert sum(all(map(len, members)) for members in READERS[way](folder)) > 0
+def convert(reader: Reader, folder: Path) -> None:
+    if reader.converted is not None:
+        reader.converted(folder)
 
 
-def reading(samples: int) -> dict[str, float]:
-    """Seconds by way."""
+def read_at_random(reader: Reader, folder: Path) -> None:
+    assert reader.by_number is not None
+    count, members = reader.by_number(folder)
+    assert sum(all(map(len, members(i))) for i in np.random.default_rng(1).permutation(count).tolist()) == count
+
+
+def read_in_order(reader: Reader, folder: Path) -> None:
+    assert sum(all(map(len, members)) for members in reader.ordered(folder)) > 0
+
+
+def read_decoded(reader: Reader, folder: Path) -> None:
+    assert all(_decoded(next(iter(members))).shape == (SIDE, SIDE, 3) for members in reader.ordered(folder))
+
+
+def read_batches(reader: Reader, folder: Path) -> None:
+    from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+    class Numbered(Dataset[Any]):
+        count, members = reader.by_number(folder) if reader.by_number else (0, lambda _: ())
+
+        def __len__(self) -> int:
+            return self.count
+
+        def __getitem__(self, i: int) -> Any:
+            return _decoded(next(iter(type(self).members(i))))
+
+    class Ordered(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            return (_decoded(next(iter(members))) for members in reader.ordered(folder))
+
+    by_number = reader.by_number is not None
+    loader: DataLoader[Any] = DataLoader(Numbered() if by_number else Ordered(), BATCH, shuffle=by_number)
+    assert all(batch.shape[1:] == (SIDE, SIDE, 3) for batch in loader)
+
+
+def _decoded(jpg: bytes) -> Any:
+    import cv2
+
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+TASKS = {
+    "conversion": convert,
+    "raw, at random": read_at_random,
+    "raw, in order": read_in_order,
+    "decoded": read_decoded,
+    "batches": read_batches,
+}
+
+
+def forget(folder: Path) -> None:
+    """Ask the kernel to drop the files of a folder from its cache; on a system without that call nothing is done."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(file)
+
+
+def reading(samples: int, cold: bool) -> dict[str, dict[str, Spent]]:
+    """By reader and task; those of a cold cache end in ``cold``."""
     from read_samples import write_forms
 
+    found: dict[str, dict[str, Spent]] = {}
     with tempfile.TemporaryDirectory() as name:
         write_forms(Path(name), samples)
-        return {way: seconds(sys.executable, __file__, name, "--read", way) for way in READERS}
+        for way, reader in READERS.items():
+            if find_spec(reader.package) is None:
+                continue
+            found[way] = {task: _read(name, way, task) for task in TASKS if _can(reader, task)}
+            if cold:
+                forget(Path(name))
+                found[way]["raw, cold"] = _read(name, way, "raw, in order")
+    return found
 
 
-def print_table(title: str, found: dict[str, float], things: int) -> None:
-    """Milliseconds a thing, and ratio to the first."""
+def _can(reader: Reader, task: str) -> bool:
+    if task == "conversion":
+        return reader.converted is not None
+    return task != "raw, at random" or reader.by_number is not None
+
+
+def _read(folder: str, way: str, task: str) -> Spent:
+    return spent(sys.executable, __file__, folder, "--read", way, "--task", task)
+
+
+def print_building(found: dict[str, float], things: int) -> None:
+    """Milliseconds a photo, and ratio to the first."""
     first = next(iter(found.values()))
-    print(f"\n| {title} | processor ms each | × the first |\n|---|---:|---:|")
-    for way, spent in found.items():
-        print(f"| {way} | {1000 * spent / things:.2f} | {spent / first:.2f} |", flush=True)
+    print(f"\n| building, {things} photos | processor ms each | × the first |\n|---|---:|---:|")
+    for way, seconds in found.items():
+        print(f"| {way} | {1000 * seconds / things:.2f} | {seconds / first:.2f} |", flush=True)
+
+
+def print_reading(found: dict[str, dict[str, Spent]], things: int) -> None:
+    """Milliseconds of processor time a sample; of a cold cache also those of wall time."""
+    tasks = [*TASKS, "raw, cold"]
+    print(f"\n| reading, {things} samples: processor ms each | {' | '.join(tasks)} (wall) |")
+    print("|---|" + "---:|" * len(tasks))
+    for way, by_task in found.items():
+        cells = [f"{1000 * by_task[task].processor / things:.1f}" if task in by_task else "" for task in tasks]
+        if "raw, cold" in by_task:
+            cells[-1] += f" ({1000 * by_task['raw, cold'].wall / things:.1f})"
+        print(f"| {way} | {' | '.join(cells)} |", flush=True)
 
 
 def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photos.")] = ROOT / "examples" / "photos",
     program: Annotated[str, typer.Option("--img2dataset", help="The program.")] = "",
-    samples: Annotated[int, typer.Option(help="Samples to read; 0: none.")] = 1000,
+    samples: Annotated[int, typer.Option(help="Samples to read; 0: none.")] = 400,
+    cold: Annotated[bool, typer.Option(help="Read from a cold cache too.")] = True,
+    skip_building: Annotated[bool, typer.Option(help="Read only.")] = False,
     read: Annotated[str, typer.Option(hidden=True)] = "",
+    task: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print the tables."""
     if read:
-        read_all(read, photos)
+        TASKS[task](READERS[read], photos)
         return
     number = sum(path.suffix.lower() in PICTURES for path in photos.rglob("*"))
-    print_table(f"building, {number} photos", building(photos.resolve(), program), number)
+    if not skip_building:
+        print_building(building(photos.resolve(), program), number)
     if samples:
-        print_table(f"reading, {samples} samples", reading(samples), samples)
+        print_reading(reading(samples, cold), samples)
 
 
 if __name__ == "__main__":

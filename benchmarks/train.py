@@ -311,11 +311,14 @@ class Operations(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.total = 0
+        self.convolutions = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if formula := flop_registry.get(func._overloadpacket):
-            self.total += formula(*args, **(kwargs or {}), out_val=result)
+            count = formula(*args, **(kwargs or {}), out_val=result)
+            self.total += count
+            self.convolutions += count if "convolution" in str(func) else 0
         return result
 
 

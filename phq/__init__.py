@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from phq.building.build import build
     from phq.config.build import Config
     from phq.curate.annotate.annotating import annotate
+    from phq.curate.annotate.provenance import annotate_from_sidecar
     from phq.curate.bake import bake
     from phq.curate.balance.balancing import balance
     from phq.curate.merge import merge
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "annotate",
     "annotate_from_predictions",
+    "annotate_from_sidecar",
     "bake",
     "balance",
     "build",
@@ -66,6 +68,7 @@ _LAZY = {
     "Predictions": "phq.curate.predictions.annotation",
     "annotate": "phq.curate.annotate.annotating",
     "annotate_from_predictions": "phq.curate.predictions.annotation",
+    "annotate_from_sidecar": "phq.curate.annotate.provenance",
     "bake": "phq.curate.bake",
     "balance": "phq.curate.balance.balancing",
     "build": "phq.building.build",

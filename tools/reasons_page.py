@@ -21,9 +21,17 @@ def inputs_markdown() -> str:
     return "\n".join(["reason | files of `tests/unusable_photos.py`", "---|---", *rows]) + "\n"
 
 
+INTRO = """# Reasons of rejects
+
+`reason` in `rejects.parquet`. `phq show DATASET PHOTO` says why one photo was rejected, `phq report DATASET` counts
+all; thresholds can be changed after the build ([look-and-decide.md](look-and-decide.md)).
+
+"""
+
+
 def page() -> str:
     """The whole document."""
-    return f"{reasons_markdown()}\n{inputs_markdown()}"
+    return f"{INTRO}{reasons_markdown()}\n{inputs_markdown()}"
 
 
 if __name__ == "__main__":

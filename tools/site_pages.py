@@ -1,4 +1,5 @@
-"""Pages of the site that are written elsewhere: the README, every command's help, the public docstrings, decisions.
+"""Pages of the site that are written elsewhere: the README, every command's help, the public docstrings, decisions;
+and its style sheet.
 
 `mkdocs build` runs this by the plugin gen-files; nothing is written beside the site.
 """
@@ -69,8 +70,13 @@ def decisions() -> str:
     return "\n".join(lines) + "\n"
 
 
+def style() -> str:
+    """Room for command lines with their comments."""
+    return ".md-grid { max-width: 78rem; }\n.md-typeset pre > code { font-size: 0.65rem; }\n"
+
+
 PAGES = {"index.md": start_page, "command-line.md": command_line, "api-reference.md": api_reference,
-         "settings.md": settings, "decisions.md": decisions}  # fmt: skip
+         "settings.md": settings, "decisions.md": decisions, "site.css": style}  # fmt: skip
 
 for name, page in PAGES.items():
     with mkdocs_gen_files.open(name, "w") as file:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from phq.building.carrying import CarryUnits
+from phq.building.carrying import CarryUnits, pipeline_of
 from phq.building.executors.choice import Execution, chosen_execution
 from phq.building.finalise.dataset import Outcome, Source, computed, conclude_units, write_units
 from phq.building.finalise.extension import (
@@ -27,7 +27,7 @@ from phq.building.finalise.stored_rejects import decide_stored
 from phq.building.inputs import Difference
 from phq.building.plan import Plan, close_work_folder, inputs_path, noted_kernels, open_work_folder, resumed
 from phq.building.running import EXTENDING, alone, check_free, run_plan
-from phq.config.build import Config, Video, load_config
+from phq.config.build import Video, load_config
 from phq.dataset.card import TITLE, Card, stored_card
 from phq.dataset.folder import INPUTS, MANIFEST, WORK
 from phq.dataset.notebook import table
@@ -41,7 +41,7 @@ from phq.photos.discover import Found
 from phq.pose.body import load_body
 from phq.pose.body_choice import body_entry, body_weight
 from phq.stages.contract import wanted
-from phq.stages.pipeline import Pipeline, foreign, stages, weights_used
+from phq.stages.pipeline import foreign, stages, weights_used
 from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.journal import Change, recover, stage
 from phq.system.kernels import kernels, other_kernels
@@ -182,7 +182,7 @@ class Build:
         return result
 
     def _run(self, plan: Plan, work: Path) -> None:
-        carry, wants = CarryUnits(partial(_make_pipeline, plan.config, self.stated), work), wanted(stages(plan.config))
+        carry, wants = CarryUnits(partial(pipeline_of, plan.config, self.stated), work), wanted(stages(plan.config))
         run_plan(carry, plan, self.execution, self.quiet, wants, _until_first)
 
 
@@ -313,10 +313,6 @@ def _inputs(
 def _place(path: Path) -> Path:
     """Absolute, with the links of the folder resolved, not of the file: that may be a link to itself."""
     return path.parent.resolve() / path.name
-
-
-def _make_pipeline(config: Config, sidecar: Sidecar | None) -> Pipeline:
-    return Pipeline(stages(config, sidecar))
 
 
 def _record(job: Build, result: BuildResult, plan: Plan, work: Path) -> dict[str, Any]:

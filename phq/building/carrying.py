@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from phq.building.executors.contract import Notify, Refusal, Task
+from phq.building.executors.contract import OPENED, OPENING, Notify, Refusal, Task
 from phq.building.plan import NOTE
 from phq.building.unit import UnitResult, opened, run_unit
+from phq.config.build import Config
+from phq.dataset.sidecar import Sidecar
 from phq.people.person import Photo
 from phq.photos.discover import Found
-from phq.stages.pipeline import Pipeline
+from phq.stages.pipeline import Pipeline, stages
 from phq.system.threads import reproducible
+from phq.weights.digest import sha256_of
 
 
 class RunUnit(Protocol):
@@ -55,20 +57,21 @@ class CarryUnits:
     """Makes the photo of an input."""
 
     def setup(self) -> Pipeline:
-        """Load the networks."""
+        """Make the pipeline, which loads its networks when the first photos are read."""
         with reproducible():
             return self.make_pipeline()
 
     def run(self, state: Pipeline, task: Task, notify: Notify) -> Carried:
         """One unit into the work folder."""
-        state.notify, start = notify, time.perf_counter()
+        _watched(state, notify)
+        start = time.perf_counter()
         with reproducible():
             result = self.carry(state, task.items, self.work, task.number, task.refused)
         return Carried(task.number, result, time.perf_counter() - start)
 
     def run_alone(self, state: Pipeline, task: Task, item: int, notify: Notify) -> None:
         """One photo, and nothing is written."""
-        state.notify = notify
+        _watched(state, notify)
         with reproducible():
             for _ in state.each([self.open_input(task.items[item], None)]):
                 pass
@@ -76,6 +79,15 @@ class CarryUnits:
     def sees(self, task: Task) -> dict[str, str]:
         """The plan's note in the work folder, and whether the first photo is there."""
         note = self.work / NOTE
-        seen = {str(self.work): hashlib.sha256(note.read_bytes()).hexdigest() if note.exists() else "nothing"}
+        seen = {str(self.work): sha256_of(note) if note.exists() else "nothing"}
         first: Found = task.items[0]
         return seen | {str(first.path): "a file" if first.path.exists() else "nothing"}
+
+
+def pipeline_of(config: Config, sidecar: Sidecar | None) -> Pipeline:
+    """The pipeline of a build; here, and not where builds are directed, so that workers load nothing of that."""
+    return Pipeline(stages(config, sidecar))
+
+
+def _watched(pipeline: Pipeline, notify: Notify) -> None:
+    pipeline.notify, pipeline.opening = notify, lambda begins: notify(OPENING if begins else OPENED)

@@ -7,10 +7,8 @@ import time
 from collections import Counter
 from types import TracebackType
 
-from tqdm.auto import tqdm
-
 from phq.building.unit import UnitResult
-from phq.system.bars import PLAIN_EVERY_S, bar
+from phq.system.bars import PLAIN_EVERY_S, Bar, bar
 from phq.system.memory import used_memory
 from phq.system.sizes import size_text
 
@@ -29,7 +27,7 @@ class Progress:
         self._plain = not quiet and not sys.stderr.isatty()
         # mininterval 0: a unit takes seconds, and the last one must show
         self._bar = bar(total=photos, initial=done, unit="photo", quiet=quiet or self._plain, mininterval=0)
-        self._lines: dict[str, tqdm[None]] = {}
+        self._lines: dict[str, Bar] = {}
 
     def __enter__(self) -> Progress:
         return self
@@ -69,18 +67,19 @@ class Progress:
 
     def _counts(self) -> str:
         rejected = sum(self.reasons.values())
-        return f"{self.people / self._elapsed:.2f} people/s, annotated {self.kept}, rejected {rejected}"
+        speed = f"{self.people / self._elapsed:.2f} people/s"
+        return f"{speed}, annotated {self.kept} (thresholds come last), rejected {rejected}"
 
     def _show_reasons(self) -> None:
         for reason, count in self.reasons.items():
             if reason not in self._lines:
-                self._lines[reason] = tqdm(bar_format="{desc}", position=len(self._lines) + 1, leave=True)
+                self._lines[reason] = Bar(bar_format="{desc}", position=len(self._lines) + 1, leave=True)
             self._lines[reason].set_description_str(f"  {count:6d}  {reason}")
 
     def _print(self) -> None:
         self._printed, self._told = time.monotonic(), self.done
         rate = (self.done - self._before) / self._elapsed
-        left = tqdm.format_interval((self.photos - self.done) / rate) if rate else "?"
+        left = Bar.format_interval((self.photos - self.done) / rate) if rate else "?"
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
         line = f"{self.done}/{self.photos} photos, {rate:.2f} photos/s, {self._counts()}, {left} left"
         if memory := used_memory():

@@ -31,10 +31,14 @@ def rotvec_to_rotmat(rotvec: ArrayLike) -> Doubles:
     sine, cosine = sin_cos(half)
     sinc = np.divide(sine, half, out=np.ones_like(half), where=half > 0)  # of half the angle
     w, (x, y, z) = cosine, np.moveaxis(vectors * (sinc / 2)[..., None], -1, 0)
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]  # fmt: skip
-    return np.stack(rows, -1).reshape(*vectors.shape[:-1], 3, 3)
+    xx, yy, zz, xy, xz, yz, wx, wy, wz = x * x, y * y, z * z, x * y, x * z, y * z, w * x, w * y, w * z
+    rows = (1 - 2 * (yy + zz), 2 * (xy - wz), 2 * (xz + wy),
+            2 * (xy + wz), 1 - 2 * (xx + zz), 2 * (yz - wx),
+            2 * (xz - wy), 2 * (yz + wx), 1 - 2 * (xx + yy))  # fmt: skip
+    found = np.empty((*vectors.shape[:-1], 3, 3))
+    for number, row in enumerate(rows):
+        found[..., number // 3, number % 3] = row
+    return found
 
 
 def rotmat_to_rotvec(rotmat: ArrayLike) -> Doubles:

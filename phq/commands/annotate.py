@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,10 +66,18 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(help=f"Labels to make again, separated by commas: {', '.join(GroupName)}.", show_default="all"),
     ] = None,
+    revision: Revision = "latest",
     where: Where = None,
     preset: Annotated[str | None, preset_option("phq.config", "the dataset's own configuration")] = None,
     config: ConfigFile = None,
     set_: Sets = None,
+    sidecar: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only state licence, author, source, identity and consent by a CSV or JSON, as for a build.",
+            show_default="none",
+        ),
+    ] = None,
     body: Annotated[
         str | None,
         typer.Option(
@@ -93,23 +101,46 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
     json: Json = None,
     execution: Execution,
 ) -> None:
-    """Make labels again, or take those of another program, as an overlay beside the shards; an interrupted call is
-    continued."""
+    """Make labels again, or take those of another program or of a sidecar, as an overlay beside the shards; an
+    interrupted call is continued."""
+    if sidecar is not None:
+        return _state_sidecar(dataset, name, sidecar, revision, where, set_ or (), json, {
+            "--predictions": predictions, "--photos": photos, "--groups": groups, "--preset": preset,
+            "--config": config, "--body": body, "--pictures": pictures,
+        })  # fmt: skip
     if predictions is not None:
         stray = {"--photos": photos, "--groups": groups, "--preset": preset, "--config": config, "--set": set_,
                  "--pictures": pictures}  # fmt: skip
         refuse_beside("--predictions", [option for option, value in stray.items() if value is not None])
         stated = (convention, fuse, sigma, source, source_version, licence, trust_convention)
-        return annotate_with_file(dataset, name, predictions_of(predictions, as_, *stated), where, body, json)
+        return annotate_with_file(dataset, name, predictions_of(predictions, as_, *stated), revision, where, body, json)
     refuse_without_predictions(as_, convention, fuse, sigma, source, source_version, licence, trust_convention)
     from phq.curate.annotate.annotating import annotate  # networks and Arrow: not for --help
 
     chosen = None if groups is None else [part.strip() for part in groups.split(",") if part.strip()]
     done = annotate(
-        dataset, name, photos=photos, groups=chosen, where=where, preset=preset, config=config, sets=set_ or (),
-        body=body, pictures=pictures, execution=execution, quiet=False, notify=echo,
+        dataset, name, photos=photos, groups=chosen, revision=revision, where=where, preset=preset, config=config,
+        sets=set_ or (), body=body, pictures=pictures, execution=execution, quiet=False, notify=echo,
     )  # fmt: skip
     return report("annotate", done, _annotated_lines(done), json)
+
+
+def _state_sidecar(  # noqa: PLR0913, PLR0917 - one parameter an option
+    dataset: Path,
+    name: str,
+    sidecar: Path,
+    revision: str,
+    where: str | None,
+    sets: Sequence[str],
+    json: str | None,
+    others: Mapping[str, object],
+) -> None:
+    from phq.curate.annotate.provenance import annotate_from_sidecar
+
+    refuse_beside("--sidecar", [option for option, value in others.items() if value is not None])
+    done = annotate_from_sidecar(dataset, name, sidecar, revision=revision, where=where, sets=sets, notify=echo)
+    lines = [f"  {count:6d}  samples with another {column}" for column, count in done.changes.items()]
+    report("annotate", done, [*lines, f"overlay {done.name}"], json)
 
 
 def _annotated_lines(done: Result) -> Iterator[str]:

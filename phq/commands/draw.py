@@ -21,11 +21,12 @@ from phq.commands.trained import (
     Seeds,
     Truncation,
     Yaw,
+    check_dataset_at,
+    drawing,
     open_cast,
     open_generator,
 )
-from phq.errors import ConfigError
-from phq.system.extras import needs_train
+from phq.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from phq.generator.use.people import Person
@@ -51,7 +52,7 @@ def sample_command(  # noqa: PLR0913 - one parameter an option
     from phq.generator.use.arguments import parse_conditioning, parse_pose, parse_seeds
 
     numbers, posed, condition = parse_seeds(seeds), parse_pose(pose), parse_conditioning(conditioning)
-    with needs_train("phq gan sample"):  # torch: not for --help
+    with drawing("gan sample", run, pretrained):  # torch: not for --help
         from phq.generator.use.sampling import sample
     extras = [name for name, wanted in (("mask", mask), ("depth", depth)) if wanted]
     trained = open_generator(run, pretrained, device)
@@ -85,7 +86,7 @@ def orbit_command(  # noqa: PLR0913 - one parameter an option
     posed = parse_pose(pose)
     if abs(pitch) + pitch_swing > 85:
         raise ConfigError(f"--pitch {pitch:g} and --pitch-swing {pitch_swing:g} lead beyond 85°")
-    with needs_train("phq gan orbit"):
+    with drawing("gan orbit", run, pretrained, seeds=seeds, conditioning=conditioning, files=[out], suffixes=[".mp4"]):
         from phq.generator.use.orbiting import film
     cast, person = open_cast(run, pretrained, seeds, truncation, conditioning, latent, device)
     shown = cast.people if person is None else lambda _camera: [person]
@@ -109,7 +110,7 @@ def morph_command(  # noqa: PLR0913 - one parameter an option
     device: Device = "auto",
 ) -> None:
     """Film people who become one another."""
-    with needs_train("phq gan morph"):
+    with drawing("gan morph", run, pretrained, seeds=seeds, files=[out], suffixes=[".mp4"]):
         from phq.generator.use.morphing import morph
     cast, _ = open_cast(run, pretrained, seeds, truncation, "front", None, device)
     shown = cast.people(cast.trained.camera_at(0.0))
@@ -135,7 +136,7 @@ def act_command(  # noqa: PLR0913 - one parameter an option
     device: Device = "auto",
 ) -> None:
     """Film a person whose neck and head move, or move as those of a video that phq build has read."""
-    with needs_train("phq gan act"):
+    with drawing("gan act", run, pretrained, files=[out], suffixes=[".mp4"]):
         from phq.generator.use.morphing import MOVES, act, moved, poses_of
     cast, person = open_cast(run, pretrained, str(seed), truncation, "front", latent, device)
     person = person or cast.people(cast.trained.camera_at(0.0))[0]
@@ -158,7 +159,7 @@ def sweep_command(
     from phq.generator.use.arguments import parse_numbers, parse_seeds
 
     numbers, psis = parse_seeds(seeds), parse_numbers(truncations, "--truncations")
-    with needs_train("phq gan sweep"):
+    with drawing("gan sweep", run, pretrained, files=[out], suffixes=[".png"]):
         from phq.generator.use.sheets import sweep
     sweep(open_generator(run, pretrained, device), numbers, psis, out, yaw=yaw)
     echo(f"{len(numbers)} people, {len(psis)} truncations   {out}")
@@ -183,7 +184,7 @@ def mix_command(  # noqa: PLR0913 - one parameter an option
 
     numbers, others = parse_seeds(seeds), parse_seeds(styles, "--styles")
     chosen = parse_seeds(layers, "--layers")
-    with needs_train("phq gan mix"):
+    with drawing("gan mix", run, pretrained, files=[out], suffixes=[".png"]):
         from phq.generator.use.sheets import mix
     mix(open_generator(run, pretrained, device), numbers, others, chosen, out, truncation=truncation, yaw=yaw)
     echo(f"{len(numbers)} people, {len(others)} styles   {out}")
@@ -211,7 +212,8 @@ def mesh_command(  # noqa: PLR0913 - one parameter an option
     from phq.generator.use.arguments import parse_pose
 
     posed = parse_pose(pose)
-    with needs_train("phq gan mesh"):
+    suffixes = (".glb", ".ply", ".mrc")
+    with drawing("gan mesh", run, pretrained, conditioning=conditioning, files=out, suffixes=suffixes):
         from phq.generator.use.meshing import write_mesh
     cast, person = open_cast(run, pretrained, str(seed), truncation, conditioning, latent, device)
     person = person or cast.people(cast.trained.camera_at(0.0))[0]
@@ -248,11 +250,13 @@ def invert_command(  # noqa: PLR0913 - one parameter an option
         run, photo = None, run  # the one argument is the photo
     if (photo is None) == (data is None) or (data is None) != (key is None):
         raise ConfigError("phq gan invert takes a PHOTO, or --data and --key")
-    with needs_train("phq gan invert"):
+    if photo is not None and not photo.is_file():
+        raise InputError(f"{photo}: there is no such photo")
+    if data is not None:
+        check_dataset_at(data)
+    with drawing("gan invert", run, pretrained, folder=out):
         from phq.generator.use.inverting import invert
-        from phq.generator.use.outputs import check_new_folder
         from phq.generator.use.target import from_dataset, from_photo
-    check_new_folder(out)
     trained = open_generator(run, pretrained, device)
     side = trained.g.config.resolution
     if data is not None and key is not None:
@@ -279,7 +283,7 @@ def view_command(
     device: Device = "auto",
 ) -> None:
     """Serve a page on this machine on which people are turned by dragging; Ctrl-C ends it."""
-    with needs_train("phq gan view"):
+    with drawing("gan view", run, pretrained):
         from phq.generator.use.people import people
         from phq.generator.use.viewing import View
     cast, person = open_cast(run, pretrained, str(seed), truncation, "front", latent, device)

@@ -43,7 +43,8 @@ UNCHANGED = "nothing was changed"
 _REPEATED = (CONTINUES, RESTARTS, ABSENT)
 """Sentences that the command line follows, to be copied."""
 
-Command = Callable[..., None]
+Command = Callable[..., Any]
+"""What it returns is for `phq.commands.next_step` alone."""
 
 
 def interruptible(stopped: str) -> Callable[[Command], Command]:
@@ -55,12 +56,12 @@ def interruptible(stopped: str) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         @wraps(command)
-        def wrapped(*args: Any, **options: Any) -> None:
+        def wrapped(*args: Any, **options: Any) -> Any:
             from phq.system.atomic import disk_errors_explained  # retries and more: not for --help
 
             try:
                 with _termination_as_interrupt():
-                    disk_errors_explained(command)(*args, **options)
+                    return disk_errors_explained(command)(*args, **options)
             except KeyboardInterrupt:
                 again = f":\n  {shlex.join(['phq', *sys.argv[1:]])}" if stopped in _REPEATED else ""
                 echo(f"phq: stopped; {stopped}{again}", err=True)

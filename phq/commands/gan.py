@@ -10,7 +10,8 @@ import typer
 from phq.commands.ending import ExitCode
 from phq.commands.options import ConfigFile, FolderOut, GanSets, Revision, Seed, preset_option
 from phq.commands.output import Json, echo, report
-from phq.commands.trained import Device, Pretrained, Run, open_generator
+from phq.commands.trained import Device, Pretrained, Run, check_dataset_at, check_run, drawing, open_generator
+from phq.errors import InputError
 from phq.system.extras import needs_train
 
 
@@ -42,6 +43,11 @@ def train_command(  # noqa: PLR0913 - one parameter an option
     ] = None,
 ) -> None:  # fmt: skip
     """Train the bundled 3D generator; with torchrun on many GPUs."""
+    from phq.generator.train.config import load_run_config
+
+    load_run_config(preset, config, set_ or ())  # a mistake is told before torch is imported, which takes seconds
+    for dataset in datasets:
+        check_dataset_at(dataset)
     with needs_train("phq gan train"):
         from phq.generator.train.run import train  # torch: not for --help
     done = train(
@@ -71,6 +77,8 @@ def import_command(
     json: Json = None,
 ) -> None:  # fmt: skip
     """Make a run of a published checkpoint; the other commands of phq gan take it."""
+    if not file.is_file():
+        raise InputError(f"{file}: there is no such file")
     with needs_train("phq gan import-checkpoint"):
         from phq.generator.published.importing import import_checkpoint
     done = import_checkpoint(file, out, published_samples)
@@ -87,7 +95,7 @@ def export_command(
     half: Annotated[bool, typer.Option("--half", help="Weights of 16 bits in the safetensors file.")] = False,
 ) -> None:
     """Write a generator for other programs: safetensors, ONNX of its networks, and a model card."""
-    with needs_train("phq gan export"):
+    with drawing("gan export", run, pretrained, folder=out):
         from phq.generator.use.exporting import export
     written = export(open_generator(run, pretrained, "cpu"), out, half)
     echo(f"{len(written)} files   {out}")
@@ -118,6 +126,8 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
     json: Json = None,
 ) -> None:
     """Measure Fréchet distances, view consistency, poses and masks of a trained generator."""
+    check_run(run, None)
+    check_dataset_at(data)
     with needs_train("phq gan evaluate"):
         from phq.generator.evaluate import pictures
         from phq.generator.evaluate.run import evaluate

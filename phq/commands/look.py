@@ -125,7 +125,7 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the overlay.", show_default="decide-N")] = None,
     json: Json = None,
-) -> None:
+) -> dict[str, bool]:
     """Decide again from the stored scores what to keep and what to reject."""
     from phq.decisions.moves import lines, record
     from phq.decisions.redecide import decide  # Arrow: not for --help
@@ -136,7 +136,10 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     look = None if pictures is None else partial(write_pictures, pictures)
     done = decide(dataset, preset=preset, config=config, sets=set_ or (), apply=apply, name=name, look=look)
     written = [] if pictures is None else [f"pictures   {pictures}"]
+    unchanged = not (done.decided.entering | done.decided.leaving).any()
     overlay = "dry run, nothing is written; --apply writes the overlay"
+    if unchanged and not apply:
+        overlay = "dry run: nobody enters or leaves, and nothing is written"
     if apply:
         overlay = (
             f"overlay {done.overlay}   decision, reason or margin of {done.changed} samples; it is in force; "
@@ -144,6 +147,7 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
         )
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}
     report("decide", content, [*lines(done.decided), *written, overlay], json)
+    return {"unchanged": unchanged and not apply}
 
 
 def calibrate_command(

@@ -24,7 +24,17 @@ def _review(options: Options) -> str:
     return "phq calibrate {dataset}" if not options.get("stats") else "phq review {dataset}"
 
 
+def _annotate(options: Options) -> str:
+    if options.get("sidecar"):
+        return "phq bake {dataset} NEW --revision {name}"
+    return (
+        f"phq diff {{dataset}} {_escaped(options['revision'] if options['revision'] != 'latest' else 'none')} {{name}}"
+    )
+
+
 def _decide(options: Options) -> str:
+    if options.get("unchanged"):
+        return "phq report {dataset}"  # with a histogram of each score beside its threshold
     return "phq bake {dataset} NEW" if options["apply"] else f"{AGAIN} --apply"
 
 
@@ -68,7 +78,7 @@ NEXT: dict[str, Step] = {
     "decide": _decide,
     "calibrate": _calibrate,
     "evaluate pose": "phq review {dataset}",
-    "annotate": "phq diff {dataset} none {name}",
+    "annotate": _annotate,
     "diff": "phq bake {dataset} NEW --revision {after}",
     "bake": "phq verify {out}",
     "verify": _verify,
@@ -76,7 +86,7 @@ NEXT: dict[str, Step] = {
     "merge": _merge,
     "split": "phq bake {dataset} NEW --revision {name}",
     "balance": "phq gan train {dataset} --out RUN --set training.balance=balance_weight",
-    "export labels": "phq publish {dataset} --to COPY",
+    "export labels": "phq gan import-checkpoint NETWORK.pkl RUN",
     "export coco": "phq annotate {dataset} --name NAME --predictions FILE --as keypoints",
     "export crops": "phq annotate {dataset} --name NAME --predictions FILE --as smpl",
     "publish": _publish,
@@ -132,18 +142,18 @@ def followed(name: str, command: Command) -> Command:
 
     Args:
         name: of the command, see `NEXT`.
-        command: called with its parameters by name.
+        command: called with its parameters by name; what it returns counts as further options.
     """
 
     @wraps(command)
     def wrapped(**options: Any) -> None:
         try:
-            command(**options)
+            found = command(**options)
         except typer.Exit as end:
             if end.exit_code == ExitCode.FOUND:
                 _say(name, options, found=True)
             raise
-        _say(name, options)
+        _say(name, {**options, **(found or {})})
 
     return wrapped
 

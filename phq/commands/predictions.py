@@ -112,12 +112,18 @@ def predictions_of(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def annotate_with_file(
-    dataset: Path, name: str, predictions: Predictions, where: str | None, body: str | None, json: str | None
+    dataset: Path,
+    name: str,
+    predictions: Predictions,
+    revision: str,
+    where: str | None,
+    body: str | None,
+    json: str | None,
 ) -> None:
     """Take predictions, and report."""
     from phq.curate.predictions.annotation import annotate_from_predictions
 
-    done = annotate_from_predictions(dataset, name, predictions, where=where, body=body, notify=echo)
+    done = annotate_from_predictions(dataset, name, predictions, revision=revision, where=where, body=body, notify=echo)
     report("annotate", done, _lines(done), json)
 
 

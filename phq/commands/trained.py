@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phq.errors import ConfigError
+from phq.errors import ConfigError, InputError
+from phq.system.extras import needs_train
 from phq.weights.embedded import generators
 
 if TYPE_CHECKING:
@@ -43,6 +46,82 @@ Latent = Annotated[
 ]
 
 
+@contextmanager
+def drawing(  # noqa: PLR0913 - what the commands have in common
+    command: str,
+    run: Path | None,
+    pretrained: str | None,
+    *,
+    seeds: str = "0",
+    conditioning: str = "front",
+    files: Sequence[Path] = (),
+    suffixes: Sequence[str] = (),
+    folder: Path | None = None,
+) -> Iterator[None]:
+    """Check the arguments that a command has in common with others, then let it import torch, which takes seconds.
+
+    Args:
+        command: as it is typed after ``phq``.
+        run: folder or checkpoint file.
+        pretrained: name of an embedded generator.
+        seeds: list of seeds.
+        conditioning: the camera that people are conditioned on.
+        files: to write, none of which may exist.
+        suffixes: that their names may end in.
+        folder: to write, new or empty.
+
+    Raises:
+        ConfigError: see `open_generator` and `phq.generator.use.arguments`.
+        InputError: there is no such run.
+        OutputError: see `phq.generator.use.outputs`.
+        MissingExtraError: see `phq.system.extras.needs_train`.
+    """
+    from phq.generator.use.arguments import parse_conditioning, parse_seeds
+    from phq.generator.use.outputs import check_free, check_new_folder, check_suffix
+
+    check_run(run, pretrained)
+    parse_seeds(seeds)
+    parse_conditioning(conditioning)
+    for file in files:
+        check_suffix(file, *suffixes)
+    check_free(files)
+    if folder is not None:
+        check_new_folder(folder)
+    with needs_train(f"phq {command}"):
+        yield
+
+
+def check_dataset_at(where: str) -> None:
+    """Check that there is a dataset, without opening it.
+
+    Raises:
+        InputError: there is none.
+    """
+    from phq.dataset.reader import check_dataset
+    from phq.dataset.root import Root
+
+    check_dataset(Root(where))
+
+
+def check_run(run: Path | None, pretrained: str | None) -> None:
+    """Check what can be known of a generator without reading it.
+
+    Args:
+        run: folder or checkpoint file.
+        pretrained: name of an embedded generator.
+
+    Raises:
+        ConfigError: both are given, or neither; no such name.
+        InputError: there is no such run.
+    """
+    if (run is None) == (pretrained is None):
+        raise ConfigError("name a RUN, or with --pretrained a generator that comes with phq, and not both")
+    if pretrained is not None and pretrained not in generators():
+        raise ConfigError(f"--pretrained {pretrained}: phq comes with {', '.join(generators()) or 'no generator'}")
+    if run is not None and not run.exists():
+        raise InputError(f"{run}: there is no such run or checkpoint")
+
+
 def open_generator(run: Path | None, pretrained: str | None, device: str) -> Trained:
     """The generator of a run, or one that comes with phq.
 
@@ -57,11 +136,11 @@ def open_generator(run: Path | None, pretrained: str | None, device: str) -> Tra
     """
     from phq.generator.use.opening import open_pretrained, open_trained
 
-    if run is not None and pretrained is None:
+    check_run(run, pretrained)
+    if run is not None:
         return open_trained(run, device)
-    if run is None and pretrained is not None:
-        return open_pretrained(pretrained, device)
-    raise ConfigError("name a RUN, or with --pretrained a generator that comes with phq, and not both")
+    assert pretrained is not None
+    return open_pretrained(pretrained, device)
 
 
 def open_cast(

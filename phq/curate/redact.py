@@ -192,7 +192,10 @@ def lines(result: Redacted) -> Iterator[str]:
         yield "nothing to do: all of it was redacted before"
     for names, text in (
         (result.shards, "shards written anew"),
-        (result.dropped, "made by phq, and dropped"),
+        (
+            result.dropped,
+            "removed too, since they may name or show it; the next command that needs them makes them anew",
+        ),
         (result.lookalikes, "rejects that stay: they were duplicates of what is gone, and may show the same"),
         (result.linked, "stored under a second name elsewhere (a hard link), where the old content stays"),
     ):

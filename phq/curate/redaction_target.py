@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from phq.dataset.named_photo import at_path, digest_of_file
 from phq.dataset.tombstones import tombstoned
 from phq.errors import InputError
-from phq.weights.digest import sha256_of
 
 COLUMNS = ("key", "source_path", "source_sha256", "duplicate_of")
 """Columns a target is found by."""
@@ -74,11 +74,13 @@ def target_of_photo(table: pa.Table, photo: str, folder: Path) -> Target:
     Raises:
         InputError: no row is of this photo, and it was not redacted before.
     """
-    recorded = pc.equal(table["source_path"], photo)
+    recorded = at_path(table["source_path"], photo)
     digests = set(table["source_sha256"].filter(recorded).to_pylist()) - {"", None}
     if not pc.any(recorded).as_py():
-        digests = {_sha256(photo, folder)}
-    of_photo = pc.or_(pc.fill_null(recorded, False), _is_one_of(table["source_sha256"], digests))
+        if (digest := digest_of_file(photo)) is None:
+            raise InputError(f"{photo!r} is neither the source_path of a photo of {folder} nor a file")
+        digests = {digest}
+    of_photo = pc.or_(recorded, _is_one_of(table["source_sha256"], digests))
     if not pc.any(of_photo).as_py() and not tombstoned(folder, digests):
         raise InputError(f"{folder} has no photo of the bytes of {photo}")
     keys = set(table["key"].filter(of_photo).to_pylist()) - {"", None}
@@ -117,10 +119,3 @@ def _is_one_of(column: pa.ChunkedArray, names: set[str]) -> pa.ChunkedArray:
 def _mask(chosen: pa.ChunkedArray) -> NDArray[np.bool_]:
     mask: NDArray[np.bool_] = pc.fill_null(chosen, False).to_numpy()
     return mask
-
-
-def _sha256(photo: str, folder: Path) -> str:
-    try:
-        return sha256_of(Path(photo))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{photo!r} is neither the source_path of a photo of {folder} nor a file") from error

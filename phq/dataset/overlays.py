@@ -2,8 +2,9 @@
 
 ``overlays/NAME.parquet`` has a row for each sample that it changes, sorted by key, with any columns of `phq.schema.Row`
 except the storage columns, and possibly plain columns of its own (a weight, a reviewer). ``run.json`` lists the
-overlays in force under ``overlays``, from the bottom of the stack to its top. A revision of the dataset is named
-``none`` (as built), by an overlay (the stack up to and including it), or ``latest`` (the whole stack).
+overlays in force under ``overlays``, from the first to the last. Each stands on the one before it, or on the revision
+that ``bases`` names for it. A revision of the dataset is named ``none`` (as built), by an overlay (with all that it
+stands on), or ``latest`` (that of the last overlay).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def check_name(name: str) -> None:
 
 
 def stack_names(run: Mapping[str, Any]) -> list[str]:
-    """Names of the overlays in force, bottom to top, from the content of ``run.json``.
+    """Names of the overlays in force, in the order in which they were made, from the content of ``run.json``.
 
     Raises:
         InputError: it is not a list of names.
@@ -78,17 +79,33 @@ def names_up_to(run: Mapping[str, Any], revision: str | None) -> list[str]:
         revision: None or ``none``, the name of an overlay, or ``latest``.
 
     Raises:
-        InputError: there is no such revision; the message lists those there are.
+        InputError: there is no such revision, the message lists those there are; or ``bases`` cannot be followed.
     """
     names = stack_names(run)
-    if revision is None or revision == NONE:
-        return []
-    if revision == LATEST:
-        return names
-    if revision not in names:
-        known = ", ".join([NONE, *names, LATEST])
-        raise InputError(f"the dataset has no overlay {revision!r}; it has: {known}")
-    return names[: names.index(revision) + 1]
+    at = [NONE, *names, LATEST].index(_known(revision or NONE, names))
+    at, found = min(at, len(names)), list[str]()
+    while at:
+        found.append(names[at - 1])
+        at = _base(run, names, at)
+    return found[::-1]
+
+
+def _known(revision: str, names: Sequence[str]) -> str:
+    known = [NONE, *names, LATEST]
+    if revision not in known:
+        raise InputError(f"the dataset has no overlay {revision!r}; it has: {', '.join(known)}")
+    return revision
+
+
+def _base(run: Mapping[str, Any], names: Sequence[str], at: int) -> int:
+    """The number, from 1, of the overlay that overlay `at` stands on; 0 for the dataset as built."""
+    bases = run.get("bases", {})
+    earlier = [NONE, *names[: at - 1]]
+    base = bases.get(names[at - 1], earlier[-1]) if isinstance(bases, dict) else None
+    if base not in earlier:
+        why = f"stands on {base!r}, which is not among those before it: {', '.join(earlier)}"
+        raise InputError(f"'bases' in run.json says that overlay {names[at - 1]} {why}")
+    return earlier.index(base)
 
 
 def open_overlay(root: Root, name: str) -> ParquetTable:
@@ -153,17 +170,19 @@ def apply_overlays(table: pa.Table, overlays: Sequence[pa.Table]) -> pa.Table:
     return table
 
 
-def write_overlay(
+def write_overlay(  # noqa: PLR0913 - what an overlay is
     folder: Path,
     name: str,
     rows: Iterable[Mapping[str, Any]],
     columns: Sequence[str],
     about: Mapping[str, Any],
     *,
-    below: Sequence[str] | None = None,
+    read: Mapping[str, Any] | None = None,
+    base: str = LATEST,
     look: Callable[[Root], object] | None = None,
 ) -> None:
-    """Write an overlay and put it on top of the stack, in one change of the dataset (`phq.system.journal`).
+    """Write an overlay and put it on top of a revision, as the latest one, in one change of the dataset
+    (`phq.system.journal`).
 
     The same rows, in any order, give the same bytes.
 
@@ -174,18 +193,19 @@ def write_overlay(
         columns: fields of `phq.schema.Row` except the storage columns, and plain columns of any other name, whose type
             is that of the first value.
         about: how it was made, as JSON: command, groups, version, config, weights.
-        below: names of the stack that it was made for, None for any.
+        read: content of ``run.json`` when the labels it was made from were read, None for any.
+        base: the revision that it stands on.
         look: called with the dataset as it will be, just before it is.
 
     Raises:
         InputError: the name cannot be used or is taken, or the dataset does not have a key.
         ValueError: a column cannot be in an overlay, or a row lacks a value or has one of the wrong type.
-        OutputError: the stack is not `below`; for others see `phq.system.atomic.output_errors`.
+        OutputError: there are other overlays than in `read`; for others see `phq.system.atomic.output_errors`.
     """
     check_name(name)
     table = _overlay(name, rows, columns, about)
     with stage(folder) as change:
-        _stage(change, name, table, below)
+        _stage(change, name, table, read, base)
         if look is not None:
             look(Root(folder, change.new))
 
@@ -193,7 +213,7 @@ def write_overlay(
 def stage_overlay(
     change: Change, name: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], about: Mapping[str, Any]
 ) -> None:
-    """Put an overlay on top of the stack as part of a change, whose new tables and ``run.json`` it is about.
+    """Put an overlay on top of the latest revision as part of a change, whose new tables and ``run.json`` it is about.
 
     Args:
         change: of the dataset.
@@ -203,20 +223,28 @@ def stage_overlay(
         about: see `write_overlay`.
     """
     check_name(name)
-    _stage(change, name, _overlay(name, rows, columns, about), None)
+    _stage(change, name, _overlay(name, rows, columns, about), None, LATEST)
 
 
-def _stage(change: Change, name: str, table: pa.Table, below: Sequence[str] | None) -> None:
+def _stage(change: Change, name: str, table: pa.Table, read: Mapping[str, Any] | None, base: str) -> None:
     root = Root(change.folder, change.new)
     run = read_run(root)
     names = stack_names(run)
     check_taken(root, name, names)
-    if below is not None and names != list(below):
+    if read is not None and names != stack_names(read):
         raise OutputError(f"another overlay was put on {change.folder} meanwhile; annotate again, on top of it")
     _check_replaceable(root, name)
     _check_keys(root, table["key"])
     _write(change.path(overlay_file(name)), table)
-    change.write(RUN, json_bytes(run | {"overlays": [*names, name]}))
+    change.write(RUN, json_bytes(run | {"overlays": [*names, name]} | _with_base(run, names, name, base)))
+
+
+def _with_base(run: Mapping[str, Any], names: Sequence[str], name: str, base: str) -> dict[str, Any]:
+    """``bases`` of ``run.json`` with a new overlay; nothing where it stands on the one before it."""
+    below = names_up_to(run, base)
+    if below[-1:] == list(names[-1:]):
+        return {}
+    return {"bases": {**run.get("bases", {}), name: below[-1] if below else NONE}}
 
 
 def write_overlay_file(

@@ -67,7 +67,7 @@ class Dataset:
         rejects: bool = False,
     ) -> None:
         self.root = path if isinstance(path, Root) else Root(path)
-        _check_dataset(self.root)
+        check_dataset(self.root)
         self.run = read_run(self.root)
         """Content of ``run.json``."""
         self.overlays = names_up_to(self.run, revision)
@@ -219,8 +219,12 @@ class Dataset:
         return KeyIndex(self._places.keys[self._rows])
 
 
-def _check_dataset(root: Root) -> None:
-    """Check that this is a finished dataset of whose files parts can be read."""
+def check_dataset(root: Root) -> None:
+    """Check that this is a finished dataset of whose files parts can be read.
+
+    Raises:
+        InputError: it is not.
+    """
     if root.local is not None and root.staged is None:
         _check_local(root.local)
     root.read(RUN, 0, 1)  # a server without HTTP ranges would send whole shards: fail now

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # readers of a dataset need no settings, whose import takes a
 
 COUNTS = ("photos", "people", "kept", "rejected")
 """Counts in every record; ``rejected`` is by reason."""
-_OF_THE_FOLDER = ("schema_version", "overlays", "card")
+_OF_THE_FOLDER = ("schema_version", "overlays", "bases", "card")
 """Keys of a record that mean nothing beside another dataset's files."""
 
 
@@ -48,7 +48,7 @@ def run_record(  # noqa: PLR0913 - the keys of the record
         sidecar: see `phq.dataset.sidecar.sidecar_record`.
         seconds: time of each stage, summed over the processes, and the total as ``wall``. Left out where equal
             inputs are to give equal bytes.
-        overlays: names of the overlays in force, bottom to top.
+        overlays: names of the overlays in force, see `phq.dataset.overlays`.
         sources: records of the datasets that this one was made from, see `source_record`.
         details: what only this command has to state.
 

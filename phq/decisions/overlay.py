@@ -70,7 +70,7 @@ def apply(decided: Decided, name: str) -> int:
     check_name(name)
     check_taken(decided.samples.root, name, stack_names(decided.samples.run))
     count, rows, columns = _changes(decided)
-    write_overlay(Path(folder), name, rows, columns, _about(decided), below=decided.samples.overlays)
+    write_overlay(Path(folder), name, rows, columns, _about(decided), read=decided.samples.run)
     return count
 
 

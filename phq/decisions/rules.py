@@ -18,7 +18,7 @@ from phq.reasons import RULES, Rule
 from phq.schema import BOX, CONSENT
 from phq.system.arrays import Doubles
 
-Scores = Mapping[str, np.ma.MaskedArray]
+Scores = Mapping[str, "np.ma.MaskedArray"]  # in quotes: numpy loads the module when it is asked for
 """(N,) values by the name of a score; masked where a score was never computed."""
 
 

@@ -93,9 +93,9 @@ def export_labels(  # noqa: PLR0913 - the options of the command
     side = size or _common_size(rows)
     source = None if photos is None else Photos(photos, rows, samples.run)
     beyond = []
-    say_size(f"writing {len(rows)} pictures to {out}", len(rows) * side**2 * (4 if masks else 3), quiet)
     with open_sinks([out, mask_out] if masks else [out], zipped) as sinks:
         images, mask_sink = sinks[0], sinks[1] if masks else None
+        say_size(f"writing {len(rows)} pictures to {out}", len(rows) * side**2 * (4 if masks else 3), quiet)
         for index, row in enumerate(bar(rows, unit="image", desc="export", quiet=quiet)):
             name, box = kind.image_name(index), window_box(row, kind.window(*_camera(row)))
             cut = from_crop(row, samples.read(index), box, side) if source is None else source.cut(row, box, side)

@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from phq.errors import RejectError
 from phq.photos import exif, formats, jpeg, whole
 from phq.photos.colour import Colour, to_srgb
-from phq.photos.jpeg_layout import read_layout
+from phq.photos.jpeg_layout import Layout, read_layout
 from phq.photos.opening import open_photo, refuse_sequences
 from phq.photos.stated_colour import profile_of
 from phq.photos.turns import Turn, read_turn
@@ -165,21 +165,26 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise RejectError("too_small", f"{width} × {height}, a strip of more than {MAX_ASPECT} : 1")
 
 
-def _readable(kind: str, data: bytes) -> bytes:
+def _readable(data: bytes, layout: Layout | None) -> bytes:
     """`data` as the decoder wants it.
 
     Raises:
         RejectError: unsupported_format.
     """
-    if kind != "JPEG":
+    if layout is None:
         return data
-    layout = read_layout(data)
     jpeg.refuse_kinds(layout)
     return jpeg.mended(data, layout)
 
 
-def _load(kind: str, data: bytes, image: Image.Image) -> None:
+def _load(kind: str, data: bytes, layout: Layout | None, image: Image.Image) -> None:
     """Decode in place.
+
+    Args:
+        kind: name of the format.
+        data: the file.
+        layout: of a JPEG.
+        image: opened.
 
     Raises:
         RejectError: truncated.
@@ -189,7 +194,7 @@ def _load(kind: str, data: bytes, image: Image.Image) -> None:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as unread:
             unread.verify()
     image.load()
-    if whole.has_empty_tail(kind, data) or (kind == "JPEG" and jpeg.is_cut(data, image)):
+    if whole.has_empty_tail(kind, data) or (layout is not None and jpeg.is_cut(data, layout, image)):
         raise RejectError("truncated", "the end of the picture is missing")
 
 
@@ -222,14 +227,15 @@ def decode_bytes(data: bytes, max_pixels: int = MAX_PIXELS, background: Colour =
     try:
         with _strict_and_quiet():
             kind = formats.sniff(data)
-            image = open_photo(kind, _readable(kind, data))
+            layout = read_layout(data) if kind == "JPEG" else None
+            image = open_photo(kind, _readable(data, layout))
             late = kind == "PNG"  # Pillow looks for its Exif by decoding it, silent about damage
             turn = Turn() if late else read_turn(kind, data, image)
             width, height = exif.upright_size(image, turn.orientation)
             check_size(width, height, max_pixels)
             refuse_sequences(kind, image)
             icc = None if late else profile_of(kind, data, image)
-            _load(kind, data, image)
+            _load(kind, data, layout, image)
             if late:
                 turn, icc = read_turn(kind, data, image), profile_of(kind, data, image)
                 width, height = exif.upright_size(image, turn.orientation)

@@ -7,7 +7,7 @@ import re
 import struct
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from phq.errors import RejectError
 from phq.photos import jpeg_blocks
@@ -17,6 +17,9 @@ _READ_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 """Sequential and progressive, by Huffman or arithmetic coding."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+
+_BAND = 64
+"""Rows that are compared at once."""
 
 _BITS = bytes(range(0xB5, 0x15, -3))
 """No marker among them, and a one first: where data is missing libjpeg reads zeros, which is another code."""
@@ -73,9 +76,9 @@ def _more(scan_data: bytes) -> bytes:
 
 
 def _differ(one: Image.Image, other: Image.Image) -> bool:
-    """Compare pixels in bands, so that large photos are not held twice more."""
-    bands = [(0, y, one.width, min(y + 256, one.height)) for y in range(0, one.height, 256)]
-    return any(one.crop(band).tobytes() != other.crop(band).tobytes() for band in bands)
+    """Compare pixels in bands, so that large photos are not held twice more, and those of a band stay in the cache."""
+    bands = [(0, y, one.width, min(y + _BAND, one.height)) for y in range(0, one.height, _BAND)]
+    return any(ImageChops.difference(one.crop(band), other.crop(band)).getbbox() is not None for band in bands)
 
 
 def lacks_blocks(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
@@ -93,18 +96,18 @@ def lacks_blocks(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
         return _differ(longer, decoded)
 
 
-def is_cut(data: bytes, decoded: Image.Image) -> bool:
+def is_cut(data: bytes, layout: Layout, decoded: Image.Image) -> bool:
     """True if a JPEG that decoded without complaint nevertheless lacks a part of its picture.
 
     Args:
         data: the file, not mended.
+        layout: of these data.
         decoded: the mended file as Pillow gives it, before any conversion.
     """
-    layout = read_layout(data)
     if not _scans_needed(layout):
         return True
     whole = mended(data, layout)
-    if lacks_blocks(whole, read_layout(whole), decoded):
+    if lacks_blocks(whole, layout if whole is data else read_layout(whole), decoded):
         return True
     if layout.has_end:
         return False

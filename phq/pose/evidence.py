@@ -128,7 +128,8 @@ def _named_as_believed(
     numbers = keypoints.landmarks.tolist()
     mirrored = np.array([numbers.index(LEFT_RIGHT[i]) for i in numbers])
     named, swapped = keypoints.picked(use), keypoints.picked(mirrored[use])
-    as_named, exchanged = (np.abs(rays - _expected_rays(m, belief, depth)).sum() for m in (named, swapped))
+    expected = _expected_rays(named.joined(swapped), belief, depth).reshape(2, *rays.shape)
+    as_named, exchanged = (np.abs(rays - side).sum() for side in expected)
     return swapped if exchanged < CLEARLY * as_named else named
 
 

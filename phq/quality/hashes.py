@@ -50,7 +50,7 @@ def phash(crop: Image) -> str:
 
 def phash_mirror(crop: Image) -> str:
     """`phash` of the image mirrored left to right."""
-    return phash(np.ascontiguousarray(crop[:, ::-1]))
+    return phash(np.asarray(cv2.flip(crop, 1)))
 
 
 def photo_phash(photo: Image) -> str:

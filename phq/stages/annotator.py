@@ -43,6 +43,7 @@ class Annotator:
         self.config = config or load_config("everything")
         chain = [s for s in stages(self.config) if not isinstance(s, (ReadPhotos, DetectPeople, Gate, TurnUpright))]
         self._rest = Pipeline(chain)
+        self._rest.open()
         self._detect = DetectPeople(self.config.detect, self.config.models)
         self._detect.setup()
 

@@ -113,21 +113,29 @@ class StageCount:
 
 
 class Pipeline:
-    """Set-up stages, and `run` for a batch of photos."""
+    """Stages, and `run` for a batch of photos.
+
+    The first stage, which reads photos, is set up at once; the others, with their networks, when it has read some.
+    """
 
     def __init__(self, chain: list[Stage]) -> None:
         self.stages = chain
-        for stage in chain:
+        self._waiting = chain[1:]
+        for stage in chain[:1]:
             stage.setup()
         self.counts: defaultdict[str, StageCount] = defaultdict(StageCount)
         """By stage, since the last clear."""
         self.notify: Callable[[int], None] = lambda _: None
         """Called with the number of photos before a batch, and with 0 after it."""
+        self.opening: Callable[[bool], None] = lambda _: None
+        """Called with True before the stages but the first are set up, within the first batch, and with False after."""
 
     def run(self, photos: list[Photo]) -> list[Photo]:
         """Carry photos through every stage, in slot; a photo that breaks a stage becomes a reject of its own."""
         self.notify(len(photos))
         for stage in self.stages:
+            if stage in self._waiting:
+                self.open()
             before, start = _rejected(photos), time.perf_counter()
             _isolated(stage.process, photos)
             seconds = time.perf_counter() - start
@@ -135,6 +143,18 @@ class Pipeline:
             self.counts[stage.name] += StageCount(seconds, len(photos), alive, lost)
         self.notify(0)
         return photos
+
+    def open(self) -> None:
+        """Set up the stages that are not yet.
+
+        Raises:
+            WeightError: a network cannot be opened.
+        """
+        self.opening(True)
+        while self._waiting:
+            self._waiting[0].setup()
+            self._waiting.pop(0)
+        self.opening(False)
 
     def each(self, photos: list[Photo]) -> Iterator[Photo]:
         """The photos, carried through every stage; each is released when the next is asked for."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from tqdm.auto import tqdm
+from tqdm import TqdmExperimentalWarning
 
 from phq.system.memory import used_memory
 from phq.system.sizes import size_text
+
+with warnings.catch_warnings():  # in a notebook it says that it is one
+    warnings.simplefilter("ignore", TqdmExperimentalWarning)
+    from tqdm.autonotebook import tqdm  # tqdm.auto loads asyncio besides
 
 PLAIN_EVERY_S = 10.0
 """Seconds between lines where the standard error is not a terminal."""

@@ -30,8 +30,9 @@ _HALF_LOG_2PI = 0.9189385332046727
 
 
 def _polynomial(coefficients: list[float], x: Doubles) -> Doubles:
-    total = np.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:  # in place: the arrays are so small that making one costs as much as a sum
+    total = x * coefficients[-1]
+    total += coefficients[-2]
+    for coefficient in coefficients[-3::-1]:  # in place: the arrays are so small that making one costs as much as a sum
         total *= x
         total += coefficient
     return total
@@ -82,7 +83,7 @@ def sin_cos(x: ArrayLike) -> tuple[Doubles, Doubles]:
     value = np.asarray(x, np.float64)
     quarter = np.rint(value / (np.pi / 2))
     r = ((value - quarter * _HALF_PI[0]) - quarter * _HALF_PI[1]) - quarter * _HALF_PI[2]
-    turn, square = _whole(quarter, np.int64) % 4, r * r
+    turn, square = _whole(quarter, np.int64) & 3, r * r
     sine, cosine = r * _polynomial(_SIN, square), _polynomial(_COS, square)
     swapped, negative = turn % 2 == 1, (turn == 2) | (turn == 3)
     first, second = np.where(swapped, cosine, sine), np.where(swapped, sine, cosine)

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow.compute as pc
 
 from phq.dataset.item import Item
+from phq.dataset.named_photo import at_path, digest_of_file
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
 from phq.schema import Row, column_kind
 from phq.system.atomic import disk_errors_explained, write_bytes
-from phq.weights.digest import sha256_of
 
 Fields = dict[str, Any]
 _MATRICES = {"cam2world": 4, "intrinsics": 3, "crop_to_source": 3, "smpl_pose": 12, "keypoints_2d": 22}
@@ -54,8 +54,7 @@ def show(
     Args:
         dataset: folder or URL.
         key: a whole key, the beginning of exactly one, or the path of a photo, the end of it from a name on, or a file
-            with the same bytes: then
-            what was decided of each of its people.
+            with the same bytes: then what was decided of each of its people.
         revision: see `phq.dataset.overlays.names_up_to`; fields that an overlay has changed are marked.
         out: PNG to write: the picture; mask outline, landmarks and face; body and skeleton, side by side. Of existing
             files, only a picture that phq drew is replaced.
@@ -76,7 +75,8 @@ def show(
         return Shown("", {}, "\n".join(map(_decided, people)), None, people)
     found = whole_key(opened, people[0]["key"] if people else key)
     item = opened[found]
-    row, before = item.row, Dataset(dataset, revision=None, rejects=True)[found].row
+    row = item.row
+    before = Dataset(dataset, revision=None, rejects=True)[found].row if opened.overlays else row
     if picture is not None:
         _draw(picture, opened, item, body)
     return Shown(found, row, "\n".join(_lines(row, before)), picture)
@@ -116,18 +116,10 @@ def whole_key(dataset: Dataset, start: str) -> str:
 def _people_of(dataset: Dataset, photo: str) -> list[Fields]:
     """`_DECIDED` of the people of a photo, or of the photo itself where nobody was found in it."""
     table = dataset.columns(_DECIDED)
-    paths = table["source_path"]
-    named = pc.or_(pc.equal(paths, photo), pc.ends_with(paths, f"/{photo}")) if photo else pc.equal(paths, "")
-    if photo and not pc.any(named).as_py() and _is_file(photo):
-        named = pc.equal(dataset.columns(["source_sha256"])["source_sha256"], sha256_of(Path(photo)))
+    named = at_path(table["source_path"], photo, ends=True)
+    if not pc.any(named).as_py() and (digest := digest_of_file(photo)):
+        named = pc.equal(dataset.columns(["source_sha256"])["source_sha256"], digest)
     return sorted(table.filter(named).to_pylist(), key=lambda row: (row["source_path"], row["person_index"] or 0))
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except OSError:  # too long for a name
-        return False
 
 
 def _decided(row: Fields) -> str:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.building.executors.contract import Notify, Task
+from phq.building.executors.contract import OPENED, OPENING, Notify, Task
 from phq.errors import OutputError
 
 BATCH = 4
@@ -81,6 +81,24 @@ class HangsAtItsSecondStart(OddWork):
         if number == 1:
             time.sleep(600)
         return []
+
+
+@dataclass(frozen=True)
+class OpensLate(OddWork):
+    """Gets ready within its first batch, which takes some seconds."""
+
+    seconds: float = 2.0
+
+    def run(self, state: list[str], task: Task, notify: Notify) -> int:
+        notify(len(task.items))
+        if not state:
+            notify(OPENING)
+            time.sleep(self.seconds)
+            notify(OPENED)
+            state.append("open")
+        for word in (word for i, word in enumerate(task.items) if i not in task.refused):
+            self._do(word)
+        return task.number
 
 
 def tasks(*units: list[str]) -> list[Task]:

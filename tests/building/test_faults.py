@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from misbehaving_work import HangsAtItsSecondStart, HangsToStart, OddWork, SetupFails, tasks, written
+from misbehaving_work import HangsAtItsSecondStart, HangsToStart, OddWork, OpensLate, SetupFails, tasks, written
 
 from phq.building.executors.contract import CRASHED, TIMED_OUT, Event, Limits
 from phq.building.executors.processes import Processes
@@ -93,14 +93,27 @@ def test_a_worker_that_hangs_as_it_starts_ends_the_run_with_a_sentence(tmp_path:
 
 
 def test_a_later_worker_that_hangs_as_it_starts_is_replaced(tmp_path: Path):
-    """Others have been ready, so it may be an accident."""
+    """Others have done their work, so it may be an accident."""
     events: list[Event] = []
     work = HangsAtItsSecondStart(tmp_path)
-    done = list(Processes(1, Limits(setup=8)).run(work, tasks(["a", "kill once"], ["b"]), events.append))
+    done = list(Processes(1, Limits(setup=8)).run(work, tasks(["b"], ["a", "kill once"]), events.append))
     assert sorted(done) == [0, 1]
     kinds = [(event.kind, event.detail) for event in events if event.kind != "retry"]
     assert kinds[1] == ("worker_stuck", "took longer than 8 s to start")
-    assert written(tmp_path) == {0: ["a", "kill"], 1: ["b"]}
+    assert written(tmp_path) == {0: ["b"], 1: ["a", "kill"]}
+
+
+def test_a_worker_that_gets_ready_within_its_first_batch_has_the_time_of_a_start(tmp_path: Path):
+    events: list[Event] = []
+    limits = Limits(item=0.5, setup=60)
+    done = list(Processes(1, limits).run(OpensLate(tmp_path), tasks(["a"], ["b", "hang"]), events.append))
+    assert sorted(done) == [0, 1]
+    assert [(event.task, event.item) for event in events if event.kind == "refused"] == [(1, 1)]
+
+
+def test_a_worker_that_never_gets_ready_within_its_first_batch_ends_the_run(tmp_path: Path):
+    with pytest.raises(PhqError, match="not ready after 1 s"):
+        list(Processes(1, Limits(item=60, setup=1)).run(OpensLate(tmp_path, 600), tasks(["a"])))
 
 
 def test_an_error_on_purpose_ends_the_run_and_keeps_its_class(tmp_path: Path):

@@ -21,7 +21,8 @@ AGAIN = {
 """Command lines, without the program, of commands that are repeated with one more option."""
 VARIED = {
     "review": [{"stats": True}, {"stats": False}],
-    "decide": [{"apply": False}, {"apply": True}],
+    "annotate": [{"sidecar": None}, {"sidecar": None, "revision": "latest"}, {"sidecar": "a file"}],
+    "decide": [{"apply": False}, {"apply": True}, {"apply": False, "unchanged": True}],
     "calibrate": [{"out": None}, {"out": "a file"}],
     "publish": [{"apply": False}, {"apply": True, "to": "hf:me/set"}, {"apply": True, "to": "a copy"}],
     "verify": [{"repair": False}, {"repair": True}],
@@ -60,6 +61,12 @@ def test_it_is_understood(name: str, varied: dict[str, Any], found: bool, monkey
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("next") / "a set", [person(number) for number in range(3)])
+
+
+def test_a_decision_that_changes_nothing_leads_to_the_scores(dataset: Path) -> None:
+    done = CliRunner().invoke(app, ["decide", str(dataset)])
+    assert "nobody enters or leaves" in done.stdout
+    assert done.stderr.splitlines()[-1] == f"next: phq report '{dataset}'"
 
 
 def test_it_is_the_last_line_on_the_standard_error(dataset: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,22 @@ def test_fused_labels_are_better_than_either_source(dataset: Path, tmp_path: Pat
     both = errors(dataset, true)
     assert 5 < done.sigma < 15
     assert both.mean() < 0.85 * min(own.mean(), other.mean())
+
+
+def test_after_a_wrong_replacement_the_labels_of_before_can_be_fused(dataset: Path, tmp_path: Path) -> None:
+    file, _ = noisy_heads("axis-angle.parquet", dataset, tmp_path)
+    fused = take(Path(shutil.copytree(dataset, tmp_path / "other")), file, "headpose", "full-image", mode=FUSE)
+    rng, [base] = np.random.default_rng(3), Dataset(dataset).overlays
+    wrong = jsonl(tmp_path / "wrong.jsonl", [axis_angle(p, turned(np.eye(3), 40, rng)) for p in people(dataset)])
+    annotate_from_predictions(dataset, "wrong", Predictions(wrong, "headpose", "full-image", trusted=True))
+    told: list[str] = []
+    again = Predictions(file, "headpose", "full-image", FUSE)
+    done = annotate_from_predictions(dataset, "right", again, revision=base, notify=told.append)
+    assert done.sigma == fused.sigma
+    assert Dataset(dataset).overlays == [base, "right"]
+    assert [line for line in told if "leaves out wrong" in line]
+    there, other = (Dataset(folder).columns(["key", "head_yaw_deg"]) for folder in (dataset, tmp_path / "other"))
+    assert there == other
 
 
 @pytest.mark.parametrize("mode", [REPLACE, FUSE])

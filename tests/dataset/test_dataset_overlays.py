@@ -354,12 +354,12 @@ def test_a_name_is_used_once(heads_copy: Path) -> None:
 
 def test_an_overlay_is_put_on_the_stack_that_it_was_made_for_or_not_at_all(heads_copy: Path) -> None:
     rows = [{"key": KEYS[0], "blur": 1.0}]
-    write_overlay(heads_copy, "first", rows, ["blur"], {}, below=[])
+    write_overlay(heads_copy, "first", rows, ["blur"], {}, read={})
     before = _contents(heads_copy)
     with pytest.raises(OutputError, match="meanwhile"):
-        write_overlay(heads_copy, "second", rows, ["blur"], {}, below=[])
+        write_overlay(heads_copy, "second", rows, ["blur"], {}, read={})
     assert _contents(heads_copy) == before
-    write_overlay(heads_copy, "second", rows, ["blur"], {}, below=["first"])
+    write_overlay(heads_copy, "second", rows, ["blur"], {}, read={"overlays": ["first"]})
     assert Dataset(heads_copy).overlays == ["first", "second"]
 
 

@@ -19,23 +19,9 @@ from phq.schema import LANDMARKS, SMPL_JOINTS
 from phq.stages.annotator import Annotator
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-from multiview import (
-    Camera,
-    heading,
-    instants,
-    median_heading,
-    neck_pixel,
-    orientations,
-    pair_errors,
-    raw_headings,
-    read_qualisys,
-    report,
-    same_person,
-    table,
-    torso_to_level,
-    triangulate,
-    views_of,
-)
+from headings import heading, median_heading, neck_pixel, orientations, raw_headings, torso_to_level
+from multiview import pair_errors, report, same_person, table, views_of
+from qualisys import Camera, instants, read_qualisys, triangulate
 
 CALIBRATION = Path(__file__).parents[1] / "data" / "pose2sim-0.10.49__Calib.qca.txt"
 UPRIGHT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])

@@ -307,13 +307,14 @@ def test_one_split(dataset, tmp_path):
     assert done.count == sum(row["split"] == "val" for row in rows_of(dataset)) == 2
 
 
-def test_nothing_is_overwritten(dataset, tmp_path):
+def test_nothing_is_overwritten(dataset, tmp_path, capsys):
     (tmp_path / "set.zip").write_bytes(b"mine")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "mine.txt").write_text("mine")
     for out in (tmp_path / "set.zip", tmp_path / "folder"):
         with pytest.raises(OutputError, match="already exists"):
-            export_labels(dataset, out, "eg3d")
+            export_labels(dataset, out, "eg3d", quiet=False)
+    assert "writing" not in capsys.readouterr().err  # nothing that is refused is announced
     (tmp_path / "free-mask.zip").write_bytes(b"mine")
     with pytest.raises(OutputError, match=r"free-mask\.zip already exists"):
         export_labels(dataset, tmp_path / "free.zip", "eg3d")

@@ -102,6 +102,8 @@ def test_of_one_that_comes_with_phq_the_only_argument_of_an_inversion_is_the_pho
         raise InputError(f"{photo} is read")
 
     monkeypatch.setattr(target, "from_photo", read)
+    monkeypatch.chdir(tmp_path)
+    Path("somebody.jpg").write_bytes(b"")
     words = ["invert", "--pretrained", "small", "somebody.jpg", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, InputError)

@@ -49,6 +49,30 @@ def test_a_fault_in_a_stage_costs_only_the_photo_at_fault():
     assert photos[0].source.source_sha256 == "done"
 
 
+def test_photos_are_read_before_the_other_stages_are_set_up():
+    """The first photo need not wait for networks; they belong to the worker's start, not to the photo."""
+    told: list[object] = []
+
+    class Notes(Breaks):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def setup(self) -> None:
+            super().setup()
+            told.append(f"{self.name} ready")
+
+        def process(self, photos: list[Photo]) -> None:
+            super().process(photos)
+            told.append(self.name)
+
+    pipeline = Pipeline([Notes("read"), Notes("look"), Notes("fit")])
+    pipeline.notify = pipeline.opening = told.append
+    for name in ("a", "b"):
+        pipeline.run([Photo(Path(name), name)])
+    first = ["read ready", 1, "read", True, "look ready", "fit ready", False, "look", "fit", 0]
+    assert told == [*first, 1, "read", "look", "fit", 0]
+
+
 class Fills:
     """A stage that gives every photo pixels and somebody who has a picture of his own."""
 
@@ -91,6 +115,7 @@ def test_every_stage_is_retry_safe():
     photo = Photo(path, path.name)
     pipeline = Pipeline(stages(load_config("everything", size=64)))
     for stage in pipeline.stages:
+        stage.setup()
         stage.process([photo])
         once = copy.deepcopy([p.record() for p in photo.people]), copy.deepcopy([p.members for p in photo.people])
         stage.process([photo])

@@ -12,7 +12,6 @@ from phq.errors import ConfigError
 from phq.system.logs import SILENT, RunLog
 from phq.system.resources import Resources
 from phq.system.threads import auto_workers
-from phq.weights.devices import VARIABLE
 
 PHOTO_TIMEOUT_S = 120.0
 SETUP_TIMEOUT_S = 600.0
@@ -82,6 +81,8 @@ class Execution:
 
 def _device() -> dict[str, str]:
     """The variable by which `phq.weights.devices.use_device` passes its choice on to child processes."""
+    from phq.weights.devices import VARIABLE
+
     return {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
 
 

@@ -40,7 +40,11 @@ class Task:
 
 
 Notify = Callable[[int], None]
-"""Called before each batch with its number of items, from which the time that it may take follows; 0 after it."""
+"""Called before each batch with its number of items, from which the time that it may take follows; 0 after it.
+
+Work whose state gets ready within its first batch says `OPENING` before that and `OPENED` after it.
+"""
+OPENING, OPENED = -1, -2
 
 
 class Work(Protocol[State, Made_co]):
@@ -84,7 +88,7 @@ class Limits:
     item: float = float("inf")
     """Per item; a batch of n items may take n times that."""
     setup: float = float("inf")
-    """To start and to finish `Work.setup`."""
+    """To start and to finish `Work.setup`, and from `OPENING` to `OPENED`."""
 
 
 UNLIMITED = Limits()

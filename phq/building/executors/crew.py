@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from phq.building.executors.contract import Work
+from phq.building.executors.contract import OPENING, Work
 from phq.building.executors.search import Attempt
 from phq.building.executors.worker import BATCH, READY, serve
 from phq.system.threads import one_thread_in_children
@@ -30,11 +30,18 @@ class Member:
 
     process: SpawnProcess
     pipe: Connection
+    patience: float = float("inf")
+    """Seconds until it must be ready."""
     ready: bool = False
     attempt: Attempt | None = None
     """What it is working on; None if it is idle."""
     deadline: float = field(default=float("inf"))
     """By `time.monotonic`: first of its start, then of its batch."""
+    _batch_s: float = field(default=float("inf"))
+    """Seconds that its batch may take."""
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.patience
 
     def order(self, attempt: Attempt) -> None:
         """Send it an attempt. A process that has just died is noticed when its pipe is read."""
@@ -59,15 +66,22 @@ class Member:
         except OSError as error:  # ConnectionResetError where the pipe is a socket
             raise EOFError from error
         if kind == BATCH:
-            assert self.attempt is not None
-            self.attempt.follow(content)
-            self.deadline = time.monotonic() + limit * content if content else float("inf")
+            self._follow(content, limit)
             return None
         self.deadline = float("inf")
         if kind == READY:
             self.ready = True
             return None
         return kind, content
+
+    def _follow(self, items: int, limit: float) -> None:
+        """Take in what `Notify` was called with."""
+        self.ready = items != OPENING
+        if items >= 0:
+            assert self.attempt is not None
+            self.attempt.follow(items)
+            self._batch_s = limit * items if items else float("inf")
+        self.deadline = time.monotonic() + (self._batch_s if self.ready else self.patience)
 
     def end(self, at_once: bool) -> str:
         """End the process and return how it ended.
@@ -104,7 +118,7 @@ def start_worker(work: Work[Any, Any], patience: float) -> Member:
     with one_thread_in_children(), _signals_held():
         process.start()
     there.close()  # else the end of the pipe would never be noticed
-    return Member(process, here, deadline=time.monotonic() + patience)
+    return Member(process, here, patience)
 
 
 @contextmanager

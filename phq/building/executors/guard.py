@@ -5,8 +5,6 @@ A spawned process first runs the script that started it; without that guard it a
 
 from __future__ import annotations
 
-import multiprocessing
-
 from phq.errors import ConfigError
 
 UNGUARDED = 79
@@ -29,6 +27,8 @@ def end_unguarded_worker() -> None:
     Raises:
         SystemExit: with `UNGUARDED`.
     """
+    import multiprocessing  # not for --help
+
     # the sign by which multiprocessing itself refuses to start processes from such a script
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise SystemExit(UNGUARDED)

@@ -96,14 +96,13 @@ class Crew(Generic[Result]):
         except EOFError:
             self._replace(member, False, todo, report)
             return None
-        if member.ready:
-            self._stillborn, self._ever_ready = 0, True
         if said is None:
             return None
         kind, content = said
         if kind == FAILED:
             error, where = content
             raise error from RaisedInWorkerError(where)
+        self._stillborn, self._ever_ready = 0, True
         attempt, member.attempt = member.attempt, None
         assert attempt is not None
         if attempt.succeeded():

@@ -6,7 +6,6 @@ one rename the dataset is the old one, afterwards the new one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -43,6 +42,7 @@ from phq.schema import Fields
 from phq.system.atomic import atomic_write, output_errors
 from phq.system.journal import Change, recover
 from phq.system.place import is_remote
+from phq.weights.digest import sha256_of
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,9 @@ def since(known: Known, inputs: Sequence[Found]) -> Difference:
 def _same(known: Known, found: Found) -> bool:
     before = known.sha256.get(found.name, "")
     try:
-        digest = hashlib.sha256(found.path.read_bytes()).hexdigest()
+        return sha256_of(found.path) == before
     except OSError:
         return not before
-    return digest == before
 
 
 def run_to_extend(folder: Path) -> Fields:

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,16 +27,17 @@ from phq.curate.annotate.chain import make_pipeline
 from phq.curate.annotate.groups import Selection, select
 from phq.curate.annotate.overlay import Statement, state
 from phq.curate.annotate.raw_photos import find_photos, video_settings
+from phq.curate.annotate.samples import left_out, samples_to_annotate
 from phq.curate.annotate.units import AnnotatePlan, StoredInput, annotate_unit, open_stored, read_units
 from phq.dataset.derived import check_drawing
 from phq.dataset.embedded import bodies_of
 from phq.dataset.folder import MANIFEST, WORK
-from phq.dataset.overlays import check_name, check_taken, local_folder, stack_names
-from phq.dataset.reader import Dataset
+from phq.dataset.overlays import LATEST, check_name, local_folder, stack_names
+from phq.dataset.reader import Dataset, check_dataset
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.decisions.settings import settings_for
-from phq.errors import ConfigError, InputError, OutputError
+from phq.errors import ConfigError, OutputError
 from phq.photos.discover import Found
 from phq.pose.body import Body, load_body
 from phq.pose.body_choice import body_entry, open_body
@@ -75,6 +75,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
     *,
     groups: Sequence[str] | None = None,
     photos: str | Path | None = None,
+    revision: str = LATEST,
     where: str | None = None,
     preset: str | None = None,
     config: Path | None = None,
@@ -100,6 +101,8 @@ def annotate(  # noqa: PLR0913 - the options of the command
             need are added.
         photos: folder, list or glob of the photos, found by their sha256; where one is missing or cannot be decoded,
             and where `photos` is None, the stored crop is used instead.
+        revision: that the labels start from and the overlay stands on; overlays above it are left out of the new
+            revision.
         where: only samples for which this condition holds, see `phq.dataset.filters.matching`.
         preset: as for a build; by default, without `config`, what the dataset was built with.
         config: TOML file over the preset.
@@ -112,7 +115,7 @@ def annotate(  # noqa: PLR0913 - the options of the command
         notify: receives a sentence where something is done that was not requested.
 
     Raises:
-        ConfigError, InputError, OutputError, WeightError, MissingExtraError: with a sentence for the user; what was
+        ConfigError, OutputError, WeightError, MissingExtraError: with a sentence for the user; what was
             finished stays.
     """
     how = chosen_execution(execution, workers)
@@ -121,36 +124,33 @@ def annotate(  # noqa: PLR0913 - the options of the command
     transfer = transfer_to(chosen)  # a body that cannot be used is refused before anything is done
     if pictures is not None:
         check_drawing(pictures, ".png")
-    samples = _samples(dataset, name, where)
+    _clear_finished(dataset, name)
+    samples = samples_to_annotate(dataset, name, revision, where)
     folder = samples.root.local
     assert folder is not None
     settings = settings_for(samples.run, preset, config, sets)
     used = weights_used(settings, selection.slots)
-    for line in (*selection.lines, *notices(used)):
-        notify(line)
+    for line in (*selection.lines, *notices(used), left_out(samples, name)):
+        if line:
+            notify(line)
     plan = _plan(samples, photos, settings, selection, chosen, foreign(used), notify)
     with _alone(_work_folder(folder, name), samples, plan) as work:
         labels = _run(samples, plan, selection, body, work, how, quiet)
         about = _about(samples, settings, selection, transfer, where, labels, used)
         look = partial(draw_state, pictures, samples.keys, body) if pictures is not None else None
-        statement = state(samples, name, labels, selection, settings, about, look)
+        statement = state(samples, name, labels, selection, settings, about, base=revision, look=look)
         shutil.rmtree(work, ignore_errors=True)
     models, placed = _models(used, selection, chosen), about["body"].get("placed", {})
     return Annotated(name, selection.names, len(samples), about["samples"], statement, models, placed)
 
 
-def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
-    """Every sample to annotate, kept or not, that has a stored picture."""
+def _clear_finished(dataset: str | Path, name: str) -> None:
+    """Remove the work of an overlay that is there: what a kill after the last write may have left."""
     check_name(name)
-    opened = Dataset(dataset, where=where, rejects=True)
-    folder = local_folder(opened.root, dataset)
-    if name in stack_names(opened.run):  # what a kill after the last write may have left
-        shutil.rmtree(_work_folder(folder, name), ignore_errors=True)
-    check_taken(opened.root, name, stack_names(opened.run))
-    stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
-    if not len(stored):
-        raise InputError(f"{dataset} has no stored sample" + (f" with {where}" if where else ""))
-    return stored
+    root = Root(dataset)
+    check_dataset(root)
+    if name in stack_names(read_run(root)):
+        shutil.rmtree(_work_folder(local_folder(root, dataset), name), ignore_errors=True)
 
 
 def _work_folder(folder: Path, name: str) -> Path:
@@ -258,7 +258,7 @@ def _alone(work: Path, samples: Dataset, plan: AnnotatePlan) -> Iterator[Path]:
             _check_resumed(work, plan)
             yield work
         except BaseException:
-            if not (work / WORK).exists() or stack_names(read_run(samples.root)) != samples.overlays:
+            if not (work / WORK).exists() or stack_names(read_run(samples.root)) != stack_names(samples.run):
                 shutil.rmtree(work, ignore_errors=True)  # nothing could continue from it
             raise
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from phq.config.build import Config
 from phq.curate.annotate.groups import Selection
 from phq.curate.annotate.units import beyond_rounding
-from phq.dataset.overlays import apply_overlays, write_overlay
+from phq.dataset.overlays import LATEST, apply_overlays, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
 from phq.dataset.whole_columns import columns as known_columns
@@ -44,13 +44,15 @@ Decisions = dict[str, Fields]
 """`DECISION` by key."""
 
 
-def state(
+def state(  # noqa: PLR0913 - what an annotation is
     samples: Dataset,
     name: str,
     labels: pa.Table | None,
     selection: Selection,
     config: Config,
     about: Mapping[str, Any],
+    *,
+    base: str = LATEST,
     look: Callable[[Root], object] | None = None,
 ) -> Statement:
     """Write the overlay `name`.
@@ -62,6 +64,7 @@ def state(
         selection: the groups of labels.
         config: for the decisions.
         about: the record of the annotation.
+        base: revision of `samples`, on which the overlay stands.
         look: see `phq.dataset.overlays.write_overlay`.
 
     Raises:
@@ -73,13 +76,13 @@ def state(
     before = {row["key"]: row for row in known_columns(samples, ["key", *DECISION]).to_pylist()}
     now: Decisions = {}
     if "decisions" in selection.names:
-        whole = _with_labels(folder, labels)
+        whole = _with_labels(folder, labels, base)
         now = _decided(whole, before, thrown_out, selection, config)
     now |= {key: _rejection(*why) for key, why in thrown_out.items()}
     after = {key: _rounded(old, now.get(key, old)) for key, old in before.items()}
     columns = _changed(before, after, labels)
     written = columns or ["decision"]  # an overlay has at least one column, even if nothing has changed
-    write_overlay(folder, name, _rows(labels, after, written), written, about, below=samples.overlays, look=look)
+    write_overlay(folder, name, _rows(labels, after, written), written, about, read=samples.run, base=base, look=look)
     return Statement(columns, Counter(why[0] for why in thrown_out.values()), *_moves(before, after))
 
 
@@ -91,9 +94,9 @@ def _thrown_out(labels: pa.Table | None) -> dict[str, tuple[str, str]]:
     return {row["key"]: (row["reason"], row["detail"]) for row in rows}
 
 
-def _with_labels(folder: Path, labels: pa.Table | None) -> pa.Table:
+def _with_labels(folder: Path, labels: pa.Table | None, base: str) -> pa.Table:
     """`NEEDED` of every stored sample, with the new labels: duplicates are searched among all."""
-    whole = known_columns(Dataset(folder, rejects=True, where="shard <> ''"), NEEDED)
+    whole = known_columns(Dataset(folder, revision=base, rejects=True, where="shard <> ''"), NEEDED)
     if labels is None:
         return whole
     new = [name for name in labels.column_names if name in NEEDED and name not in DECISION]

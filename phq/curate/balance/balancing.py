@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from phq.curate.balance.fill import draw, spread
 from phq.curate.balance.head_pose import head_to_torso
 from phq.curate.balance.target import YAW_BINS, Target, cells, floors, is_front
-from phq.dataset.overlays import check_name, check_taken, local_folder, write_overlay
+from phq.dataset.overlays import check_name, check_taken, local_folder, stack_names, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
 from phq.errors import ConfigError, InputError
@@ -94,7 +94,7 @@ def balance(
         raise ConfigError(f"--cap {cap:g} --seed {seed}: a cap is at least 1, the mean weight, and a seed at least 0")
     samples = Dataset(dataset)
     folder = local_folder(samples.root, dataset)
-    check_taken(samples.root, name, samples.overlays)
+    check_taken(samples.root, name, stack_names(samples.run))
     table = columns(samples, (*_NEEDED, *least))
     allowed = _at_least(table, least)
     if not allowed.any():
@@ -108,7 +108,7 @@ def balance(
     about = {"command": "balance", "version": __version__, **settings}
     rows = zip(table["key"].to_pylist(), weights.tolist(), strict=True)
     named = ({"key": key, WEIGHT: weight} for key, weight in rows)
-    write_overlay(folder, name, named, [WEIGHT], about, below=samples.overlays)
+    write_overlay(folder, name, named, [WEIGHT], about, read=samples.run)
     return _summary(name, table["split"], bins[:, 0], weights, allowed)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from phq.camera.angles import apart_deg as yaw_apart
+from phq.curate.annotate.samples import left_out, samples_to_annotate
 from phq.curate.predictions.comparison import Pair, distances, of_record, other_conventions, predicted
 from phq.curate.predictions.conventions import KINDS, Convention, Program, parse
 from phq.curate.predictions.files import PredictedRow, read_predictions
@@ -33,7 +33,7 @@ from phq.curate.predictions.rotations import RowError, UnitError, decode_body, d
 from phq.curate.predictions.stored_pose import StoredPose
 from phq.curate.predictions.suspicion import LEAST_PEOPLE, constant_turn, suspect
 from phq.dataset.embedded import EmbeddedLabels
-from phq.dataset.overlays import check_name, check_taken, local_folder, stack_names, write_overlay
+from phq.dataset.overlays import LATEST, local_folder, write_overlay
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.people.person import known
@@ -102,6 +102,7 @@ def annotate_from_predictions(
     name: str,
     predictions: Predictions,
     *,
+    revision: str = LATEST,
     where: str | None = None,
     body: str | None = None,
     notify: Callable[[str], object] = lambda _: None,
@@ -113,6 +114,7 @@ def annotate_from_predictions(
         dataset: a folder.
         name: of the new overlay.
         predictions: the file.
+        revision: that the overlay stands on; ones above it are left out of the new one.
         where: only samples for which this condition holds.
         body: spec of the body that `predictions` speaks of (`phq.pose.body_choice`); then its shape numbers are taken
             too. By default rotations alone are, for the embedded body.
@@ -127,7 +129,9 @@ def annotate_from_predictions(
     """
     _check(predictions)
     convention, program = parse(predictions.convention, predictions.kind)
-    samples, model = _samples(dataset, name, where), _model(predictions, program)
+    samples, model = samples_to_annotate(dataset, name, revision, where), _model(predictions, program)
+    if line := left_out(samples, name):
+        notify(line)
     rows, digest = read_predictions(Path(predictions.file))
     matches = match(rows, samples, head=predictions.kind == "headpose")
     work = _Annotation(samples, predictions, convention, matches, open_body(body) if body else load_body(), bool(body))
@@ -144,7 +148,8 @@ def annotate_from_predictions(
         work.check_convention()
     columns = list(COLUMNS[predictions.kind])
     about = _about(work, model, digest, len(rows))
-    write_overlay(local_folder(samples.root, dataset), name, work.rows(), columns, about, below=samples.overlays)
+    folder = local_folder(samples.root, dataset)
+    write_overlay(folder, name, work.rows(), columns, about, read=samples.run, base=revision)
     return PredictionsResult(
         name, predictions.kind, predictions.mode, convention.text(), len(rows), work.stated, matches.unmatched,
         matches.left, work.apart, work.source.sigma_deg, model, columns,
@@ -166,17 +171,6 @@ def _model(predictions: Predictions, program: Program) -> Model:
     return Model(
         title, f"predicted {predictions.kind}", licence or "not stated", f"{file} {predictions.version}".strip()
     )
-
-
-def _samples(dataset: str | Path, name: str, where: str | None) -> Dataset:
-    check_name(name)
-    opened = Dataset(dataset, where=where, rejects=True)
-    local_folder(opened.root, dataset)
-    check_taken(opened.root, name, stack_names(opened.run))
-    stored = opened.select(np.asarray(pc.not_equal(opened.columns(["shard"])["shard"], "")))
-    if not len(stored):
-        raise InputError(f"{dataset} has no stored sample" + (f" with {where}" if where else ""))
-    return stored
 
 
 class _Annotation:

@@ -16,7 +16,7 @@ from phq.dataset.card_sections import SECTIONS, card_faults, croissant_faults, k
 from phq.dataset.counts import stored_rejects, true_counts
 from phq.dataset.croissant import StoredFile, stored_file
 from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SCHEMA, index_name
-from phq.dataset.overlays import stack_names
+from phq.dataset.overlays import names_up_to, stack_names
 from phq.dataset.root import Root
 from phq.dataset.wids_index import wids_index
 from phq.errors import InputError
@@ -56,7 +56,8 @@ def read_run(folder: Path) -> tuple[dict[str, Any] | None, list[Violation]]:
     if not isinstance(run, dict) or run.get("schema_version") != SCHEMA_VERSION:
         return None, [Violation("run_unreadable", path.name, "", f"it does not say schema_version {SCHEMA_VERSION!r}")]
     try:
-        stack_names(run)
+        for name in stack_names(run):
+            names_up_to(run, name)
     except InputError as error:
         return run, [Violation("run_unreadable", path.name, "", str(error))]
     return run, []

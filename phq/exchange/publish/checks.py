@@ -90,11 +90,17 @@ def _consent(stored: pa.Table, _: Dataset) -> Iterator[Finding]:
         yield Finding("consent", f"{unknown}{limited}, of {len(stored)}; a sidecar column consent states it", False)
 
 
-def _licences(stored: pa.Table, _: Dataset) -> Iterator[Finding]:
-    missing = sum(not licence for licence in stored["licence"].to_pylist())
+def _licences(stored: pa.Table, samples: Dataset) -> Iterator[Finding]:
+    """Other programs read the licence in the shards, where an overlay has not put it."""
+    where = samples.root.where
+    missing = pc.sum(pc.equal(pc.fill_null(stored["licence"], ""), "")).as_py() or 0
+    built = Dataset(samples.root, revision=None, where="shard <> '' AND licence = ''")
     if missing:
-        ways = "state it (phq build --sidecar, --set provenance.licence=…), or --accept licences"
+        ways = f"state it (phq annotate {where} --name rights --sidecar FILE, then phq bake), or --accept licences"
         yield Finding("licences", f"{missing} of {len(stored)} samples have no licence; {ways}", True)
+    elif len(built):
+        text = f"{len(built)} samples have it in an overlay alone; phq bake {where} NEW writes it into the shards"
+        yield Finding("licences", text, True)
 
 
 def _personal(stored: pa.Table, _: Dataset) -> Iterator[Finding]:

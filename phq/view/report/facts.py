@@ -65,7 +65,7 @@ def _directions(rows: Rows) -> Iterator[Fact]:
     counts = np.bincount(np.floor((yaw + 195) / 30).astype(int) % 12, minlength=12)
     least, even = int(counts.argmin()), len(yaw) / 12
     yield Fact(
-        f"{counts[least]:,}", f"in the rarest direction, {least * 30 - 180} ± 15°",
+        f"{counts[least]:,}", f"in the rarest direction, {least * 30 - 180} ± 15°".replace("-", "−"),
         f"an even ring has {even:,.0f} in each 30°; marked below a third of that",
         warn=bool(counts[least] < even / 3),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from phq.camera.angles import apart_deg
 from phq.dataset.columns import Columns
 from phq.dataset.embedded import bodies_of
-from phq.dataset.overlays import NONE
+from phq.dataset.overlays import NONE, stack_names
 from phq.dataset.reader import Dataset
 from phq.dataset.tar import STORAGE
 from phq.dataset.thresholds import thresholds_in_force
@@ -108,7 +108,8 @@ class Catalogue:
     @cached_property
     def revisions(self) -> list[str]:
         """Revisions whose labels can be compared, the oldest first."""
-        return [NONE, *self.overlays]
+        every = stack_names(self.dataset.run)
+        return [NONE, *(name for name in every if name not in review_names(every))]
 
     def at(self, revision: str) -> Dataset:
         """The samples with the labels of a revision; '' for the latest.

@@ -14,7 +14,7 @@ from typing import Any
 
 from phq.dataset.columns import Columns
 from phq.dataset.marks import TAGS_JOINED_BY, Action, Marks
-from phq.dataset.overlays import about_overlay, open_overlay, stack_names, write_overlay
+from phq.dataset.overlays import LATEST, about_overlay, names_up_to, open_overlay, stack_names, write_overlay
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.reasons import FLIPPED
@@ -58,16 +58,17 @@ def fold(folder: Path, marks: Marks) -> str | None:
     """
     recover(folder)
     root = Root(folder)
-    names = stack_names(read_run(root))
+    run = read_run(root)
+    names = names_up_to(run, LATEST)
     last = marks.seq, marks.time  # before the rows are made: marks that come meanwhile belong to the next overlay
     if last in ((0, ""), folded(root, names)):
         return None
     rows = list(_rows(root, names, marks))
     if not rows:  # every mark was undone before it reached an overlay
         return None
-    name = f"review-{1 + len(review_names(names))}"
+    name = f"review-{1 + len(review_names(stack_names(run)))}"
     about = {"command": COMMAND, "version": __version__, "seq": last[0], "time": last[1], "reviewers": marks.reviewers}
-    write_overlay(folder, name, rows, (*DECIDED, *OWN), about, below=names)
+    write_overlay(folder, name, rows, (*DECIDED, *OWN), about, read=run)
     return name
 
 

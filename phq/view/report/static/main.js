@@ -22,7 +22,7 @@ function fillHead() {
   byId("facts").append(...content.facts.map((fact) => make("div", { className: fact.warn ? "fact warn" : "fact" },
     make("b", {}, fact.value), make("span", {}, fact.label), make("small", {}, fact.hint))));
   for (const name of ["front", "side", "back"]) {
-    const share = (100 * content.masses[name]).toFixed(1), label = make("span", { className: name }, `${name} ${share} %`);
+    const share = (100 * content.masses[name]).toFixed(1), label = make("span", { className: name, title: `${name} ${share} %` }, `${name} ${share} %`);
     label.style.flex = content.masses[name];
     byId("masses").append(label);
   }
@@ -37,7 +37,7 @@ function fillPictures() {
   if (!content.doubts.length) byId("doubt-strips").append(make("p", { className: "empty" }, "No score casts doubt on any sample."));
   for (const { middle, tiles } of content.around) {
     byId("ring").append(make("div", { className: "panel" },
-      make("h3", {}, `${middle}°`, make("small", {}, { "-180": "back", "-90": "their right", 0: "front", 90: "their left" }[middle] || "")),
+      make("h3", {}, degrees(middle), make("small", {}, { "-180": "back", "-90": "their right", 0: "front", 90: "their left" }[middle] || "")),
       ...tiles.map(tile), tiles.length ? null : make("p", { className: "empty" }, "no sample")));
   }
 }

@@ -9,7 +9,7 @@ function make(tag, attributes, ...children) {
 
 const image = (base64, className) =>
   make("img", { src: `data:image/webp;base64,${base64}`, className: className || "", alt: "", decoding: "async", draggable: false });
-const degrees = (value) => value === undefined ? "?" : `${Math.round(value)}°`;
+const degrees = (value) => value === undefined ? "?" : `${String(Math.round(value) + 0).replace("-", "−")}°`;
 const number = (value) => value.toLocaleString("en");
 const percent = (part, whole) => whole ? `${(100 * part / whole).toFixed(1)} %` : "0 %";
 const SAID = {

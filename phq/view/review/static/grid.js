@@ -1,4 +1,5 @@
-// The grid: only the cells that can be seen exist, and are used again as it scrolls.
+// The grid: only the cells that can be seen exist, and are used again as it scrolls. A frame writes to the cells that
+// come into view alone, and reads no size that such a write could have changed.
 
 const CAPTION = 17;
 const TALLEST = 16e6;       // px; browsers clip elements at about twice that, so a longer sheet is scaled
@@ -16,6 +17,7 @@ export class Grid {
     this.cells = new Map();      // place in the view → cell
     this.free = [];
     this.lastTop = 0;
+    this.turn = 0;               // counts the renderings
     this.wide = false;           // two pictures in a cell, side by side
     this.onMove = () => {};
     box.addEventListener("scroll", () => this.#soon(), { passive: true });
@@ -45,6 +47,7 @@ export class Grid {
 
   layout() {
     const inner = this.box.clientWidth;
+    this.seen = this.box.clientHeight;
     this.columns = Math.max(1, Math.floor(inner / this.width / (this.wide ? 2 : 1)));
     this.cellWidth = Math.floor(inner / this.columns);
     this.cellHeight = Math.round(this.wide ? this.cellWidth / 2 : this.cellWidth) + CAPTION;
@@ -52,13 +55,16 @@ export class Grid {
     this.full = this.rows * this.cellHeight;
     this.tall = Math.min(this.full, TALLEST);
     this.sheet.style.height = `${this.tall}px`;
+    this.sheet.style.setProperty("--wide", `${this.cellWidth}px`);
+    this.sheet.style.setProperty("--high", `${this.cellHeight}px`);
+    this.placed = false;         // every cell has to move
     this.render();
   }
 
   // Where the top of the window is on the whole sheet, of which `tall` may be a scaled picture.
   #top() {
-    const room = Math.max(1, this.tall - this.box.clientHeight);
-    return this.tall === this.full ? this.box.scrollTop : (this.box.scrollTop / room) * (this.full - this.box.clientHeight);
+    const room = Math.max(1, this.tall - this.seen);
+    return this.tall === this.full ? this.box.scrollTop : (this.box.scrollTop / room) * (this.full - this.seen);
   }
 
   #soon() {
@@ -67,23 +73,48 @@ export class Grid {
   }
 
   render() {
+    const { seen } = this;
     const top = this.#top();
-    const seen = this.box.clientHeight;
+    const shift = this.tall === this.full ? 0 : this.box.scrollTop - top;   // where the sheet is scaled, cells go with it
     const leap = Math.abs(top - this.lastTop) > seen;
     this.lastTop = top;
+    const turn = ++this.turn;
+    this.sheet.classList.toggle("leaping", leap);   // a pattern in place of cells that would be gone before they are filled
+    if (leap) {
+      setTimeout(() => this.#settle(turn), SETTLED);
+      return;
+    }
     const first = Math.max(0, Math.floor(top / this.cellHeight) - 1) * this.columns;
     const last = Math.min(this.view.length, (Math.ceil((top + seen) / this.cellHeight) + 1) * this.columns);
-    for (const place of [...this.cells.keys()]) if (place < first || place >= last) this.#drop(place);
-    for (let place = first; place < last; place++) {
-      const cell = this.cells.get(place) ?? this.#take(place);
-      const x = (place % this.columns) * this.cellWidth;
-      const y = Math.floor(place / this.columns) * this.cellHeight - top + this.box.scrollTop;
-      cell.style.transform = `translate(${x}px, ${Math.round(y)}px)`;
-      cell.style.width = `${this.cellWidth}px`;
+    for (const [place, cell] of this.cells) {
+      if (place >= first && place < last) continue;
+      this.cells.delete(place);
+      this.free.push(cell);
     }
-    clearTimeout(this.settling);
-    if (leap) this.settling = setTimeout(() => this.#paintNew(), SETTLED);
-    else this.#paintNew();
+    for (let place = first; place < last; place++) {
+      const there = this.cells.get(place);
+      if (!there || !this.placed || shift) this.#place(there ?? this.#take(place), place, shift);
+    }
+    this.placed = true;
+    for (const cell of this.free) this.#hide(cell);
+    this.#paintNew();
+  }
+
+  // After two frames more: where the machine draws few of them, the next leap may not have come yet.
+  #settle(turn) {
+    const still = () => turn === this.turn;
+    requestAnimationFrame(() => still() && requestAnimationFrame(() => still() && this.render()));
+  }
+
+  #place(cell, place, shift) {
+    const x = (place % this.columns) * this.cellWidth;
+    const y = Math.floor(place / this.columns) * this.cellHeight + shift;
+    cell.style.left = `${x}px`;   // a transform a cell would cost a compositor's node each, in every frame
+    cell.style.top = `${Math.round(y)}px`;
+    if (cell.width === this.cellWidth && cell.height === this.cellHeight) return;
+    Object.assign(cell, { width: this.cellWidth, height: this.cellHeight });
+    cell.style.width = `${this.cellWidth}px`;
+    cell.style.height = `${this.cellHeight}px`;
   }
 
   #paintNew() {
@@ -122,18 +153,22 @@ export class Grid {
     const cell = this.free.pop() ?? this.#make();
     cell.place = place;
     cell.painted = false;
-    cell.style.display = "";
+    if (cell.className !== "cell") cell.className = "cell";
+    if (cell.hidden) cell.hidden = false;
+    this.#clear(cell);
     this.cells.set(place, cell);
     return cell;
   }
 
-  #drop(place) {
-    const cell = this.cells.get(place);
-    this.cells.delete(place);
-    cell.className = "cell";
-    cell.style.display = "none";
-    for (const image of cell.images) image.removeAttribute("src");   // ends a request that is no longer wanted
-    this.free.push(cell);
+  #hide(cell) {
+    if (cell.hidden) return;
+    cell.hidden = true;
+    this.#clear(cell);
+  }
+
+  // Nobody is to see the picture of before in it, and a request that is no longer wanted ends.
+  #clear(cell) {
+    for (const image of cell.images) if (image.hasAttribute("src")) image.removeAttribute("src");
   }
 
   #make() {
@@ -141,7 +176,7 @@ export class Grid {
     cell.id = `cell-${this.sheet.children.length}`;
     cell.setAttribute("role", "option");
     const frame = element("div", "frame");
-    cell.images = ["photo", "layer", "photo second", "layer second"].map((name) => Object.assign(element("img", name), { alt: "", draggable: false }));
+    cell.images = ["photo", "layer", "photo second", "layer second"].map((name) => Object.assign(element("img", name), { alt: "", draggable: false, decoding: "async" }));
     [cell.photo, cell.layer, cell.photo2, cell.layer2] = cell.images;
     cell.tag = element("span", "tag");
     cell.others = element("span", "others");

@@ -19,9 +19,11 @@ const waiting = new Set();      // keys of samples whose mark is on its way
 let reviewer = "";
 let bodyOn = remembered("body", "0") === "1";
 
-const store = new Store(api, keyOf, (keys) => {
-  counts();
-  filters.setTags(store.tags);
+const store = new Store(api, keyOf, (keys, news) => {
+  if (news) {
+    counts();
+    filters.setTags(store.tags);
+  }
   const changed = new Set(keys);
   grid.repaint(new Set(grid.visible().filter((number) => changed.has(keyOf(number)))));
   if (changed.has(detail.shown)) detail.said();
@@ -78,7 +80,8 @@ function paint(cell, number, width) {
   cell.tags.textContent = tags.join(", ");
   cell.setAttribute("aria-label", [`yaw ${cell.left.textContent}`, record?.rejected && `rejected: ${record.reason}`,
     verdict && `marked ${word}`, tags.length && `tags ${tags.join(", ")}`].filter(Boolean).join("; "));
-  cell.others.replaceChildren(...store.marksOf(key).filter((mark) => mark.reviewer !== reviewer).map((mark) => Object.assign(
+  const others = store.marksOf(key).filter((mark) => mark.reviewer !== reviewer);
+  if (others.length || cell.others.firstChild) cell.others.replaceChildren(...others.map((mark) => Object.assign(
     document.createElement("span"),
     { className: mark.mark, textContent: [...mark.reviewer].slice(0, 2).join(""), title: `${mark.reviewer}: ${reasonText[mark.reason] ?? mark.mark}` },
   )));

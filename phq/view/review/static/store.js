@@ -42,7 +42,7 @@ export class Store {
         const known = this.said.get(record.key);
         if (!known || known[0] <= seq) this.said.set(record.key, [seq, { marks, tags }]);
       });
-      this.onChange(records.map((record) => record.key));
+      this.onChange(records.map((record) => record.key), false);
     } catch {
       for (const number of numbers) this.asked.delete(number);
     }
@@ -62,6 +62,6 @@ export class Store {
       this.counts = news.counts;
       this.tags = news.tags;
     }
-    this.onChange(changed);
+    this.onChange(changed, true);
   }
 }
