@@ -97,7 +97,8 @@ class HammingIndex:
                 for start in range(0, len(query), some):
                     part = query[start : start + some]
                     asked, value = _filled(self._chunk(part, c)[:, None] ^ masks, filled)
-                    for run, place in expanded(starts[value], starts[value + 1] - starts[value], PIECE):
+                    begin = starts[value].astype(np.int64)
+                    for run, place in expanded(begin, starts[value + 1] - begin, PIECE):
                         found = asked[run]
                         hit = popcount(part[found] ^ ordered[place]) <= self.radius
                         yield start + found[hit], order[place[hit]].astype(np.int64)

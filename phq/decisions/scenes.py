@@ -87,8 +87,10 @@ class Seen:
 
     def part(self, rows: Ints) -> Seen:
         """Some of them."""
-        columns = (self.row, self.words, self.body, self.hashes, self.mirrors, self.photo, self.person)
-        return Seen(*(column[rows] for column in columns), self.looks, self.faces)
+        return Seen(
+            self.row[rows], self.words[rows], self.body[rows], self.hashes[rows], self.mirrors[rows], self.photo[rows],
+            self.person[rows], self.looks, self.faces,
+        )  # fmt: skip
 
     def apart(self, one: Ints, other: Ints) -> Doubles:
         """(M,) distance of M pairs' colours, plain or mirrored, in units of what still counts as the same; ∞ where they
