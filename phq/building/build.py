@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,11 @@ class BuildResult(Written):
         """Its counts above some of its samples, for notebooks."""
         counts = {name: value for name, value in self.counts.items() if isinstance(value, int)}
         return table(counts, str(self.out)) + Dataset(self.out)._repr_html_()
+
+    @cached_property
+    def samples(self) -> int:
+        """Samples in the dataset, those there were before an extension among them."""
+        return len(Dataset(self.out))
 
     @property
     def photos(self) -> int:

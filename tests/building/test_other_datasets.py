@@ -61,15 +61,13 @@ def begun(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path / "begun"
 
 
-def put(ds: Path, out: Path, way: str, parent: Path) -> dict[str, str]:
-    """A dataset that has come into a folder by other means than phq; its files."""
-    other = ds
+def other_dataset(ds: Path, way: str, parent: Path) -> Path:
+    """A dataset that is going to come into the folder of a build by other means than phq."""
     if way == "baked":  # its run.json has the plan of the build
-        bake(ds, other := parent / "baked")
-    elif way == "of other photos":
-        made(photos(parent / "more", names(3, 40)), other := parent / "others")
-    shutil.copytree(other, out, dirs_exist_ok=True)
-    return digests(other)
+        bake(ds, parent / "other")
+    else:
+        made(photos(parent / "more", names(3, 40)), parent / "other")
+    return parent / "other"
 
 
 @pytest.mark.parametrize("name", INTO)
@@ -118,11 +116,12 @@ def test_a_build_replaces_no_dataset_that_came_while_it_ran(
 ) -> None:
     from phq.building import build as building
 
-    out, real, came = tmp_path / "out", building.run_plan, {}
+    out, real, other = tmp_path / "out", building.run_plan, other_dataset(ds, way, tmp_path)
+    came = digests(other)
 
     def run_then_put(*arguments: object, **options: object) -> None:
         real(*arguments, **options)
-        came.update(put(ds, out, way, tmp_path))
+        shutil.copytree(other, out, dirs_exist_ok=True)
 
     with monkeypatch.context() as patch, pytest.raises(OutputError, match="has not made and would replace"):
         patch.setattr(building, "run_plan", run_then_put)
@@ -139,7 +138,8 @@ def test_a_build_replaces_no_dataset_that_came_while_it_ran(
 def test_an_interrupted_build_that_is_continued_replaces_none_either(
     way: str, extend: bool, ds: Path, begun: Path, source: Path, tmp_path: Path
 ) -> None:
-    came = put(ds, begun, way, tmp_path)
+    shutil.copytree(other := other_dataset(ds, way, tmp_path), begun, dirs_exist_ok=True)
+    came = digests(other)
     with pytest.raises(OutputError, match=r"has not made and would replace|was not made by phq build"):
         build(source, begun, execution=INLINE, extend=True) if extend else made(source, begun)
     assert not verify(begun, repair=True, workers=1).clean
