@@ -184,7 +184,12 @@ _CLIENTS = ("huggingface_hub", "httpx", "requests")
 def _is_of_network(error: BaseException | None) -> bool:
     """Whether there was no answer at all: no network, no such host, or nobody listens."""
     names = {cls.__name__ for cls in type(error).__mro__}
-    if isinstance(error, ConnectionError) or names & {"ConnectionError", "ConnectError", "ConnectTimeout", "OfflineModeIsEnabled"}:
+    if isinstance(error, ConnectionError) or names & {
+        "ConnectionError",
+        "ConnectError",
+        "ConnectTimeout",
+        "OfflineModeIsEnabled",
+    }:
         return True
     return error is not None and _is_of_network(error.__cause__ or error.__context__)
 
