@@ -34,7 +34,7 @@ def _lines(result: BuildResult) -> Iterator[str]:
     if result.samples:
         yield "\nmodels that touched this dataset"
         yield from model_lines(result.models)
-    elif reasons:
+    elif result.counts["people"]:
         yield "\nnothing was kept, for the reasons above; --preset everything, into another folder, keeps all people"
     else:
         yield "\nnothing was kept: nobody was found in the photos"
