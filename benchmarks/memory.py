@@ -22,8 +22,7 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from phq.building.carrying import pipeline_of
-from phq.building.carrying import CarryUnits
+from phq.building.carrying import CarryUnits, pipeline_of
 from phq.building.executors.choice import Engine, Execution
 from phq.building.plan import Plan, open_work_folder
 from phq.building.running import run_plan
