@@ -100,7 +100,7 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
     trust_convention: TrustConvention = False,
     json: Json = None,
     execution: Execution,
-) -> None:
+) -> dict[str, Any] | None:
     """Make labels again, or take those of another program or of a sidecar, as an overlay beside the shards; an
     interrupted call is continued."""
     if sidecar is not None:
@@ -113,7 +113,8 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
                  "--pictures": pictures}  # fmt: skip
         refuse_beside("--predictions", [option for option, value in stray.items() if value is not None])
         stated = (convention, fuse, sigma, source, source_version, licence, trust_convention)
-        return annotate_with_file(dataset, name, predictions_of(predictions, as_, *stated), revision, where, body, json)
+        annotate_with_file(dataset, name, predictions_of(predictions, as_, *stated), revision, where, body, json)
+        return None
     refuse_without_predictions(as_, convention, fuse, sigma, source, source_version, licence, trust_convention)
     from phq.curate.annotate.annotating import annotate  # networks and Arrow: not for --help
 
@@ -122,7 +123,8 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
         dataset, name, photos=photos, groups=chosen, revision=revision, where=where, preset=preset, config=config,
         sets=set_ or (), body=body, pictures=pictures, execution=execution, quiet=False, notify=echo,
     )  # fmt: skip
-    return report("annotate", done, _annotated_lines(done), json)
+    report("annotate", done, _annotated_lines(done), json)
+    return None
 
 
 def _state_sidecar(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -134,13 +136,16 @@ def _state_sidecar(  # noqa: PLR0913, PLR0917 - one parameter an option
     sets: Sequence[str],
     json: str | None,
     others: Mapping[str, object],
-) -> None:
+) -> dict[str, Any]:
+    """State it; what the next command has to know: whether consent has changed, and whether who refused is rejected."""
     from phq.curate.annotate.provenance import annotate_from_sidecar
 
     refuse_beside("--sidecar", [option for option, value in others.items() if value is not None])
     done = annotate_from_sidecar(dataset, name, sidecar, revision=revision, where=where, sets=sets, notify=echo)
     lines = [f"  {count:6d}  samples with another {column}" for column, count in done.changes.items()]
-    report("annotate", done, [*lines, f"overlay {done.name}"], json)
+    refused = f"{done.refused} samples of people who refused stay until phq decide --apply rejects them"
+    report("annotate", done, [*lines, *([refused] if done.refused else []), f"overlay {done.name}"], json)
+    return {"consent": "consent" in done.changes, "rejects_refused": done.rejects_refused}
 
 
 def _annotated_lines(done: Result) -> Iterator[str]:
