@@ -66,8 +66,8 @@ def redact_command(  # noqa: PLR0913 - one parameter an option
                                  show_default="the only one")
     ] = None,
     least: Annotated[
-        float | None, typer.Option(min=0, max=1, help="With --like: least cosine of two faces of one person; lower takes similar faces too.",
-                                   show_default="that of the network")
+        float | None, typer.Option(min=0, max=1, help="With --like: least cosine of two faces of one person.",
+                                   show_default="the network's own, printed beside similar faces")
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="With --like: HTML file with the pictures of those found.", show_default="none")

@@ -334,4 +334,4 @@ def lines(found: PersonFound) -> Iterator[str]:
     if found.uncompared:
         yield f"{found.uncompared} people were rejected before they were cropped: nothing of them can be compared"
     if found.of_photo:
-        yield f"{found.of_photo} records of this very photo have no key: --source PHOTO, in place of --like, removes them"
+        yield f"{found.of_photo} records of this very photo have no key: --source PHOTO, not --like, removes them"

@@ -143,7 +143,9 @@ def _decided(row: Fields) -> str:
     who = f"{row['source_path']}   person {row['person_index'] or 0}   {row['key'] or 'no key'}   {row['decision']}"
     because = f": {row['reason']}" if row["reason"] else ""
     value = "" if row["value"] is None else f" {row['value']:.4g}"
-    nearest = f", {row['score_name']}{value} is nearest to its threshold {row['threshold']:g}" if row["score_name"] else ""
+    nearest = (
+        f", {row['score_name']}{value} is nearest to its threshold {row['threshold']:g}" if row["score_name"] else ""
+    )
     also = "".join(f"; also {words}" for words in row["also"])
     return f"{who}{because}{'   ' + row['detail'] if row['detail'] else nearest}{also}"
 

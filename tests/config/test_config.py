@@ -106,7 +106,8 @@ def test_a_file_may_name_its_preset_and_the_caller_may_overrule_it(tmp_path: Pat
 
 def test_every_threshold_can_be_set() -> None:
     for address in RULE_BY_ADDRESS:
-        assert load_config("everything", sets=[f"{address}=-2.5"]).thresholds == {address: -2.5}
+        limits = load_config("everything", sets=["consent.min=off", f"{address}=-2.5"]).thresholds
+        assert limits == {address: -2.5}
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
@@ -171,7 +172,7 @@ def test_the_canonical_text_depends_on_values_alone(tmp_path: Path) -> None:
     assert one == two
     assert one != load_config("everything", sets=["blur.min=1.5", "luminance.max=1.0"]).canonical()
     assert Config.model_validate_json(one).canonical() == one
-    assert json.loads(one)["thresholds"] == {"blur.min": 1.0, "luminance.max": 1.0}
+    assert json.loads(one)["thresholds"] == {"blur.min": 1.0, "luminance.max": 1.0, "consent.min": 0.0}
 
 
 def test_a_config_cannot_be_changed() -> None:

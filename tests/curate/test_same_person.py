@@ -110,14 +110,14 @@ def rejects(dataset: Path, rows: list[dict[str, Any]]) -> None:
     """Put rejects into a dataset: rows of the manifest with other fields, without stored bytes."""
     schema = pq.read_schema(dataset / "rejects.parquet")
     like = pq.read_table(dataset / "manifest.parquet").to_pylist()[0]
-    blank = {name: None for name in STORAGE[1:]} | {"shard": "", "decision": "rejected", "reason": "blurred"}
+    blank = dict.fromkeys(STORAGE[1:]) | {"shard": "", "decision": "rejected", "reason": "blurred"}
     pq.write_table(pa.Table.from_pylist([like | blank | row for row in rows], schema), dataset / "rejects.parquet")
 
 
 def test_rejects_are_searched_and_what_cannot_be_compared_is_said(dataset: Path) -> None:
     obama, photo = key_of(dataset, "obama"), hashlib.sha256(OTHER.read_bytes()).hexdigest()
     copy = dict(Dataset(dataset)[obama].row) | {"key": "0" * 16, "source_path": "copy.jpg", "source_sha256": "1" * 64}
-    copy |= {name: None for name in STORAGE[1:]} | {"shard": ""}
+    copy |= dict.fromkeys(STORAGE[1:]) | {"shard": ""}
     whole = {"key": None, "source_path": "again.jpg", "source_sha256": photo, "phash": None, "face_found": None}
     rejects(dataset, [copy, whole])
     found = find_person(dataset, FOLDER / "face_recognition-1.3.0__obama.jpg")

@@ -267,7 +267,9 @@ class _Annotation:
         largest = max(float(np.abs(numbers[name]).max()) for numbers in rows for name in EULER)
         if largest > np.pi:
             return ""
-        return f"every angle of {len(rows)} people is within ±{largest:.2f}°: if these are radians, --convention radians"
+        return (
+            f"every angle of {len(rows)} people is within ±{largest:.2f}°: if these are radians, --convention radians"
+        )
 
     @cached_property
     def source(self) -> Source:

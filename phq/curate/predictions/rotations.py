@@ -217,7 +217,9 @@ def rotations(values: Doubles, count: int, name: str, hint: str = "") -> Doubles
     if values.size == 3 * count:
         vectors = values.reshape(count, 3)
         if length(vectors).max() > LONGEST:
-            raise UnitError(f"{name} has vectors longer than a whole turn; axis-angle is taken in radians, these look like degrees")
+            raise UnitError(
+                f"{name} has vectors longer than a whole turn; axis-angle is taken in radians, these look like degrees"
+            )
         return rotvec_to_rotmat(vectors)
     if values.size != 9 * count:
         more = f" ({hint})" if hint else ""
