@@ -158,7 +158,7 @@ def find_person(
 
 def _faceless(table: pa.Table, network: _Network) -> int:
     compared = pc.equal(pc.fill_null(table["face_network"], ""), network.name)
-    return int(pc.sum(pc.and_not(pc.fill_null(table["face_found"], False), compared)).as_py() or 0)
+    return _count(pc.and_not(pc.fill_null(table["face_found"], False), compared))
 
 
 def _uncompared(every: Dataset, digest: str) -> tuple[int, int]:
@@ -167,7 +167,11 @@ def _uncompared(every: Dataset, digest: str) -> tuple[int, int]:
     bare = pc.equal(pc.fill_null(table["key"], ""), "")
     people = pc.and_(bare, pc.is_valid(table["box_x0"]))
     of_photo = pc.and_(bare, pc.fill_null(pc.equal(table["source_sha256"], digest), False))
-    return tuple(int(pc.sum(rows).as_py() or 0) for rows in (people, of_photo))
+    return _count(people), _count(of_photo)
+
+
+def _count(rows: pa.ChunkedArray) -> int:
+    return int(pc.sum(rows).as_py() or 0)
 
 
 def _config(samples: Dataset) -> Config:
