@@ -101,13 +101,13 @@ def stages(config: Config, sidecar: object = None) -> list[Any]:
 
 
 def pipeline(config: Config, sidecar: object = None) -> Pipeline:
-    """In place of `phq.building.build._make_pipeline`."""
+    """In place of `phq.building.carrying.pipeline_of`."""
     return Pipeline(stages(config, sidecar))
 
 
 def use_networkless_pipeline(patch: Any) -> None:
     """Let builds of this process and of its workers use the networkless pipeline."""
-    patch.setattr(building, "_make_pipeline", pipeline)
+    patch.setattr(building, "pipeline_of", pipeline)
     patch.setattr(building, "weights_used", lambda config: [])
     patch.setattr(dataset, "draw_sheet", lambda *_: None)  # half of the time of such a build
 

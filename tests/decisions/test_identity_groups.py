@@ -138,7 +138,7 @@ def pipeline(config: Config, sidecar: object = None) -> Pipeline:
 
 def cheaply(patch: pytest.MonkeyPatch) -> None:
     use_networkless_pipeline(patch)
-    patch.setattr(building, "_make_pipeline", pipeline)
+    patch.setattr(building, "pipeline_of", pipeline)
 
 
 @pytest.fixture(scope="module")
