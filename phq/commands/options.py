@@ -135,7 +135,7 @@ _RUN: dict[str, tuple[Any, Any]] = {
 """Annotation and default of the options of a run."""
 
 
-def run_options(command: Callable[..., None]) -> Callable[..., None]:
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of a run; it receives them as one argument, `execution`."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for name, parameter in signature.parameters.items() if name != "execution"]
@@ -145,9 +145,9 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @wraps(command)
-    def wrapped(**options: Any) -> None:
+    def wrapped(**options: Any) -> Any:
         with _execution(**{name: options.pop(name) for name in _RUN}) as execution:
-            command(**options, execution=execution)
+            return command(**options, execution=execution)
 
     parameters = [*own, *added]
     wrapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
