@@ -22,8 +22,7 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from phq.building.build import _make_pipeline
-from phq.building.carrying import CarryUnits
+from phq.building.carrying import CarryUnits, pipeline_of
 from phq.building.executors.choice import Engine, Execution
 from phq.building.plan import Plan, open_work_folder
 from phq.building.running import run_plan
@@ -64,7 +63,7 @@ def stood_in(config: Config) -> Pipeline:
 
     real = devices.open_onnx
     devices.open_onnx = lambda *words, **named: Answers(real(*words, **named))
-    pipeline = _make_pipeline(config, None)
+    pipeline = pipeline_of(config, None)
     portrait = next(iter(discover(EXAMPLES / "scikit-image-0.26.0__astronaut.png")))
     from phq.building.unit import opened
 
@@ -125,7 +124,7 @@ def main(
         copies(photos, folder / "photos", number)
         plan = Plan(discover(folder / "photos"), config)
         work = open_work_folder(folder / "out", plan)
-        make = partial(stood_in, config) if stand_ins else partial(_make_pipeline, config, None)
+        make = partial(stood_in, config) if stand_ins else partial(pipeline_of, config, None)
         watch = Watch(max(1, min(EARLY, number // POINTS)))
         how = Execution(Engine.processes, 1, log=RunLog(watch))
         run_plan(CarryUnits(make, work), plan, how, quiet=True, wants=wanted(stages(config)))

@@ -101,7 +101,7 @@ def stages(config: Config, sidecar: object = None) -> list[Any]:
 
 
 def pipeline(config: Config, sidecar: object = None) -> Pipeline:
-    """In place of `phq.building.build.pipeline_of`."""
+    """In place of `phq.building.carrying.pipeline_of`."""
     return Pipeline(stages(config, sidecar))
 
 

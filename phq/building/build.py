@@ -131,7 +131,7 @@ def build(  # noqa: PLR0913 - the options of the command
         photos: folder (searched recursively), list file, image, archive, image table, video, glob, or URL of fsspec's;
             see `phq.photos.contents.photos_of`; read only.
         out: folder or URL of the dataset; made if needed. An interrupted build is continued.
-        preset: ``default``, ``strict``, ``upstream`` (360°PHQ's rules) or ``everything`` (no thresholds).
+        preset: ``default``, ``strict``, ``upstream`` (360°PHQ's rules) or ``everything`` (no thresholds on scores).
         size: side of the crops, pixels.
         execution: where units are computed and how they are watched, in place of `workers`.
         workers: processes, by default one a core; the result does not depend on it. With more than one, a script

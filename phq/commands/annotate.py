@@ -100,15 +100,14 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
     trust_convention: TrustConvention = False,
     json: Json = None,
     execution: Execution,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Make labels again, or take those of another program or of a sidecar, as an overlay beside the shards; an
     interrupted call is continued."""
     if sidecar is not None:
-        _state_sidecar(dataset, name, sidecar, revision, where, set_ or (), json, {
+        return _state_sidecar(dataset, name, sidecar, revision, where, set_ or (), json, {
             "--predictions": predictions, "--photos": photos, "--groups": groups, "--preset": preset,
             "--config": config, "--body": body, "--pictures": pictures,
         })  # fmt: skip
-        return {}
     if predictions is not None:
         stray = {"--photos": photos, "--groups": groups, "--preset": preset, "--config": config, "--set": set_,
                  "--pictures": pictures}  # fmt: skip
@@ -146,13 +145,16 @@ def _state_sidecar(  # noqa: PLR0913, PLR0917 - one parameter an option
     sets: Sequence[str],
     json: str | None,
     others: Mapping[str, object],
-) -> None:
+) -> dict[str, Any]:
+    """State it; what the next command has to know: whether consent has changed, and whether who refused is rejected."""
     from phq.curate.annotate.provenance import annotate_from_sidecar
 
     refuse_beside("--sidecar", [option for option, value in others.items() if value is not None])
     done = annotate_from_sidecar(dataset, name, sidecar, revision=revision, where=where, sets=sets, notify=echo)
     lines = [f"  {count:6d}  samples with another {column}" for column, count in done.changes.items()]
-    report("annotate", done, [*lines, f"overlay {done.name}"], json)
+    refused = f"{done.refused} samples of people who refused stay until phq decide --apply rejects them"
+    report("annotate", done, [*lines, *([refused] if done.refused else []), f"overlay {done.name}"], json)
+    return {"consent": "consent" in done.changes, "rejects_refused": done.rejects_refused}
 
 
 def _annotated_lines(done: Result) -> Iterator[str]:

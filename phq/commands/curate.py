@@ -19,7 +19,7 @@ from phq.system.logs import STDOUT
 if TYPE_CHECKING:
     from phq.curate.merge import Merged
     from phq.curate.redact import Redacted
-    from phq.curate.same_person import Alike
+    from phq.curate.same_person import PersonFound
     from phq.curate.split import Division
 
 
@@ -67,39 +67,51 @@ def redact_command(  # noqa: PLR0913 - one parameter an option
     ] = None,
     least: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --like: least cosine of two faces of one person.",
-                                   show_default="that of the network")
+                                   show_default="the network's own, printed beside similar faces")
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="With --like: HTML file with the pictures of those found.", show_default="none")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="With --like: remove all listed, do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --like: do not ask; similar faces stay.")] = False,
     reason: Annotated[str, typer.Option(help="Reason to keep in the tombstone.", show_default="none")] = "",
     name_in_reason: Annotated[
         bool, typer.Option("--name-in-reason", help="Keep the reason even if it has the person's name.")
     ] = False,
     json: Json = None,
 ) -> None:  # fmt: skip
-    """Remove every trace of some samples from a dataset; exit code 1 if something else still names them."""
+    """Remove every trace of some samples from a dataset; exit code 1 if something else still names or shows them."""
     from phq.curate.redact import lines
 
     if like is None:
         refuse_given("--like", {"--person": person, "--least": least, "--pictures": pictures, "--yes": yes or None})
         done = _redacted(dataset, keys or (), source, reason, name_in_reason)
         report("redact", done, lines(done), json)
+        left = not done.clean
+    elif keys or source is not None:
+        raise ConfigError("--like finds the samples itself: name no keys and no --source beside it")
     else:
-        if keys or source is not None:
-            raise ConfigError("--like finds the samples itself: name no keys and no --source beside it")
         found = _listed(dataset, like, person, least, pictures, json)
-        sure = [one.key for one in found if one.sure]
-        if sure and not yes and not _is_terminal():
-            raise ConfigError("nothing was removed: nobody can be asked here; look at the list, then add --yes")
-        if not sure or not _agreed(len(sure), yes):
-            report("redact", {"alike": found, "keys": []}, ["nothing was removed"], json)
-            return
-        done = _redacted(dataset, sure, None, reason, name_in_reason)
-        report("redact", {"alike": found, **vars(done)}, lines(done), json)
-    if not done.clean:
+        left = _remove_found(dataset, found, yes, reason, name_in_reason, json)
+    if left:
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _remove_found(
+    dataset: Path, found: PersonFound, yes: bool, reason: str, name_in_reason: bool, json: str | None
+) -> bool:
+    """Remove those taken for the person if somebody agrees; whether anything listed is left."""
+    from phq.curate.redact import lines
+
+    sure, similar = ([one.key for one in some] for some in (found.sure, found.similar))
+    if sure and not yes and not _is_terminal():
+        raise ConfigError("nothing was removed: nobody can be asked here; look at the list, then add --yes")
+    if not sure or not _agreed(len(sure), yes):
+        report("redact", {**vars(found), "keys": []}, ["nothing was removed"], json)
+        return bool(found.alike or found.of_photo)
+    done = _redacted(dataset, sure, None, reason, name_in_reason)
+    stay = [f"similar faces that stay, below {found.least:.2f}: {', '.join(similar)}"] if similar else []
+    report("redact", {**vars(found), **vars(done)}, [*lines(done), *stay], json)
+    return bool(similar or found.of_photo) or not done.clean
 
 
 def _redacted(dataset: Path, keys: Sequence[str], source: str | None, reason: str, name_in_reason: bool) -> Redacted:
@@ -117,7 +129,7 @@ def _redacted(dataset: Path, keys: Sequence[str], source: str | None, reason: st
 
 def _listed(
     dataset: Path, like: Path, person: int | None, least: float | None, pictures: Path | None, json: str | None
-) -> list[Alike]:
+) -> PersonFound:
     """Whoever looks like the person in a photo; printed, but where the result is printed as JSON."""
     from phq.curate.same_person import find_person, lines
     from phq.view.person_page import write_person_page

@@ -25,6 +25,8 @@ def _review(options: Options) -> str:
 
 
 def _annotate(options: Options) -> str:
+    if options.get("consent"):  # as stated now; bake follows the decision
+        return f"phq decide {{dataset}}{'' if options['rejects_refused'] else ' --set consent.min=0'} --apply"
     if options.get("sidecar"):
         return "phq bake {dataset} NEW --revision {name}"
     return "phq diff {dataset} {base} {name}"

@@ -250,4 +250,5 @@ def _sentence(fault: Any, prefix: Sequence[str], tables: Iterable[str]) -> str:
     message = message[0].lower() + message[1:]
     if isinstance(fault["input"], Mapping) or fault["type"] == "value_error":  # about several settings together
         return f"{where}: {message}".removeprefix(": ")
-    return f"{where} = {fault['input']!r}: {message}"
+    off = f", or {OFF[0]!r}" if parts[:1] and parts[0] in tables else ""
+    return f"{where} = {fault['input']!r}: {message}{off}"

@@ -8,7 +8,7 @@ is how views from behind are found. Nothing is written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,33 @@ class Alike:
 
 
 @dataclass(frozen=True)
+class PersonFound:
+    """The result of a search."""
+
+    alike: tuple[Alike, ...]
+    """The surest first."""
+    least: float
+    """Cosine from which two faces were taken for one person's."""
+    faceless: int
+    """Samples with a face of which neither a picture nor an embedding is stored, as of most rejects: they were compared
+    by picture, scene and name alone."""
+    uncompared: int
+    """Records of people rejected before they were cropped: nothing is there to compare."""
+    of_photo: int
+    """Those of them that are of the very photo."""
+
+    @property
+    def sure(self) -> list[Alike]:
+        """Those taken for the person."""
+        return [one for one in self.alike if one.sure]
+
+    @property
+    def similar(self) -> list[Alike]:
+        """Those that somebody has to look at."""
+        return [one for one in self.alike if not one.sure]
+
+
+@dataclass(frozen=True)
 class _Network:
     """The identity network that all faces are compared by."""
 
@@ -98,8 +125,8 @@ class _Network:
 
 def find_person(
     dataset: str | Path, photo: str | Path, *, person: int | None = None, least: float | None = None, quiet: bool = True
-) -> list[Alike]:
-    """Samples that may show the person of a photo, the surest first.
+) -> PersonFound:
+    """Samples, kept and rejected, that may show the person of a photo.
 
     Face embeddings are those that the dataset stores; where it has none of the network that is used, they are made of
     the stored pictures. The network is the dataset's own (``models.identity``) if it is on this machine, else the
@@ -116,7 +143,8 @@ def find_person(
     Raises:
         InputError: no dataset, the photo cannot be used, has several people and none is named, or no such person.
     """
-    samples = Dataset(dataset, rejects=True).filter("key <> ''")
+    every = Dataset(dataset, rejects=True)
+    samples = every.filter("key <> ''")
     config = _config(samples)
     network = _network(config, least)
     models = config.models.model_copy(update={"identity": network.spec})
@@ -124,7 +152,26 @@ def find_person(
     needed = tuple(dict.fromkeys((*LIKENESS, *LINKED, *FACE_COLUMNS)))
     table = _with_faces(columns(samples, needed), samples, network, quiet)
     everyone = pa.concat_tables([_row(wanted, digest, table.schema), table]).drop_columns(list(FACE_COLUMNS))
-    return sorted(_alike(compact(everyone), network, config), key=_order)
+    alike = tuple(sorted(_alike(compact(everyone), network, config), key=_order))
+    return PersonFound(alike, network.least, _faceless(table, network), *_uncompared(every, digest))
+
+
+def _faceless(table: pa.Table, network: _Network) -> int:
+    compared = pc.equal(pc.fill_null(table["face_network"], ""), network.name)
+    return _count(pc.and_not(pc.fill_null(table["face_found"], False), compared))
+
+
+def _uncompared(every: Dataset, digest: str) -> tuple[int, int]:
+    """Records of people without a key, and those of them of the photo with this sha256."""
+    table = every.columns(["key", "box_x0", "source_sha256"])
+    bare = pc.equal(pc.fill_null(table["key"], ""), "")
+    people = pc.and_(bare, pc.is_valid(table["box_x0"]))
+    of_photo = pc.and_(bare, pc.fill_null(pc.equal(table["source_sha256"], digest), False))
+    return _count(people), _count(of_photo)
+
+
+def _count(rows: pa.ChunkedArray) -> int:
+    return int(pc.sum(rows).as_py() or 0)
 
 
 def _config(samples: Dataset) -> Config:
@@ -269,18 +316,26 @@ def _order(found: Alike) -> tuple[int, float, int, str]:
     return WHY.index(found.why), -(found.likeness or -1.0), found.bits, found.key
 
 
-def lines(found: Sequence[Alike]) -> Iterator[str]:
-    """What was found, as text: a line for each sample, then how many for which reason."""
-    sure, similar = [one for one in found if one.sure], [one for one in found if not one.sure]
+def lines(found: PersonFound) -> Iterator[str]:
+    """What was found, as text: a line for each sample, how many for which reason, and what was not compared."""
+    sure, similar = found.sure, found.similar
     if not sure:
         yield "no sample shows this person, as far as face, picture and scene tell"
-    if found:
+    if found.alike:
         yield f"{'key':<16}  {'why':<12}  {'face':>5}  {'bits':>4}  photo"
     for one in (*sure, *similar[:MOST]):
         face = "" if one.likeness is None else f"{one.likeness:.2f}"
         yield f"{one.key:<16}  {one.why:<12}  {face:>5}  {one.bits:4d}  {one.source_path}"
-    counts = Counter(one.why for one in found)
+    counts = Counter(one.why for one in found.alike)
     if sure:
         yield f"samples {len(sure)}: " + ", ".join(f"{counts[why]} {why}" for why in WHY[:-1] if counts[why])
     if similar:
-        yield f"similar faces {len(similar)}: somebody has to look; --least COSINE takes those from there on"
+        yield (f"similar faces {len(similar)}, below {found.least:.2f}: somebody has to look; they stay, and "
+               "--least COSINE takes those from there on")  # fmt: skip
+    if found.faceless:
+        yield (f"{found.faceless} samples, most of them rejects, have a face but neither a stored picture nor its "
+               "embedding: they were compared by picture and scene alone")  # fmt: skip
+    if found.uncompared:
+        yield f"{found.uncompared} people were rejected before they were cropped: nothing of them can be compared"
+    if found.of_photo:
+        yield f"{found.of_photo} records of this very photo have no key: --source PHOTO, not --like, removes them"

@@ -121,6 +121,22 @@ def decide_scores(scores: Scores, thresholds: Mapping[str, float], count: int) -
     return columns
 
 
+def broken(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> list[tuple[Rule, str]]:
+    """Every rule that one person breaks, in words; the worst broken first, which is the reason that `decide` gives.
+
+    Args:
+        scores: see `decide`.
+        thresholds: see `decide`.
+    """
+    found = []
+    for rule in (rule for rule in RULES if rule.address in thresholds and rule.score in scores):
+        value, threshold = scores[rule.score], float(thresholds[rule.address])
+        margin = float(margins(np.ma.MaskedArray([value]), rule, threshold)[0])
+        if margin < 0:
+            found.append((margin, rule, in_words(rule, value, threshold)))
+    return [(rule, words) for _, rule, words in sorted(found, key=lambda one: one[0])]
+
+
 def margins(scores: np.ma.MaskedArray, rule: Rule, threshold: float) -> Doubles:
     """(N,) signed distances from a threshold in units of |threshold| (of 1 where that is 0).
 

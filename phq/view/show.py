@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from phq.dataset.item import Item
 from phq.dataset.named_photo import at_path, digest_of_file
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
+from phq.dataset.thresholds import thresholds_in_force
+from phq.decisions.decision import SCORED
+from phq.decisions.rules import broken, scores_of
 from phq.errors import InputError
 from phq.schema import Row, column_kind
 from phq.system.atomic import disk_errors_explained, write_bytes
@@ -37,7 +41,8 @@ class Shown:
     picture: Path | None
     """The picture of its labels, if one was requested."""
     people: Sequence[Fields] = ()
-    """Of a photo, what was decided of each person: `_DECIDED`."""
+    """Of a photo, what was decided of each person: `_DECIDED`; ``value``, the score of the nearest threshold, None if
+    no threshold applied; and ``also``, a sentence for each broken threshold but that of the reason, worst first."""
 
 
 @disk_errors_explained
@@ -114,20 +119,35 @@ def whole_key(dataset: Dataset, start: str) -> str:
 
 
 def _people_of(dataset: Dataset, photo: str) -> list[Fields]:
-    """`_DECIDED` of the people of a photo, or of the photo itself where nobody was found in it."""
-    table = dataset.columns(_DECIDED)
-    named = at_path(table["source_path"], photo, ends=True)
+    """See `Shown.people`: of the people of a photo, or of the photo itself where nobody was found in it."""
+    named = at_path(dataset.columns(["source_path"])["source_path"], photo, ends=True)
     if not pc.any(named).as_py() and (digest := digest_of_file(photo)):
         named = pc.equal(dataset.columns(["source_sha256"])["source_sha256"], digest)
-    return sorted(table.filter(named).to_pylist(), key=lambda row: (row["source_path"], row["person_index"] or 0))
+    rows = np.flatnonzero(np.asarray(pc.fill_null(named, False))).tolist()
+    if not rows:
+        return []
+    limits = thresholds_in_force(dataset)
+    table = dataset.select(rows).columns(tuple(dict.fromkeys((*_DECIDED, *SCORED))))
+    people = [_with_broken(row, limits) for row in table.to_pylist()]
+    return sorted(people, key=lambda row: (row["source_path"], row["person_index"] or 0))
+
+
+def _with_broken(row: Fields, limits: Mapping[str, float]) -> Fields:
+    scores = scores_of({name: row[name] for name in SCORED if row[name] is not None})
+    also = [words for rule, words in broken(scores, limits) if rule.reason != row["reason"]] if row["reason"] else []
+    return {**{name: row[name] for name in _DECIDED}, "value": scores.get(row["score_name"]), "also": also}
 
 
 def _decided(row: Fields) -> str:
     """One line: which person of which photo, its key, and why it was rejected."""
     who = f"{row['source_path']}   person {row['person_index'] or 0}   {row['key'] or 'no key'}   {row['decision']}"
     because = f": {row['reason']}" if row["reason"] else ""
-    nearest = f", nearest to its threshold {row['threshold']:g} of {row['score_name']}" if row["score_name"] else ""
-    return f"{who}{because}{'   ' + row['detail'] if row['detail'] else nearest}"
+    value = "" if row["value"] is None else f" {row['value']:.4g}"
+    nearest = (
+        f", {row['score_name']}{value} is nearest to its threshold {row['threshold']:g}" if row["score_name"] else ""
+    )
+    also = "".join(f"; also {words}" for words in row["also"])
+    return f"{who}{because}{'   ' + row['detail'] if row['detail'] else nearest}{also}"
 
 
 def _lines(row: Fields, before: Fields) -> Iterator[str]:

@@ -7,9 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from phq.config.build import SETTINGS, Config, load_config, stored_config
-from phq.decisions.rules import decide
+from phq.decisions.rules import decide, scores_of
 from phq.errors import ConfigError
 from phq.reasons import RULE_BY_ADDRESS, RULES
+from phq.schema import CONSENT
 
 
 def written(folder: Path, text: str) -> Path:
@@ -33,10 +34,17 @@ def test_the_presets_load() -> None:
 
 def test_everything_rejects_nothing() -> None:
     config = load_config("everything")
-    assert config.thresholds == {}
+    assert config.thresholds == {"consent.min": 0}
     assert not config.duplicates.reject
     worst = {rule.score: 0.0 if rule.side == "min" else 1e9 for rule in RULES}
     assert decide(worst, config.thresholds).decision == "kept"
+
+
+@pytest.mark.parametrize("preset", SETTINGS.preset_names())
+def test_every_preset_rejects_who_refused_and_nobody_of_whom_nothing_is_stated(preset: str) -> None:
+    thresholds = load_config(preset).thresholds
+    found = {said: decide(scores_of({"consent": said}), thresholds).reason for said in CONSENT}
+    assert found == {"yes": "", "limited": "", "": "", "no": "no_consent"}
 
 
 def test_default_keeps_a_good_portrait_and_rejects_a_bad_one() -> None:
@@ -98,7 +106,8 @@ def test_a_file_may_name_its_preset_and_the_caller_may_overrule_it(tmp_path: Pat
 
 def test_every_threshold_can_be_set() -> None:
     for address in RULE_BY_ADDRESS:
-        assert load_config("everything", sets=[f"{address}=-2.5"]).thresholds == {address: -2.5}
+        limits = load_config("everything", sets=["consent.min=off", f"{address}=-2.5"]).thresholds
+        assert limits == {address: -2.5}
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
@@ -163,7 +172,7 @@ def test_the_canonical_text_depends_on_values_alone(tmp_path: Path) -> None:
     assert one == two
     assert one != load_config("everything", sets=["blur.min=1.5", "luminance.max=1.0"]).canonical()
     assert Config.model_validate_json(one).canonical() == one
-    assert json.loads(one)["thresholds"] == {"blur.min": 1.0, "luminance.max": 1.0}
+    assert json.loads(one)["thresholds"] == {"blur.min": 1.0, "luminance.max": 1.0, "consent.min": 0.0}
 
 
 def test_a_config_cannot_be_changed() -> None:
@@ -214,3 +223,8 @@ def test_numbers_and_truths_may_be_written_as_python_does() -> None:
 
 def test_a_text_setting_can_be_emptied() -> None:
     assert load_config(sets=["provenance.author=Ann", "provenance.author="]).provenance.author == ""
+
+
+def test_a_threshold_that_is_no_number_is_told_of_off() -> None:
+    assert complaint(sets=["blur.min=sharp"]) == "blur.min = 'sharp': input should be a valid number, or 'off'"
+    assert not complaint(sets=["crop.jpeg_quality=sharp"]).endswith("off'")

@@ -98,7 +98,7 @@ def test_the_overlay_says_what_made_it(dataset: Path):
     about = about_overlay(Root(dataset), "v2")
     assert about["stages"] == ["keypoints", "pose", "camera"]
     assert about["samples"] == {"crop": 4}
-    assert about["config"]["thresholds"] == {"blur.min": 0.2}
+    assert about["config"]["thresholds"] == {"blur.min": 0.2, "consent.min": 0}
     assert {w["name"] for w in about["weights"]} == {"blazepose-heavy", "orientation"}
     assert all(len(w["sha256"]) == 64 and w["licence"] for w in about["weights"])
     assert [m["name"] for m in about["models"]][-1] == about["body"]["name"]

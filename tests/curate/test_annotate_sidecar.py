@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from curated_datasets import files, overlay, person, reject_of, write
 from typer.testing import CliRunner
 
 from phq.cli import app
+from phq.config.build import load_config
 from phq.curate.annotate.provenance import annotate_from_sidecar
 from phq.curate.bake import bake
 from phq.curate.verify.verify import verify
@@ -98,6 +100,24 @@ def test_from_a_build_without_licences_to_a_publication(dataset: Path, tmp_path:
     baked = bake(dataset, tmp_path / "baked").out
     assert "licences" not in dict(_found(baked, tmp_path / "copy"))
     assert "CC0-1.0" in (baked / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("thresholds", "more"), [({"consent.min": 0.0}, ""), ({}, " --set consent.min=0")])
+def test_a_withdrawn_consent_takes_effect_by_the_command_that_is_named(
+    dataset: Path, tmp_path: Path, thresholds: dict[str, float], more: str
+) -> None:
+    run = json.loads((dataset / "run.json").read_text())
+    config = load_config("everything").model_dump(mode="json") | {"thresholds": thresholds}
+    (dataset / "run.json").write_text(json.dumps(run | {"config": config}))
+    rows = sidecar(tmp_path, "path,consent\nphotos/0001.jpg,no\n")
+    done = CliRunner().invoke(app, ["annotate", str(dataset), "--name", "rights", "--sidecar", str(rows)])
+    assert "1 samples of people who refused stay until" in done.stdout
+    line = done.stderr.splitlines()[-1]
+    assert line == f"next: phq decide {dataset}{more} --apply"
+    decided = CliRunner().invoke(app, shlex.split(line)[2:])
+    assert (decided.exit_code, "no_consent" in decided.stdout) == (0, True)
+    assert len(Dataset(dataset)) == 3
+    assert bake(dataset, tmp_path / "baked").kept == 3
 
 
 def test_nothing_else_goes_beside_a_sidecar(dataset: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +52,37 @@ def test_rows_that_cannot_be_used_are_counted_with_their_reasons(dataset: Path, 
     assert "has a better row" in why["line 17"]
     assert why["line 18"] == f"there is no sample {'0' * 16}"
     assert any("rows of a picture of another size" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "convention", "unit"),
+    [
+        ({"yaw": 20, "pitch": 5, "roll": 0}, "headpose", "radians", "degrees"),
+        ({"yaw": 0.1, "pitch": 0, "roll": -140}, "headpose", "phq,radians", "degrees"),
+        ({"yaw": 0, "pitch": 9, "roll": 0}, "headpose", "openface", "degrees"),
+        ({"rotation": [0, 40, 0]}, "headpose", "", "degrees"),
+        ({"keypoints": np.full((17, 2), 240.0)}, "keypoints", "fractions", "pixels"),
+    ],
+)
+def test_numbers_that_cannot_be_in_the_stated_unit_are_refused(
+    fields: dict[str, Any], kind: str, convention: str, unit: str, dataset: Path, tmp_path: Path
+) -> None:
+    person = people(dataset)[0]
+    with pytest.raises(InputError, match=f"these look like {unit}.*nothing was written"):
+        take(dataset, jsonl(tmp_path / "x.jsonl", [key(person) | fields]), kind, convention)
+    assert "new" not in Dataset(dataset).overlays
+
+
+@pytest.mark.parametrize(("largest", "doubted"), [(3.0, True), (4.0, False)])
+def test_degrees_that_could_all_be_radians_are_doubted(
+    largest: float, doubted: bool, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phq.curate.predictions.annotation._Annotation.check_convention", lambda _: None)
+    rows = [key(person) | {"yaw": largest, "pitch": 0, "roll": -0.1} for person in people(dataset)]
+    said: list[str] = []
+    stated = Predictions(jsonl(tmp_path / "x.jsonl", rows), "headpose", "whenet")
+    annotate_from_predictions(dataset, "new", stated, notify=said.append)
+    assert any("within ±3.00°: if these are radians" in line for line in said) == doubted
 
 
 def test_a_file_without_a_usable_row_leaves_the_dataset_as_it_was(dataset: Path, tmp_path: Path) -> None:
@@ -126,7 +158,9 @@ def test_an_empty_file_or_folder_is_refused(name: str, dataset: Path, tmp_path: 
 def test_axis_angle_in_degrees_is_named(dataset: Path, tmp_path: Path) -> None:
     rows = [axis_angle(person, person.head(person.photo)) for person in people(dataset)]
     rows = [row | {"rotation": np.degrees(row["rotation"])} for row in rows]
-    with pytest.raises(InputError, match="longer than a whole turn; axis-angle is taken in radians; nothing was"):
+    with pytest.raises(
+        InputError, match=r"longer than a whole turn; axis-angle is taken in radians, .*degrees; nothing was"
+    ):
         take(dataset, jsonl(tmp_path / "d.jsonl", rows), "headpose", "full-image")
 
 

@@ -273,6 +273,13 @@ def test_those_without_consent_are_rejected_before_any_network_looks_closer(phot
     assert all(row.get("keypoints_2d") is None for row in rejects)
 
 
+def test_who_refused_is_rejected_by_every_preset(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "refused.csv").write_text("path,consent\na.png,no\n")
+    result = build(photos, tmp_path / "out", sidecar=tmp_path / "refused.csv", **OPTIONS)
+    assert {row["source_path"] for row in result.kept} == {"in/b.jpg"}
+    assert {row["reason"] for row in result.rejects if row["source_path"] == "a.png"} == {"no_consent"}
+
+
 def test_labels_do_not_depend_on_what_is_stated(photos: Path, tmp_path: Path) -> None:
     with_it = build(photos, tmp_path / "1", sidecar=photos / "credits.csv", **OPTIONS)
     without = build(str(photos / "**" / "*.[pj][np]g"), tmp_path / "2", **OPTIONS)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phq.decisions.rules import decide, scores_of
+from phq.decisions.rules import broken, decide, scores_of
 from phq.reasons import RULE_BY_ADDRESS, RULES
 
 SCORES = {"blur": 0.5, "p_flip": 0.1, "luminance": 0.4, "padding_fraction": 0.0}
@@ -34,6 +34,13 @@ def test_the_worst_broken_rule_is_the_reason() -> None:
     assert (outcome.decision, outcome.reason, outcome.score_name) == ("rejected", "flip_risk", "p_flip")
     assert outcome.margin == pytest.approx(-2.0)
     assert "0.9" in outcome.detail and "above flip.max = 0.3" in outcome.detail
+
+
+@given(score_values, threshold_values)
+def test_the_first_of_the_broken_rules_is_the_reason(scores: dict[str, float], limits: dict[str, float]) -> None:
+    found, outcome = broken(scores, limits), decide(scores, limits)
+    assert bool(found) == (outcome.decision == "rejected")
+    assert [(rule.reason, words) for rule, words in found[:1]] == [(outcome.reason, outcome.detail)][: len(found)]
 
 
 def test_on_the_threshold_is_kept() -> None:

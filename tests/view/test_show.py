@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +52,24 @@ def test_a_photo_is_named_to_see_what_was_decided_of_its_people(forty: Path) -> 
     assert [one["reason"] for one in done.people] == ["duplicate"]
     assert "rejected: duplicate" in done.text
     assert "looks like another" in done.text
+
+
+def test_a_photo_tells_every_threshold_that_stands_in_the_way(tmp_path: Path) -> None:
+    scores = {"consent": "", "blur": 0.2, "luminance": 0.05, "noise": 20.0, "mask_fraction": 0.9}
+    near = person(0, mask_fraction=0.9)
+    nearest = {"key": near.row["key"], "score_name": "mask_fraction", "threshold": 0.95, "margin": 0.05}
+    gone = reject_of(person(1, **scores), reason="noisy", detail="noise is 20", score_name="noise", threshold=6.0)
+    out = write(tmp_path / "set", [near, person(2)], [gone], sheet=False)
+    overlay(out, "decided", [nearest])
+    run = json.loads((out / "run.json").read_text())
+    limits = {"blur.min": 0.34, "luminance.min": 0.06, "noise.max": 6.0, "mask.max": 0.95, "consent.min": 0.0}
+    run["config"]["thresholds"] = limits
+    (out / "run.json").write_text(json.dumps(run))
+    text = show(out, person(1).row["source_path"]).text
+    assert "rejected: noisy   noise is 20; also sharpness of the person is 0.2, below blur.min = 0.34; also" in text
+    assert "below luminance.min = 0.06" in text
+    assert text.count("; also") == 2
+    assert "mask_fraction 0.9 is nearest to its threshold 0.95" in show(out, near.row["source_path"]).text
 
 
 def test_a_file_with_the_bytes_of_a_photo_names_it_too(everything: BuildResult, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ annotate --sidecar`` is this one call."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ from phq.curate.annotate.samples import left_out, samples_to_annotate
 from phq.dataset.overlays import LATEST, local_folder, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.sidecar import Coverage, Sidecar, coverage, read_sidecar, sidecar_record
+from phq.dataset.thresholds import thresholds_in_force
 from phq.decisions.settings import settings_for
 from phq.errors import InputError
-from phq.schema import PROVENANCE, Fields
+from phq.schema import CONSENT, PROVENANCE, Fields
 from phq.system.atomic import disk_errors_explained
 from phq.system.version import __version__
 
+CONSENT_RULE = "consent.min"
+"""The threshold that rejects who refused."""
 _PHOTO = ("source_path", "source_sha256")
 
 
@@ -34,6 +38,10 @@ class Stated:
     """Samples by the column that changes, in the order of `phq.schema.PROVENANCE`."""
     coverage: Coverage
     """Which rows matched which photos."""
+    refused: int = 0
+    """Samples of people who refused and are kept until they are decided on again."""
+    rejects_refused: bool = True
+    """Whether the thresholds in force reject who refused."""
 
 
 @disk_errors_explained
@@ -50,7 +58,7 @@ def annotate_from_sidecar(
     """State the provenance of the photos as a build with this sidecar would have.
 
     A row's words replace those of before; what the row leaves open, or a photo without a row, keeps its own. No shard
-    is touched, and no decision or split is taken again.
+    is touched, and no decision or split is taken again: `phq.decisions.redecide.decide` rejects who refused.
 
     Args:
         dataset: a folder.
@@ -91,7 +99,9 @@ def annotate_from_sidecar(
     }
     new_rows = ({column: new[column] for column in ("key", *columns)} for _, new in rows)
     write_overlay(local_folder(samples.root, dataset), name, new_rows, columns, about, read=samples.run, base=revision)
-    return Stated(name, len(rows), {column: changes[column] for column in columns}, met)
+    refused = sum(new["consent"] == "no" != old["consent"] for old, new in rows)
+    rejects = thresholds_in_force(samples).get(CONSENT_RULE, -math.inf) > CONSENT["no"]
+    return Stated(name, len(rows), {column: changes[column] for column in columns}, met, refused, rejects)
 
 
 def _defaults(samples: Dataset, sets: Sequence[str]) -> tuple[Fields, Fields]:

@@ -29,7 +29,7 @@ from phq.curate.predictions.labels import (
     state_keypoints,
 )
 from phq.curate.predictions.matches import Left, Matches, match
-from phq.curate.predictions.rotations import RowError, UnitError, decode_body, decode_head
+from phq.curate.predictions.rotations import EULER, RowError, UnitError, decode_body, decode_head
 from phq.curate.predictions.stored_pose import StoredPose
 from phq.curate.predictions.suspicion import LEAST_PEOPLE, constant_turn, suspect
 from phq.dataset.embedded import EmbeddedLabels
@@ -146,6 +146,8 @@ def annotate_from_predictions(
         notify(f"{len(work.judged)} people are too few to check the convention by the labels of the dataset")
     elif not predictions.trusted:
         work.check_convention()
+        if line := work.unit_doubt():
+            notify(line)
     columns = list(COLUMNS[predictions.kind])
     about = _about(work, model, digest, len(rows))
     folder = local_folder(samples.root, dataset)
@@ -197,7 +199,7 @@ class _Annotation:
         """Leave out rows that are no predictions of this kind, and samples that have no labels to start from.
 
         Raises:
-            InputError: the rotations of the file are in another unit.
+            InputError: the numbers of the file are in another unit.
         """
         readable = []
         for number, row in self.matches.pairs:
@@ -255,6 +257,19 @@ class _Annotation:
                 f"from the labels of {len(self.judged)} people at the median, as stated {found.stated:.1f}{unit}; "
                 "nothing was written (--convention states it, --trust-convention takes it as stated)"
             )
+
+    def unit_doubt(self) -> str:
+        """A sentence where every angle that is stated in degrees could be one in radians; '' otherwise."""
+        rows = [row.numbers for _, row in self.matches.pairs]
+        euler = self.kind == "headpose" and not any("rotation" in numbers for numbers in rows)
+        if not euler or self.convention.unit != "degrees":
+            return ""
+        largest = max(float(np.abs(numbers[name]).max()) for numbers in rows for name in EULER)
+        if largest > np.pi:
+            return ""
+        return (
+            f"every angle of {len(rows)} people is within ±{largest:.2f}°: if these are radians, --convention radians"
+        )
 
     @cached_property
     def source(self) -> Source:

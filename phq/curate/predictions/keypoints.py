@@ -9,7 +9,7 @@ import numpy as np
 from phq.curate.predictions.conventions import Convention
 from phq.curate.predictions.files import PredictedRow
 from phq.curate.predictions.matches import stated_box
-from phq.curate.predictions.rotations import RowError
+from phq.curate.predictions.rotations import RowError, UnitError
 from phq.curate.predictions.stored_pose import StoredPose
 from phq.people.person import known
 from phq.photos.region import apply_affine
@@ -21,6 +21,8 @@ from phq.system.linear import length
 COCO_LEFT_RIGHT = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
 MEDIAN_TO_SIGMA = 1.1774
 """Median length of a two-dimensional Gaussian error over its sigma an axis."""
+MOST_FRACTION = 10.0
+"""Of the sides of a picture or box; no program places a keypoint further out."""
 OF_BLAZEPOSE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """COCO's keypoints among BlazePose's 33 landmarks."""
 COUNTS = (17, 26, 133, 33)
@@ -31,9 +33,12 @@ def decode_keypoints(row: PredictedRow, convention: Convention, seen: StoredPose
     """(17, 3) x, y in photo pixels of the record, score.
 
     Raises:
-        RowError: another number of keypoints, or a picture whose place is not known.
+        RowError: another number of keypoints, a picture whose place is not known, or pixels that are stated as
+            fractions (`UnitError`).
     """
     points = _coco(row)
+    if convention.unit_px == "fractions" and np.abs(points[:, :2]).max() > MOST_FRACTION:
+        raise UnitError("its keypoints lie far outside as fractions; these look like pixels: --convention pixels")
     source, turn = seen.person.photo.source, seen.turn
     xy: Floats = points[:, :2]
     if convention.camera == "headshot":

@@ -29,6 +29,7 @@ ROUNDS = 5
 """The place of the head joint, which its own line of sight depends on, has settled by then to 1e-8."""
 LONGEST = 2 * np.pi * 1.01
 """Radians: no program turns a joint further."""
+EULER = ("pitch", "yaw", "roll")
 HALF_TURN = np.diag([-1.0, 1.0, -1.0])
 
 
@@ -62,7 +63,7 @@ def decode_head(row: PredictedRow, convention: Convention, seen: StoredPose, rou
         rounds: in which the place of the head follows its rotation, for one about the line of sight; 0 leaves it.
 
     Raises:
-        RowError: it states no rotation of the head.
+        RowError: it states no rotation of the head, or angles that are not in the stated unit (`UnitError`).
     """
     stated = _head_rotation(row, convention)
     if convention.camera == "headshot":
@@ -96,7 +97,13 @@ def _head_rotation(row: PredictedRow, convention: Convention) -> Doubles:
     missing = [name for name in ("yaw", "pitch", "roll") if name not in numbers or numbers[name].size != 1]
     if missing:
         raise RowError(f"it has no rotation, and no {' and no '.join(missing)} (all three angles are needed)")
-    pitch, yaw, roll = (float(numbers[name].ravel()[0]) for name in ("pitch", "yaw", "roll"))
+    pitch, yaw, roll = (float(numbers[name].ravel()[0]) for name in EULER)
+    largest, name = max((abs(value), name) for value, name in zip((pitch, yaw, roll), EULER, strict=True))
+    if convention.unit == "radians" and largest > LONGEST:
+        raise UnitError(
+            f"{name} is {float(numbers[name].ravel()[0]):g}, which is more than a whole turn in radians; these look "
+            "like degrees: --convention degrees"
+        )
     if convention.order == "phq":
         factor = 1.0 if convention.unit == "degrees" else float(np.degrees(1.0))
         found = rotation_of(np.array([yaw, pitch, roll]) * convention.signs() * factor)
@@ -210,7 +217,9 @@ def rotations(values: Doubles, count: int, name: str, hint: str = "") -> Doubles
     if values.size == 3 * count:
         vectors = values.reshape(count, 3)
         if length(vectors).max() > LONGEST:
-            raise UnitError(f"{name} has vectors longer than a whole turn; axis-angle is taken in radians")
+            raise UnitError(
+                f"{name} has vectors longer than a whole turn; axis-angle is taken in radians, these look like degrees"
+            )
         return rotvec_to_rotmat(vectors)
     if values.size != 9 * count:
         more = f" ({hint})" if hint else ""

@@ -134,7 +134,12 @@ class Training(Section):
         if ends != sorted(set(ends)):
             raise ValueError("stages must end one after the other: their until_kimg must grow")
         if self.batch % self.part:
-            raise ValueError(f"batch = {self.batch} is no multiple of part = {self.part}")
+            part = max(n for n in range(1, self.part) if self.batch % n == 0)
+            batch = -(-self.batch // self.part) * self.part
+            raise ValueError(
+                f"batch = {self.batch} is no multiple of part = {self.part}; set training.part={part}, or "
+                f"training.batch={batch}"
+            )
         if self.losses.coarse_pose_kimg[0] > self.losses.coarse_pose_kimg[1]:
             raise ValueError("losses.coarse_pose_kimg must not fall")
         return self

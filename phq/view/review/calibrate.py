@@ -126,8 +126,9 @@ def _calibrated(dataset: str | Path, preset: str | None, config: Path | None, le
 
 
 def _start(catalogue: Catalogue, preset: str | None, config: Path | None) -> dict[str, float]:
-    if preset is None and config is None and catalogue.thresholds:
-        return catalogue.thresholds
+    own = catalogue.thresholds
+    if preset is None and config is None and any(not RULE_BY_ADDRESS[name].stated for name in own):
+        return own
     return load_config(preset, config).thresholds
 
 
