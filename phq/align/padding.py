@@ -39,7 +39,7 @@ def is_padding(photo_in_crop: Floats, size: int) -> NDArray[np.bool_]:
     return np.asarray(across[None, :] | down[:, None])
 
 
-def padding_fraction(photo_in_crop: Floats, size: int) -> float:
+def padding_fraction(photo_in_crop: Floats, size: float) -> float:
     """Fraction of the crop's area that lies beyond the photo."""
     x0, y0, x1, y1 = photo_in_crop
     return float(1 - max(x1 - x0, 0) * max(y1 - y0, 0) / size**2)

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,20 @@ from phq.building.finalise.extension import (
 from phq.building.finalise.result import Written
 from phq.building.finalise.stored_rejects import decide_stored
 from phq.building.inputs import Difference
-from phq.building.plan import Plan, close_work_folder, inputs_path, noted_kernels, open_work_folder, resumed
+from phq.building.plan import (
+    Plan,
+    check_unreplaced,
+    close_work_folder,
+    drop_written_work,
+    inputs_path,
+    noted_kernels,
+    open_work_folder,
+    resumed,
+)
 from phq.building.running import EXTENDING, alone, check_free, run_plan
 from phq.config.build import Video, load_config
 from phq.dataset.card import TITLE, Card, stored_card
-from phq.dataset.folder import INPUTS, MANIFEST, WORK
+from phq.dataset.folder import INPUTS, MANIFEST
 from phq.dataset.notebook import table
 from phq.dataset.reader import Dataset
 from phq.dataset.run import run_record, source_record
@@ -86,6 +95,11 @@ class BuildResult(Written):
         """Its counts above some of its samples, for notebooks."""
         counts = {name: value for name, value in self.counts.items() if isinstance(value, int)}
         return table(counts, str(self.out)) + Dataset(self.out)._repr_html_()
+
+    @cached_property
+    def samples(self) -> int:
+        """Samples in the dataset, those there were before an extension among them."""
+        return len(Dataset(self.out))
 
     @property
     def photos(self) -> int:
@@ -198,6 +212,7 @@ def _built(job: Build, extend: bool) -> BuildResult:
         source = Source(work, len(plan.units), plan.config.when_stored())
 
         def finish() -> BuildResult:
+            check_unreplaced(job.folder)
             job.execution.log.write("finalise", units=source.units)
             outcome = conclude_units(job.folder, source)
             result = _result(job, outcome, len(plan.inputs), before.differs, time.perf_counter() - started)
@@ -218,8 +233,7 @@ def _extended(job: Build, run: dict[str, Any]) -> BuildResult:
     started = time.perf_counter()
     with alone(job.folder, EXTENDING):
         recover(job.folder)
-        if (job.folder / WORK).exists():  # left by a kill after the last write of a build
-            close_work_folder(job.folder / WORK)
+        drop_written_work(job.folder)
         known = known_photos(job.folder)
         if (others := other_kernels(run.get("kernels"))) and not job.quiet:
             _said(others)

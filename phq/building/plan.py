@@ -13,8 +13,10 @@ from typing import Any
 
 from phq.building.inputs import SAME, Difference, FrozenInputs, compare, freeze, thaw
 from phq.config.build import Config
-from phq.dataset.folder import WORK
-from phq.errors import OutputError
+from phq.dataset.folder import MANIFEST, WORK
+from phq.dataset.root import Root
+from phq.dataset.run import read_run
+from phq.errors import InputError, OutputError
 from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION
 from phq.system.atomic import output_errors, write_bytes
@@ -214,6 +216,7 @@ def open_work_folder(
         note = {
             "id": fingerprint,
             "photos": len(plan.inputs),
+            "plan": plan.id,
             "root": root,
             "kernels": noted_kernels(work) or kernels(),
         }
@@ -257,6 +260,49 @@ def _of_another(out: Path, work: Path, differs: Difference) -> str:
         f"{out} holds an unfinished build of other photos or another configuration or sidecar"
         f"{f' ({changes})' if changes else ''}; finish it, choose another folder, or remove {work}{hint}"
     )
+
+
+def check_unreplaced(out: Path) -> None:
+    """Refuse to write results where a dataset has come into the folder since the build began.
+
+    Args:
+        out: folder or URL of the dataset.
+
+    Raises:
+        OutputError: there is one.
+    """
+    if (out / MANIFEST).exists():
+        raise OutputError(
+            f"{out} holds a dataset that the unfinished build there has not made and would replace; nothing was "
+            f"changed. Move that dataset away and run the same build again, which continues from {out / WORK}"
+        )
+
+
+def has_written(out: Path) -> bool:
+    """Whether the dataset in a folder is what the plan of its work folder gives, so that only a kill has left that.
+
+    Raises:
+        OutputError: the plan's note is damaged.
+    """
+    planned = _noted(out / WORK, "plan")
+    if planned is None:  # units without a plan cannot be continued
+        return True
+    try:
+        run = read_run(Root(str(out)))
+    except InputError:
+        return False
+    return run.get("plan") == planned and run.get("command") != "bake"  # which keeps the plan of its source
+
+
+def drop_written_work(out: Path) -> None:
+    """Remove the work folder that a kill has left beside its finished dataset.
+
+    Raises:
+        OutputError: the dataset is of another origin, and the build is not finished.
+    """
+    if not has_written(out):
+        check_unreplaced(out)
+    close_work_folder(out / WORK)
 
 
 def close_work_folder(work: Path) -> None:

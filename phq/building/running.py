@@ -10,9 +10,9 @@ from pathlib import Path
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution
 from phq.building.executors.contract import Event, Task
-from phq.building.plan import NOTE, Plan, close_work_folder, noted_kernels
+from phq.building.plan import NOTE, Plan, close_work_folder, drop_written_work, noted_kernels
 from phq.building.progress import Progress
-from phq.dataset.folder import MANIFEST, WORK, check_folder
+from phq.dataset.folder import MANIFEST, WORK, check_folder, unfinished
 from phq.errors import OutputError, PhqError
 from phq.photos.discover import Found
 from phq.system.atomic import output_errors
@@ -37,16 +37,27 @@ def check_free(folder: Path) -> None:
         recover(folder)
     check_folder(folder)
     if (folder / MANIFEST).exists():
-        close_work_folder(folder / WORK)  # a kill after the last write may have left it
+        drop_written_work(folder)
         raise OutputError(
             f"{folder} already holds a dataset; choose another folder (nothing is ever overwritten), or add photos to "
             "one that phq build has made with --extend"
         )
 
 
+def check_new(folder: Path) -> None:
+    """As `check_free`, for what is not a build itself: an unfinished one would replace what is written beside it.
+
+    Raises:
+        OutputError: names what is in the way.
+    """
+    check_free(folder)
+    if begun := unfinished(folder):
+        raise OutputError(f"{begun}; choose another folder")
+
+
 @contextmanager
 def alone(folder: Path, name: str = WORK) -> Iterator[None]:
-    """Keep other processes from building in `folder` until the end of the block.
+    """Keep other processes from writing a dataset in `folder` until the end of the block.
 
     Raises:
         OutputError: one does already, or the folder cannot be made.

@@ -31,8 +31,13 @@ def _lines(result: BuildResult) -> Iterator[str]:
     yield from _reasons(reasons)
     yield from _yaws(result.sectors)
     yield from _sidecar(result.coverage)
-    yield "\nmodels that touched this dataset"
-    yield from model_lines(result.models)
+    if result.samples:
+        yield "\nmodels that touched this dataset"
+        yield from model_lines(result.models)
+    elif reasons:
+        yield "\nnothing was kept, for the reasons above; --preset everything, into another folder, keeps all people"
+    else:
+        yield "\nnothing was kept: nobody was found in the photos"
     yield f"\nshards, manifest and card   {result.out}"
     yield f"contact sheet               {result.out / SHEET}"
 

@@ -100,7 +100,7 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
     trust_convention: TrustConvention = False,
     json: Json = None,
     execution: Execution,
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Make labels again, or take those of another program or of a sidecar, as an overlay beside the shards; an
     interrupted call is continued."""
     if sidecar is not None:
@@ -114,7 +114,7 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
         refuse_beside("--predictions", [option for option, value in stray.items() if value is not None])
         stated = (convention, fuse, sigma, source, source_version, licence, trust_convention)
         annotate_with_file(dataset, name, predictions_of(predictions, as_, *stated), revision, where, body, json)
-        return None
+        return _base(dataset, name)
     refuse_without_predictions(as_, convention, fuse, sigma, source, source_version, licence, trust_convention)
     from phq.curate.annotate.annotating import annotate  # networks and Arrow: not for --help
 
@@ -124,7 +124,16 @@ def annotate_command(  # noqa: PLR0913 - one parameter an option
         sets=set_ or (), body=body, pictures=pictures, execution=execution, quiet=False, notify=echo,
     )  # fmt: skip
     report("annotate", done, _annotated_lines(done), json)
-    return None
+    return _base(dataset, name)
+
+
+def _base(dataset: Path, name: str) -> dict[str, str]:
+    """The revision that an overlay stands on."""
+    from phq.dataset.overlays import NONE, names_up_to
+    from phq.dataset.root import Root
+    from phq.dataset.run import read_run
+
+    return {"base": [NONE, *names_up_to(read_run(Root(dataset)), name)][-2]}
 
 
 def _state_sidecar(  # noqa: PLR0913, PLR0917 - one parameter an option

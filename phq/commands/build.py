@@ -60,7 +60,7 @@ def build_command(  # noqa: PLR0913 - one parameter an option
     extend: Annotated[bool, typer.Option("--extend", help="Add photos that are new to an existing dataset.")] = False,
     json: Json = None,
     execution: Execution,
-) -> None:
+) -> dict[str, int]:
     """Build a dataset from photos."""
     echo(f"phq: loading, then looking for photos in {photos}", err=True)
     from phq.system import opencv
@@ -76,6 +76,7 @@ def build_command(  # noqa: PLR0913 - one parameter an option
         keep_rejects=keep_rejects or None, extend=extend, sidecar=sidecar, execution=execution, quiet=False,
     )  # fmt: skip
     report("build", {"dataset": str(done.out), **done.counts}, ["", summary(done)], json)
+    return {"kept": done.samples}
 
 
 @run_options

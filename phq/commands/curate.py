@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from phq.commands.ending import ExitCode
+from phq.commands.ending import ExitCode, Found
 from phq.commands.options import LocalDataset, OverlayName, Revision, Seed, ValFraction, Workers, refuse_given
 from phq.commands.output import Json, echo, report
 from phq.errors import ConfigError
@@ -44,7 +44,7 @@ def verify_command(
     found = verify(dataset, repair=repair, quick=quick, workers=workers, quiet=False)
     report("verify", found.record(), found.lines(), json)
     if not found.clean:
-        raise typer.Exit(ExitCode.FOUND)
+        raise Found(remedy=found.remedy(repair))
 
 
 def redact_command(  # noqa: PLR0913 - one parameter an option

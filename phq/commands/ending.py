@@ -32,6 +32,18 @@ class ExitCode(IntEnum):
     """Ctrl-C or SIGTERM: 128 + SIGINT."""
 
 
+class Found(typer.Exit):
+    """The end of a command by `ExitCode.FOUND`.
+
+    Args:
+        facts: for `phq.commands.next_step`, beside the options of the command.
+    """
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(ExitCode.FOUND)
+        self.facts = facts
+
+
 CONTINUES = "what is finished is kept, and the same command continues from there"
 RESTARTS = "the new dataset is incomplete, and the same command starts again from the beginning"
 TRAINING = "the run is as its last checkpoint left it, and continues from there with --resume"

@@ -45,7 +45,9 @@ def export_labels_command(  # noqa: PLR0913 - one parameter an option
     if done.masks:
         lines += [f"their masks   {done.masks}"]
     if done.beyond_photo >= 0.0005:
-        advice = "" if photos else " or of the crop; --photos PHOTOS fills in what the photos have"
+        advice = ""
+        if done.fillable >= 0.0005:
+            advice = f" or of the crop; --photos PHOTOS fills in what the photos have, at most {done.fillable:.1%}"
         lines += [f"{done.beyond_photo:.1%} of the pictures' area is beyond the edge of the photo{advice}"]
     report("export labels", done, lines, json)
 

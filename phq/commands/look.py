@@ -136,18 +136,20 @@ def decide_command(  # noqa: PLR0913 - one parameter an option
     look = None if pictures is None else partial(write_pictures, pictures)
     done = decide(dataset, preset=preset, config=config, sets=set_ or (), apply=apply, name=name, look=look)
     written = [] if pictures is None else [f"pictures   {pictures}"]
-    unchanged = not (done.decided.entering | done.decided.leaving).any()
+    unchanged = not (done.decided.entering | done.decided.leaving).any() and done.overlay is None
     overlay = "dry run, nothing is written; --apply writes the overlay"
-    if unchanged and not apply:
+    if apply and unchanged:
+        overlay = "no sample changes and the thresholds are those in force: no overlay is written"
+    elif unchanged:
         overlay = "dry run: nobody enters or leaves, and nothing is written"
-    if apply:
+    elif apply:
         overlay = (
             f"overlay {done.overlay}   decision, reason or margin of {done.changed} samples; it is in force; "
             "--revision none, or an earlier overlay's name, reads the dataset without it"
         )
     content = {**record(done.decided), "overlay": done.overlay, "changed": done.changed}
     report("decide", content, [*lines(done.decided), *written, overlay], json)
-    return {"unchanged": unchanged and not apply}
+    return {"unchanged": unchanged}
 
 
 def calibrate_command(

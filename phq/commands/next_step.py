@@ -29,9 +29,7 @@ def _annotate(options: Options) -> str:
         return f"phq decide {{dataset}}{'' if options['rejects_refused'] else ' --set consent.min=0'} --apply"
     if options.get("sidecar"):
         return "phq bake {dataset} NEW --revision {name}"
-    return (
-        f"phq diff {{dataset}} {_escaped(options['revision'] if options['revision'] != 'latest' else 'none')} {{name}}"
-    )
+    return "phq diff {dataset} {base} {name}"
 
 
 def _decide(options: Options) -> str:
@@ -48,6 +46,20 @@ def _publish(options: Options) -> str:
     if not options["apply"]:
         return f"{AGAIN} --apply"
     return "phq stats hf://datasets/" + options["to"][3:] if options["to"].startswith("hf:") else "phq verify {to}"
+
+
+def _build(options: Options) -> str:
+    return "phq report {dataset}" if options["kept"] else "phq show {dataset} PHOTO.jpg"
+
+
+_REMEDIES = {"annotate": "{dataset} --name NAME", "bake": "{dataset} NEW", "redact": "{dataset} KEY",
+             "split": "{dataset} --name NAME", "verify": "{dataset}"}  # fmt: skip
+"""Arguments of the commands that mend a violation."""
+
+
+def _remedy(options: Options) -> str:
+    command, _, more = options["remedy"].partition(" ")
+    return f"phq {command} {_REMEDIES[command]} {more}".rstrip() if command else ""
 
 
 def _verify(options: Options) -> str:
@@ -69,7 +81,7 @@ def _escaped(path: object) -> str:
 
 Step = str | Callable[[Options], str]
 NEXT: dict[str, Step] = {
-    "build": "phq report {dataset}",
+    "build": _build,
     "import": "phq report {dataset}",
     "synth": "phq report {dataset}",
     "settings": "phq build PHOTOS DATASET --set KEY=VALUE",
@@ -115,8 +127,8 @@ NEXT: dict[str, Step] = {
 }
 """By command: a command line with parameters of the call in braces, or what gives it. Words in capitals are to be
 filled in."""
-FOUND: dict[str, str] = {
-    "verify": "phq verify {dataset} --repair",
+FOUND: dict[str, Step] = {
+    "verify": _remedy,
     "weights verify": "phq weights pull NAME",
     "backends check": "phq backends list",
 }
@@ -153,7 +165,7 @@ def followed(name: str, command: Command) -> Command:
             found = command(**options)
         except typer.Exit as end:
             if end.exit_code == ExitCode.FOUND:
-                _say(name, options, found=True)
+                _say(name, {**options, **getattr(end, "facts", {})}, found=True)
             raise
         _say(name, {**options, **(found or {})})
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.building.running import check_free
+from phq.building.running import alone, check_new
 from phq.curate.jsons import Jsons
 from phq.curate.migrations import MIGRATIONS, Migration
 from phq.curate.revision import Revision, fetching, without_places
@@ -82,9 +82,10 @@ def bake(
         recover(root.local)
         if root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
             raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
-    check_free(folder)
+    check_new(folder)
     source = Revision(root, revision, migrations)
-    with TemporaryDirectory(prefix="phq-") as scratch:
+    with alone(folder), TemporaryDirectory(prefix="phq-") as scratch:
+        check_new(folder)
         jsons = Jsons(Path(scratch) / "jsons")
         kept, rejects = _rows(source, Path(scratch), jsons)
         tombstones = read_tombstones(root)

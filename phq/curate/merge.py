@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from phq.building.contact_sheet import chosen, write_contact_sheet
-from phq.building.running import check_free
+from phq.building.running import alone, check_new
 from phq.config.build import Config, Identity, load_config
 from phq.curate.merge_names import common_numbers, distinct_names, distinct_paths
 from phq.curate.merge_rows import Rows
@@ -90,7 +90,8 @@ def merge(
         raise ConfigError("a merge needs at least two datasets and the folder of the new one")
     folder = _free(Path(out), datasets)
     settings = _settings(bits, keep_duplicates)
-    with TemporaryDirectory(prefix="phq-") as scratch:
+    with alone(folder), TemporaryDirectory(prefix="phq-") as scratch:
+        check_new(folder)
         return _merged(Sources(datasets, revision, Path(scratch)), settings, folder, Path(scratch), quiet)
 
 
@@ -135,7 +136,7 @@ def _free(out: Path, datasets: Iterable[str | Path]) -> Path:
     for dataset in datasets:
         if Path(dataset).resolve() in (out.resolve(), *out.resolve().parents):
             raise OutputError(f"{out} is inside {dataset}; choose another folder")
-    check_free(out)
+    check_new(out)
     return out
 
 

@@ -13,6 +13,7 @@ from phq.errors import OutputError
 from phq.schema import SCHEMA_VERSION
 from phq.system.atomic import output_errors, tmp_path
 from phq.system.journal import JOURNAL
+from phq.system.locking import LOCK
 
 SPLITS = ("train", "val")
 MANIFEST, REJECTS = "manifest.parquet", "rejects.parquet"
@@ -141,6 +142,13 @@ def check_folder(out: Path) -> None:
     for path in _tars(out):
         if path.suffix == ".tar" and not SHARD.fullmatch(_inside(path)):
             raise OutputError(f"{path} would be read as a shard of the dataset; choose another folder")
+
+
+def unfinished(folder: Path) -> str:
+    """A sentence where a folder holds the work of a build that has not written its dataset, else ''."""
+    if (folder / MANIFEST).exists() or all(path.name == LOCK for path in (folder / WORK).glob("*")):
+        return ""
+    return f"{folder} is an unfinished build: run the same build again and it continues"
 
 
 def clear_dataset(out: Path) -> None:

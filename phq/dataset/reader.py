@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from phq.dataset.columns import Columns
 from phq.dataset.filters import matching, named_columns
-from phq.dataset.folder import MANIFEST, RUN, SPLITS, WORK
+from phq.dataset.folder import MANIFEST, RUN, SPLITS, unfinished
 from phq.dataset.item import Item
 from phq.dataset.keys import KeyIndex
 from phq.dataset.notebook import contact_sheet, evenly
@@ -236,8 +236,8 @@ def _check_local(folder: Path) -> None:
     recover(folder)
     if (folder / MANIFEST).is_file():
         return
-    if (folder / WORK).is_dir():
-        raise InputError(f"{folder} is an unfinished build: run the same build again and it continues")
+    if begun := unfinished(folder):
+        raise InputError(begun)
     raise InputError(f"{folder} is not a dataset of phq: it has no {MANIFEST}")
 
 

@@ -19,7 +19,7 @@ from phq.config.build import Config
 from phq.dataset.overlays import about_overlay, check_name, check_taken, stack_names, stage_overlay, write_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.root import Root
-from phq.decisions.decide import Decided, decide_with
+from phq.decisions.decide import Decided, decide_with, in_force
 from phq.decisions.split_groups import LINKS, linked_rows, sides_of, split_of
 from phq.errors import InputError
 from phq.schema import DECISION
@@ -47,6 +47,12 @@ def applied_as(decided: Decided) -> str | None:
     if not names or about_overlay(decided.samples.root, names[-1]) != _about(decided):
         return None
     return None if _changes(decided)[0] else names[-1]
+
+
+def is_in_force(decided: Decided) -> bool:
+    """Whether the dataset has this very decision by these very thresholds, so that an overlay would say nothing."""
+    same = in_force(decided.samples).get("config") == _about(decided)["config"]
+    return same and not _changes(decided)[0]
 
 
 def _about(decided: Decided) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phq.decisions.decide import Decided, decide_dataset
-from phq.decisions.overlay import applied_as, free_name
+from phq.decisions.overlay import applied_as, free_name, is_in_force
 from phq.decisions.overlay import apply as write_decision
 from phq.system.atomic import disk_errors_explained
 
@@ -18,9 +18,9 @@ class Redecided:
 
     decided: Decided
     overlay: str | None
-    """None in a dry run."""
+    """None where none is written: in a dry run, or where nothing changes."""
     changed: int
-    """Samples in the overlay; 0 in a dry run."""
+    """Samples in the overlay."""
 
 
 @disk_errors_explained
@@ -41,8 +41,8 @@ def decide(
         preset: see `phq.decisions.decide.decide_dataset`, as `config` and `sets`.
         config: TOML file over the preset.
         sets: ``key=value`` each.
-        apply: write the decision as an overlay; without, nothing is written.
-        name: name of that overlay, by default ``decide-N``; none is written where the topmost one has this decision.
+        apply: write the decision as an overlay, unless it changes no row and the thresholds are those in force.
+        name: name of that overlay, by default ``decide-N``.
         look: called with the decision before anything is written.
 
     Raises:
@@ -57,5 +57,7 @@ def decide(
         return Redecided(decided, None, 0)
     if name is None and (there := applied_as(decided)):  # a call that was killed at its end is repeated
         return Redecided(decided, there, 0)
+    if is_in_force(decided):
+        return Redecided(decided, None, 0)
     overlay = name or free_name(decided)
     return Redecided(decided, overlay, write_decision(decided, overlay))

@@ -44,6 +44,16 @@ def from_crop(row: Fields, jpg: bytes, box: CropBox, size: int) -> tuple[Image, 
     return cut(crop, box, size), outside
 
 
+def fillable(row: Fields, box: CropBox) -> float:
+    """Most of a part of the stored crop that only the photo has: beyond the crop, where the photo may go on; a fraction
+    of the part."""
+    size, seen = row["image_size"], np.asarray(row["photo_in_crop"], float)
+    ends = np.isclose(seen, [0, 0, size, size], rtol=0, atol=SAME)
+    whole = np.where(ends, [-np.inf, -np.inf, np.inf, np.inf], seen)
+    inside = [np.clip(sides - [box.x0, box.y0] * 2, 0, box.side) for sides in (seen, whole)]
+    return padding_fraction(inside[0], box.side) - padding_fraction(inside[1], box.side)
+
+
 def _is_whole(box: CropBox, size: int) -> bool:
     return bool(np.abs(np.array([box.x0, box.y0, box.side - size])).max() < SAME)
 

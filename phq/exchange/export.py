@@ -16,7 +16,7 @@ from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, InputError
 from phq.exchange.archive import INDEX, ORIGIN, Sink, open_sinks
-from phq.exchange.crops import Photos, from_crop, mask_part, window_box
+from phq.exchange.crops import Photos, fillable, from_crop, mask_part, window_box
 from phq.exchange.formats import LabelFormat, label_format
 from phq.schema import SCHEMA_VERSION
 from phq.system.arrays import Image
@@ -42,6 +42,8 @@ class Exported:
     """Side of the pictures, pixels."""
     beyond_photo: float
     """Mean fraction of the pictures beyond the photo (or the stored crop), where they are made up."""
+    fillable: float
+    """Most of that which the photos may have; 0 where the pictures were cut from them."""
 
 
 @disk_errors_explained
@@ -60,8 +62,8 @@ def export_labels(  # noqa: PLR0913 - the options of the command
 ) -> Exported:
     """Write pictures and ``dataset.json`` for the loader of a generator; the same call gives the same bytes.
 
-    Every picture is the view of the format's own camera: for 3DPortraitGAN the stored crop itself, for the head formats
-    the square about the head that `phq.exchange.formats` describes, cut from the stored crop, or from the photo with
+    Every picture is the view of the format's own camera: for 3DPortraitGAN the stored crop's, for the head formats the
+    square about the head that `phq.exchange.formats` describes; cut from the stored crop, or from the photo with
     `photos`. Pictures are RGB PNG without compression, masks one-channel PNG, 0 or 255, under the same names.
 
     Args:
@@ -92,7 +94,7 @@ def export_labels(  # noqa: PLR0913 - the options of the command
         raise InputError(f"{dataset} has no samples" + (f" in the split {split}" if split else ""))
     side = size or _common_size(rows)
     source = None if photos is None else Photos(photos, rows, samples.run)
-    beyond = []
+    beyond, more = [], []
     with open_sinks([out, mask_out] if masks else [out], zipped) as sinks:
         images, mask_sink = sinks[0], sinks[1] if masks else None
         say_size(f"writing {len(rows)} pictures to {out}", len(rows) * side**2 * (4 if masks else 3), quiet)
@@ -103,8 +105,9 @@ def export_labels(  # noqa: PLR0913 - the options of the command
             if mask_sink:
                 mask_sink.add(name, _png(mask_part(samples.read(index, "mask.png"), box, side)))
             beyond.append(cut[1])
+            more.append(fillable(row, box) if source is None else 0.0)
         _write_index(sinks, rows, kind)
-    return Exported(out, mask_out if masks else None, len(rows), side, float(np.mean(beyond)))
+    return Exported(out, mask_out if masks else None, len(rows), side, float(np.mean(beyond)), float(np.mean(more)))
 
 
 def _outputs(out: Path, as_zip: bool | None) -> tuple[Path, Path, bool]:

@@ -13,7 +13,7 @@ from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Execution, chosen_execution
 from phq.building.finalise.dataset import Source, computed, conclude_units, write_units
 from phq.building.finalise.result import Written
-from phq.building.plan import Plan, close_work_folder, noted_id, open_work_folder
+from phq.building.plan import Plan, close_work_folder, has_written, noted_id, open_work_folder
 from phq.building.running import alone, check_free, run_plan
 from phq.config.build import Config, load_config
 from phq.dataset.card import Card
@@ -138,7 +138,8 @@ def _draw(folder: Path, work: Path, plan: _SynthPlan, execution: Execution, quie
 
 def _left_unfinished(folder: Path, plan: _SynthPlan) -> bool:
     """A kill has left this very plan unfinished there, even if its dataset stands and only the overlay is missing."""
-    return noted_id(folder / WORK) == plan.fingerprint()
+    this = noted_id(folder / WORK) == plan.fingerprint()
+    return this and (has_written(folder) or not (folder / MANIFEST).exists())
 
 
 def _pipeline(config: Config, spread: Spread) -> Pipeline:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import typer
-from curated_datasets import person, write
+from curated_datasets import overlay, person, write
 from test_docs_commands import parsed
 from typer.testing import CliRunner
 
 from phq.cli import COMMANDS, app
+from phq.commands.annotate import _base
 from phq.commands.next_step import FOUND, NEXT, next_step
+from phq.curate.verify.kinds import KINDS
 
 AGAIN = {
     "decide": "decide 'a set'", "calibrate": "calibrate 'a set'", "publish": "publish 'a set' --to copy",
@@ -21,7 +23,8 @@ AGAIN = {
 """Command lines, without the program, of commands that are repeated with one more option."""
 VARIED = {
     "review": [{"stats": True}, {"stats": False}],
-    "annotate": [{"sidecar": None}, {"sidecar": None, "revision": "latest"}, {"sidecar": "a file"}],
+    "build": [{"kept": 2}, {"kept": 0}],
+    "annotate": [{"sidecar": None, "base": "none"}, {"sidecar": None, "base": "an overlay"}, {"sidecar": "a file"}],
     "decide": [{"apply": False}, {"apply": True}, {"apply": False, "unchanged": True}],
     "calibrate": [{"out": None}, {"out": "a file"}],
     "publish": [{"apply": False}, {"apply": True, "to": "hf:me/set"}, {"apply": True, "to": "a copy"}],
@@ -41,7 +44,9 @@ def cases() -> Iterator[tuple[str, dict[str, Any], bool]]:
     for name in NEXT:
         for varied in VARIED.get(name, [{}]):
             yield name, varied, False
-    yield from ((name, {}, True) for name in FOUND)
+    yield from ((name, {}, True) for name in FOUND if name != "verify")
+    mending = {kind.command for kind in KINDS if kind.command} | {"verify --repair"}
+    yield from (("verify", {"remedy": command}, True) for command in sorted(mending))
 
 
 def test_every_command_has_a_next_one() -> None:
@@ -67,6 +72,12 @@ def test_a_decision_that_changes_nothing_leads_to_the_scores(dataset: Path) -> N
     done = CliRunner().invoke(app, ["decide", str(dataset)])
     assert "nobody enters or leaves" in done.stdout
     assert done.stderr.splitlines()[-1] == f"next: phq report '{dataset}'"
+    applied = CliRunner().invoke(app, ["decide", str(dataset), "--apply"])
+    assert "no overlay is written" in applied.stdout
+    assert applied.stderr.splitlines()[-1] == f"next: phq report '{dataset}'"
+    assert not (dataset / "overlays").exists()
+    CliRunner().invoke(app, ["decide", str(dataset), "--apply", "--set", "blur.min=0.0001"])
+    assert len(list((dataset / "overlays").iterdir())) == 1  # other thresholds are a record
 
 
 def test_it_is_the_last_line_on_the_standard_error(dataset: Path) -> None:
@@ -82,6 +93,26 @@ def test_where_something_was_found_it_is_another(dataset: Path) -> None:
     (dataset / "schema.json").write_text("{}")
     broken = CliRunner().invoke(app, ["verify", str(dataset), "--quick", "--workers", "1"])
     assert broken.stderr.splitlines()[-1] == f"next: phq verify '{dataset}' --repair"
+
+
+def test_what_repair_cannot_mend_leads_to_what_can(tmp_path: Path) -> None:
+    people = [person(number, split=split, identity="A") for number, split in enumerate(("train", "val"))]
+    folder = write(tmp_path / "ds", people)
+    line = f"next: phq split {folder} --name NAME --by identity"
+    for options in ([], ["--repair"]):
+        done = CliRunner().invoke(app, ["verify", str(folder), "--quick", "--workers", "1", *options])
+        assert done.stderr.splitlines()[-1] == line, options
+    assert next_step("verify", {"dataset": "ds", "remedy": ""}, found=True) == ""
+
+
+def test_a_new_overlay_is_compared_with_what_it_stands_on(tmp_path: Path) -> None:
+    folder = write(tmp_path / "ds", [person(number) for number in range(3)])
+    overlay(folder, "first", [{"key": person(0).row["key"], "blur": 0.5}])
+    assert _base(folder, "first") == {"base": "none"}
+    overlay(folder, "second", [{"key": person(0).row["key"], "blur": 0.4}])
+    assert _base(folder, "second") == {"base": "first"}
+    options = {"dataset": folder, "sidecar": None, "name": "second", **_base(folder, "second")}
+    assert next_step("annotate", options) == f"phq diff {folder} first second"
 
 
 def test_a_refused_command_says_none(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_what_is_no_dataset_is_told(tmp_path: Path) -> None:
     (tmp_path / "file.tar").write_bytes(b"")
     (tmp_path / "empty").mkdir()
     (tmp_path / "begun" / ".phq-work").mkdir(parents=True)
+    (tmp_path / "begun/.phq-work/plan.json").write_bytes(b"{}")
     for name, message in {
         "file.tar": "is not a folder",
         "missing": "is not a folder",

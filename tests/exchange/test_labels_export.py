@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
+from phq.align.crop import CropBox
 from phq.building.build import BuildResult
 from phq.camera.convention import FOCAL, mirror_camera, orbit, world2cam
 from phq.camera.rotations import mirror_rotvec, rotvec_to_rotmat
@@ -33,6 +34,7 @@ from phq.cli import app
 from phq.commands.build import FormatName
 from phq.dataset.tar import read_member
 from phq.errors import ConfigError, InputError, OutputError
+from phq.exchange.crops import fillable
 from phq.exchange.export import export_labels
 from phq.exchange.formats import FORMATS, HeadFormat, label_format
 
@@ -283,6 +285,21 @@ def test_what_lies_beyond_the_crop_is_counted(dataset, tmp_path):
     part = export_labels(dataset, tmp_path / "b.zip", "panohead")
     assert whole.beyond_photo == pytest.approx(0, abs=1e-6)
     assert 0 < part.beyond_photo < 0.2
+    assert whole.fillable == 0
+    assert part.fillable == pytest.approx(part.beyond_photo, abs=1e-6)
+
+
+def test_only_what_the_photo_may_have_is_promised(dataset, tmp_path):
+    """Of a part that reaches 10 px beyond a crop of 100 on each side."""
+    part = CropBox(-10, -10, 120)
+    at_edges, ends_inside = {"photo_in_crop": [0, 0, 100, 100]}, {"photo_in_crop": [20, 0, 100, 100]}
+    assert fillable({"image_size": 100, **at_edges}, part) == pytest.approx(1 - 100**2 / 120**2)
+    assert fillable({"image_size": 100, **ends_inside}, part) == pytest.approx((90 * 120 - 80 * 100) / 120**2)
+    assert fillable({"image_size": 100, **ends_inside}, CropBox(0, 0, 100)) == 0
+    words = ["export", "labels", str(dataset), "--no-masks", "--format"]
+    said = [CliRunner().invoke(app, [*words, name, "--out", str(tmp_path / f"{name}.zip")]).output
+            for name in ("3dportraitgan", "panohead")]  # fmt: skip
+    assert ["--photos" in text for text in said] == [False, True]
 
 
 def test_the_same_export_gives_the_same_bytes(dataset, tmp_path):

@@ -115,6 +115,14 @@ def test_consent_is_looked_at(tmp_path: Path) -> None:
     assert found(write(tmp_path / "c", people(consent="limited"))) == {"consent": False}
 
 
+def test_all_obstacles_are_said_at_once(tmp_path: Path) -> None:
+    both = [person(n, split, **GOOD | {"identity": "A", "consent": "no"}) for n, split in enumerate(("train", "val"))]
+    folder = write(tmp_path / "set", both)
+    assert found(folder) == {"verify": True, "refused": True, "identity": False}
+    (folder / "run.json").write_text("{")  # what it says of people is not known then
+    assert found(folder) == {"verify": True}
+
+
 def test_names_and_faces_are_said(tmp_path: Path) -> None:
     folder = write(tmp_path / "one", [person(1, **GOOD, identity="Anna", face_network="faceres:0")])
     assert found(folder) == {"identity": False, "faces": False}
@@ -268,7 +276,7 @@ def test_the_hub_gets_only_what_is_new_and_loses_what_is_gone(dataset: Path, hub
 def test_an_upload_that_stopped_is_continued(original: Path, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("phq.exchange.publish.hub.FILES", 4)
     hub.fail_at = 2
-    with pytest.raises(OutputError, match="hf:me/set: the connection is gone"):
+    with pytest.raises(OutputError, match="hf:me/set: there is no connection to the hub; what was sent stays"):
         publish(original, "hf:me/set", workers=1, apply=True)
     first = list(hub.sent)
     assert len(first) == 4
@@ -282,7 +290,7 @@ def test_an_upload_that_stopped_is_continued(original: Path, hub: Any, monkeypat
 def test_a_dry_run_without_the_hub_is_a_sentence(package: str, original: Path, hub: Any) -> None:
     gone = type("ConnectError", (Exception,), {"__module__": f"{package}._exceptions"})
     hub.unreachable = gone("Name or service not known")
-    with pytest.raises(OutputError, match="hf:me/set: Name or service not known"):
+    with pytest.raises(OutputError, match="hf:me/set: there is no connection to the hub; nothing was sent"):
         publish(original, "hf:me/set", workers=1)
 
 

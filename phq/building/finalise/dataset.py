@@ -24,6 +24,7 @@ from phq.building.finalise.decisions import Decisions, Sides, decide_people
 from phq.building.finalise.gather import PLACES, DamagedUnitError, check_units, gather, pieces
 from phq.building.finalise.shards import WriteShards, contents, members_of, rows_path, shard_jobs
 from phq.building.finalise.tables import merged, rows_of
+from phq.building.plan import check_unreplaced
 from phq.building.unit import table_path
 from phq.config.build import Config
 from phq.dataset.card import Card
@@ -140,8 +141,9 @@ def write_units(  # noqa: PLR0913 - everything that a dataset is made of
 
     Raises:
         DamagedUnitError: a unit has to be computed again.
-        OutputError: see `phq.system.atomic.output_errors`.
+        OutputError: the folder holds a dataset, or see `phq.system.atomic.output_errors`.
     """
+    check_unreplaced(out)
     decisions, work = outcome.decisions, source.work
     shards = write_shards(out, work, decisions, execution)
     clear_leftovers(out, [shard.file.name for written in shards.values() for shard in written])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,12 @@ class Kind:
     """What `phq.curate.verify.repair` does about it, '' for nothing."""
     advice: str = ""
     """What a person can do where there is no repair."""
+
+    @property
+    def command(self) -> str:
+        """The command that its advice begins with, without the program; '' if none."""
+        found = re.match(r"`phq ([^`]*)`", self.advice)
+        return found[1] if found else ""
 
 
 @dataclass(frozen=True)

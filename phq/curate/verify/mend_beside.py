@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from phq.building.plan import close_work_folder
+from phq.building.plan import close_work_folder, has_written
 from phq.curate.verify.beside import Described, right_counts, stored_files
 from phq.curate.verify.overlays import check_overlay, known_keys
 from phq.curate.verify.report import Report
@@ -26,8 +26,8 @@ def _files(report: Report, *kinds: str) -> list[str]:
 
 
 def mend_leftovers(report: Report, change: Change) -> list[str]:
-    """Remove leftovers of interrupted runs."""
-    names = _files(report, "leftover")
+    """Remove leftovers of interrupted runs; not the work of a build that has not written the dataset beside it."""
+    names = [name for name in _files(report, "leftover") if name != WORK or has_written(change.folder)]
     for name in names:
         if name == WORK:
             close_work_folder(change.folder / WORK)

@@ -55,6 +55,14 @@ class Report:
         speed = f"{self.seconds:.1f} s, {self.size / 1e6 / max(self.seconds, 1e-9):.0f} MB/s"
         return f"{verdict}   {self.shards} shards, {self.samples} samples, {looked}   {speed}"
 
+    def remedy(self, repair_tried: bool = False) -> str:
+        """The next command against the violations, such as ``verify --repair`` or ``split --by identity``; '' if none
+        helps."""
+        kinds = [KIND_BY_NAME[found.kind] for found in self.violations]
+        if not repair_tried and any(kind.repair for kind in kinds):
+            return "verify --repair"
+        return next((kind.command for kind in kinds if kind.command), "")
+
     def record(self) -> dict[str, Any]:
         """The report as a JSON object."""
         violations = [{**vars(found), "meaning": KIND_BY_NAME[found.kind].text} for found in self.violations]

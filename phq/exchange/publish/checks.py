@@ -15,7 +15,7 @@ from phq.dataset.card import card_of
 from phq.dataset.overlays import about_overlay
 from phq.dataset.reader import Dataset
 from phq.dataset.whole_columns import columns
-from phq.errors import ConfigError
+from phq.errors import ConfigError, PhqError
 from phq.weights.licences import PERMISSIVE
 
 COLUMNS = ("decision", "reason", "shard", "licence", "identity", "consent", "face_network")
@@ -54,19 +54,33 @@ def findings(folder: Path, verified: Report, accepted: Collection[str]) -> list[
 
     Args:
         folder: the dataset.
-        verified: its verification; with violations nothing else is looked at.
+        verified: its verification; with damaged tables nothing else is looked at.
         accepted: names of `ACCEPTABLE`.
     """
-    if not verified.clean:
-        kinds = Counter(violation.kind for violation in verified.violations)
-        said = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
-        return [Finding("verify", f"{said}; phq verify {folder} says where, --repair mends what it can", True)]
+    kinds = Counter(violation.kind for violation in verified.violations)
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
+    broken = [Finding("verify", f"{said}; phq verify {folder} says where, and what mends it", True)] if said else []
+    if any(kind.startswith(_UNREADABLE) for kind in kinds):
+        return broken
+    try:
+        found = _looked_at(folder, accepted)
+    except PhqError:
+        if not broken:
+            raise
+        return broken
+    return sorted([*broken, *found], key=lambda finding: not finding.blocks)
+
+
+_UNREADABLE = ("journal", "manifest", "overlay", "rejects", "run", "value")
+"""Beginnings of violations with which columns cannot be relied on."""
+
+
+def _looked_at(folder: Path, accepted: Collection[str]) -> list[Finding]:
     samples = Dataset(folder, rejects=True)
     stored = columns(samples, COLUMNS)
     stored = stored.filter(pc.fill_null(pc.not_equal(stored["shard"], ""), False))
     found = [finding for check in _CHECKS for finding in check(stored, samples)]
-    found = [Finding(f.name, f.text, f.blocks and f.name not in accepted) for f in found]
-    return sorted(found, key=lambda finding: not finding.blocks)
+    return [Finding(f.name, f.text, f.blocks and f.name not in accepted) for f in found]
 
 
 def _rejected(stored: pa.Table, samples: Dataset) -> Iterator[Finding]:

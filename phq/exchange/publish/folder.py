@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from phq.dataset.folder import DATASHEET, MANIFEST, MARKS_LOG, REVIEW_LOCK, SHARD
+from phq.dataset.folder import DATASHEET, MANIFEST, MARKS_LOG, REVIEW_LOCK, SHARD, unfinished
 from phq.errors import OutputError
 from phq.exchange.publish.content import PublishedFile, may_be_published
 from phq.system.atomic import atomic_write, output_errors, write_bytes
@@ -41,6 +41,8 @@ class FolderTarget:
             raise OutputError(f"{self.path} and the dataset lie in one another; choose another folder")
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"{self.path} is a file; the copy must be a folder")
+        if begun := unfinished(self.path):
+            raise OutputError(f"{begun}; choose another folder")
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / MARKER).is_file():
             raise OutputError(
                 f"{self.path} is not empty and holds no copy that phq has published; choose another folder"

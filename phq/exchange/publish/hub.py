@@ -6,6 +6,7 @@ The client knows who is logged in (``hf auth login``); phq neither sees nor keep
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -83,7 +84,7 @@ class HubTarget:
         """What is in the repository, by path; nothing if there is no such repository."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        with _explained(self.repo):
+        with _explained(self.repo, "nothing was sent"):
             try:
                 tree = list(self._api.list_repo_tree(self.repo, recursive=True, repo_type="dataset"))
             except RepositoryNotFoundError:
@@ -154,21 +155,43 @@ def _same(there: Any, file: PublishedFile) -> bool:
 
 
 @contextmanager
-def _explained(repo: str) -> Iterator[None]:
-    """Errors of the client library, and of the connection, as a sentence."""
+def _explained(repo: str, sent: str = "what was sent stays") -> Iterator[None]:
+    """Errors of the client library, and of the connection, as one sentence: not each of its attempts as a warning."""
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         yield
     except Exception as error:
         if isinstance(error, OutputError) or not _is_of_hub(error):
             raise
+        if _is_of_network(error):
+            raise OutputError(
+                f"hf:{repo}: there is no connection to the hub; {sent}, and the same command continues"
+            ) from error
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise OutputError(
-            f"hf:{repo}: {line} (`hf auth login` logs in; what was sent stays, and the same command continues)"
+            f"hf:{repo}: {line} (`hf auth login` logs in; {sent}, and the same command continues)"
         ) from error
+    finally:
+        log.setLevel(level)
 
 
 _CLIENTS = ("huggingface_hub", "httpx", "requests")
 """How the modules of the client's errors begin; newer ones come from `httpx2`."""
+
+
+def _is_of_network(error: BaseException | None) -> bool:
+    """Whether there was no answer at all: no network, no such host, or nobody listens."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if isinstance(error, ConnectionError) or names & {
+        "ConnectionError",
+        "ConnectError",
+        "ConnectTimeout",
+        "OfflineModeIsEnabled",
+    }:
+        return True
+    return error is not None and _is_of_network(error.__cause__ or error.__context__)
 
 
 def _is_of_hub(error: Exception) -> bool:
