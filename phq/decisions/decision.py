@@ -15,14 +15,12 @@ import pyarrow.compute as pc
 from phq.config.build import Config
 from phq.dataset.tables import arrow_schema, take_rows
 from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, Likeness, compact, find_likeness
-from phq.decisions.rules import decide_scores, score_columns
-from phq.reasons import RULES, STORED_SCORES
-from phq.schema import BOX, DECISION, GROUPS, rounded
+from phq.decisions.rules import SCORED, decide_scores, score_columns
+from phq.reasons import RULES
+from phq.schema import DECISION, GROUPS, rounded
 from phq.system.arrays import Bools, Ints
 from phq.system.columns_on_disk import batches
 
-SCORED = ("consent", *BOX, *STORED_SCORES)
-"""Columns that thresholds are applied to."""
 NEEDED = tuple(dict.fromkeys(["key", *SCORED, *LIKENESS, *DECISION]))
 """Columns that `decide_table` takes."""
 _BY_SCORE = {rule.reason for rule in RULES} | {"duplicate", "exact_duplicate", "same_scene"}

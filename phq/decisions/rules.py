@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from phq.reasons import RULES, Rule
+from phq.reasons import RULES, STORED_SCORES, Rule
 from phq.schema import BOX, CONSENT
 from phq.system.arrays import Doubles
 
+SCORED = ("consent", *BOX, *STORED_SCORES)
+"""Columns that thresholds are applied to."""
 Scores = Mapping[str, "np.ma.MaskedArray"]  # in quotes: numpy loads the module when it is asked for
 """(N,) values by the name of a score; masked where a score was never computed."""
 

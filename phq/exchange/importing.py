@@ -77,8 +77,7 @@ def import_labels(  # noqa: PLR0913 - the options of the command
     Each picture is stored as it is (as JPEG), and its label becomes a phq camera, see `phq.exchange.formats`; what
     such a set does not know is marked as unknown, see `phq.exchange.reading`. Mirrored copies (``NAME_mirror.png``
     beside ``NAME.png``) are rejects: a loader mirrors, and in two splits they would leak. Exact copies are rejects too,
-    look-alikes are marked; who refused (consent) is rejected, and no other threshold
-    applied.
+    look-alikes are marked; of all thresholds only that of a refused consent is applied.
 
     Args:
         source: zip or folder with ``dataset.json``; read only.

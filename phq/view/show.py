@@ -15,8 +15,7 @@ from phq.dataset.named_photo import at_path, digest_of_file
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.dataset.thresholds import thresholds_in_force
-from phq.decisions.decision import SCORED
-from phq.decisions.rules import broken, scores_of
+from phq.decisions.rules import SCORED, broken, scores_of
 from phq.errors import InputError
 from phq.schema import Row, column_kind
 from phq.system.atomic import disk_errors_explained, write_bytes

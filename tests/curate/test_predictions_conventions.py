@@ -18,7 +18,7 @@ WRONG = {
     "front for back": ("axis-angle.parquet", "full-image,faces-z", "faces+z in place of faces-z"),
     "y up for y down": ("axis-angle.parquet", "full-image,y-up", "y-down in place of y-up"),
     "the inverse": ("6drepnet.npz", "crop,y-up", "camera-to-body in place of body-to-camera"),
-    "another program": ("3ddfa.csv", "openface", "3ddfa"),
+    "another program": ("3ddfa.csv", "openface,degrees", "3ddfa"),
     "the camera of the crop": ("axis-angle.parquet", "crop", "full-image in place of crop"),
 }
 

@@ -22,8 +22,9 @@ from phq.config.build import Config
 from phq.dataset.tables import arrow_schema, take_rows
 from phq.dataset.tar import STORAGE
 from phq.dataset.tombstones import text_sha256
-from phq.decisions.decision import SCORED, apply_thresholds, kept_rows
+from phq.decisions.decision import apply_thresholds, kept_rows
 from phq.decisions.likeness import COMPACT, COMPARED, LIKENESS, compact, compared_schema
+from phq.decisions.rules import SCORED
 from phq.errors import OutputError, PhqError
 from phq.schema import DECISION, PROVENANCE
 from phq.stages.pipeline import StageCount
