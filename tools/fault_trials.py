@@ -14,6 +14,7 @@ import pickle
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterable
@@ -233,6 +234,8 @@ class Branching:
         """Faults that need a run of their own: a copy has no threads, and folders that are open cannot be put back."""
         self._branch: Path | None = None
         self._key, self._changed = "", True
+        self._scratch = spot.with_name("scratch")
+        """Temporary folders: a copy of the process that fails removes those of the command, too."""
 
     def course(self) -> Course:
         """Run it, and what could not branch off from its start."""
@@ -240,6 +243,8 @@ class Branching:
         return course
 
     def _all(self) -> Course:
+        self._scratch.mkdir(exist_ok=True)
+        tempfile.tempdir = str(self._scratch)  # of this process alone
         with faults(fresh(self._start, self._spot), before=self._before) as self._plan:
             ended = outcome(self._run, self._spot)
         if self._branch:
@@ -268,7 +273,8 @@ class Branching:
 
     def _go_on(self, kind: str, number: int, operation: str, path: str) -> bool:
         """Fork; true in the copy, which meets the fault when this returns."""
-        checkpoint = Checkpoint(self._spot, self._spot.with_name("links"))
+        places = {self._spot: "links", self._scratch: "scratch-links"}
+        checkpoints = [Checkpoint(folder, self._spot.with_name(links)) for folder, links in places.items()]
         known = self._key, self._changed
         answer = self._spot.with_name("branch")
         answer.unlink(missing_ok=True)
@@ -281,7 +287,8 @@ class Branching:
         first = pickle.loads(answer.read_bytes()) if answer.exists() else SILENT
         self._changed = True
         self._add(kind, number, operation, path, first)
-        checkpoint.restore()
+        for checkpoint in checkpoints:
+            checkpoint.restore()
         self._key, self._changed = known
         return False
 
