@@ -76,7 +76,7 @@ def _unfinished(folder: Path) -> None:
 
     run_plan = running.run_plan
 
-    def first_unit(carry, plan, execution, quiet, wants=None):  # type: ignore[no-untyped-def]
+    def first_unit(carry, plan, *_):  # type: ignore[no-untyped-def]
         carry.run(carry.setup(), running.Task(0, plan.units[0]), lambda _: None)
         raise KeyboardInterrupt
 
