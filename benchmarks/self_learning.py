@@ -29,7 +29,7 @@ from phq.dataset.overlays import NONE, write_overlay
 from phq.dataset.reader import Dataset
 from phq.generator.evaluate.material import true_poses
 from phq.generator.evaluate.poses import PARTS, mean_pose, pose_errors, stated_poses
-from phq.generator.evaluate.poses_file import write_poses
+from phq.generator.evaluate.poses_file import pose_lines, write_poses
 from phq.synth.synthesising import COARSE
 from phq.system.arrays import Floats
 
@@ -68,21 +68,35 @@ def table(runs: list[str], datasets: list[str]) -> None:
 
 
 def _sources(runs: list[str], folder: Path, coarse: Dataset) -> Iterator[tuple[str, Floats]]:
-    labels = stated_poses(coarse)
+    labels, everybody = stated_poses(coarse), Dataset(folder, revision=COARSE)
+    constant = np.broadcast_to(mean_pose(labels), (len(everybody), 6))
     yield "coarse labels", labels
-    yield "their mean", np.broadcast_to(mean_pose(labels), labels.shape)
-    for run in runs:
-        where, _, images = run.partition(":")
-        with tempfile.TemporaryDirectory() as work:
-            copy = Path(shutil.copytree(folder, Path(work) / "dataset"))
-            file = Path(work) / "poses.jsonl"
-            write_poses(where, copy, file, checkpoint=int(images) if images else None, revision=COARSE)
-            for mode in (REPLACE, FUSE):
-                found = Predictions(file, "headpose", "headshot", mode, source="discriminator", trusted=True)
-                annotate_from_predictions(copy, mode, found, revision=COARSE)
-                new = Dataset(copy, revision=mode)
-                poses = stated_poses(new.select([new.index_of(key) for key in coarse.keys]))
-                yield f"{'its poses' if mode == REPLACE else 'fused with the coarse labels'}, {run}", poses
+    yield "their mean", constant[: len(coarse)]
+    with tempfile.TemporaryDirectory() as work:
+        file = Path(work) / "mean.jsonl"
+        file.write_text("".join(pose_lines(everybody.keys, _cameras(everybody), constant)), encoding="utf-8")
+        yield "labels fused with their mean", _taken(file, FUSE, folder, coarse)
+        for number, run in enumerate(runs):
+            where, _, images = run.partition(":")
+            file = Path(work) / f"{number}.jsonl"
+            write_poses(where, folder, file, checkpoint=int(images) if images else None, revision=COARSE)
+            yield f"{run}", _taken(file, REPLACE, folder, coarse)
+            yield f"labels fused with {run}", _taken(file, FUSE, folder, coarse)
+
+
+def _cameras(dataset: Dataset) -> Floats:
+    """(N, 16)"""
+    return np.array(dataset.columns(["cam2world"])["cam2world"].to_pylist())
+
+
+def _taken(file: Path, mode: str, folder: Path, coarse: Dataset) -> Floats:
+    """(N, 6) of the samples in `coarse` after ``phq annotate --predictions`` in a copy of the dataset."""
+    with tempfile.TemporaryDirectory() as work:
+        copy = Path(shutil.copytree(folder, Path(work) / "dataset"))
+        found = Predictions(file, "headpose", "headshot", mode, source="discriminator", trusted=True)
+        annotate_from_predictions(copy, "seen", found, revision=COARSE)
+        new = Dataset(copy, revision="seen")
+        return stated_poses(new.select([new.index_of(key) for key in coarse.keys]))
 
 
 def main() -> None:

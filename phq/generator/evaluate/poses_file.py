@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -13,11 +13,12 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.dataset.overlays import LATEST
 from phq.dataset.reader import Dataset
 from phq.errors import InputError
-from phq.generator.evaluate.real import Real, look
+from phq.generator.evaluate.real import look
 from phq.generator.evaluate.subject import read_trained
 from phq.generator.train.mixture import check
 from phq.generator.train.ranks import joined
 from phq.generator.train.trained import checkpoint_after
+from phq.system.arrays import Floats
 from phq.system.atomic import disk_errors_explained, write_bytes
 from phq.system.linear import product
 
@@ -65,15 +66,15 @@ def write_poses(
             raise InputError(f"{run} has no network that predicts poses")
         dataset = Dataset(data, split=None, revision=revision)
         check(dataset, subject.config.model.resolution)
-        lines = list(_lines(dataset.keys, look(dataset, subject, {}, batch)))
+        seen = look(dataset, subject, {}, batch)
+    lines = list(pose_lines(dataset.keys, seen.camera.double().numpy(), seen.seen.double().numpy()))
     write_bytes(Path(out), "".join(lines).encode())
     return len(lines)
 
 
-def _lines(keys: list[str], seen: Real) -> Iterator[str]:
-    cameras = seen.camera[:, :16].double().numpy().reshape(-1, 4, 4)
-    poses = seen.seen.double().numpy().reshape(-1, 2, 3)
-    for key, camera, pose in zip(keys, cameras, poses, strict=True):
+def pose_lines(keys: Sequence[str], cameras: Floats, poses: Floats) -> Iterator[str]:
+    """The lines of N samples: cameras (N, 25), poses (N, 6) axis-angle of neck and head, radians."""
+    for key, camera, pose in zip(keys, cameras[:, :16].reshape(-1, 4, 4), poses.reshape(-1, 2, 3), strict=True):
         neck, head = rotvec_to_rotmat(pose)
         rotation = product(world2cam(camera)[:3, :3], neck, head)
         row = {"key": key, "neck": pose[0].round(DECIMALS).tolist(), "rotation": rotation.round(DECIMALS).tolist()}
