@@ -17,6 +17,7 @@ from phq.generator.config import ModelConfig  # noqa: E402
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.networks.generator import Generator  # noqa: E402
 from phq.generator.train.config import SETTINGS, load_run_config  # noqa: E402
+from phq.generator.train.networks import weight_layout  # noqa: E402
 
 STYLE = 512
 
@@ -147,3 +148,17 @@ def test_a_wrong_setting_is_named(change: dict[str, object], sentence: str) -> N
 def test_presets_are_known_without_torch() -> None:
     code = "import sys; import phq.generator.train.config; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_channels_lie_last_on_a_gpu_and_for_small_pictures() -> None:
+    found = [
+        weight_layout(load_run_config(name, sets=sets), torch.device(device))
+        for name, device, sets in (
+            ("tiny", "cpu", []),
+            ("paper-512", "cuda", []),
+            ("paper-512", "cpu", []),
+            ("tiny", "cuda", ["training.channels_last=false"]),
+        )
+    ]
+    last, first = torch.channels_last, torch.contiguous_format
+    assert found == [last, last, first, first]
