@@ -10,7 +10,7 @@ from phq.system.threads import ONE_THREAD
 # Before numpy is imported, and inherited by every process that a test starts.
 os.environ.update(ONE_THREAD)
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,9 @@ from filelock import FileLock
 from hypothesis import settings
 
 from phq.building.build import BuildResult, build
+
+# No test cuts the power, and a flush takes a hundred times as long as the write; tests about flushes have their own.
+os.fsync = lambda _: None
 
 settings.register_profile("phq", deadline=None, derandomize=True)
 settings.load_profile("phq")
@@ -32,14 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _nothing_is_flushed() -> Iterator[None]:
-    """No test cuts the power, and a flush takes a hundred times as long as the write; those about flushes patch it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _: None)
-        yield
 
 
 Once = Callable[[str, Callable[[Path], object]], Path]
@@ -57,7 +52,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         folder, done = shared / name, shared / f"{name}.done"
         with FileLock(shared / f"{name}.lock"):
             if not done.exists():
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
                 make(folder)
                 done.touch()
         return folder
