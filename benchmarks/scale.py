@@ -89,7 +89,7 @@ def pipeline(seconds: float) -> Pipeline:
 
 
 class Clock:
-    """Seconds and memory of each step."""
+    """Seconds of each step, those of its workers among them, and memory of this process."""
 
     def __init__(self, photos: int) -> None:
         self.photos = photos
@@ -98,15 +98,21 @@ class Clock:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure and print."""
-        start, cpu = time.perf_counter(), time.process_time()
+        start, cpu = time.perf_counter(), spent_so_far()
         with Own() as own:
             yield
-        wall, spent = time.perf_counter() - start, time.process_time() - cpu
+        wall, spent = time.perf_counter() - start, spent_so_far() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         self.spent += spent
         each = 1e6 * spent / self.photos
         memory = f"{peak:7.0f} MiB, {own.most:.0f} own"
         print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {memory}", flush=True)
+
+
+def spent_so_far() -> float:
+    """CPU seconds of this process, and of its workers that have ended."""
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + workers.ru_utime + workers.ru_stime
 
 
 class Own:
