@@ -27,17 +27,19 @@ from stand_ins import PICTURE, WriteUnit, drawn
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Engine, Execution
 from phq.building.finalise.dataset import Source, conclude_units, write_units
-from phq.building.plan import Plan, close_work_folder, open_work_folder
+from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder
 from phq.building.running import run_plan
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.config.build import load_config
 from phq.dataset.card import Card
+from phq.dataset.folder import INPUTS
 from phq.people.person import Person, Photo
 from phq.people.record import Source as PhotoSource
 from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION, Sample, plain
 from phq.stages.pipeline import Pipeline
+from phq.system.atomic import write_bytes
 
 SETS = ("luminance.min=0.1", "duplicates.reject=true", "duplicates.scene=true", "split.val_fraction=0.1")
 """Settings under which the stand-ins of `stand_ins` meet every kind of decision."""
@@ -173,11 +175,14 @@ def main() -> None:
     if options.units_only:
         return
     source = Source(work, units, config)
+    clock.spent = 0.0
     with clock.step("gather, decide, duplicates, split"):
         outcome = conclude_units(options.out, source)
     with clock.step("shards, manifest, card"):
         counts = outcome.decisions.counts(options.photos)
         write_units(options.out, source, outcome, {"counts": counts}, Card("Stand-ins", "0", ()), how, sheet=False)
+        write_bytes(options.out / INPUTS, inputs_path(work).read_bytes())
+    print(f"finalise: {clock.spent:.0f} s CPU")
     with clock.step("remove the work folder"):
         close_work_folder(work)
     print(f"dataset: {sizes(options.out)}, {counts['kept']} kept")

@@ -172,7 +172,8 @@ def write_groups(stream: BinaryIO, tables: Iterable[pa.Table], schema: pa.Schema
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         rest = schema.empty_table()
         for table in tables:
-            rest = pa.concat_tables([rest, pa.Table.from_arrays(table.columns, schema=schema)])
+            some = pa.Table.from_arrays(table.columns, schema=schema)
+            rest = pa.concat_tables([rest, some]) if len(rest) else some  # what comes in one piece stays in one
             while len(rest) >= group:
                 writer.write_table(rest.slice(0, group).combine_chunks())
                 rest = rest.slice(group)
