@@ -65,7 +65,7 @@ _TOGETHER = 1 << 15
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos of N samples, and where in them each person is; all but 50 bytes a sample are read where they lie."""
+    """The photos of N samples, and where in them each person is; all but 41 bytes a sample are read where they lie."""
 
     hashes: pa.ChunkedArray
     """(N,) ``photo_phash``."""
@@ -178,7 +178,6 @@ class Photos:
         if mirrored:
             b = np.column_stack([1 - b[:, 2], b[:, 1], 1 - b[:, 0], b[:, 3]])
         return np.asarray(paired_iou(a, b), np.float64)
-
 
     def _boxes(self, rows: Ints) -> Doubles:
         """(M, 4) x0, y0, x1, y1 of M rows in fractions of the photo."""

@@ -42,6 +42,7 @@ _LARGE = ("keypoints_3d", "face_embedding", "keypoints_2d", "crop_to_source", "i
 LIKENESS = (*COMPARED, *_LARGE)
 """Columns of the record that `compact` takes."""
 Rows = NDArray[np.int32]
+"""Row numbers, in half the memory of `Ints`."""
 ALIKE, EXACT, SCENE = 1, 2, 3
 """Why a sample is rejected for its likeness; 0 where it is not."""
 _REASONS = {ALIKE: "duplicate", EXACT: "exact_duplicate", SCENE: "same_scene"}
