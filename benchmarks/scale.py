@@ -27,17 +27,19 @@ from stand_ins import PICTURE, WriteUnit, drawn
 from phq.building.carrying import CarryUnits
 from phq.building.executors.choice import Engine, Execution
 from phq.building.finalise.dataset import Source, conclude_units, write_units
-from phq.building.plan import Plan, close_work_folder, open_work_folder
+from phq.building.plan import Plan, close_work_folder, inputs_path, open_work_folder
 from phq.building.running import run_plan
 from phq.camera.angles import camera_angles
 from phq.camera.convention import CONVENTION, intrinsics, orbit
 from phq.config.build import load_config
 from phq.dataset.card import Card
+from phq.dataset.folder import INPUTS
 from phq.people.person import Person, Photo
 from phq.people.record import Source as PhotoSource
 from phq.photos.discover import Found
 from phq.schema import SCHEMA_VERSION, Sample, plain
 from phq.stages.pipeline import Pipeline
+from phq.system.atomic import write_bytes
 
 SETS = ("luminance.min=0.1", "duplicates.reject=true", "duplicates.scene=true", "split.val_fraction=0.1")
 """Settings under which the stand-ins of `stand_ins` meet every kind of decision."""
@@ -89,7 +91,7 @@ def pipeline(seconds: float) -> Pipeline:
 
 
 class Clock:
-    """Seconds and memory of each step."""
+    """Seconds of each step, those of its workers among them, and memory of this process."""
 
     def __init__(self, photos: int) -> None:
         self.photos = photos
@@ -98,15 +100,21 @@ class Clock:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measure and print."""
-        start, cpu = time.perf_counter(), time.process_time()
+        start, cpu = time.perf_counter(), spent_so_far()
         with Own() as own:
             yield
-        wall, spent = time.perf_counter() - start, time.process_time() - cpu
+        wall, spent = time.perf_counter() - start, spent_so_far() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         self.spent += spent
         each = 1e6 * spent / self.photos
         memory = f"{peak:7.0f} MiB, {own.most:.0f} own"
         print(f"{name:<34} {wall:9.1f} s  {spent:9.1f} s CPU  {each:9.1f} µs a photo  {memory}", flush=True)
+
+
+def spent_so_far() -> float:
+    """CPU seconds of this process, and of its workers that have ended."""
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + workers.ru_utime + workers.ru_stime
 
 
 class Own:
@@ -167,11 +175,14 @@ def main() -> None:
     if options.units_only:
         return
     source = Source(work, units, config)
+    clock.spent = 0.0
     with clock.step("gather, decide, duplicates, split"):
         outcome = conclude_units(options.out, source)
     with clock.step("shards, manifest, card"):
         counts = outcome.decisions.counts(options.photos)
         write_units(options.out, source, outcome, {"counts": counts}, Card("Stand-ins", "0", ()), how, sheet=False)
+        write_bytes(options.out / INPUTS, inputs_path(work).read_bytes())
+    print(f"finalise: {clock.spent:.0f} s CPU")
     with clock.step("remove the work folder"):
         close_work_folder(work)
     print(f"dataset: {sizes(options.out)}, {counts['kept']} kept")

@@ -78,11 +78,16 @@ def _person(unit: int, index: int) -> dict[str, Any]:
     body = rng.normal(0, 0.02, (33, 3)) + np.array([[0.2, -0.5, 0]]) * rng.choice([-1, 1], (33, 1))
     return {
         "source_sha256": rng.bytes(32).hex(), "phash": rng.bytes(8).hex(), "phash_mirror": rng.bytes(8).hex(),
-        "appearance": np.round(colours, 2).ravel().tolist(), "keypoints_3d": np.round(body, 4).ravel().tolist(),
+        "appearance": _rounded(colours, 2), "keypoints_3d": _rounded(body, 4),
         "blur": round(float(rng.random()), 6), "source_px_per_px": round(float(rng.uniform(0.5, 4)), 4),
         "camera_yaw_deg": round(float(rng.uniform(-180, 180)), 4), "luminance": 0.5,
         "identity": f"person {rng.integers(1 << 24)}" if rng.random() < 0.2 else "",
     }  # fmt: skip
+
+
+def _rounded(numbers: np.ndarray, digits: int) -> list[float]:
+    """As in a json of phq, which has no −0."""
+    return (np.round(numbers, digits) + 0.0).ravel().tolist()
 
 
 class WriteUnit:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -49,15 +50,22 @@ class Difference:
 SAME = Difference()
 
 
-def freeze(path: Path, inputs: Sequence[Found], parts: Sequence[int]) -> None:
+def listed(inputs: Sequence[Found], before: FrozenInputs | None = None) -> FrozenInputs:
+    """Inputs as they are now, as another part behind an earlier list."""
+    names, stamps = [found.name for found in inputs], [found.fingerprint() for found in inputs]
+    if before is None:
+        return FrozenInputs(names, stamps, (len(names),))
+    return FrozenInputs([*before.names, *names], [*before.stamps, *stamps], (*before.parts, len(names)))
+
+
+def freeze(path: Path, inputs: FrozenInputs) -> None:
     """Write the list; the same inputs give the same bytes.
 
     Raises:
         OutputError: see `phq.system.atomic.output_errors`.
     """
-    stamps = [found.fingerprint() for found in inputs]
-    part = [number for number, size in enumerate(parts) for _ in range(size)]
-    columns = [[found.name for found in inputs], [s[0] for s in stamps], [s[1] for s in stamps], part]
+    part = np.repeat(np.arange(len(inputs.parts)), inputs.parts)
+    columns = [inputs.names, [s[0] for s in inputs.stamps], [s[1] for s in inputs.stamps], part]
     schema = _SCHEMA.with_metadata({"schema_version": SCHEMA_VERSION, "kind": "inputs"})
     table = pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
     with atomic_write(path) as stream:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from phq.building.inputs import SAME, Difference, FrozenInputs, compare, freeze, thaw
+from phq.building.inputs import SAME, Difference, FrozenInputs, compare, freeze, listed, thaw
 from phq.config.build import Config
 from phq.dataset.folder import MANIFEST, WORK
 from phq.dataset.root import Root
@@ -148,8 +148,8 @@ def frozen_inputs(work: Path) -> FrozenInputs | None:
         OutputError: the plan's note or the list is damaged.
     """
     noted = noted_id(work)
-    listed = work / f"inputs-{noted}.parquet"
-    return thaw(listed) if noted is not None and listed.exists() else None
+    path = work / f"inputs-{noted}.parquet"
+    return thaw(path) if noted is not None and path.exists() else None
 
 
 def noted_id(work: Path) -> str | None:
@@ -209,9 +209,10 @@ def open_work_folder(
             _empty(work)
         for stale in sorted(work.glob("*.tmp")):
             stale.unlink()
-    listed = work / f"inputs-{fingerprint}.parquet"
-    if found != fingerprint or not listed.exists():
-        freeze(listed, plan.inputs, plan.parts or (len(plan.inputs),))
+    path = work / f"inputs-{fingerprint}.parquet"
+    if found != fingerprint or not path.exists():
+        frozen = listed(plan.inputs)
+        freeze(path, replace(frozen, parts=plan.parts or frozen.parts))
         root = _absolute(_root(plan.inputs))
         note = {
             "id": fingerprint,
@@ -223,7 +224,7 @@ def open_work_folder(
         write_bytes(work / NOTE, json.dumps(note).encode())
     with output_errors(work):
         for stale in sorted(work.glob("inputs-*.parquet")):
-            if stale != listed:
+            if stale != path:
                 stale.unlink()
     return work
 

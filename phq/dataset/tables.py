@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +26,7 @@ from phq.system.atomic import atomic_write
 ROWS_PER_GROUP = 4096
 _SCALARS = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 _ACCEPTED: dict[type, set[type]] = {str: {str}, int: {int}, float: {float, int}, bool: {bool}}
+_NONE = type(None)
 
 
 def _arrow_field(name: str) -> pa.Field:
@@ -45,6 +46,8 @@ def arrow_schema() -> pa.Schema:
 
 
 def _check_names(row: Mapping[str, Any], complete: bool) -> None:
+    if row.keys() == Row.model_fields.keys() and not (complete and _NONE in set(map(type, row.values()))):
+        return
     unknown = sorted(row.keys() - Row.model_fields.keys())
     missing = [name for name in Row.model_fields if complete and row.get(name) is None]
     if missing:
@@ -53,34 +56,41 @@ def _check_names(row: Mapping[str, Any], complete: bool) -> None:
         raise ValueError(f"row {row.get('key', '?')} has the unknown field {', '.join(unknown)}")
 
 
-def _fits(value: Any, kind: type, length: int) -> bool:
+def _fits(values: Sequence[Any], kind: type, length: int) -> bool:
+    """Whether all values are of a type and length, or None."""
     # Arrow itself would take a list of another length, and cut a float to fit an integer column
-    if value is None or not length:
-        return value is None or type(value) in _ACCEPTED[kind]
-    return isinstance(value, list) and len(value) == length and set(map(type, value)) <= _ACCEPTED[kind]
+    if not length:
+        return set(map(type, values)) <= {*_ACCEPTED[kind], _NONE}
+    lists = [value for value in values if value is not None]
+    if not (set(map(type, lists)) <= {list} and set(map(len, lists)) <= {length}):
+        return False
+    return set(map(type, chain.from_iterable(lists))) <= _ACCEPTED[kind]
 
 
-def checked_column(field: pa.Field, values: list[Any]) -> pa.Array:
+def checked_column(field: pa.Field, values: Sequence[Any]) -> pa.Array:
     """Column of a field of `Row`.
 
     Raises:
         ValueError: a value is of another type or length.
     """
     kind, length = column_kind(field.name)
-    for value in values:
-        if not _fits(value, kind, length):
-            expected = f"{length} × {kind.__name__}" if length else kind.__name__
-            raise ValueError(f"field {field.name} is {value!r}, expected {expected}")
+    if not _fits(values, kind, length):
+        wrong = next(value for value in values if not _fits([value], kind, length))
+        expected = f"{length} × {kind.__name__}" if length else kind.__name__
+        raise ValueError(f"field {field.name} is {wrong!r}, expected {expected}")
     return pa.array(values, field.type)
 
 
-def row_tables(rows: Iterable[Mapping[str, Any]], *, complete: bool, group: int = ROWS_PER_GROUP) -> Iterator[pa.Table]:
+def row_tables(
+    rows: Iterable[Mapping[str, Any]], *, complete: bool, group: int = ROWS_PER_GROUP, stored: bool = False
+) -> Iterator[pa.Table]:
     """Rows in memory as checked tables of `arrow_schema`, some at a time.
 
     Args:
         rows: see `write_table`.
         complete: see `write_table`.
         group: rows of a table.
+        stored: the values were read from a json or a table of phq, so that they are flat and rounded.
 
     Raises:
         ValueError: see `write_table`.
@@ -89,7 +99,7 @@ def row_tables(rows: Iterable[Mapping[str, Any]], *, complete: bool, group: int 
     while batch := list(islice(rest, group)):
         for row in batch:
             _check_names(row, complete)
-        plain_rows = [plain(dict(row)) for row in batch]
+        plain_rows = batch if stored else [plain(dict(row)) for row in batch]
         columns = [checked_column(field, [row.get(field.name) for row in plain_rows]) for field in schema]
         yield pa.Table.from_arrays(columns, schema=schema)
 
@@ -162,7 +172,8 @@ def write_groups(stream: BinaryIO, tables: Iterable[pa.Table], schema: pa.Schema
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         rest = schema.empty_table()
         for table in tables:
-            rest = pa.concat_tables([rest, pa.Table.from_arrays(table.columns, schema=schema)])
+            some = pa.Table.from_arrays(table.columns, schema=schema)
+            rest = pa.concat_tables([rest, some]) if len(rest) else some  # what comes in one piece stays in one
             while len(rest) >= group:
                 writer.write_table(rest.slice(0, group).combine_chunks())
                 rest = rest.slice(group)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from phq.camera.angles import apart_deg
 from phq.decisions.hamming import HammingIndex, Words, popcount
@@ -27,7 +29,8 @@ from phq.schema import BOX
 from phq.system.arrays import Bools, Doubles, Ints
 
 YAWS = ("camera_yaw_deg", "head_yaw_deg")
-COLUMNS = ("source_path", "source_sha256", "image_width", "image_height", *BOX, *YAWS, "photo_phash")
+_SIDES = ("image_width", "image_height")
+COLUMNS = ("source_path", "source_sha256", *_SIDES, *BOX, *YAWS, "photo_phash")
 """Fields of `phq.schema.Sample` that `Photos.of` needs."""
 NEAR = 56
 """Most bits between the hashes of two copies of a photo: resizing, encoding and mirroring change up to 3, a turn by 2°
@@ -56,24 +59,30 @@ MIRROR: Words = np.frombuffer(np.packbits(photo_bits(_ODD)).tobytes(), ">u8").as
 """Bits that differ between the hashes of a photo and of its mirror image: the odd columns of the coefficients."""
 _PLAIN = np.zeros(_WORDS, np.uint64)
 _NONE = 255
+_TOGETHER = 1 << 15
+"""Rows that are read at a time."""
 
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos of N samples, and where in them each person is."""
+    """The photos of N samples, and where in them each person is; all but 41 bytes a sample are read where they lie."""
 
-    hashes: Words
-    """(N, 3, 4) of each form, the lowest coefficients first."""
+    hashes: pa.ChunkedArray
+    """(N,) ``photo_phash``."""
+    low: Words
+    """(N, 3) the lowest coefficients of each form."""
     known: Bools
     """(N,) whether there is a hash and the person is large enough."""
-    boxes: Doubles
-    """(N, 4) x0, y0, x1, y1 in fractions of the photo."""
+    edges: Sequence[NDArray[Any]]
+    """(N,) each: x0, y0, x1, y1 of the box, photo pixels."""
+    sides: Sequence[NDArray[Any]]
+    """(N,) each: width and height of the photo, pixels."""
     photo: Ints
     """(N,) number of the photo's bytes."""
     film: Ints
     """(N,) number of the video that the photo is a frame of, 0 for none."""
-    yaws: Doubles
-    """(N, 2) `YAWS`."""
+    yaws: Sequence[Doubles]
+    """(N,) each of `YAWS`."""
 
     @staticmethod
     def of(table: pa.Table, photo: Ints) -> Photos:
@@ -83,22 +92,18 @@ class Photos:
             table: N rows.
             photo: (N,) number of the photo's bytes.
         """
-        size = np.column_stack([table[name].to_numpy() for name in ("image_width", "image_height")]).astype(np.float64)
-        edges = np.column_stack([table[name].to_numpy() for name in BOX])
-        boxes = edges / np.tile(np.maximum(size, 1), 2)
-        hashes = pc.fill_null(table["photo_phash"], "")
-        hashed = np.asarray(pc.equal(pc.utf8_length(hashes), PHOTO_DIGITS))
-        found = np.zeros((len(table), _FORMS, _WORDS), np.uint64)
-        found[hashed] = photo_words(hashes.filter(pa.array(hashed)))
-        known = hashed & (boxes[:, 3] - boxes[:, 1] >= LARGE)
-        yaws = np.column_stack([table[name].to_numpy() for name in YAWS])
-        return Photos(found, known, boxes, photo, _films(table["source_path"]), yaws)
+        sides, edges, yaws = ([table[name].to_numpy() for name in names] for names in (_SIDES, BOX, YAWS))
+        low, known = _low(table["photo_phash"])
+        for part in (slice(start, start + _TOGETHER) for start in range(0, len(table), _TOGETHER)):
+            height = np.maximum(sides[1][part], 1)
+            known[part] &= edges[3][part] / height - edges[1][part] / height >= LARGE
+        return Photos(table["photo_phash"], low, known, edges, sides, photo, _films(table["source_path"]), yaws)
 
     def near_each(self, one: Ints, other: Ints) -> Bools:
         """(A, B) which pairs of A and B rows `near` would give."""
         found = np.zeros((len(one), len(other)), bool)
         for mine, others in _WAYS:
-            off = self.hashes[one, mine, 0, None] ^ self.hashes[other, others, 0]
+            off = self.low[one, mine, None] ^ self.low[other, others]
             found |= (popcount(off) <= LOW) | (popcount(off ^ MIRROR[0]) <= LOW)
         return np.asarray(found & self.known[one, None] & self.known[other])
 
@@ -112,8 +117,8 @@ class Photos:
         """
         asked, searched = np.flatnonzero(self.known[kept]), np.flatnonzero(self.known[later])
         for form in range(_FORMS):
-            low = [self.hashes[kept[asked], mine, 0] for mine, others in _WAYS if others == form]
-            index = HammingIndex(self.hashes[later[searched], form, 0], LOW)
+            low = [self.low[kept[asked], mine] for mine, others in _WAYS if others == form]
+            index = HammingIndex(self.low[later[searched], form], LOW)
             for a, b in index.near([word ^ flip for word in low for flip in (_PLAIN[0], MIRROR[0])], some):
                 yield asked[a], searched[b]
 
@@ -136,9 +141,11 @@ class Photos:
 
     def _same_place(self, one: Ints, other: Ints, mirrored: bool) -> Ints:
         """(M,) bits between the photos where they, and the places of the people in them, are the same; or `_NONE`."""
-        bits = self._bits(one, other, MIRROR if mirrored else _PLAIN)
-        usable = (bits < _NONE) & self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
+        usable = self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
         usable &= (self.film[one] == 0) | (self.film[one] != self.film[other])
+        bits = np.full(len(one), _NONE, np.int64)
+        bits[usable] = self._bits(one[usable], other[usable], MIRROR if mirrored else _PLAIN)
+        usable = bits < _NONE
         usable[usable] = self._overlap(one[usable], other[usable], mirrored) >= OVERLAP
         moved = np.flatnonzero(usable & (bits > SURE))
         usable[moved] = self._same_side(one[moved], other[moved], mirrored)
@@ -148,22 +155,45 @@ class Photos:
         """(M,) fewest bits between any two forms of the photos that are near, or `_NONE`."""
         found = np.full(len(one), _NONE, np.int64)
         for mine, others in _WAYS:
-            off = popcount(self.hashes[one, mine] ^ (self.hashes[other, others] ^ flip))
-            bits = off.sum(-1, dtype=np.int64)
-            near = (bits <= (NEAR if mine == others else TURNED_NEAR)) & (off[:, 0] <= LOW)
-            found[near] = np.minimum(found[near], bits[near])
+            off = popcount(self.low[one, mine] ^ (self.low[other, others] ^ flip[0]))
+            near = np.flatnonzero(off <= LOW)  # few: the other words are read for these alone
+            a, b = self._words(one[near])[:, mine], self._words(other[near])[:, others]
+            bits = popcount(a ^ (b ^ flip)).sum(-1, dtype=np.int64)
+            bits[bits > (NEAR if mine == others else TURNED_NEAR)] = _NONE
+            found[near] = np.minimum(found[near], bits)
         return found
+
+    def _words(self, rows: Ints) -> Words:
+        """(M, 3, 4) hashes of M rows."""
+        some, place = np.unique(rows, return_inverse=True)
+        return photo_words(self.hashes.take(pa.array(some)))[place]
 
     def _same_side(self, one: Ints, other: Ints, mirrored: bool) -> Bools:
         """(M,) whether torso and head are seen from about the same side."""
-        off = apart_deg(self.yaws[one], self.yaws[other] * (-1 if mirrored else 1))
+        off = np.column_stack([apart_deg(yaw[one], yaw[other] * (-1 if mirrored else 1)) for yaw in self.yaws])
         return np.asarray((off <= TURNED_DEG).all(axis=1))
 
     def _overlap(self, one: Ints, other: Ints, mirrored: bool) -> Doubles:
-        a, b = self.boxes[one], self.boxes[other]
+        a, b = self._boxes(one), self._boxes(other)
         if mirrored:
             b = np.column_stack([1 - b[:, 2], b[:, 1], 1 - b[:, 0], b[:, 3]])
         return np.asarray(paired_iou(a, b), np.float64)
+
+    def _boxes(self, rows: Ints) -> Doubles:
+        """(M, 4) x0, y0, x1, y1 of M rows in fractions of the photo."""
+        sides = [np.maximum(side[rows], 1) for side in self.sides]
+        return np.column_stack([edge[rows] / side for edge, side in zip(self.edges, sides * 2, strict=True)])
+
+
+def _low(hashes: pa.ChunkedArray) -> tuple[Words, Bools]:
+    """`Photos.low`, and which of N samples have a hash."""
+    low, hashed = np.zeros((len(hashes), _FORMS), np.uint64), np.zeros(len(hashes), bool)
+    for start in range(0, len(hashes), _TOGETHER):
+        part = pc.fill_null(hashes.slice(start, _TOGETHER), "")
+        there = np.asarray(pc.equal(pc.utf8_length(part), PHOTO_DIGITS))
+        hashed[start : start + _TOGETHER] = there
+        low[start + np.flatnonzero(there)] = photo_words(part.filter(pa.array(there)))[:, :, 0]
+    return low, hashed
 
 
 def photo_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:

@@ -73,8 +73,6 @@ class _Looks:
     """Row number in the table."""
     hashes: Words
     mirrors: Words
-    photo: Ints
-    """Number of the photo's bytes."""
     boxes: Sequence[Doubles]
     """The four edges in the photo, of all rows of the table."""
     signs: Signs
@@ -84,7 +82,7 @@ class _Looks:
 
     def part(self, rows: Ints | slice) -> _Looks:
         """Some of them."""
-        of = self.row[rows], self.hashes[rows], self.mirrors[rows], self.photo[rows]
+        of = self.row[rows], self.hashes[rows], self.mirrors[rows]
         return _Looks(*of, self.boxes, self.signs, self.photos)
 
     def alike(self, a: Ints, b: Ints, max_bits: int) -> Bools:
@@ -109,7 +107,8 @@ class _Looks:
 
     def allowed(self, a: Ints, b: Ints) -> Bools:
         """Two people of one photo are no duplicates unless their boxes coincide."""
-        return np.asarray((self.photo[a] != self.photo[b]) | (paired_iou(self._boxes(a), self._boxes(b)) >= SAME_BOX))
+        one, other = (self.photos.photo[self.row[rows]] for rows in (a, b))
+        return np.asarray((one != other) | (paired_iou(self._boxes(a), self._boxes(b)) >= SAME_BOX))
 
     def _boxes(self, rows: Ints) -> Doubles:
         return np.stack([edge[self.row[rows]] for edge in self.boxes], axis=1)
@@ -131,7 +130,7 @@ def find_duplicates(
     that agree, likewise plain or mirrored (`phq.decisions.signs`); or two copies of one photo, with the person at the
     same place (`phq.decisions.copies`). People of one photo are perceptual duplicates only if their boxes coincide.
 
-    The search is exact, and its result does not depend on the order of the rows. In memory are some 200 bytes a sample;
+    The search is exact, and its result does not depend on the order of the rows. In memory are some 130 bytes a sample;
     colours and landmarks are looked up where the hashes are near.
 
     Args:
@@ -141,29 +140,36 @@ def find_duplicates(
         apart: none of these is a duplicate of another of them, so they are not compared among themselves.
     """
     table = columns if isinstance(columns, pa.Table) else _table_of(columns, (*COLUMNS, POINTS))
-    order, photo = best_first(table, existing), numbered(table["source_sha256"])
+    photo = numbered(table["source_sha256"])
+    order = best_first(table, existing)
     rows, kept = _exact_copies(table, order, photo)
     exact = np.zeros(len(table), bool)
     exact[rows] = True
-    looks = _looks(table, photo)
+    order = order[~exact[order]]
+    photos = Photos.of(table, photo)
+    a, b = _perceptual(_looks(table, photos, order), int((order < existing).sum()) if apart else 0, max_bits)
     keeper = np.full(len(table), -1, np.int64)
-    originals = looks.part(order[~exact[order]])
-    known = int((originals.row < existing).sum()) if apart else 0
-    greedy = _after(originals, known, max_bits) if known else _greedy(originals, max_bits)
-    dropped = greedy >= 0
-    keeper[originals.row[dropped]] = originals.row[greedy[dropped]]
+    keeper[a] = b
     keeper[rows] = np.where(keeper[kept] < 0, kept, keeper[kept])
     a = np.flatnonzero(keeper >= 0)
-    b = keeper[a]
-    bits = distance(looks.hashes[a], looks.mirrors[a], looks.hashes[b], looks.mirrors[b]).astype(np.int64)
-    return Duplicates(a, b, bits, exact[a], _photo_bits(looks, a, b, exact[a], max_bits))
+    pairs = _looks(table, photos, np.concatenate([a, keeper[a]]))
+    one, other = np.split(np.arange(2 * len(a)), 2)
+    bits = distance(pairs.hashes[one], pairs.mirrors[one], pairs.hashes[other], pairs.mirrors[other]).astype(np.int64)
+    return Duplicates(a, keeper[a], bits, exact[a], _photo_bits(pairs, one, other, exact[a], max_bits))
+
+
+def _perceptual(looks: _Looks, known: int, max_bits: int) -> tuple[Ints, Ints]:
+    """Rows, and for each the row of the best kept sample within the radius; the first `known` samples are all kept."""
+    keeper = _after(looks, known, max_bits) if known else _greedy(looks, max_bits)
+    dropped = np.flatnonzero(keeper >= 0)
+    return looks.row[dropped], looks.row[keeper[dropped]]
 
 
 def _photo_bits(looks: _Looks, a: Ints, b: Ints, exact: Bools, max_bits: int) -> Ints:
     found = np.full(len(a), -1, np.int64)
     rest = np.flatnonzero(~exact)
     rest = rest[~looks.same_crop(a[rest], b[rest], max_bits)]
-    found[rest] = looks.photos.copied(a[rest], b[rest], looks.signs)
+    found[rest] = looks.photos.copied(looks.row[a[rest]], looks.row[b[rest]], looks.signs)
     return found
 
 
@@ -230,13 +236,12 @@ def _repeated(numbers: NDArray[Any]) -> Bools:
     return found
 
 
-def _looks(table: pa.Table, photo: Ints) -> _Looks:
+def _looks(table: pa.Table, photos: Photos, rows: Ints) -> _Looks:
+    """Of some rows, in that order."""
     boxes = [table[name].to_numpy() for name in BOX]
     signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
-    return _Looks(
-        np.arange(len(table)), words(table["phash"]), words(table["phash_mirror"]), photo, boxes, signs,
-        Photos.of(table, photo),
-    )  # fmt: skip
+    hashes, mirrors = (words(table[name])[rows] for name in ("phash", "phash_mirror"))
+    return _Looks(rows, hashes, mirrors, boxes, signs, photos)
 
 
 def _greedy(looks: _Looks, max_bits: int) -> Ints:
@@ -327,6 +332,13 @@ def _joined(pieces: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
 
 def _candidates(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
     """Pieces of (index in `kept`, index in `later`): all that may be alike, some repeatedly."""
+    if len(later) < len(kept):  # nearness is mutual: the fewer ask
+        yield from ((a, b) for b, a in _near(looks, later, kept, max_bits))
+    else:
+        yield from _near(looks, kept, later, max_bits)
+
+
+def _near(looks: _Looks, asking: Ints, among: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
     for hashes, queries in ((looks.hashes, [looks.hashes, looks.mirrors]), (looks.mirrors, [looks.hashes])):
-        yield from HammingIndex(hashes[later], max_bits).near([query[kept] for query in queries], QUERIES)
-    yield from looks.photos.near(looks.row[kept], looks.row[later], QUERIES)
+        yield from HammingIndex(hashes[among], max_bits).near([query[asking] for query in queries], QUERIES)
+    yield from looks.photos.near(looks.row[asking], looks.row[among], QUERIES)

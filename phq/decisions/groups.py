@@ -72,10 +72,11 @@ def scene_groups(
     coloured &= True if among is None else among
     order = best_first(table, existing)
     order, led_by = _best_of_tracks(order[coloured[order]], track)
+    photo, person = (numbered(table[name])[order] for name in ("source_sha256", "identity"))
     seen = Seen(
         order, coarsely[order], table[PROPORTION].to_numpy()[order],
         words(table["phash"])[order], words(table["phash_mirror"])[order],
-        numbered(table["source_sha256"])[order], numbered(table["identity"])[order], looks, faces,
+        photo, person, looks, faces,
     )  # fmt: skip
     leader = leaders_of(seen, int((order < existing).sum()))
     groups = np.full(len(looks), -1, np.int64)

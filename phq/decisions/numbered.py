@@ -62,7 +62,10 @@ def numbered(texts: pa.ChunkedArray | Sequence[str | None]) -> Ints:
     """(N,) the same number for the same text, 0 for '' and null."""
     stated, digests = _digests(texts)
     order = np.lexsort(tuple(digests.T))
-    new = (digests[order[1:]] != digests[order[:-1]]).any(1)
+    new = np.zeros(max(len(order) - 1, 0), bool)
+    for half in digests.T:  # one after the other, which takes less memory
+        placed = half[order]
+        new |= placed[1:] != placed[:-1]
     numbers = np.zeros(len(texts), np.int64)
     numbers[stated[order]] = 1 + np.cumsum(np.concatenate([np.zeros(min(len(order), 1), np.int64), new]))
     return numbers

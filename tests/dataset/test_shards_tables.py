@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from tiny_datasets import STORAGE, tiny_sample
 
 from phq.dataset.folder import check_folder
-from phq.dataset.tables import arrow_schema, read_table, write_rows, write_table
+from phq.dataset.tables import arrow_schema, read_table, row_tables, write_rows, write_table
 from phq.errors import OutputError
 from phq.schema import Row
 
@@ -99,6 +101,21 @@ WRONG = {
 def test_a_wrong_field_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=name):
         write_table(tmp_path / "r.parquet", [{name: WRONG[name]}], complete=False)
+
+
+@pytest.mark.parametrize("name", ["cam2world", "image_width"])
+def test_of_many_values_the_wrong_one_is_shown(tmp_path: Path, name: str) -> None:
+    wrong = full_row(1) | {name: WRONG[name]}
+    for stored in (False, True):
+        with pytest.raises(ValueError, match=re.escape(f"field {name} is {WRONG[name]!r}, expected ")):
+            list(row_tables([full_row(0), wrong, full_row(2)], complete=True, stored=stored))
+
+
+def test_rows_that_were_stored_are_taken_as_they_are() -> None:
+    rows = [json.loads(json.dumps(row)) for row in ROWS]
+    (new,), (stored,) = (list(row_tables(rows, complete=True, stored=stored)) for stored in (False, True))
+    assert stored.equals(new)
+    assert stored.to_pylist() == ROWS
 
 
 def test_no_rows_give_an_empty_table_of_the_right_schema(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import resource
 import tarfile
@@ -39,6 +40,17 @@ def test_members_are_in_the_order_of_the_format_with_fixed_headers(tmp_path: Pat
     owners = {(h.mtime, h.uid, h.gid, h.uname, h.gname, h.mode) for h in headers}
     assert owners == {(0, 0, 0, "phq", "phq", 0o644)}
     assert headers[0].offset_data == 512  # plain headers of one block, no extensions
+
+
+@pytest.mark.parametrize("count", [0, 3, 20])
+def test_the_bytes_are_those_of_tarfile(tmp_path: Path, count: int) -> None:
+    write_shard(tmp_path / "a.tar", count)
+    with tarfile.open(tmp_path / "b.tar", "w") as tar:
+        for name, content in ((f"{key}.{name}", MEMBERS[name]) for key in KEYS[:count] for name in sorted(MEMBERS)):
+            header = tarfile.TarInfo(name)
+            header.size, header.mode, header.uname, header.gname = len(content), 0o644, "phq", "phq"
+            tar.addfile(header, io.BytesIO(content))
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
 
 
 def test_same_samples_same_bytes_whatever_the_name_and_umask(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ shards are tasks with a note each, tables are streamed, and the manifest comes l
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -174,8 +173,8 @@ def draw_sheet(path: Path, decisions: Decisions, work: Path) -> None:
     rows = decisions.order[chosen(decisions.kept_yaws(), np.arange(len(decisions.order)))]
     samples = take_rows(decisions.table(("key", "unit", *PLACES)), rows).to_pylist()
     found = [members_of(sample, content) for sample, content in zip(samples, contents(work, samples), strict=True)]
-    members = {sample["key"]: parts for sample, parts in zip(samples, found, strict=True)}
-    write_contact_sheet(path, [json.loads(parts["json"]) for parts in found], lambda row: members[row["key"]])
+    members = {record["key"]: parts for parts, record in found}
+    write_contact_sheet(path, [record for _, record in found], lambda row: members[row["key"]])
 
 
 def _manifest(work: Path, decisions: Decisions, shards: dict[str, list[Shard]]) -> Iterator[pa.Table]:

@@ -25,7 +25,7 @@ from phq.building.finalise.dataset import Outcome, Source, conclude_units, rejec
 from phq.building.finalise.decisions import Decisions
 from phq.building.finalise.shards import WriteShards, rows_path, shard_jobs
 from phq.building.finalise.tables import merged, rows_of
-from phq.building.inputs import Difference, FrozenInputs, compare, freeze, thaw
+from phq.building.inputs import Difference, FrozenInputs, compare, freeze, listed, thaw
 from phq.building.plan import forget_plan, frozen_inputs
 from phq.config.build import Config
 from phq.dataset.descriptions import DESCRIBED, Descriptions, Tables
@@ -67,8 +67,8 @@ def known_photos(folder: Path) -> Known:
         names.update(zip(*(columns[name].to_pylist() for name in columns.column_names), strict=True))
     stamps: dict[str, Stamp] = dict.fromkeys(names, (-1, ""))
     if (folder / INPUTS).exists():
-        listed = thaw(folder / INPUTS)
-        stamps |= dict(zip(listed.names, listed.stamps, strict=True))
+        before = thaw(folder / INPUTS)
+        stamps |= dict(zip(before.names, before.stamps, strict=True))
     frozen = FrozenInputs(list(stamps), list(stamps.values()), (len(stamps),))
     return Known(frozen, {name: sha256 or "" for name, sha256 in names.items()})
 
@@ -245,9 +245,7 @@ def _numbers(splits: Sequence[str]) -> NDArray[np.int8]:
 def _stage_inputs(change: Change, inputs: Sequence[Found]) -> None:
     """The list of photos, longer by the new ones; where it has gone it stays away, and an extension reads all files."""
     if (change.folder / INPUTS).exists():
-        before = thaw(change.folder / INPUTS)
-        old = [Found(Path(name), name, stamp=s) for name, s in zip(before.names, before.stamps, strict=True)]
-        freeze(change.path(INPUTS), [*old, *inputs], (*before.parts, len(inputs)))
+        freeze(change.path(INPUTS), listed(inputs, thaw(change.folder / INPUTS)))
 
 
 def _tables(folder: Path) -> Tables:

@@ -24,11 +24,11 @@ from phq.dataset.content import content_tag_of
 from phq.dataset.croissant import StoredFile
 from phq.dataset.folder import shard_name
 from phq.dataset.layout import MIN_SHARDS, plan_shards, sample_sizes
-from phq.dataset.tables import arrow_schema, take_rows, write_rows
+from phq.dataset.tables import arrow_schema, row_tables, take_rows, write_tables
 from phq.dataset.tar import MEMBERS, ShardWriter, read_member
 from phq.dataset.write import Shard
 from phq.errors import PhqError
-from phq.schema import DECISION
+from phq.schema import DECISION, Fields
 from phq.system.arrays import Ints
 from phq.system.atomic import atomic_write, output_errors, write_bytes
 from phq.system.columns_on_disk import ColumnsOnDisk
@@ -164,7 +164,8 @@ def write_shard(out: Path, work: Path, job: ShardJob) -> Shard:
     with output_errors(note):
         note.unlink(missing_ok=True)
     with atomic_write(rows_path(work, job.name)) as stream, ShardWriter(out / job.name, job.name) as shard:
-        write_rows(stream, _rows(work, job, shard), complete=True, group=GROUP)
+        tables = row_tables(_rows(work, job, shard), complete=True, group=GROUP, stored=True)
+        write_tables(stream, tables, group=GROUP)
     done = StoredFile(job.name, shard.measured.size, shard.measured.sha256)
     content = {"size": done.size, "sha256": done.sha256, "samples": job.sha256}
     write_bytes(note, json.dumps(content).encode())
@@ -176,9 +177,9 @@ def _rows(work: Path, job: ShardJob, shard: ShardWriter) -> Iterator[dict[str, A
     for start in range(0, len(job.samples), _RANGES):
         samples = job.samples.slice(start, _RANGES).to_pylist()
         for sample, content in zip(samples, contents(work, samples), strict=True):
-            members = members_of(sample, content)
+            members, record = members_of(sample, content)
             decision = {name: sample[name] for name in ("split", *DECISION)}
-            yield json.loads(members["json"]) | decision | shard.add(sample["key"], members)
+            yield record | decision | shard.add(sample["key"], members)
 
 
 def contents(work: Path, samples: list[dict[str, Any]]) -> list[bytes]:
@@ -224,8 +225,8 @@ def _content(work: Path, unit: int, offset: int, size: int) -> bytes:
         return read_member(blob_path(work, unit), offset, size)
 
 
-def members_of(sample: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
-    """The members by name.
+def members_of(sample: Mapping[str, Any], content: bytes) -> tuple[dict[str, bytes], Fields]:
+    """The members by name, and what the json says.
 
     Raises:
         DamagedUnitError: the key is not the hash of the image, or the json is damaged or of another sample.
@@ -235,6 +236,7 @@ def members_of(sample: Mapping[str, Any], content: bytes) -> dict[str, bytes]:
     if hashlib.sha256(members["jpg"]).hexdigest()[:16] != sample["key"]:
         raise DamagedUnitError(sample["unit"], f"the key of sample {sample['key']} is not the hash of its image")
     with unit_errors(sample["unit"]):
-        if json.loads(members["json"])["key"] != sample["key"]:
+        record: Fields = json.loads(members["json"])
+        if record["key"] != sample["key"]:
             raise DamagedUnitError(sample["unit"], f"the json of sample {sample['key']} is of another one")
-    return members
+    return members, record
