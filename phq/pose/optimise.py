@@ -25,7 +25,7 @@ STEP = 1e-6
 ITERATIONS = 12
 """At most."""
 TOGETHER = 8
-"""People who descend side by side; of more the arrays leave the cache."""
+"""People who descend side by side, of whom eight gain hardly more than four; it bounds the memory of a crowd."""
 SETTLED, STILL = 1e-4, 1e-4
 """Relative fall of the cost, or length of a step that was not taken (radians), from which a fit has converged: the rest
 turns a torso by 0.002° and a head by 0.005° at the median, by 0.05° and 0.2° at most (docs/log.md)."""
