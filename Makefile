@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is never imported need not be compiled: a minute of the time of the installation.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
-.PHONY: demo test docs mutate clean
+.PHONY: demo test style types docs mutate clean
 
 demo: $(VENV)/.installed
 	rm -rf demo-out
@@ -12,12 +14,16 @@ demo: $(VENV)/.installed
 	@echo "review   $(BIN)/phq review demo-out    opens the page to keep and reject"
 
 test: $(VENV)/.installed-dev
+	$(MAKE) --jobs 2 style types docs
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered
+
+style: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.installed-dev
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term:skip-covered
-	$(MAKE) docs
 
 # The documentation as a site, in site/; a broken link is an error.
 docs: $(VENV)/.installed-dev
@@ -32,12 +38,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml $(VENV)/bin/python
 	@echo "installing phq and what it needs into $(VENV): some 400 MB, minutes"
-	$(BIN)/python -m pip install --quiet -e '.[report,review]'
+	$(INSTALL) -e '.[report,review]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing the tools of the tests, torch among them, into $(VENV)"
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(INSTALL) -e '.[dev]'
 	touch $@
 
 clean:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from published_operators import published
@@ -19,6 +19,7 @@ from train import Operations, Step, both_ways
 from phq.generator.networks import volume
 from phq.generator.networks.rays import camera_rays
 from phq.generator.networks.rng import SampleRng
+from phq.generator.train.networks import weight_layout
 
 SAME = [
     "model.planes.kind='trigrid'",
@@ -39,8 +40,23 @@ WHOLE = "whole step"
 PRODUCTS = 8
 """Of matrices, for their speed."""
 Call = Callable[[], object]
-Column = dict[str, tuple[float, float]]
-"""CPU seconds and MiB of each part, of one side."""
+LONG = 2.0
+"""CPU seconds after which a call is not made again."""
+
+
+class Measured(NamedTuple):
+    """What a part takes."""
+
+    seconds: float
+    """CPU seconds."""
+    held: float
+    """MiB."""
+    convolutions: float
+    """Operations in convolutions."""
+
+
+Column = dict[str, Measured]
+"""Of each part, of one side."""
 
 
 def compare(size: str, rounds: int) -> None:
@@ -51,15 +67,15 @@ def compare(size: str, rounds: int) -> None:
     calls = parts(step) | phases(step)
     table = [{side: _measured(step, calls) for side in _sides(step)} for _ in range(rounds)]
     _print(step, table)
-    own = statistics.median(times["phq"][WHOLE][0] for times in table)
-    least = floor(step, calls)
+    own = statistics.median(found["phq"][WHOLE].seconds for found in table)
+    least = table[0]["phq"][WHOLE].convolutions / products_a_second()
     print(f"\nits convolutions as products of matrices: {1000 * least:.0f} ms; phq's step {own / least:.1f} times that")
 
 
 def _sides(step: Step) -> Iterator[str]:
-    """phq's operators on weights with the channels last, then the published ones on weights with theirs first."""
+    """phq's operators on weights as a run lays them out, then the published ones on weights with the channels first."""
     for name, operators, layout in (
-        ("phq", nullcontext, torch.channels_last),
+        ("phq", nullcontext, weight_layout(step.config, torch.device("cpu"))),
         ("published", published, torch.contiguous_format),
     ):
         for net in (step.networks.g, step.networks.d):
@@ -127,49 +143,50 @@ def _check(step: Step) -> None:
         torch.testing.assert_close(own, other, atol=1e-3 * float(own.abs().max()), rtol=1e-3)
 
 
-def measured(call: Call) -> tuple[float, float]:
-    """CPU seconds of one call, and the most MiB that another one holds at a time beyond what there was.
+def measured(call: Call) -> Measured:
+    """What a call takes: the most MiB that it holds at a time beyond what there was, and the time of another one.
 
-    The first is timed without the profiler, which costs something an operator, after one that warms up.
+    The profiler and the counter cost something an operator, so the second is timed without; after seconds it is not
+    made, since they are nothing beside that.
     """
-    call()
-    start = time.process_time()
-    call()
-    used = time.process_time() - start
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        call()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded, Operations() as counter:
+        used = seconds(call)
     kept = recorded.profiler
     assert kept is not None and kept.kineto_results is not None
     events = [event for event in kept.kineto_results.events() if event.name() == "[memory]"]
     held = accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
-    return used, max(held, default=0) / 2**20
+    most = max(held, default=0) / 2**20
+    return Measured(used if used > LONG else seconds(call), most, counter.convolutions)
+
+
+def seconds(call: Call) -> float:
+    """CPU seconds of one call."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
 
 
 def _measured(step: Step, calls: dict[str, Call]) -> Column:
-    """Each call's seconds an image, and MiB; of a whole step with its share of R1."""
+    """Each call an image; of a whole step with its share of R1."""
     batch, every = step.training.batch, step.training.losses.r1_every
     found = {}
     for name, call in calls.items():
-        used, held = measured(call)
-        found[name] = used / batch, held
+        used, held, operations = measured(call)
+        found[name] = Measured(used / batch, held, operations / batch)
     g, d, r1 = (found[name] for name in PHASES)
-    return found | {WHOLE: (g[0] + d[0] + r1[0] / every, max(g[1], d[1], r1[1]))}
+    whole = (now + then + rare / every for now, then, rare in zip(g, d, r1, strict=True))
+    used, _, operations = whole
+    return found | {WHOLE: Measured(used, max(g.held, d.held, r1.held), operations)}
 
 
-def floor(step: Step, calls: dict[str, Call]) -> float:
-    """CPU seconds an image that the step's convolutions would take at the speed of a product of matrices."""
-    total = 0.0
-    for name in PHASES:
-        with Operations() as counter:
-            calls[name]()
-        total += counter.convolutions / (step.training.losses.r1_every if name == "R1" else 1)
+def products_a_second() -> float:
+    """Operations a CPU second of a product of matrices."""
     a = torch.randn(1024, 1024)
     torch.mm(a, a)
     start = time.process_time()
     for _ in range(PRODUCTS):
         torch.mm(a, a)
-    speed = PRODUCTS * 2 * len(a) ** 3 / (time.process_time() - start)
-    return total / step.training.batch / speed
+    return PRODUCTS * 2 * len(a) ** 3 / (time.process_time() - start)
 
 
 def _print(step: Step, table: list[dict[str, Column]]) -> None:

@@ -77,6 +77,7 @@ COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
         "gan invert": (draw.invert_command, ABSENT),
         "gan view": (draw.view_command, UNCHANGED),
         "gan evaluate": (gan.evaluate_command, WHOLE_FILES),
+        "gan poses": (gan.poses_command, WHOLE_FILES),
     },
     "Networks": {
         "weights list": (networks.list_weights_command, UNCHANGED),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 from phq.system.threads import ONE_THREAD
 
 # Before numpy is imported, and inherited by every process that a test starts.
 os.environ.update(ONE_THREAD)
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from bundled_photos import FOLDER, copied
+from filelock import FileLock
 from hypothesis import settings
 
 from phq.building.build import BuildResult, build
+
+# No test cuts the power, and a flush takes a hundred times as long as the write; tests about flushes have their own.
+os.fsync = lambda _: None
 
 settings.register_profile("phq", deadline=None, derandomize=True)
 settings.load_profile("phq")
@@ -31,18 +37,50 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+"""Makes the folder of this name by calling the function with it, unless another worker of pytest did."""
+
+
 @pytest.fixture(scope="session")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Folders that all workers of one run share: nobody changes them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def everything(once: Once) -> BuildResult:
     """All bundled photographs, nobody rejected, by two workers."""
-    return build(FOLDER, tmp_path_factory.mktemp("everything"), preset="everything", size=256, workers=2)
+
+    def made(folder: Path) -> None:
+        result = build(FOLDER, folder / "dataset", preset="everything", size=256, workers=2)
+        (folder / "result").write_bytes(pickle.dumps(result))
+
+    result: BuildResult = pickle.loads((once("everything", made) / "result").read_bytes())
+    return result
 
 
 @pytest.fixture(scope="session")
-def four_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def four_people(once: Once) -> Path:
     """A dataset of four people in three photographs: a front cut by the photo, a back, two sides seen whole."""
-    photos = copied(("astronaut", "cam3_f000", "f130"), tmp_path_factory.mktemp("three"))
-    out = tmp_path_factory.mktemp("four_people") / "dataset"
-    return build(photos, out, preset="everything", size=128, workers=1).out
+
+    def made(folder: Path) -> None:
+        photos = copied(("astronaut", "cam3_f000", "f130"), folder / "photos")
+        build(photos, folder / "dataset", preset="everything", size=128, workers=1)
+
+    return once("four_people", made) / "dataset"
 
 
 @pytest.fixture(scope="session")

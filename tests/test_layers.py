@@ -26,19 +26,21 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package's sources and of the contracts."""
+    """The contracts, and the package with nothing in its rooms but one file."""
     folder = tmp_path_factory.mktemp("layers")
     shutil.copy(ROOT / "pyproject.toml", folder)
-    for source in (ROOT / "phq").rglob("*.py"):
+    package = ROOT / "phq"
+    for source in (*package.glob("*.py"), *package.glob("*/__init__.py"), package / "building" / "build.py"):
         target = folder / source.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, target)
+        target.touch()
     return folder
 
 
 def test_an_import_upwards_breaks_the_contract(sources: Path) -> None:
     low = sources / "phq" / "reasons.py"
-    low.write_text(f"{low.read_text()}\n\ndef _planted() -> None:\n    import phq.building.build\n")
+    assert lint(sources).returncode == 0
+    low.write_text("def _planted() -> None:\n    import phq.building.build\n")
     done = lint(sources)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "phq.reasons is not allowed to import phq.building" in done.stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +41,23 @@ def _encoded(pixels: np.ndarray, kind: str) -> bytes:
 def _value(name: str, rng: np.random.Generator) -> Any:
     kind, length = column_kind(name)
     size = length or 1
-    values = {
-        int: [int(v) for v in rng.integers(0, 500, size)],
-        bool: [bool(v) for v in rng.integers(0, 2, size)],
-        float: [float(v) for v in rng.integers(-2, 2, size)],  # whole: floats even so
-        str: ["", "thé d'été", 'quote " and \\'][int(rng.integers(3))],
-    }[kind]
-    return values if length or kind is str else values[0]
+    drawn = {int: rng.integers(0, 500, size), bool: rng.integers(0, 2, size), float: rng.integers(-2, 2, size)}
+    text = ["", "thé d'été", 'quote " and \\'][int(rng.integers(3))]
+    if kind is str:
+        return text
+    values = [kind(v) for v in drawn[kind].tolist()]  # whole numbers: floats even so
+    return values if length else values[0]
 
 
 def tiny_sample(number: int, split: str = "train") -> TinySample:
     """One sample; the camera goes round the person in steps of 30° from −150°."""
+    row, members = _drawn(number)
+    return TinySample(deepcopy(row) | {"split": split}, dict(members))
+
+
+@cache
+def _drawn(number: int) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Row and members of a sample, its split yet to be said: to draw them takes longer than many tests."""
     rng = np.random.default_rng(number)
     jpg = _encoded(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8), "JPEG")
     mask = _encoded(np.where(rng.random((SIDE, SIDE)) < 0.5, 0, 255).astype(np.uint8), "PNG")
@@ -74,9 +82,9 @@ def tiny_sample(number: int, split: str = "train") -> TinySample:
     }
     sample = make_sample(fields)
     row = {name: _value(name, rng) for name in Row.model_fields if name not in STORAGE}
-    row |= sample.model_dump() | {"split": split, "decision": "kept", "reason": "", "detail": ""}
+    row |= sample.model_dump() | {"split": "", "decision": "kept", "reason": "", "detail": ""}
     row |= {"duplicate_group": "", "scene_group": "", "identity_group": ""}
-    return TinySample(row, {"jpg": jpg, "json": sample_to_json(sample), "mask.png": mask})
+    return row, {"jpg": jpg, "json": sample_to_json(sample), "mask.png": mask}
 
 
 def tiny_samples(train: int, val: int = 0) -> list[TinySample]:

@@ -1,4 +1,4 @@
-"""The commands ``phq gan …`` that make and measure a generator: train, import, export, evaluate."""
+"""The commands ``phq gan …`` that make and measure a generator: train, import, export, evaluate, poses."""
 
 from __future__ import annotations
 
@@ -142,3 +142,23 @@ def evaluate_command(  # noqa: PLR0913 - one parameter an option
         revision=revision, truth=truth_revision,
     )  # fmt: skip
     report("gan evaluate", found, [table(found)], json)
+
+
+def poses_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)],
+    *,
+    data: Annotated[str, typer.Option(help="Folder or URL of the dataset.", metavar="DATASET", show_default=False)],
+    out: Annotated[Path, typer.Option(help="File to write, .jsonl.", show_default=False)],
+    batch: Annotated[int, typer.Option(min=1, help="Pictures looked at at a time.")] = 8,
+    checkpoint: Annotated[
+        int | None, typer.Option(help="Checkpoint, by its number of images.", show_default="the newest")
+    ] = None,
+    device: Device = "auto",
+    revision: Revision = "latest",
+) -> None:
+    """Write the poses that a run's discriminator sees in a dataset, for phq annotate --predictions."""
+    check_dataset_at(data)
+    with drawing("gan poses", run, None, files=[out], suffixes=[".jsonl"]):
+        from phq.generator.evaluate.poses_file import write_poses
+    count = write_poses(run, data, out, batch=batch, checkpoint=checkpoint, device=device, revision=revision)
+    echo(f"{count} samples   {out}")

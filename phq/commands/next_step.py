@@ -118,6 +118,7 @@ NEXT: dict[str, Step] = {
     "gan invert": "phq gan orbit {run} --latent {out}/latent.npz --out orbit.mp4",
     "gan view": "phq gan sample {run} --out PICTURES",
     "gan evaluate": "phq gan orbit {run} --out orbit.mp4",
+    "gan poses": "phq annotate {data} --name NAME --predictions {out} --as headpose --convention headshot",
     "weights list": "phq weights licences",
     "weights pull": "phq backends list",
     "weights verify": "phq backends list",

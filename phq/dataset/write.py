@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,12 @@ class Content:
     rejected: Iterable[pa.Table]
 
 
+@cache
+def schema_file() -> bytes:
+    """Content of ``schema.json``, the same in every dataset."""
+    return json_bytes(json_schema())
+
+
 def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Content, run: Fields, card: Card) -> None:
     """Write everything beside the shards: indexes, schema, ``run.json``, tables and descriptions; the manifest last.
 
@@ -79,7 +86,7 @@ def finish_dataset(out: Path, shards: Mapping[str, Sequence[Shard]], content: Co
     for split, written in shards.items():
         entries = [(shard.file.name, shard.samples, shard.file.size) for shard in written]
         write_bytes(out / index_name(split), wids_index(split, entries))
-    write_bytes(out / SCHEMA, json_bytes(json_schema()))
+    write_bytes(out / SCHEMA, schema_file())
     write_bytes(out / RUN, json_bytes({"schema_version": SCHEMA_VERSION, **run, "card": card.record()}))
     with atomic_write(out / REJECTS) as stream:
         write_tables(stream, content.rejected)

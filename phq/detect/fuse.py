@@ -15,6 +15,10 @@ SAME = 0.4
 """Intersection over union from which two detectors' boxes are one person."""
 INSIDE = 0.85
 """A box this far inside another is a part of that person, unless a skeleton says otherwise."""
+MEMBER = 0.6
+"""A person this far inside a box may be one of the several whom it frames."""
+FRAMED = 0.6
+"""Intersection over union of a box and the frame of its members from which it is a group and not a person."""
 
 TOGETHER = 0.95
 """Sum of two detectors' scores, each in units of its threshold, that makes one person of two half beliefs."""
@@ -99,7 +103,7 @@ def fuse(
     people = _paired(boxes, skeletons, networks)
     believed = [p for p in people if _believed(p, *thresholds)]
     believed += _last_resort(people, believed, thresholds[0], width, height)
-    return _ordered(_without_parts([_clipped(p, width, height) for p in believed]))
+    return _ordered(_without_groups(_without_parts([_clipped(p, width, height) for p in believed])))
 
 
 def _believed(person: Detection, detector: float, skeleton: float) -> bool:
@@ -156,6 +160,20 @@ def _without_parts(people: list[Detection]) -> list[Detection]:
         if area(person.box) > 0 and not any(doubled) and not (any(inside) and not person.has_skeleton):
             kept.append(person)
     return kept
+
+
+def _without_groups(people: list[Detection]) -> list[Detection]:
+    return [person for person in people if not _is_group(person, people)]
+
+
+def _is_group(person: Detection, people: list[Detection]) -> bool:
+    """The box is no more than the frame round two or more surer people."""
+    surer = np.array([p.box for p in people if p.score > person.score]).reshape(-1, 4)
+    members = surer[covered(surer, person.box[None])[:, 0] > MEMBER]
+    if person.has_skeleton or len(members) < 2:
+        return False
+    frame = np.concatenate([members[:, :2].min(0), members[:, 2:].max(0)])
+    return bool(iou(frame[None], person.box[None])[0, 0] > FRAMED)
 
 
 def _ordered(people: list[Detection]) -> list[Detection]:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from file_faults import count_changes, kill_at
-from networkless_pipeline import SIDE, digests, names, photos
+from networkless_pipeline import SIDE, digests, names, photos, use_networkless_pipeline
 
 from phq.building import unit
 from phq.building.build import BuildResult, build
@@ -31,10 +32,26 @@ INLINE = Execution(engine=Engine.inline)
 SCRIPT = Path(__file__).parents[1] / "self_killing_build.py"
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eleven photos: three units."""
-    return photos(tmp_path / "photos", names(11))
+    return photos(tmp_path_factory.mktemp("original") / "photos", names(11))
+
+
+@pytest.fixture
+def source(original: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(original, tmp_path / "photos"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(original: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of the dataset of the photos."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        use_networkless_pipeline(patch)
+        made(original, out)
+    return digests(out)
 
 
 def made(source: Path, out: Path) -> BuildResult:
@@ -71,21 +88,23 @@ def test_killed_at_moments_all_along_it_continues_to_the_same_bytes(source: Path
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 @pytest.mark.parametrize("moment", [4, 30])
-def test_the_whole_tree_is_killed_and_the_build_continues(source: Path, tmp_path: Path, moment: int) -> None:
-    made(source, tmp_path / "whole")
+def test_the_whole_tree_is_killed_and_the_build_continues(
+    source: Path, undisturbed: dict[str, str], tmp_path: Path, moment: int
+) -> None:
     out = tmp_path / "out"
     command = [sys.executable, SCRIPT, source, out, "2", str(moment)]
     path = os.pathsep.join([str(SCRIPT.parent), *sys.path])
     killed = subprocess.run(command, start_new_session=True, env={**os.environ, "PYTHONPATH": path}, check=False)
     assert killed.returncode == -9
     assert not (out / "manifest.parquet").exists()
-    assert whole(source, out) == digests(tmp_path / "whole")
+    assert whole(source, out) == undisturbed
 
 
-def test_finished_shards_are_not_written_again(source: Path, tmp_path: Path, monkeypatch) -> None:
+def test_finished_shards_are_not_written_again(
+    source: Path, undisturbed: dict[str, str], tmp_path: Path, monkeypatch
+) -> None:
     from phq.building.finalise import shards
 
-    made(source, tmp_path / "whole")
     out, real, written = tmp_path / "out", shards.write_shard, list[str]()
 
     def dies(out, work, job):
@@ -100,14 +119,13 @@ def test_finished_shards_are_not_written_again(source: Path, tmp_path: Path, mon
         made(source, out)
     made(source, out)
     assert len(written) == 1 + len(set(written) - {""})
-    assert digests(out) == digests(tmp_path / "whole")
+    assert digests(out) == undisturbed
 
 
 @pytest.mark.parametrize("damage", ["table", "half a table", "blob", "short blob", "no blob", "shard", "rows"])
 def test_what_is_damaged_in_the_work_folder_is_made_again(
-    source: Path, tmp_path: Path, monkeypatch, damage: str
+    source: Path, undisturbed: dict[str, str], tmp_path: Path, monkeypatch, damage: str
 ) -> None:
-    made(source, tmp_path / "whole")
     out = tmp_path / "out"
     work = out / WORK
     if damage in ("shard", "rows"):
@@ -125,7 +143,7 @@ def test_what_is_damaged_in_the_work_folder_is_made_again(
         if damage == "no blob":
             path.unlink()
     made(source, out)
-    assert digests(out) == digests(tmp_path / "whole")
+    assert digests(out) == undisturbed
 
 
 def _interrupt(*_: object) -> None:
@@ -152,13 +170,14 @@ def test_a_damaged_list_of_photos_is_a_clear_error(source: Path, tmp_path: Path,
             made(source, tmp_path / "out")
 
 
-def test_a_list_of_photos_that_is_gone_is_written_again(source: Path, tmp_path: Path, monkeypatch) -> None:
-    made(source, tmp_path / "whole")
+def test_a_list_of_photos_that_is_gone_is_written_again(
+    source: Path, undisturbed: dict[str, str], tmp_path: Path, monkeypatch
+) -> None:
     stopped(source, tmp_path / "out", monkeypatch)
     (listed,) = (tmp_path / "out" / WORK).glob("inputs-*.parquet")
     listed.unlink()
     made(source, tmp_path / "out")
-    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
+    assert digests(tmp_path / "out") == undisturbed
 
 
 def test_what_differs_from_an_unfinished_build_is_named(source: Path, tmp_path: Path, monkeypatch) -> None:
@@ -182,9 +201,8 @@ def test_a_unit_carries_its_counts(source: Path, tmp_path: Path, monkeypatch) ->
 
 
 def test_a_full_disk_at_any_write_is_a_clear_error_and_the_build_continues(
-    source: Path, tmp_path: Path, monkeypatch
+    source: Path, undisturbed: dict[str, str], tmp_path: Path, monkeypatch
 ) -> None:
-    made(source, tmp_path / "whole")
     out, real = tmp_path / "out", os.fsync
     for allowed in (1, 5, 9, 14):
         left = [allowed]
@@ -201,7 +219,7 @@ def test_a_full_disk_at_any_write_is_a_clear_error_and_the_build_continues(
                 made(source, out)
                 pytest.fail("it finished on a full disk")
         assert not (out / "manifest.parquet").exists()
-    assert whole(source, out) == digests(tmp_path / "whole")
+    assert whole(source, out) == undisturbed
 
 
 def test_a_full_disk_says_what_to_do(source: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from networkless_pipeline import SIDE, digests, names, photos
+from networkless_pipeline import SIDE, digests, names, photos, use_networkless_pipeline
 
 from phq.building.build import build
 from phq.building.executors.choice import Engine, Execution
@@ -41,15 +41,25 @@ def _stop(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return photos(tmp_path / "photos", names(6))
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photos; no test changes them."""
+    return photos(tmp_path_factory.mktemp("source") / "photos", names(6))
+
+
+@pytest.fixture(scope="module")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built") / "ds"
+    with pytest.MonkeyPatch.context() as patch:
+        use_networkless_pipeline(patch)
+        made(source, out)
+    return out
 
 
 @pytest.fixture
-def ds(source: Path, tmp_path: Path) -> Path:
-    made(source, tmp_path / "ds")
-    return tmp_path / "ds"
+def ds(built: Path, tmp_path: Path) -> Path:
+    """Their dataset."""
+    return Path(shutil.copytree(built, tmp_path / "ds"))
 
 
 @pytest.fixture

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from bundled_photos import FOLDER
 from curated_datasets import files, person, write
 
 import phq
+from phq.cli import main
 from phq.commands.ending import ExitCode
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +38,33 @@ def run(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([*start, *words], capture_output=True, text=True, cwd=ROOT, env=os.environ, check=False)
 
 
+class Ended(NamedTuple):
+    """What a command left: as of `run`, without the start of an interpreter."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def called(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Calls the entry point in this process."""
+
+    def call(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["phq", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Ended(int(end.value.code or 0), *capfd.readouterr())
+
+    return call
+
+
+def stop(*_: object, **__: object) -> None:
+    """In place of something that is interrupted."""
+    raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
 def one_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("one")
@@ -53,15 +83,19 @@ def test_build_without_network_and_without_torch(one_photo: Path, tmp_path: Path
     assert "annotated 1" in done.stderr  # the progress
 
 
-def test_fast_uses_and_names_the_smaller_network(one_photo: Path, tmp_path: Path):
-    done = run("build", str(one_photo), str(tmp_path / "out"), "--size", "64", "--fast", "--preset", "everything")
+def test_fast_uses_and_names_the_smaller_network(one_photo: Path, tmp_path: Path, called: Callable[..., Ended]):
+    words = ("--size", "64", "--workers", "1", "--fast", "--preset", "everything")
+    done = called("build", str(one_photo), str(tmp_path / "out"), *words)
     assert done.returncode == 0, done.stderr
     assert "blazepose-full" in done.stdout
     assert "blazepose-heavy" not in done.stdout
 
 
-def test_the_summary_names_the_networks_that_were_really_used(one_photo: Path, tmp_path: Path):
-    done = run("build", str(one_photo), str(tmp_path / "out"), "--size", "64", "--workers", "1", "--set", "fast=true")
+def test_the_summary_names_the_networks_that_were_really_used(
+    one_photo: Path, tmp_path: Path, called: Callable[..., Ended]
+):
+    words = ("--size", "64", "--workers", "1", "--set", "fast=true")
+    done = called("build", str(one_photo), str(tmp_path / "out"), *words)
     assert done.returncode == 0, done.stderr
     assert "blazepose-full" in done.stdout
     assert "blazepose-heavy" not in done.stdout
@@ -76,28 +110,38 @@ def test_ctrl_c_says_that_nothing_finished_is_lost(one_photo: Path, tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
-def test_a_bake_that_is_stopped_says_that_it_starts_again_and_does(tmp_path: Path):
-    dataset, out = write(tmp_path / "set", [person(n) for n in range(3)]), tmp_path / "out"
-    stopped = "import phq.curate.bake as b\ndef stop(*a, **k): raise KeyboardInterrupt\nb.write_dataset = stop\n"
-    done = run("bake", str(dataset), str(out), code=stopped)
+def test_a_bake_that_is_stopped_says_that_it_starts_again_and_does(
+    tmp_path: Path, called: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+):
+    dataset, out = write(tmp_path / "set", [person(n) for n in range(3)], sheet=False), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("phq.curate.bake.write_dataset", stop)
+        done = called("bake", str(dataset), str(out))
     assert done.returncode == ExitCode.STOPPED
     assert "the same command starts again from the beginning" in done.stderr
-    assert "kept 3" in run("bake", str(dataset), str(out)).stdout
+    assert "kept 3" in called("bake", str(dataset), str(out)).stdout
 
 
-def test_a_split_that_is_stopped_has_changed_all_or_nothing(tmp_path: Path):
-    dataset = write(tmp_path / "set", [person(n) for n in range(3)])
+def test_a_split_that_is_stopped_has_changed_all_or_nothing(
+    tmp_path: Path, called: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+):
+    dataset = write(tmp_path / "set", [person(n) for n in range(3)], sheet=False)
     before = files(dataset)
-    stopped = "import phq.dataset.overlays as o\ndef stop(*a, **k): raise KeyboardInterrupt\no.atomic_write = stop\n"
-    done = run("split", str(dataset), "--name", "new", "--by", "source", code=stopped)
+    monkeypatch.setattr("phq.dataset.overlays.atomic_write", stop)
+    done = called("split", str(dataset), "--name", "new", "--by", "source")
     assert done.returncode == ExitCode.STOPPED
     assert "either the whole change or nothing of it" in done.stderr
     assert files(dataset) == before
 
 
-def test_an_error_of_phq_itself_has_its_own_exit_code(tmp_path: Path):
-    broken = "import phq.view.stats as s\ndef fails(*a, **k): raise ZeroDivisionError\ns.stats = fails\n"
-    done = run("stats", str(tmp_path), code=broken)
+def test_an_error_of_phq_itself_has_its_own_exit_code(
+    tmp_path: Path, called: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("phq.view.stats.stats", fails)
+    done = called("stats", str(tmp_path))
     assert done.returncode == ExitCode.BUG
     assert "ZeroDivisionError" in done.stderr
     assert "please report it" in done.stderr
@@ -112,8 +156,10 @@ def test_an_error_of_phq_itself_has_its_own_exit_code(tmp_path: Path):
         (("build", "PHOTOS", "OUT", "--config", "nowhere.toml"), "nowhere.toml"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(words, says, one_photo: Path, tmp_path: Path):
-    done = run(*(w.replace("PHOTOS", str(one_photo)).replace("OUT", str(tmp_path / "out")) for w in words))
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    words, says, one_photo: Path, tmp_path: Path, called: Callable[..., Ended]
+):
+    done = called(*(w.replace("PHOTOS", str(one_photo)).replace("OUT", str(tmp_path / "out")) for w in words))
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr

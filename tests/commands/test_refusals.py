@@ -96,6 +96,8 @@ REFUSED = {
     "gan export": ["gan export absent --out {new}", "gan export set --out {new}"],
     "gan view": ["gan view absent"],
     "gan evaluate": ["gan evaluate absent --data set --out {new}.json", "gan evaluate set --data set"],
+    "gan poses": ["gan poses absent --data set --out {new}.jsonl", "gan poses set --data set --out {new}.jsonl",
+                  "gan poses set --data absent --out {new}.jsonl", "gan poses set --data set --out {new}.txt"],
     "weights pull": ["weights pull absent --offline"],
     "weights verify": [],
     "weights list": [],

@@ -23,6 +23,7 @@ from predicted_rows import (
     root_in,
     take,
 )
+from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from phq.cli import app
@@ -54,6 +55,27 @@ def test_bodies_in_every_convention_come_back(name: str, dataset: Path, tmp_path
         np.testing.assert_allclose(person.photo, chest, atol=1e-4)
         np.testing.assert_allclose(person.root(person.photo), root_in(chest, joints), atol=1e-4)
         np.testing.assert_allclose(person.joints[1:22], joints[1:22], atol=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "share"), [(REPLACE, 1.0), (FUSE, 0.5)])
+def test_a_neck_that_is_stated_with_the_head_is_not_shared_out(
+    mode: str, share: float, dataset: Path, tmp_path: Path
+) -> None:
+    rng, before = np.random.default_rng(5), people(dataset)
+    necks = [Rotation.from_rotvec(rng.normal(0, 0.2, 3)) for _ in before]
+    heads = [p.crop @ neck.as_matrix() @ turned(np.eye(3), 9, rng) for p, neck in zip(before, necks, strict=True)]
+    rows = [
+        {"key": p.row["key"], "neck": neck.as_rotvec(), "rotation": head}
+        for p, neck, head in zip(before, necks, heads, strict=True)
+    ]
+    done = take(dataset, jsonl(tmp_path / "d.jsonl", rows), "headpose", "headshot", mode=mode, sigma=8.0)
+    assert (done.matched, done.left) == (16, [])
+    for old, new, neck, head in zip(before, people(dataset), necks, heads, strict=True):
+        own = Rotation.from_matrix(old.joints[12])
+        between = own * Rotation.from_rotvec(share * (own.inv() * neck).as_rotvec())
+        np.testing.assert_allclose(new.joints[12], between.as_matrix(), atol=1e-4)
+        if mode == REPLACE:
+            np.testing.assert_allclose(new.head(new.crop), head, atol=1e-4)
 
 
 def test_fused_labels_are_better_than_either_source(dataset: Path, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -219,37 +221,47 @@ def test_workers_start_where_opencv_has_used_its_threads(heads: Dataset) -> None
     assert done.stdout == f"{N}\n", done.stderr
 
 
-TRAINING = """
-import json, os, sys
-from phq.dataset.reader import Dataset
-from phq.dataset.loader import Loader
-
-folder, log, workers = sys.argv[1:]
-loader = Loader(Dataset(folder), 3, seed=8, mirror=True, workers=int(workers))
-if os.path.exists(log):
-    loader.load_state_dict(json.loads(open(log).readlines()[-1])["state"])
-with open(log, "a") as log:
-    while loader.epoch < 2:
-        for batch in loader:
-            seen = [batch["key"], batch["mirrored"].tolist(), batch["image"].sum((1, 2, 3)).tolist()]
-            print(json.dumps({"seen": seen, "state": loader.state_dict()}), file=log, flush=True)
-            print("step", flush=True)
-"""
+def in_a_copy(work: Callable[[], object]) -> int:
+    """Start `work` in a copy of this process, in which torch is loaded; the number of the copy's process."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            signal.alarm(180)  # it ends even if it waits for ever
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return child
 
 
 def train(folder: Path, log: Path, workers: int, kill_after: int | None = None) -> None:
     """Two epochs in a process of its own; killed after so many steps, without warning."""
-    command = [sys.executable, "-c", TRAINING, str(folder), str(log), str(workers)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout is not None
-        for _ in islice(process.stdout, kill_after):
+    read, write = os.pipe()
+
+    def training() -> None:
+        loader = Loader(Dataset(folder), 3, seed=8, mirror=True, workers=workers)
+        if log.exists():
+            loader.load_state_dict(json.loads(log.read_text().splitlines()[-1])["state"])
+        with log.open("a") as stream:
+            while loader.epoch < 2:
+                for batch in loader:
+                    seen = [batch["key"], batch["mirrored"].tolist(), batch["image"].sum((1, 2, 3)).tolist()]
+                    print(json.dumps({"seen": seen, "state": loader.state_dict()}), file=stream, flush=True)
+                    os.write(write, b"step\n")
+
+    child = in_a_copy(training)
+    os.close(write)
+    with os.fdopen(read) as steps:
+        for _ in islice(steps, kill_after):
             pass
         if kill_after:
-            process.kill()
-    assert process.returncode == (-9 if kill_after else 0)
+            os.kill(child, signal.SIGKILL)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert ended == (-signal.SIGKILL if kill_after else 0)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_training_that_is_killed_sees_what_it_would_have_seen(heads: Dataset, tmp_path: Path) -> None:
     loader = Loader(heads, 3, seed=8, mirror=True)
     whole = [
@@ -275,23 +287,11 @@ def take_part(rank: int, heads: Dataset, meet: Path, log: Path) -> None:
     log.with_suffix(f".{rank}").write_text(json.dumps(steps))
 
 
-TAKE_PART = """
-import sys
-from pathlib import Path
-from phq import Dataset
-from test_loader import take_part
-take_part(int(sys.argv[1]), Dataset(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
-"""
-
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_two_processes_of_torch_distributed_share_the_order(heads: Dataset, tmp_path: Path) -> None:
-    paths = [heads.root.where, str(tmp_path / "meet"), str(tmp_path / "log")]
-    here = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    started = [
-        subprocess.Popen([sys.executable, "-c", TAKE_PART, str(rank), *paths], env={**os.environ, "PYTHONPATH": here})
-        for rank in (0, 1)
-    ]
-    assert [process.wait(120) for process in started] == [0, 0]
+    paths = (tmp_path / "meet", tmp_path / "log")
+    started = [in_a_copy(partial(take_part, rank, Dataset(heads.root.where), *paths)) for rank in (0, 1)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in started] == [0, 0]
     steps = [json.loads((tmp_path / f"log.{rank}").read_text()) for rank in (0, 1)]
     assert steps[0] == steps[1]
     keys = [key for both in steps[0] for rank in both for key in rank]

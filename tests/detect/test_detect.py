@@ -285,6 +285,20 @@ def test_a_box_that_ends_inside_the_photo_at_its_tile_is_cut():
     assert tiles.cut_by_tile(boxes, (0, 0, 505, 600), 1000, 600).tolist() == [True, False, False]
 
 
+def test_a_box_that_frames_surer_people_is_a_group():
+    two = [[10, 20, 60, 150], [120, 10, 170, 150]]
+    group, scores = [[8, 8, 172, 150]], [0.7, 0.6]
+    found = fuse(Candidates.of(two + group, [*scores, 0.5]), EMPTY, THRESHOLDS, 200, 200)
+    assert [f.detector_score for f in found] == scores
+    one_is_less_sure = Candidates.of([two[0], *group], [0.7, 0.65])
+    assert len(fuse(one_is_less_sure, EMPTY, THRESHOLDS, 200, 200)) == 2
+
+
+def test_a_large_person_before_two_small_ones_is_no_group():
+    near, far = [[10, 10, 150, 190]], [[20, 60, 50, 120], [60, 60, 90, 120]]
+    assert len(fuse(Candidates.of(near + far, [0.5, 0.7, 0.6]), EMPTY, THRESHOLDS, 200, 200)) == 3
+
+
 def test_a_part_inside_a_surer_person_is_dropped():
     both = Candidates.of([[10, 10, 100, 190.0], [20, 20, 60, 80.0]], [0.8, 0.5])
     assert len(fuse(both, EMPTY, THRESHOLDS, 200, 200)) == 1

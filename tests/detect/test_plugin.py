@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from bundled_photos import FOLDER
 
-from phq.building.build import build
-from phq.building.executors.choice import Engine, Execution
+from phq.building.build import BuildResult
 from phq.dataset.reader import Dataset
 
 ROOT = Path(__file__).parents[2]
@@ -41,10 +40,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(target), str(ROOT)])}
 
 
-def test_the_sample_plug_in_makes_the_masks_of_a_build(installed: dict[str, str], tmp_path: Path) -> None:
+def test_the_sample_plug_in_makes_the_masks_of_a_build(
+    installed: dict[str, str], everything: BuildResult, tmp_path: Path
+) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
-    for name in ("scikit-image-0.26.0__astronaut.png", "pose2sim-0.10.49__Single_cam1_f000.jpg"):
+    names = ("scikit-image-0.26.0__astronaut.png", "pose2sim-0.10.49__Single_cam1_f000.jpg")
+    for name in names:
         shutil.copy(FOLDER / name, photos)
     options = ["--preset", "everything", "--size", "256", "--executor", "inline", "--set", "models.mask=grabcut"]
     call = [sys.executable, "-c", BUILDING, "build", str(photos), str(tmp_path / "cut"), *options]
@@ -54,14 +56,13 @@ def test_the_sample_plug_in_makes_the_masks_of_a_build(installed: dict[str, str]
     assert "complaints: []" in done.stdout
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["config"]["models"]["mask"] == "grabcut"
 
-    build(photos, tmp_path / "own", preset="everything", size=256, execution=Execution(engine=Engine.inline, workers=1))
-    theirs, own = (masks(tmp_path / name) for name in ("cut", "own"))
+    theirs, own = (masks(folder, names) for folder in (tmp_path / "cut", everything.out))
     assert theirs.keys() == own.keys()
     for key, mask in theirs.items():
         union, both = (mask | own[key]).sum(), (mask & own[key]).sum()
         assert 0.6 < both / union < 1  # the same person, cut out in another way
 
 
-def masks(folder: Path) -> dict[str, np.ndarray]:
-    """Masks by key, true inside."""
-    return {item.key: item.mask > 0 for item in Dataset(folder)}
+def masks(folder: Path, photos: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Masks of the people in these photos by key, true inside."""
+    return {item.key: item.mask > 0 for item in Dataset(folder) if item.row["source_path"] in photos}

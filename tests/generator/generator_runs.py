@@ -18,7 +18,7 @@ from phq.commands.draw import (
     sweep_command,
     view_command,
 )
-from phq.commands.gan import evaluate_command, export_command, import_command
+from phq.commands.gan import evaluate_command, export_command, import_command, poses_command
 from phq.generator.train import checkpoint
 from phq.generator.train.config import load_run_config
 from phq.generator.train.networks import Networks
@@ -40,6 +40,7 @@ for _name, _command in (
     ("export", export_command),
     ("import-checkpoint", import_command),
     ("evaluate", evaluate_command),
+    ("poses", poses_command),
 ):
     app.command(_name)(_command)
 

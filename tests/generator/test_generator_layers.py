@@ -107,6 +107,32 @@ def test_noise_is_added_with_learned_strength() -> None:
     assert torch.allclose(conv(x, w, noise), F.leaky_relu(clean, 0.2) * 2**0.5, atol=1e-5)
 
 
+@pytest.mark.parametrize("up", [False, True])
+def test_a_styled_layer_and_all_its_gradients_are_those_of_the_steps_one_after_the_other(up: bool) -> None:
+    conv = StyledConv(3, 4, 5, up=up).double()
+    torch.nn.init.constant_(conv.strength, 0.5)
+    torch.nn.init.normal_(conv.bias)
+    side = 8 if up else 4
+    inputs = [images(2, 3, 4, 4).requires_grad_(), images(2, 5).requires_grad_(), images(2, 1, side, side)]
+
+    def by_steps(x: torch.Tensor, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        y = modulated_conv(x, conv.weight, conv.affine(w), up=up) + noise * conv.strength + conv.bias[:, None, None]
+        return F.leaky_relu(y, 0.2) * 2**0.5
+
+    wanted = [*inputs[:2], *conv.parameters()]
+    found, slow = conv(*inputs), by_steps(*inputs)
+    torch.testing.assert_close(found, slow)
+    weights = images(*found.shape)
+    for own, other in zip(*(torch.autograd.grad((y * weights).sum(), wanted) for y in (found, slow)), strict=True):
+        torch.testing.assert_close(own, other)
+
+
+def test_slopes_of_slopes_of_a_convolution() -> None:
+    """What R1 takes: activations are changed in place."""
+    layer = Conv(2, 3, 3, down=True).double()
+    assert torch.autograd.gradgradcheck(layer, (images(1, 2, 4, 4).requires_grad_(),))
+
+
 def test_colours_are_a_modulated_sum_without_norm() -> None:
     layer, x, w = ToColour(3, 2, 5), torch.randn(2, 3, 4, 4), torch.randn(2, 5)
     style = layer.affine(w) / 3**0.5

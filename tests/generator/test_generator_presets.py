@@ -17,6 +17,7 @@ from phq.generator.config import ModelConfig  # noqa: E402
 from phq.generator.networks.discriminator import Discriminator  # noqa: E402
 from phq.generator.networks.generator import Generator  # noqa: E402
 from phq.generator.train.config import SETTINGS, load_run_config  # noqa: E402
+from phq.generator.train.networks import weight_layout  # noqa: E402
 
 STYLE = 512
 
@@ -89,7 +90,8 @@ def test_paper_512_has_the_published_sizes() -> None:
 
 def test_one_picture_of_paper_256_on_this_machine() -> None:
     torch.manual_seed(0)
-    network = Generator(load_run_config("paper-256").model).requires_grad_(False)
+    few = ("model.render.coarse=4", "model.render.fine=4")  # samples of a ray: their number changes no weight
+    network = Generator(load_run_config("paper-256", sets=few).model).requires_grad_(False)
     seen = network(torch.randn(1, 512), cameras([30.0]), seeds=[0])
     assert {name: tuple(value.shape) for name, value in seen.items()} == {
         "image": (1, 3, 256, 256), "raw": (1, 3, 64, 64), "depth": (1, 1, 64, 64), "mask": (1, 1, 64, 64)
@@ -147,3 +149,17 @@ def test_a_wrong_setting_is_named(change: dict[str, object], sentence: str) -> N
 def test_presets_are_known_without_torch() -> None:
     code = "import sys; import phq.generator.train.config; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_channels_lie_last_on_a_gpu_and_for_small_pictures() -> None:
+    found = [
+        weight_layout(load_run_config(name, sets=sets), torch.device(device))
+        for name, device, sets in (
+            ("tiny", "cpu", []),
+            ("paper-512", "cuda", []),
+            ("paper-512", "cpu", []),
+            ("tiny", "cuda", ["training.channels_last=false"]),
+        )
+    ]
+    last, first = torch.channels_last, torch.contiguous_format
+    assert found == [last, last, first, first]

@@ -15,6 +15,7 @@ import pytest
 import torch
 from training_dataset import SETS, read_log
 
+from phq.cli import main
 from phq.generator.train import checkpoint, losses
 from phq.generator.train.checkpoint import checkpoints, latest
 from phq.generator.train.run import train
@@ -26,17 +27,6 @@ COMMAND = """
 from phq.cli import main
 sys.argv[1:1] = ["gan", "train"]
 main()
-"""
-INTERRUPT = """
-import os, signal
-from phq.generator.train import losses
-real, calls = losses.judged, []
-def interrupts(*args, **options):
-    calls.append(1)
-    if len(calls) == 2:
-        os.kill(os.getpid(), signal.SIGINT)
-    return real(*args, **options)
-losses.judged = interrupts
 """
 NOT_THERE = """
 class NotThere:
@@ -61,23 +51,32 @@ def options(sets: list[str] | tuple[str, ...]) -> list[str]:
     return [word for text in sets for word in ("--set", text)]
 
 
-def killed_at(call: int, module: ModuleType, name: str, work: Callable[[], object]) -> int:
-    """Do `work` in a copy of this process that is killed at that call of a function; the signal that ended it."""
+def signalled_at(
+    call: int, module: ModuleType, name: str, work: Callable[[], object], number: signal.Signals = signal.SIGKILL
+) -> int:
+    """Do `work` in a copy of this process, in which torch is loaded, that gets a signal at that call of a function.
+
+    Returns:
+        As `os.waitstatus_to_exitcode`.
+    """
     child = os.fork()
     if not child:
         real, calls = getattr(module, name), count(1)
 
-        def dies(*args: object, **options: object) -> object:
+        def signals(*args: object, **options: object) -> object:
             if next(calls) == call:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
             return real(*args, **options)
 
+        code: object = 1
         try:
-            setattr(module, name, dies)
+            setattr(module, name, signals)
             work()
+        except SystemExit as end:
+            code = end.code
         finally:
-            os._exit(1)
-    return os.WTERMSIG(os.waitpid(child, 0)[1])
+            os._exit(code if isinstance(code, int) else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -90,7 +89,7 @@ def test_killed_at_any_point_and_resumed(
     portraits: Path, whole_run: Path, tmp_path: Path, module: ModuleType, name: str, call: int
 ):
     out = tmp_path / "run"
-    assert killed_at(call, module, name, lambda: train([portraits], out, sets=SETS)) == signal.SIGKILL
+    assert signalled_at(call, module, name, lambda: train([portraits], out, sets=SETS)) == -signal.SIGKILL
     assert [found.images for found in checkpoints(out)] == [12]
     assert train([portraits], out, resume=True).finished
     one, other = latest(out), latest(whole_run)
@@ -99,12 +98,19 @@ def test_killed_at_any_point_and_resumed(
     assert read_log(out) == read_log(whole_run)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_ctrl_c_is_a_sentence_and_a_checkpoint(portraits: Path, tmp_path: Path):
-    out = tmp_path / "run"
-    done = start(portraits, "--out", out, *options(SETS), code=INTERRUPT)
-    assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == "phq: stopped after 8 images, which are saved; --resume continues"
-    assert "Traceback" not in done.stderr
+    out, said = tmp_path / "run", tmp_path / "said"
+
+    def command() -> None:
+        sys.stdout = sys.stderr = said.open("w")
+        sys.argv = ["phq", "gan", "train", str(portraits), "--out", str(out), *options(SETS)]
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        main()
+
+    assert signalled_at(2, losses, "judged", command, signal.SIGINT) == 130
+    assert said.read_text().splitlines()[-1] == "phq: stopped after 8 images, which are saved; --resume continues"
+    assert "Traceback" not in said.read_text()
     assert latest(out).images == 8
 
 

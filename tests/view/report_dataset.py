@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ BLURRED = 6
 """Samples that an overlay rejects: their pictures are still there."""
 
 
+@cache
 def report_samples() -> list[TinySample]:
     """Samples all round, most of them seen from the front; the first has a hostile name and licence."""
     made = []

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from review_dataset import TOKEN, review_dataset
+from review_dataset import TOKEN
 from starlette.testclient import TestClient
 
 from phq.dataset.marks_log import MarkLog, open_log
@@ -21,9 +21,8 @@ Opened = tuple[TestClient, list[str], MarkLog]
 
 
 @contextmanager
-def opened_review(folder: Path) -> Iterator[Opened]:
-    """A client of a new dataset of twelve samples, their keys, and the log of marks."""
-    keys = review_dataset(folder, 12)
+def opened_review(folder: Path, keys: list[str]) -> Iterator[Opened]:
+    """A client of a dataset, its keys, and the log of marks."""
     with open_log(folder) as log:
         yield client_of(folder, log), keys, log
 

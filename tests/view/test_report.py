@@ -43,6 +43,12 @@ def page(written: Path, tmp_path_factory: pytest.TempPathFactory) -> Page:
     return Page(out)
 
 
+@pytest.fixture
+def bodies_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of the time of a report is in those, which `page` has."""
+    monkeypatch.setattr("phq.view.report.choose.A_DIRECTION", 0)
+
+
 def unpacked(text: str, kind: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), kind)
 
@@ -135,6 +141,7 @@ def test_bodies_are_drawn_all_round(page: Page) -> None:
             assert np.abs(plain - body).mean() > 5
 
 
+@pytest.mark.usefixtures("bodies_left_out")
 def test_of_a_large_dataset_the_gallery_has_all_directions(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +154,7 @@ def test_of_a_large_dataset_the_gallery_has_all_directions(
     assert (np.abs(yaws) > 90).mean() > 0.35
 
 
+@pytest.mark.usefixtures("bodies_left_out")
 def test_of_more_rows_than_the_page_can_hold_it_has_some_evenly_and_counts_all(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +165,7 @@ def test_of_more_rows_than_the_page_can_hold_it_has_some_evenly_and_counts_all(
     assert all(len(unpacked(score["bins"], "u1")) == 40 for score in content["scores"])
 
 
+@pytest.mark.usefixtures("bodies_left_out")
 def test_the_state_is_the_one_asked_for_and_the_same_call_gives_the_same_bytes(written: Path, tmp_path: Path) -> None:
     first, second = (report(written, tmp_path / name, revision="none") for name in ("a.html", "b.html"))
     assert (first.kept, first.rejected) == (COUNT, 2)
@@ -166,6 +175,7 @@ def test_the_state_is_the_one_asked_for_and_the_same_call_gives_the_same_bytes(w
         report(written, tmp_path / "c.html", revision="x")
 
 
+@pytest.mark.usefixtures("bodies_left_out")
 def test_it_lies_in_the_dataset_is_made_anew_and_goes_with_a_redaction(written: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(written, tmp_path / "dataset"))
     done = report(folder)
@@ -208,6 +218,7 @@ def test_a_dataset_of_nothing_and_one_of_rejects_alone(tmp_path: Path) -> None:
         assert [reason["count"] for reason in content["reasons"]] == [1] * len(rejects)
 
 
+@pytest.mark.usefixtures("bodies_left_out")
 def test_a_damaged_shard_costs_its_pictures_alone(written: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(written, tmp_path / "dataset"))
     shard = sorted((folder / "train").glob("*.tar"))[0]
@@ -221,6 +232,7 @@ def test_a_damaged_shard_costs_its_pictures_alone(written: Path, tmp_path: Path)
     assert f"phq: {done.unreadable} pictures cannot be read and are left out" in said.stderr
 
 
+@pytest.mark.usefixtures("bodies_left_out")
 def test_the_command_names_what_it_wrote(written: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", str(written), "--out", str(tmp_path / "page.html")])
     assert done.stdout == f"report   {tmp_path / 'page.html'}\n"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from phq.camera.angles import apart_deg as yaw_apart
+from phq.camera.rotations import between
 from phq.curate.annotate.samples import left_out, samples_to_annotate
 from phq.curate.predictions.comparison import Pair, distances, of_record, other_conventions, predicted
 from phq.curate.predictions.conventions import KINDS, Convention, Program, parse
@@ -29,7 +30,7 @@ from phq.curate.predictions.labels import (
     state_keypoints,
 )
 from phq.curate.predictions.matches import Left, Matches, match
-from phq.curate.predictions.rotations import EULER, RowError, UnitError, decode_body, decode_head
+from phq.curate.predictions.rotations import EULER, RowError, UnitError, decode_body, decode_head, decode_neck
 from phq.curate.predictions.stored_pose import StoredPose
 from phq.curate.predictions.suspicion import LEAST_PEOPLE, constant_turn, suspect
 from phq.dataset.embedded import EmbeddedLabels
@@ -208,6 +209,7 @@ class _Annotation:
                 if seen is None:
                     raise RowError("its sample has no labels of a body")
                 predicted(Pair(seen, row), self.kind, self.convention)
+                decode_neck(row)
             except UnitError as error:
                 raise InputError(f"{self.predictions.file}, {row.where}: {error}; nothing was written") from error
             except RowError as error:
@@ -312,10 +314,11 @@ class _Annotation:
         if self.kind == "keypoints":
             self._state_keypoints(pair)
         elif self.kind == "headpose":
-            head = decode_head(pair.row, self.convention, pair.seen)
+            head, neck = decode_head(pair.row, self.convention, pair.seen), decode_neck(pair.row)
             joined, source = self._joined(pair, head), self._of_row(pair.row)
-            pair.seen.person.head_pose = head_scores(pair.seen, head, self.program, source, joined.share)
-            state_head(pair.seen, joined.rotation, load_body())
+            pair.seen.person.head_pose = head_scores(pair.seen, head, neck, self.program, source, joined.share)
+            turned = None if neck is None else between(pair.seen.joints[0], neck, joined.share)
+            state_head(pair.seen, joined.rotation, load_body(), turned)
         else:
             found = decode_body(pair.row, self.kind, self.convention, pair.seen)
             torso = self._joined(pair, found.torso)

@@ -17,6 +17,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "pitch": ("pitch", "head_pitch_deg", "pitch_deg", "pose_Rx"),
     "roll": ("roll", "head_roll_deg", "roll_deg", "pose_Rz"),
     "rotation": ("rotation", "R", "R_pred", "rotmat", "rotation_matrix", "head_rotation"),
+    "neck": ("neck",),
     "root": ("global_orient", "pred_global_orient", "root_orient", "smplx_root_pose", "root_pose"),
     "body_pose": ("body_pose", "pred_body_pose", "pose_body", "smplx_body_pose"),
     "pose": ("pose", "smpl_pose", "thetas", "full_pose", "rotvec"),

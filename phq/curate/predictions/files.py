@@ -191,7 +191,17 @@ def _split(arrays: dict[str, Any], names: dict[str, str], where: str) -> Iterato
         yield made(row, f"{where} {person + 1}")
 
 
-_LEAST = {"root": 2, "body_pose": 2, "pose": 2, "betas": 2, "keypoints": 3, "rotation": 3, "box": 2, "box_center": 2}
+_LEAST = {
+    "neck": 2,
+    "root": 2,
+    "body_pose": 2,
+    "pose": 2,
+    "betas": 2,
+    "keypoints": 3,
+    "rotation": 3,
+    "box": 2,
+    "box_center": 2,
+}
 """Axes of an array with rows; with fewer it is that of one person, but for a vector a row beside names of rows."""
 
 

@@ -58,40 +58,44 @@ def attach(seen: StoredPose) -> Person:
     return seen.person
 
 
-def state_head(seen: StoredPose, head: Doubles, body: BodyModel) -> None:
+def state_head(seen: StoredPose, head: Doubles, body: BodyModel, neck: Doubles | None = None) -> None:
     """Set neck, head and the head's angles.
 
     Args:
         seen: the record.
         head: 3×3 head axes to the record's camera.
         body: model of the record.
+        neck: 3×3 about the torso's axes; see `StoredPose.neck_and_head`.
     """
     camera, before = known(seen.person.camera), known(seen.person.body)
-    yaw, pitch, roll = _head_angles(seen, head)
+    yaw, pitch, roll = _head_angles(seen, head, neck)
     pose = np.array(before.smpl_pose, np.float64)
-    pose[[NECK, HEAD_JOINT]] = np.stack(seen.neck_and_head(head))
+    pose[[NECK, HEAD_JOINT]] = np.stack(seen.neck_and_head(head, neck))
     seen.person.camera = replace(camera, head_yaw_deg=yaw, head_pitch_deg=pitch, head_roll_deg=roll)
     seen.person.body = _label(seen, body, pose, before.smpl_betas)
 
 
-def head_scores(seen: StoredPose, head: Doubles, network: str, source: Source, share: float) -> HeadPoseScores:
+def head_scores(
+    seen: StoredPose, head: Doubles, neck: Doubles | None, network: str, source: Source, share: float
+) -> HeadPoseScores:
     """What a row states of the head, whatever the labels make of it.
 
     Args:
         seen: the record, before its labels change.
         head: 3×3 head axes to the record's camera, as stated.
+        neck: 3×3 about the torso's axes, if it is stated.
         network: the program that states it.
         source: how far it is off.
         share: of it in the new label.
     """
-    angles, gate = _head_angles(seen, head), "used" if share > 0 else "disagrees"
+    angles, gate = _head_angles(seen, head, neck), "used" if share > 0 else "disagrees"
     return HeadPoseScores(network, gate, *angles, source.sigma_deg, source.p_flip)
 
 
-def _head_angles(seen: StoredPose, head: Doubles) -> tuple[float, float, float]:
+def _head_angles(seen: StoredPose, head: Doubles, neck: Doubles | None) -> tuple[float, float, float]:
     to_cam = world2cam(known(seen.person.camera).cam2world)
-    neck, _ = seen.neck_and_head(head)
-    yaw, pitch, roll = part_angles(head, head_joint(to_cam[:3, :3], neck) + to_cam[:3, 3])
+    turn, _ = seen.neck_and_head(head, neck)
+    yaw, pitch, roll = part_angles(head, head_joint(to_cam[:3, :3], turn) + to_cam[:3, 3])
     return float(yaw), float(pitch), float(roll)
 
 

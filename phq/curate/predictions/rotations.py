@@ -76,6 +76,15 @@ def decode_head(row: PredictedRow, convention: Convention, seen: StoredPose, rou
     return found
 
 
+def decode_neck(row: PredictedRow) -> Doubles | None:
+    """(3, 3) of the neck about the torso's axes, where a row on the head states it too; None if it does not.
+
+    Raises:
+        RowError: it is no rotation (`UnitError`: it is in degrees).
+    """
+    return rotations(row.numbers["neck"], 1, "neck")[0] if "neck" in row.numbers else None
+
+
 def _straight(seen: StoredPose, stated: Doubles, at: Floats) -> Doubles:
     """A rotation about the line of sight to a place (3,) in the record's camera, as one in that camera."""
     if not seen.turn:

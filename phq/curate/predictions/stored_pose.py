@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from phq.camera.convention import world2cam
-from phq.camera.rotations import rotvec_to_rotmat
+from phq.camera.rotations import rotation_log, rotvec_to_rotmat
 from phq.curate.annotate.stage_outputs import restored_fit
 from phq.curate.annotate.views import StoredPerson, person_in, view_of
 from phq.people.person import TorsoFit, known
@@ -56,11 +56,20 @@ class StoredPose:
         """3×3 from head axes to the record's camera."""
         return np.asarray(product(self.view_to_crop, self.fit.head_to_cam))
 
-    def neck_and_head(self, head: Doubles) -> tuple[Floats, Floats]:
+    @property
+    def joints(self) -> Doubles:
+        """(2, 3, 3) of neck and head, each on what carries it."""
+        return rotvec_to_rotmat(known(self.person.body).neck_head_pose)
+
+    def neck_and_head(self, head: Doubles, neck: Doubles | None = None) -> tuple[Floats, Floats]:
         """(3,) axis-angle of neck and of head, for a head with this rotation in the record's camera.
 
-        The neck takes half of what the head turns from where it is.
+        Args:
+            head: (3, 3) head axes to the record's camera.
+            neck: (3, 3) about the torso's axes; by default it takes half of what the head turns from where it is.
         """
         to_cam = world2cam(known(self.person.camera).cam2world)[:3, :3]
-        neck = known(self.person.body).neck_head_pose
-        return share_turn(np.asarray(product(to_cam.T, head)), rotvec_to_rotmat(neck))
+        on_torso = np.asarray(product(to_cam.T, head))
+        if neck is None:
+            return share_turn(on_torso, self.joints)
+        return np.asarray(rotation_log(neck)), np.asarray(rotation_log(product(neck.T, on_torso)))

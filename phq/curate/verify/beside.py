@@ -19,9 +19,9 @@ from phq.dataset.folder import CARD, CROISSANT, MANIFEST, RUN, SCHEMA, index_nam
 from phq.dataset.overlays import names_up_to, stack_names
 from phq.dataset.root import Root
 from phq.dataset.wids_index import wids_index
+from phq.dataset.write import schema_file
 from phq.errors import InputError
-from phq.schema import SCHEMA_VERSION, json_schema
-from phq.system.json_text import json_bytes
+from phq.schema import SCHEMA_VERSION
 
 Shards = Mapping[str, Sequence[tuple[str, int, int]]]
 """Split → path inside the dataset, samples and bytes of each of its shards, as `wids_index` takes them."""
@@ -67,7 +67,7 @@ def beside_violations(state: Described) -> Iterator[Violation]:
     """Every description of the dataset that is wrong."""
     for split, shards in state.shards.items():
         yield from _index_violations(state.folder, split, shards)
-    if _content(state.folder / SCHEMA) != json_bytes(json_schema()):
+    if _content(state.folder / SCHEMA) != schema_file():
         yield Violation("schema_wrong", SCHEMA)
     for name, detail in wrong_counts(state).items():
         yield Violation("run_counts", RUN, "", f"{name}: {detail}")

@@ -15,7 +15,7 @@ from phq.dataset.summary import licences
 from phq.dataset.tables import read_table, write_table
 from phq.dataset.tar import STORAGE
 from phq.dataset.wids_index import wids_index
-from phq.schema import json_schema
+from phq.dataset.write import schema_file
 from phq.system.journal import Change
 from phq.system.json_text import json_bytes
 
@@ -76,7 +76,7 @@ def mend_schema(report: Report, change: Change) -> list[str]:
     """Rewrite schema.json."""
     files = _files(report, "schema_wrong")
     for file in files:
-        change.write(file, json_bytes(json_schema()))
+        change.write(file, schema_file())
     return [f"{file} written" for file in files]
 
 

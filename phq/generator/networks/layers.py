@@ -97,7 +97,7 @@ class Conv(nn.Module):
             y = F.conv2d(downsample(x), weight, bias)
         else:
             y = F.conv2d(smooth(x, pad=2), weight, bias, stride=2)
-        return bounded(F.leaky_relu(y, SLOPE) if self.activate else y)
+        return bounded(F.leaky_relu_(y, SLOPE) if self.activate else y)
 
 
 def bounded(x: Tensor) -> Tensor:

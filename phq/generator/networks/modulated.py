@@ -27,6 +27,12 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -
     Returns:
         (B, O, H, W) or (B, O, 2H, 2W), in the type of x.
     """
+    y, norm = _convolved(x, weight, style, up)
+    return y * norm
+
+
+def _convolved(x: Tensor, weight: Tensor, style: Tensor, up: bool) -> tuple[Tensor, Tensor]:
+    """The convolution of the scaled inputs, and 1 / norm of its outputs (B, O, 1, 1)."""
     if x.dtype == torch.float16:  # the norm undoes both, and float16 does not overflow
         weight = weight / weight.abs().amax(dim=(1, 2, 3), keepdim=True)
         style = style / style.abs().amax(dim=1, keepdim=True)
@@ -36,7 +42,7 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -
     else:
         y = F.conv2d(scaled, weight.to(x.dtype), padding=weight.shape[-1] // 2)
     norm = (style.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
-    return y * norm[:, :, None, None].to(x.dtype)
+    return y, norm[:, :, None, None].to(x.dtype)
 
 
 class StyledConv(nn.Module):
@@ -64,12 +70,13 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x (B, inputs, H, W), w (B, style), noise (B, 1, H', W') of the result's size or None."""
-        y = modulated_conv(x, self.weight, self.affine(w), up=self.up)
-        y = y + self.bias[:, None, None].to(y.dtype)
+        y, norm = _convolved(x, self.weight, self.affine(w), self.up)
+        # leaky ReLU commutes with √2, and what is computed here is large: it is written once, then changed in place
+        y = torch.addcmul((self.bias * GAIN)[:, None, None].to(y.dtype), y, norm * GAIN)
         noise = self.still if noise is None else noise
         if noise is not None and self.strength is not None:
-            y = y + (noise * self.strength).to(y.dtype)
-        return bounded(F.leaky_relu(y, SLOPE) * GAIN)
+            y = y.add_((noise * (self.strength * GAIN)).to(y.dtype))
+        return bounded(F.leaky_relu_(y, SLOPE))
 
 
 class ToColour(nn.Module):

@@ -109,7 +109,9 @@ class Training(Section):
         default=(), strict=False, description="shares of the datasets in a batch; empty: in proportion to their sizes"
     )
     split: str = Field(default="train", description="split of the datasets that is trained on; '' for all")
-    channels_last: bool = Field(default=True, description="weights of convolutions with the channels last in memory")
+    channels_last: bool = Field(
+        default=True, description="weights of convolutions with the channels last in memory; on a CPU up to 64 pixels"
+    )
     tf32: bool = Field(default=False, description="float32 products of a GPU with 10 bits of mantissa")
     compile: bool = Field(default=False, description="torch.compile both networks")
     workers: Annotated[int, Field(ge=0)] = Field(default=0, description="processes that decode, for each process")
