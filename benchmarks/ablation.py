@@ -88,7 +88,7 @@ def fitted(change: Callable[[Person], None] | None = None, blind: Callable[[Obse
             change(person)
         seen, view = observe(person)
         seen = blind(seen) if blind else seen
-        found = optimise(seen)
+        (found,) = optimise([seen])
         same_side = min(found, key=lambda h: -float(np.trace(h.start.T @ seen.belief.torso)))
         return to_fit(found[0] if turned else same_side, person, view, seen)
 

@@ -5,7 +5,7 @@
 Prints processor time of a build over that inside its networks, by stage; wall time of one worker and of
 `benchmarks/naive.py` over that of two workers; and with ``--memory`` the peak memory of a worker for so many photos.
 Seconds are of this machine and this moment; only the ratios mean anything, and those of wall times only on a machine
-that has two cores to spare.
+that has two cores to spare. Bytecode must have been compiled: run it twice.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a folder of photos costs here and in what people would use instead: processor time of whole processes.
 
-    python benchmarks/peers.py PHOTOS --img2dataset BIN/img2dataset [--samples 400]
+    python benchmarks/peers.py PHOTOS --img2dataset BIN/img2dataset [--samples 400] [--python streaming=BIN/python]
 
 Building: ``phq build``; a naive script of the same networks (`naive.py`); and img2dataset, which decodes, resizes to
 the same side and writes WebDataset shards: what a dataset costs without any network. It is a program of its own
@@ -8,12 +8,13 @@ environment and gets the photos as ``file:`` URLs.
 
 Reading the same samples in one process, with imports and opening: the bytes of all members, at random and in order; the
 pictures decoded, in order, by the same call of OpenCV; batches of 32 decoded pictures by torch's DataLoader without
-workers, shuffled where the reader can. By `phq.Dataset`, wids, webdataset, Hugging Face's ``datasets`` (Parquet) and
-litdata; those that are not installed are left out. What a reader makes of the samples before it can read them is a
-column of its own.
+workers, shuffled where the reader can. By `phq.Dataset`, wids, webdataset, Hugging Face's ``datasets`` (Parquet),
+litdata and MosaicML's ``streaming``; those that are not installed are left out. One that wants other versions than phq
+is run by the Python of its own environment (``--python PACKAGE=PYTHON``, which also needs typer, torch and OpenCV).
+What a reader makes of the samples before it can read them is a column of its own.
 
-Each is read from the page cache and, with ``--cold``, after the kernel was asked to drop the files from it, which
-shows in the wall time. Every figure includes the processes that were started. Only ratios within one run mean anything.
+Each is read from the page cache, and once after the kernel was asked to drop the files from it, which shows in the wall
+time. Every figure includes the processes that were started. Only ratios within one run mean anything.
 """
 
 from __future__ import annotations
@@ -111,6 +112,21 @@ def by_litdata(folder: Path) -> tuple[int, ByNumber]:
     return len(samples), lambda i: _members(samples[i])
 
 
+def by_streaming(folder: Path) -> tuple[int, ByNumber]:
+    samples = _streaming(folder)
+    return len(samples), lambda i: _members(samples[i])
+
+
+def streaming_in_order(folder: Path) -> Iterator[Members]:
+    return map(_members, _streaming(folder))
+
+
+def _streaming(folder: Path) -> Any:
+    from streaming import StreamingDataset
+
+    return StreamingDataset(local=str(folder / "streaming"), shuffle=False, batch_size=BATCH)
+
+
 def _members(row: dict[str, Any]) -> Members:
     return [row[name] for name in MEMBERS]
 
@@ -133,6 +149,15 @@ def to_litdata(folder: Path) -> None:
     import litdata
 
     litdata.optimize(_row, _numbered(folder), str(folder / "litdata"), num_workers=1, chunk_bytes="64MB")
+
+
+def to_streaming(folder: Path) -> None:
+    """Its shards of 64 MB, uncompressed as the others'."""
+    from streaming import MDSWriter
+
+    with MDSWriter(out=str(folder / "streaming"), columns=dict.fromkeys(MEMBERS, "bytes")) as writer:
+        for job in _numbered(folder):
+            writer.write(_row(job))
 
 
 def to_datasets(folder: Path) -> None:
@@ -174,6 +199,7 @@ READERS = {
     "webdataset": Reader("webdataset", in_order=webdataset_in_order),
     "datasets, Parquet": Reader("datasets", by_datasets, converted=to_datasets),
     "litdata, optimised": Reader("litdata", by_litdata, litdata_in_order, to_litdata),
+    "streaming, MDS": Reader("streaming", by_streaming, streaming_in_order, to_streaming),
 }
 
 
@@ -245,20 +271,26 @@ def forget(folder: Path) -> None:
             os.close(file)
 
 
-def reading(samples: int, cold: bool) -> dict[str, dict[str, Spent]]:
-    """By reader and task; those of a cold cache end in ``cold``."""
+def reading(samples: int, pythons: dict[str, str]) -> dict[str, dict[str, Spent]]:
+    """By reader and task; those of a cold cache end in ``cold``.
+
+    Args:
+        samples: number.
+        pythons: that run a package's reader, where it is not this one.
+    """
     from read_samples import write_forms
 
     found: dict[str, dict[str, Spent]] = {}
     with tempfile.TemporaryDirectory() as name:
         write_forms(Path(name), samples)
         for way, reader in READERS.items():
-            if find_spec(reader.package) is None:
+            python = pythons.get(reader.package, sys.executable)
+            if python == sys.executable and find_spec(reader.package) is None:
                 continue
-            found[way] = {task: _read(name, way, task) for task in TASKS if _can(reader, task)}
-            if cold:
-                forget(Path(name))
-                found[way]["raw, cold"] = _read(name, way, "raw, in order")
+            read = [python, __file__, name, "--read", way, "--task"]
+            found[way] = {task: spent(*read, task) for task in TASKS if _can(reader, task)}
+            forget(Path(name))
+            found[way]["raw, cold"] = spent(*read, "raw, in order")
     return found
 
 
@@ -266,10 +298,6 @@ def _can(reader: Reader, task: str) -> bool:
     if task == "conversion":
         return reader.converted is not None
     return task != "raw, at random" or reader.by_number is not None
-
-
-def _read(folder: str, way: str, task: str) -> Spent:
-    return spent(sys.executable, __file__, folder, "--read", way, "--task", task)
 
 
 def print_building(found: dict[str, float], things: int) -> None:
@@ -287,8 +315,7 @@ def print_reading(found: dict[str, dict[str, Spent]], things: int) -> None:
     print("|---|" + "---:|" * len(tasks))
     for way, by_task in found.items():
         cells = [f"{1000 * by_task[task].processor / things:.1f}" if task in by_task else "" for task in tasks]
-        if "raw, cold" in by_task:
-            cells[-1] += f" ({1000 * by_task['raw, cold'].wall / things:.1f})"
+        cells[-1] += f" ({1000 * by_task['raw, cold'].wall / things:.1f})"
         print(f"| {way} | {' | '.join(cells)} |", flush=True)
 
 
@@ -296,8 +323,8 @@ def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photos.")] = ROOT / "examples" / "photos",
     program: Annotated[str, typer.Option("--img2dataset", help="The program.")] = "",
     samples: Annotated[int, typer.Option(help="Samples to read; 0: none.")] = 400,
-    cold: Annotated[bool, typer.Option(help="Read from a cold cache too.")] = True,
     skip_building: Annotated[bool, typer.Option(help="Read only.")] = False,
+    python: Annotated[list[str] | None, typer.Option(help="PACKAGE=PYTHON of a reader's environment.")] = None,
     read: Annotated[str, typer.Option(hidden=True)] = "",
     task: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
@@ -309,7 +336,8 @@ def main(
     if not skip_building:
         print_building(building(photos.resolve(), program), number)
     if samples:
-        print_reading(reading(samples, cold), samples)
+        pythons = dict(entry.split("=", 1) for entry in python or [])
+        print_reading(reading(samples, pythons), samples)
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ def mended(data: bytes, layout: Layout) -> bytes:
     frame = layout.frame
     if not layout.has_end and (n := _scans_needed(layout)):
         data = data[: layout.scans[n - 1].end] + b"\xff\xd9"
-    if frame.height_at:
-        data = data[: frame.height_at] + struct.pack(">H", frame.height) + data[frame.height_at + 2 :]
+    height = struct.pack(">H", frame.height)
+    if frame.height_at and data[frame.height_at : frame.height_at + 2] != height:
+        data = data[: frame.height_at] + height + data[frame.height_at + 2 :]
     return data
 
 

@@ -1,27 +1,31 @@
 """Robust fit of the upper body to all evidence, from several starts.
 
-Levenberg–Marquardt on reweighted residuals, all starts at once. The Jacobian is taken by forward differences of the
-batched chain in float64 (checked against automatic differentiation in the tests): thirty-one columns cost one call.
+Levenberg–Marquardt on reweighted residuals, all starts of several people at once. The Jacobian is taken by forward
+differences of the batched chain in float64 (checked in the tests): thirty-one columns cost one call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phq.camera.rotations import rotation_log, rotvec_to_rotmat
 from phq.people.person import Belief
 from phq.pose import chain
 from phq.pose.closed_form import FACE, TORSO, landmark_table, split_neck_head
-from phq.system.arrays import Floats
+from phq.system.arrays import Floats, Ints
 from phq.system.elementary import log
 from phq.system.linear import product, solve
 
 STEP = 1e-6
 ITERATIONS = 12
 """At most."""
+TOGETHER = 8
+"""People who descend side by side, of whom eight gain hardly more than four; it bounds the memory of a crowd."""
 SETTLED, STILL = 1e-4, 1e-4
 """Relative fall of the cost, or length of a step that was not taken (radians), from which a fit has converged: the rest
 turns a torso by 0.002° and a head by 0.005° at the median, by 0.05° and 0.2° at most (docs/log.md)."""
@@ -62,6 +66,12 @@ class Observation:
     """Radians that the torso's up axis is expected to lean from the photo's; large where the whole body tells."""
     depth: float
     """Metres to the neck at the start."""
+
+    @cached_property
+    def centred(self) -> tuple[Floats, Floats]:
+        """(R, 4, 3) and (R, 11, 3): landmarks of torso and face in 3D, each about its own middle."""
+        (torso, face), n = _solids(), len(TORSO)
+        return torso.centred(self.worlds[:, :n]), face.centred(self.worlds[:, n:])
 
 
 @dataclass(frozen=True)
@@ -132,9 +142,9 @@ def starts(observation: Observation) -> _Start:
     return _Start(parameters, torso, head, observation.keypoints)
 
 
-def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Floats, Floats]:
-    """Whitened residuals (B, M) of parameters (B, 31), and the robust group (M,) of each: −1 for priors."""
-    points, torso, head = chain.predict(parameters, start.torso, start.keypoints)
+def residuals(parameters: Floats, start: _Start, seen: Observation, at: chain.Frames) -> tuple[Floats, _Groups]:
+    """Whitened residuals (B, M) of parameters (B, 31), whose nodes are `at`, and their robust groups."""
+    points, torso, head = at.points(start.keypoints), at.torso, at.head
     ray = points[..., :2] / np.maximum(points[..., 2:], 1e-3)
     image = (ray - seen.rays) * (seen.depth / start.keypoints.sigmas)[:, None]
     turned = parameters[:, chain.TURN] / seen.belief.torso_sigma
@@ -143,31 +153,67 @@ def residuals(parameters: Floats, start: _Start, seen: Observation) -> tuple[Flo
     moved = parameters - start.parameters
     prior = moved[:, chain.NECK.start : chain.SHAPE.start] / _prior_sigmas()
     extra = np.concatenate([moved[:, 5:6] / DEPTH_SIGMA, parameters[:, chain.SHAPE]], 1)
-    solid = _solid_residuals(torso, head, seen.worlds)
-    flat = [part.reshape(len(points), -1) for part in (image, turned, nodded, lean, solid, prior, extra)]
+    solid = [_solid_residuals(torso, head, seen)] if len(seen.worlds) else []
+    flat = [part.reshape(len(points), -1) for part in (image, turned, nodded, lean, *solid, prior, extra)]
     return np.concatenate(flat, 1), _groups(len(seen.rays), len(seen.worlds), prior.shape[1] + extra.shape[1])
 
 
-def _solid_residuals(torso: Floats, head: Floats, worlds: Floats) -> Floats:
+def _solid_residuals(torso: Floats, head: Floats, seen: Observation) -> Floats:
     """(B, R, 15, 3) of the landmarks in 3D: torso and face, each about its own middle, against the rotated table."""
-    table, n = landmark_table(), len(TORSO)
-    parts = [(table.torso, torso, worlds[:, :n]), (table.face, head, worlds[:, n:])]
-    out = []
-    for (rest, rotation, seen), sigma in zip(parts, (TORSO_SIGMAS, FACE_SIGMAS), strict=True):
-        weight = sigma**-2 / (sigma**-2).sum()
-        centred = seen - (weight[:, None] * seen).sum(1, keepdims=True)
-        turned = np.einsum("bij,nj->bni", rotation, rest - product(weight, rest))
-        out.append((turned[:, None] - centred) / sigma[:, None])
+    parts = zip((torso, head), _solids(), seen.centred, strict=True)
+    out = [
+        (np.einsum("bij,nj->bni", rotation, solid.rest)[:, None] - centred) / solid.sigmas[:, None]
+        for rotation, solid, centred in parts
+    ]
     return np.concatenate(out, 2)
 
 
+@dataclass(frozen=True)
+class _Solid:
+    """Landmarks of the table that turn together."""
+
+    rest: Floats
+    """(n, 3) about their middle."""
+    sigmas: Floats
+    """(n,)."""
+    weights: Floats
+    """(n,) in the middle."""
+
+    def centred(self, points: Floats) -> Floats:
+        """Points (…, n, 3) about their middle."""
+        return np.asarray(points - (self.weights[:, None] * points).sum(1, keepdims=True))
+
+
 @cache
-def _groups(keypoints: int, runs: int, rest: int) -> Floats:
-    """(M,) robust group of each residual: keypoints; belief of torso, head and lean; torso and face of each run."""
+def _solids() -> tuple[_Solid, _Solid]:
+    """Torso and face."""
+    table = landmark_table()
+
+    def solid(rest: Floats, sigmas: Floats) -> _Solid:
+        weights = sigmas**-2 / (sigmas**-2).sum()
+        return _Solid(rest - product(weights, rest), sigmas, weights)
+
+    return solid(table.torso, TORSO_SIGMAS), solid(table.face, FACE_SIGMAS)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Which of M residuals count as one observation."""
+
+    numbers: Ints
+    """(M,) of the robust group of each; −1 for priors."""
+    members: NDArray[np.bool_]
+    """(M, G) whether a residual is of a group."""
+
+
+@cache
+def _groups(keypoints: int, runs: int, rest: int) -> _Groups:
+    """Keypoints; belief of torso, head and lean; torso and face of each run."""
     run = [n for r in range(runs) for n in [2 * r] * 3 * len(TORSO) + [2 * r + 1] * 3 * len(FACE)]
     parts = [np.repeat(np.arange(keypoints), 2), keypoints + np.repeat([0, 1, 2], [3, 3, 2])]
     parts += [keypoints + 3 + np.array(run, int), np.full(rest, -1)]
-    return np.concatenate(parts)
+    numbers = np.concatenate(parts)
+    return _Groups(numbers, numbers[:, None] == np.arange(numbers.max() + 1))
 
 
 @cache
@@ -176,75 +222,130 @@ def _prior_sigmas() -> Floats:
     return np.asarray(np.radians(np.repeat([PRIOR_DEG[name] for name in names], 3)))
 
 
-def _squared(values: Floats, groups: Floats) -> Floats:
-    """(B, G) squared norms of the robust groups."""
-    return np.asarray(product(values**2, groups[:, None] == np.arange(groups.max() + 1)))
-
-
-def cost_of(values: Floats, groups: Floats) -> Floats:
-    """(B,) robust cost: Cauchy over each observation (so that a wild one counts little), plain over priors."""
-    robust = log(1 + _squared(values, groups) / CAUCHY).sum(1) * CAUCHY
-    return np.asarray((robust + (values[:, groups < 0] ** 2).sum(1)) / 2)
-
-
 CAUCHY = 4.0
 """Squared standard deviations at which an observation has lost half of its weight."""
 
 
-def _weights(values: Floats, groups: Floats) -> Floats:
-    weight = 1 / (1 + _squared(values, groups) / CAUCHY)
-    return np.asarray(np.where(groups < 0, 1.0, weight[:, np.maximum(groups, 0)]))
+@dataclass(frozen=True)
+class Linear:
+    """The residuals of B hypotheses about where they are."""
+
+    values: Floats
+    """(B, M)."""
+    slopes: Floats
+    """(B, 31, M) derivatives."""
+    groups: _Groups
+
+    @cached_property
+    def squared(self) -> Floats:
+        """(B, G) squared norms of the robust groups."""
+        return np.asarray(product(self.values**2, self.groups.members))
+
+    @cached_property
+    def cost(self) -> Floats:
+        """(B,) robust cost: Cauchy over each observation (so that a wild one counts little), plain over priors."""
+        robust = log(1 + self.squared / CAUCHY).sum(1) * CAUCHY
+        return np.asarray((robust + (self.values[:, self.groups.numbers < 0] ** 2).sum(1)) / 2)
+
+    def normal(self, damping: Floats) -> tuple[Floats, Floats]:
+        """(B, 31, 31) and (B, 31, 1): the equations of a step of Levenberg and Marquardt on reweighted residuals."""
+        numbers, weight = self.groups.numbers, 1 / (1 + self.squared / CAUCHY)
+        weights = np.where(numbers < 0, 1.0, weight[:, np.maximum(numbers, 0)])
+        slopes = self.slopes.swapaxes(1, 2)
+        weighted = slopes * weights[..., None]
+        matrix = product(weighted.swapaxes(1, 2), slopes)
+        diagonal = damping[:, None] * (np.einsum("bii->bi", matrix) + 1e-6)
+        gradient = (weighted * self.values[..., None]).sum(1)
+        return matrix + np.eye(chain.SIZE) * diagonal[:, None], -gradient[..., None]
+
+    def where(self, better: NDArray[np.bool_], other: Linear) -> Linear:
+        """The other's of hypotheses that are better there."""
+        values = np.where(better[:, None], other.values, self.values)
+        return Linear(values, np.where(better[:, None, None], other.slopes, self.slopes), self.groups)
 
 
-def linearised(parameters: Floats, around: _Start, seen: Observation) -> tuple[Floats, Floats, Floats]:
-    """Residuals (B, M), their derivatives (B, 31, M) and groups, in one call: more bodies cost hardly more time.
+class Descent:
+    """The way of one person's hypotheses to their optima."""
 
-    Args:
-        parameters: (B, 31).
-        around: the start, each hypothesis 32 times in a row.
-        seen: the evidence.
-    """
-    batch, size = parameters.shape
-    moved = parameters[:, None] + np.concatenate([np.zeros((1, size)), STEP * np.eye(size)])
-    every, groups = residuals(moved.reshape(-1, size), around, seen)
-    every = every.reshape(batch, size + 1, -1)
-    values = np.ascontiguousarray(every[:, 0])
-    return values, (every[:, 1:] - values[:, None]) / STEP, groups
+    def __init__(self, seen: Observation) -> None:
+        self.seen, self.start = seen, starts(seen)
+        self.around = self.start.repeated(chain.SIZE + 1)
+        self.parameters = self.start.parameters
+        self.damping = np.full(len(self.parameters), DAMPING)
+        self.settled = False
 
+    def begin(self, here: Linear) -> None:
+        """What is at the start."""
+        self.here, self.cost = here, here.cost
 
-def _step(values: Floats, slopes: Floats, groups: Floats, damping: Floats) -> Floats:
-    """(B, 31) of Levenberg and Marquardt on reweighted residuals."""
-    slopes = slopes.swapaxes(1, 2)
-    weighted = slopes * _weights(values, groups)[..., None]
-    normal = product(weighted.swapaxes(1, 2), slopes)
-    diagonal = damping[:, None] * (np.einsum("bii->bi", normal) + 1e-6)
-    gradient = (weighted * values[..., None]).sum(1)
-    return np.asarray(solve(normal + np.eye(chain.SIZE) * diagonal[:, None], -gradient[..., None])[..., 0])
+    def moved(self, step: Floats) -> Floats:
+        """(32 B, 31) parameters after a step (B, 31), each hypothesis followed by those next to it."""
+        beside = np.concatenate([np.zeros((1, chain.SIZE)), STEP * np.eye(chain.SIZE)])
+        return np.asarray(((self.parameters + step)[:, None] + beside).reshape(-1, chain.SIZE))
 
+    def linear(self, moved: Floats, at: chain.Frames) -> Linear:
+        """About there, from all of `moved` in one call: more bodies cost hardly more time."""
+        every, groups = residuals(moved, self.around, self.seen, at)
+        every = every.reshape(len(self.parameters), chain.SIZE + 1, -1)
+        values = np.ascontiguousarray(every[:, 0])
+        return Linear(values, (every[:, 1:] - values[:, None]) / STEP, groups)
 
-def optimise(seen: Observation) -> list[Hypothesis]:
-    """Local optima from every start, best first."""
-    start = starts(seen)
-    around = start.repeated(chain.SIZE + 1)
-    parameters = start.parameters
-    damping = np.full(len(parameters), DAMPING)
-    values, slopes, groups = linearised(parameters, around, seen)
-    cost = cost_of(values, groups)
-    for _ in range(ITERATIONS):
-        step = _step(values, slopes, groups, damping)
-        tried, slopes_there, _ = linearised(parameters + step, around, seen)
-        fallen = cost - cost_of(tried, groups)
+    def take(self, step: Floats, there: Linear) -> None:
+        """Take the step (B, 31) of the hypotheses that it makes better."""
+        fallen = self.cost - there.cost
         better = fallen > 0
-        parameters = np.where(better[:, None], parameters + step, parameters)
-        values = np.where(better[:, None], tried, values)
-        slopes = np.where(better[:, None, None], slopes_there, slopes)
-        cost = cost_of(values, groups)
-        damping = np.clip(np.where(better, damping / 5, damping * 5), 1e-6, 1e6)
-        if np.where(better, fallen < SETTLED * cost, np.abs(step).max(1) < STILL).all():
+        self.parameters = np.where(better[:, None], self.parameters + step, self.parameters)
+        self.here = self.here.where(better, there)
+        self.cost = np.where(better, there.cost, self.cost)
+        self.damping = np.clip(np.where(better, self.damping / 5, self.damping * 5), 1e-6, 1e6)
+        still = np.where(better, fallen < SETTLED * self.cost, np.abs(step).max(1) < STILL)
+        self.settled = bool(still.all())
+
+    def found(self) -> list[Hypothesis]:
+        """Where they are, best first."""
+        at, cost = chain.frames(self.parameters, self.start.torso), self.cost + [0.0, TURN_COST]
+        keypoints = [self.start.keypoints.body(i) for i in range(len(cost))]
+        parts = (self.parameters, self.start.torso, keypoints, at.torso, at.head, cost.tolist(), (False, True))
+        return sorted((Hypothesis(*part) for part in zip(*parts, strict=True)), key=lambda h: h.cost)
+
+
+def linearised(descents: Sequence[Descent], steps: Sequence[Floats]) -> list[Linear]:
+    """About where each descent is after a step (B, 31)."""
+    moved = [descent.moved(step) for descent, step in zip(descents, steps, strict=True)]
+    torsos = np.concatenate([descent.around.torso for descent in descents])
+    nodes, rows = chain.frames(np.concatenate(moved), torsos), _rows(moved)
+    jobs = zip(descents, moved, map(nodes.of, rows), strict=True)
+    return [descent.linear(parameters, at) for descent, parameters, at in jobs]
+
+
+def _rows(parts: Sequence[Floats]) -> list[slice]:
+    """Rows of each part once they are one array."""
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    return [slice(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+
+
+def optimise(people: Sequence[Observation]) -> list[list[Hypothesis]]:
+    """Local optima of each person from every start, best first.
+
+    All descend side by side, which changes no number: the arrays of one are so small that those of six take little
+    longer.
+    """
+    descents = [Descent(seen) for seen in people]
+    for first in range(0, len(descents), TOGETHER):
+        _descend(descents[first : first + TOGETHER])
+    return [descent.found() for descent in descents]
+
+
+def _descend(descents: Sequence[Descent]) -> None:
+    standing = [np.zeros_like(descent.parameters) for descent in descents]
+    for descent, here in zip(descents, linearised(descents, standing), strict=True):
+        descent.begin(here)
+    for _ in range(ITERATIONS):
+        going = [descent for descent in descents if not descent.settled]
+        if not going:
             break
-    _, torso, head = chain.predict(parameters, start.torso, start.keypoints)
-    cost = cost + [0.0, TURN_COST]
-    keypoints = [start.keypoints.body(i) for i in range(len(cost))]
-    parts = zip(parameters, start.torso, keypoints, torso, head, cost.tolist(), (False, True), strict=True)
-    found = [Hypothesis(*part) for part in parts]
-    return sorted(found, key=lambda h: h.cost)
+        matrices, gradients = zip(*(descent.here.normal(descent.damping) for descent in going), strict=True)
+        solved = solve(np.concatenate(matrices), np.concatenate(gradients))[..., 0]
+        steps = [solved[rows] for rows in _rows(matrices)]
+        for descent, step, there in zip(going, steps, linearised(going, steps), strict=True):
+            descent.take(step, there)

@@ -9,7 +9,8 @@ from phq.people.person import Person, Photo, living
 from phq.people.record import Agreement, FitScores, HeadPoseScores
 from phq.pose.closed_form import fit_torso, rotations_of, torso_yaw
 from phq.pose.evidence import is_cut, observe, to_fit
-from phq.pose.optimise import optimise
+from phq.pose.optimise import Hypothesis, Observation, optimise
+from phq.system.arrays import Floats
 
 
 class StartBody:
@@ -36,9 +37,11 @@ class FitBody:
 
     def process(self, photos: list[Photo]) -> None:
         """Every person that has a start."""
-        for person in living(photos):
-            if person.start is not None and person.belief is not None:
-                fit_person(person)
+        people = [person for person in living(photos) if person.start is not None and person.belief is not None]
+        observed = [observe(person) for person in people]
+        optima = optimise([observation for observation, _ in observed])
+        for person, (observation, view), found in zip(people, observed, optima, strict=True):
+            take_fit(person, observation, view, found)
 
 
 def start_person(person: Person) -> None:
@@ -53,10 +56,16 @@ def start_person(person: Person) -> None:
     person.agreement = Agreement(abs(wrap_deg(first - second)), abs(wrap_deg(second - mirrored)))
 
 
-def fit_person(person: Person) -> None:
-    """Set the fit and how well it explains the evidence."""
-    observation, view = observe(person)
-    best, other = optimise(observation)
+def take_fit(person: Person, observation: Observation, view: Floats, found: list[Hypothesis]) -> None:
+    """Set the fit and how well it explains the evidence.
+
+    Args:
+        person: to fit.
+        observation: the evidence.
+        view: its line of sight, see `phq.pose.evidence.observe`.
+        found: the optima, best first.
+    """
+    best, other = found
     if is_cut(person) and best.turned:  # keypoints name left and right as the network that is in doubt took them
         best, other = other, best
     person.fit, person.head_pose = to_fit(best, person, view, observation), HeadPoseScores()

@@ -18,7 +18,7 @@ from phq.pose import chain
 from phq.pose.body import load_body
 from phq.pose.closed_form import landmark_table
 from phq.pose.keypoints import keypoint_tables, keypoints_of
-from phq.pose.optimise import TURN_ROUND, Observation, linearised, optimise, residuals, starts
+from phq.pose.optimise import TURN_ROUND, Descent, Hypothesis, Observation, linearised, optimise, residuals
 from phq.schema import SMPL_JOINTS
 
 view = st.tuples(st.floats(-180, 180), st.floats(-30, 30), st.floats(-30, 30))
@@ -69,6 +69,11 @@ def observed(parameters, torso, believed=None, believed_head=None, noise=0.0, se
     )
 
 
+def optima(seen: Observation) -> list[Hypothesis]:
+    (found,) = optimise([seen])
+    return found
+
+
 def degrees_between(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.degrees(Rotation.from_matrix(a.T @ b).magnitude()))
 
@@ -99,16 +104,36 @@ def test_the_chain_is_the_body_model(turn, neck):
 def test_jacobian_equals_central_differences_of_another_step(turn, neck):
     parameters, torso = a_body(turn, neck)
     seen = observed(parameters, torso, believed=torso[0] @ torso_at(5, 3, 2) @ BODY_TO_CV)
-    start = starts(seen)
+    descent = Descent(seen)
     here = np.repeat(parameters, 2, 0) + 0.01
-    values, got, _ = linearised(here, start.repeated(chain.SIZE + 1), seen)
-    np.testing.assert_array_equal(values, residuals(here, start, seen)[0])
+    (found,) = linearised([descent], [here - descent.parameters])
+
+    def residuals_at(there: np.ndarray) -> np.ndarray:
+        values, _ = residuals(there, descent.start, seen, chain.frames(there, descent.start.torso))
+        return values
+
+    np.testing.assert_allclose(found.values, residuals_at(here), rtol=0, atol=1e-12)
     for k in range(chain.SIZE):
         step = np.zeros(chain.SIZE)
         step[k] = 1e-4
-        ahead, behind = (residuals(here + sign * step, start, seen)[0] for sign in (1, -1))
+        ahead, behind = (residuals_at(here + sign * step) for sign in (1, -1))
         slow = (ahead - behind) / 2e-4
-        np.testing.assert_allclose(got[:, k], slow, rtol=1e-3, atol=1e-3 * max(1.0, np.abs(slow).max()))
+        np.testing.assert_allclose(found.slopes[:, k], slow, rtol=1e-3, atol=1e-3 * max(1.0, np.abs(slow).max()))
+
+
+def test_company_changes_no_number():
+    """Whatever batch a person is in, the record must have the same bytes."""
+    people = []
+    for number in range(11):
+        parameters, torso = a_body((33.0 * number, 5.0, -3.0), (0.1, -0.2, 0.05))
+        off = rotvec_to_rotmat([0.0, 0.02 * number, 0.0])
+        seen = observed(parameters, torso, torso[0] @ off, noise=0.02, seed=number, runs=number % 3)
+        few = np.arange(17 - number % 4)
+        people.append(replace(seen, keypoints=seen.keypoints.picked(few), rays=seen.rays[few]))
+    for seen, together in zip(people, optimise(people), strict=True):
+        for alone, other in zip(optima(seen), together, strict=True):
+            np.testing.assert_array_equal(other.parameters, alone.parameters)
+            assert (other.cost, other.turned) == (alone.cost, alone.turned)
 
 
 @settings(max_examples=15)
@@ -118,7 +143,7 @@ def test_a_wrong_belief_is_corrected_by_the_points(turn, neck, wrong):
     _, _, head = predicted(parameters, torso)
     off = rotvec_to_rotmat(np.array(wrong))
     seen = observed(parameters, torso, torso[0] @ off, head[0] @ off)
-    best = optimise(seen)[0]
+    best = optima(seen)[0]
     assert degrees_between(best.head, head[0]) <= degrees_between(seen.belief.head, head[0]) * 0.75 + 2
     assert degrees_between(best.torso, torso[0]) <= degrees_between(seen.belief.torso, torso[0]) * 0.9 + 2
     depth = np.exp(best.parameters[5])
@@ -130,14 +155,14 @@ def test_a_wild_point_is_left_out():
     parameters, torso = a_body((40, 5, 0), (0.1, 0.1, 0))
     seen = observed(parameters, torso)
     seen.rays[0] += 0.3  # the nose, a metre away
-    best = optimise(seen)[0]
+    best = optima(seen)[0]
     assert degrees_between(best.torso, torso[0]) < 3
     np.testing.assert_allclose(best.parameters[3:5], parameters[0, 3:5], atol=0.005)
 
 
 def test_the_turned_round_hypothesis_is_always_there_and_loses_on_good_points():
     parameters, torso = a_body((150, 0, 0), (0, 0, 0))
-    best, other = optimise(observed(parameters, torso))
+    best, other = optima(observed(parameters, torso))
     assert degrees_between(best.torso, torso[0]) < 1
     assert other.cost > best.cost + 5
 
@@ -145,7 +170,7 @@ def test_the_turned_round_hypothesis_is_always_there_and_loses_on_good_points():
 def test_it_wins_when_the_belief_confuses_front_and_back():
     parameters, torso = a_body((20, 0, 0), (0, 0, 0))
     turned = torso[0] @ TURN_ROUND
-    best = optimise(observed(parameters, torso, turned, turned))[0]
+    best = optima(observed(parameters, torso, turned, turned))[0]
     assert degrees_between(best.torso, torso[0]) < 12
 
 
@@ -154,8 +179,8 @@ def test_limbs_nobody_saw_stay_at_their_prior(share):
     parameters, torso = a_body((30, 0, 0), (0.1, 0, 0))
     seen = observed(parameters, torso, noise=share * 0.02)
     face = np.arange(13)
-    best = optimise(replace(seen, keypoints=seen.keypoints.picked(face), rays=seen.rays[:13]))[0]
-    start = starts(seen).parameters[0]
+    best = optima(replace(seen, keypoints=seen.keypoints.picked(face), rays=seen.rays[:13]))[0]
+    start = Descent(seen).parameters[0]
     for part in (*chain.SHOULDERS, chain.SPINE):
         np.testing.assert_allclose(best.parameters[part], start[part], atol=0.02)
 
@@ -167,7 +192,7 @@ def test_landmarks_in_3d_turn_a_wrong_belief_back(yaw):
     _, _, head = predicted(parameters, torso)
     flat = observed(parameters, torso, torso[0] @ wrong, head[0] @ wrong)
     solid = observed(parameters, torso, torso[0] @ wrong, head[0] @ wrong, runs=2)
-    without, found = optimise(flat)[0], optimise(solid)[0]
+    without, found = optima(flat)[0], optima(solid)[0]
     assert degrees_between(found.torso, torso[0]) < min(6, degrees_between(without.torso, torso[0]))
 
 
@@ -175,7 +200,7 @@ def test_a_run_that_saw_front_for_back_is_left_out():
     parameters, torso = a_body((30, 0, 0), (0, 0, 0))
     seen = observed(parameters, torso, runs=3)
     seen.worlds[0] *= [-1, 1, -1]
-    assert degrees_between(optimise(seen)[0].torso, torso[0]) < 4
+    assert degrees_between(optima(seen)[0].torso, torso[0]) < 4
 
 
 @pytest.mark.parametrize("network", ["blazepose", "movenet", "centerface"])
