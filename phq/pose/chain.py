@@ -147,21 +147,6 @@ def frames(parameters: Floats, start: Floats) -> Frames:
     return Frames(rotations, np.concatenate([chest_at, middle_at, ends_at], 1), pivot, betas)
 
 
-def predict(parameters: Floats, start: Floats, keypoints: BodyKeypoints) -> tuple[Floats, Floats, Floats]:
-    """Keypoints and rotations of bodies.
-
-    Args:
-        parameters: (B, 31).
-        start: (B, 3, 3) rotation of the torso where its turn is zero.
-        keypoints: N of B bodies.
-
-    Returns:
-        keypoints (B, N, 3) and rotations of torso (B, 3, 3) and head (B, 3, 3), camera axes, metres.
-    """
-    found = frames(parameters, start)
-    return found.points(keypoints), found.torso, found.head
-
-
 def _hung(parents: Floats, places: Floats, offsets: Floats, turns: Floats) -> tuple[Floats, Floats]:
     """Rotations (B, K, 3, 3) and places (B, K, 3) of K nodes by those of their parents."""
     return product(parents, turns), places + product(parents, offsets[..., None])[..., 0]

@@ -138,7 +138,7 @@ def _expected_rays(keypoints: chain.BodyKeypoints, belief: Belief, depth: float)
     parameters = np.zeros((1, chain.SIZE))
     parameters[0, 5] = log(depth)
     parameters[0, chain.NECK], parameters[0, chain.HEAD] = split_neck_head(belief.torso, belief.head)
-    points, _, _ = chain.predict(parameters, belief.torso[None], keypoints)
+    points = chain.frames(parameters, belief.torso[None]).points(keypoints)
     return np.asarray(points[0, :, :2] / points[0, :, 2:])
 
 
@@ -158,6 +158,6 @@ def to_fit(best: Hypothesis, person: Person, view: Floats, observation: Observat
 
 def _residual(best: Hypothesis, observation: Observation) -> float:
     """Mean distance of the keypoints from the fit, fraction of the head's size."""
-    points, _, _ = chain.predict(best.parameters[None], best.start[None], best.keypoints)
+    points = chain.frames(best.parameters[None], best.start[None]).points(best.keypoints)
     off = length(points[0, :, :2] / points[0, :, 2:] - observation.rays) * observation.depth
     return float(np.average(off, weights=1 / best.keypoints.sigmas**2) / HEAD_SIZE)

@@ -70,10 +70,15 @@ def test_resizing_keeps_the_mean_and_leaves_the_right_size_alone() -> None:
     assert torch.allclose(resize(torch.ones(1, 1, 8, 8), 3), torch.ones(1, 1, 3, 3))
 
 
+def modulated(x: torch.Tensor, weight: torch.Tensor, style: torch.Tensor, up: bool = False) -> torch.Tensor:
+    y, norm = modulated_conv(x, weight, style, up)
+    return y * norm
+
+
 @pytest.mark.parametrize(("kernel", "up"), [(3, False), (3, True), (1, False)])
 def test_modulated_convolution_forms_each_sample_s_weights(kernel: int, up: bool) -> None:
     x, weight, style = images(3, 4, 5, 5), images(6, 4, kernel, kernel), images(3, 4)
-    for sample, s, found in zip(x, style, modulated_conv(x, weight, style, up=up), strict=True):
+    for sample, s, found in zip(x, style, modulated(x, weight, style, up=up), strict=True):
         own = weight * s[None, :, None, None]
         own = own / (own.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         if up:  # a transposed convolution is one with the turned kernel, of the image with zeros between
@@ -87,15 +92,15 @@ def test_modulated_convolution_forms_each_sample_s_weights(kernel: int, up: bool
 
 def test_derivatives_of_the_modulated_convolution() -> None:
     arguments = [images(2, 3, 4, 4), images(2, 3, 3, 3), images(2, 3)]
-    assert torch.autograd.gradcheck(lambda *a: modulated_conv(*a, up=True), [a.requires_grad_() for a in arguments])
+    assert torch.autograd.gradcheck(lambda *a: modulated(*a, up=True), [a.requires_grad_() for a in arguments])
 
 
 def test_modulated_outputs_have_unit_variance_whatever_the_style() -> None:
     x = torch.randn(1, 64, 32, 32, generator=torch.Generator().manual_seed(0))
     style = torch.rand(1, 64, generator=torch.Generator().manual_seed(1)) * 30
     weight = torch.randn(64, 64, 3, 3, generator=torch.Generator().manual_seed(2))
-    assert float(modulated_conv(x, weight, style)[..., 1:-1, 1:-1].std()) == pytest.approx(1, abs=0.05)
-    assert torch.isfinite(modulated_conv(x.half(), weight * 1e4, style * 1e4)).all()
+    assert float(modulated(x, weight, style)[..., 1:-1, 1:-1].std()) == pytest.approx(1, abs=0.05)
+    assert torch.isfinite(modulated(x.half(), weight * 1e4, style * 1e4)).all()
 
 
 def test_noise_is_added_with_learned_strength() -> None:
@@ -103,7 +108,7 @@ def test_noise_is_added_with_learned_strength() -> None:
     x, w, noise = torch.randn(2, 3, 4, 4), torch.randn(2, 5), torch.randn(2, 1, 4, 4)
     assert torch.equal(conv(x, w, noise), conv(x, w, None))
     torch.nn.init.constant_(conv.strength, 0.5)
-    clean = modulated_conv(x, conv.weight, conv.affine(w)) + 0.5 * noise
+    clean = modulated(x, conv.weight, conv.affine(w)) + 0.5 * noise
     assert torch.allclose(conv(x, w, noise), F.leaky_relu(clean, 0.2) * 2**0.5, atol=1e-5)
 
 
@@ -116,7 +121,7 @@ def test_a_styled_layer_and_all_its_gradients_are_those_of_the_steps_one_after_t
     inputs = [images(2, 3, 4, 4).requires_grad_(), images(2, 5).requires_grad_(), images(2, 1, side, side)]
 
     def by_steps(x: torch.Tensor, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        y = modulated_conv(x, conv.weight, conv.affine(w), up=up) + noise * conv.strength + conv.bias[:, None, None]
+        y = modulated(x, conv.weight, conv.affine(w), up=up) + noise * conv.strength + conv.bias[:, None, None]
         return F.leaky_relu(y, 0.2) * 2**0.5
 
     wanted = [*inputs[:2], *conv.parameters()]

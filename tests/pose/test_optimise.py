@@ -46,7 +46,8 @@ def blazepose(torso: np.ndarray) -> chain.BodyKeypoints:
 
 
 def predicted(parameters: np.ndarray, torso: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return chain.predict(parameters, torso, blazepose(torso).body(0))
+    found = chain.frames(parameters, torso)
+    return found.points(blazepose(torso).body(0)), found.torso, found.head
 
 
 def observed(parameters, torso, believed=None, believed_head=None, noise=0.0, seed=0, runs=0) -> Observation:

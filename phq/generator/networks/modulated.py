@@ -12,11 +12,11 @@ from phq.generator.networks.filters import smooth
 from phq.generator.networks.layers import GAIN, SLOPE, FullyConnected, bounded
 
 
-def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -> Tensor:
-    """Convolution with weights w'_oik = s_i w_oik, each output's divided by its norm √(Σ w'² + 1e-8).
+def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -> tuple[Tensor, Tensor]:
+    """Convolution with weights w'_oik = s_i w_oik, each output's still to be divided by its norm √(Σ w'² + 1e-8).
 
     The weights are not formed for each sample: scaling the inputs by s and the outputs by 1 / norm gives the same and
-    needs one ordinary convolution.
+    needs one ordinary convolution. The caller scales the outputs, which are large, with all else it does to them.
 
     Args:
         x: (B, I, H, W).
@@ -25,14 +25,9 @@ def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -
         up: twice the side: a transposed convolution, then the resampling filter with a sum of 4.
 
     Returns:
-        (B, O, H, W) or (B, O, 2H, 2W), in the type of x.
+        the convolution of the scaled inputs, (B, O, H, W) or (B, O, 2H, 2W), and 1 / norm (B, O, 1, 1), both in the
+        type of x.
     """
-    y, norm = _convolved(x, weight, style, up)
-    return y * norm
-
-
-def _convolved(x: Tensor, weight: Tensor, style: Tensor, up: bool) -> tuple[Tensor, Tensor]:
-    """The convolution of the scaled inputs, and 1 / norm of its outputs (B, O, 1, 1)."""
     if x.dtype == torch.float16:  # the norm undoes both, and float16 does not overflow
         weight = weight / weight.abs().amax(dim=(1, 2, 3), keepdim=True)
         style = style / style.abs().amax(dim=1, keepdim=True)
@@ -70,7 +65,7 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x (B, inputs, H, W), w (B, style), noise (B, 1, H', W') of the result's size or None."""
-        y, norm = _convolved(x, self.weight, self.affine(w), self.up)
+        y, norm = modulated_conv(x, self.weight, self.affine(w), self.up)
         # leaky ReLU commutes with √2, and what is computed here is large: it is written once, then changed in place
         y = torch.addcmul((self.bias * GAIN)[:, None, None].to(y.dtype), y, norm * GAIN)
         noise = self.still if noise is None else noise
