@@ -1,10 +1,12 @@
 """What a folder of photos costs here and in what people would use instead: processor time of whole processes.
 
     python benchmarks/peers.py PHOTOS --img2dataset BIN/img2dataset [--samples 400] [--python streaming=BIN/python]
+        [--python ultralytics=BIN/python]
 
-Building: ``phq build``; a naive script of the same networks (`naive.py`); and img2dataset, which decodes, resizes to
-the same side and writes WebDataset shards: what a dataset costs without any network. It is a program of its own
-environment and gets the photos as ``file:`` URLs.
+Building: ``phq build``; a naive script of the same networks (`naive.py`); img2dataset, which decodes, resizes to the
+same side and writes WebDataset shards: what a dataset costs without any network; and a loop of ultralytics' YOLO11
+detector and pose network with random weights, which take the time of trained ones, and nothing else. img2dataset is a
+program of its own environment and gets the photos as ``file:`` URLs. rtmlib fetches its networks when it starts.
 
 Reading the same samples in one process, with imports and opening: the bytes of all members, at random and in order; the
 pictures decoded, in order, by the same call of OpenCV; batches of 32 decoded pictures by torch's DataLoader without
@@ -39,6 +41,7 @@ SIDE = 512
 PICTURES = (".jpg", ".jpeg", ".png")
 MEMBERS = ("jpg", "json", "mask.png")
 BATCH = 32
+LOOP = "loop"
 Members = Iterable[bytes]
 ByNumber = Callable[[int], Members]
 
@@ -68,7 +71,20 @@ def img2dataset(program: str, photos: Path, work: Path) -> list[str]:
     return [program, *(f"--{name}={value}" for name, value in how.items())]
 
 
-def building(photos: Path, program: str) -> dict[str, float]:
+def ultralytics_loop(photos: Path) -> None:
+    """Both networks on every photo, one thread; nothing is cropped or written."""
+    import torch
+    from ultralytics import YOLO
+
+    torch.set_num_threads(1)
+    networks = [YOLO(f"yolo11n{task}.yaml") for task in ("", "-pose")]
+    for path in sorted(photos.rglob("*")):
+        if path.suffix.lower() in PICTURES:
+            for network in networks:
+                network.predict(path, device="cpu", verbose=False)
+
+
+def building(photos: Path, program: str, pythons: dict[str, str]) -> dict[str, float]:
     """Processor seconds by way."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -80,6 +96,8 @@ def building(photos: Path, program: str) -> dict[str, float]:
         }
         if program:
             ways["img2dataset: decode, resize, shards"] = img2dataset(program, photos, work)
+        if python := pythons.get("ultralytics"):
+            ways["ultralytics, detector and pose"] = [python, __file__, str(photos), "--task", LOOP]
         return {way: spent(*command).processor for way, command in ways.items()}
 
 
@@ -329,14 +347,17 @@ def main(
     task: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print the tables."""
+    if task == LOOP:
+        ultralytics_loop(photos)
+        return
     if read:
         TASKS[task](READERS[read], photos)
         return
+    pythons = dict(entry.split("=", 1) for entry in python or [])
     number = sum(path.suffix.lower() in PICTURES for path in photos.rglob("*"))
     if not skip_building:
-        print_building(building(photos.resolve(), program), number)
+        print_building(building(photos.resolve(), program, pythons), number)
     if samples:
-        pythons = dict(entry.split("=", 1) for entry in python or [])
         print_reading(reading(samples, pythons), samples)
 
 

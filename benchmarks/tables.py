@@ -21,6 +21,7 @@ from phq.building.finalise.gather import People, empty_people
 from phq.building.finalise.shards import shard_jobs
 from phq.config.build import load_config
 from phq.dataset.summary import COLUMNS, Summary
+from phq.decisions import copies
 from phq.decisions.duplicates import POINTS
 from phq.decisions.groups import PROPORTION
 from phq.decisions.likeness import FACE
@@ -97,8 +98,12 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a new folder")
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--existing", type=int, default=0)
+    parser.add_argument("--narrow", action="store_true", help="duplicates within one bit: the same memory, less time")
     options = parser.parse_args()
-    clock, config = Clock(options.people + options.existing), load_config("everything", sets=SETS)
+    clock, sets = Clock(options.people + options.existing), SETS
+    if options.narrow:
+        copies.LOW, sets = 1, (*SETS, "duplicates.bits=1")
+    config = load_config("everything", sets=sets)
     with clock.step("draw"):
         people = people_of(options.out, options.people, options.existing)
     with clock.step("duplicates, scenes, splits"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 
 from phq.system.threads import ONE_THREAD
 
@@ -22,6 +23,10 @@ from phq.building.build import BuildResult, build
 
 # No test cuts the power, and a flush takes a hundred times as long as the write; tests about flushes have their own.
 os.fsync = lambda _: None
+
+# A shell's background jobs ignore Ctrl-C, and so would every process that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("phq", deadline=None, derandomize=True)
 settings.load_profile("phq")

@@ -26,7 +26,7 @@ from phq.detect.boxes import paired_iou
 from phq.photos.frame_names import MARK, file_of
 from phq.quality.hashes import PHOTO_DIGITS, PHOTO_KEPT, photo_bits
 from phq.schema import BOX
-from phq.system.arrays import Bools, Doubles, Ints
+from phq.system.arrays import Bools, Doubles, Ints, Rows
 
 YAWS = ("camera_yaw_deg", "head_yaw_deg")
 _SIDES = ("image_width", "image_height")
@@ -77,15 +77,15 @@ class Photos:
     """(N,) each: x0, y0, x1, y1 of the box, photo pixels."""
     sides: Sequence[NDArray[Any]]
     """(N,) each: width and height of the photo, pixels."""
-    photo: Ints
+    photo: Rows
     """(N,) number of the photo's bytes."""
-    film: Ints
+    film: Rows
     """(N,) number of the video that the photo is a frame of, 0 for none."""
     yaws: Sequence[Doubles]
     """(N,) each of `YAWS`."""
 
     @staticmethod
-    def of(table: pa.Table, photo: Ints) -> Photos:
+    def of(table: pa.Table, photo: Rows) -> Photos:
         """Of a table with `COLUMNS`.
 
         Args:
@@ -99,7 +99,7 @@ class Photos:
             known[part] &= edges[3][part] / height - edges[1][part] / height >= LARGE
         return Photos(table["photo_phash"], low, known, edges, sides, photo, _films(table["source_path"]), yaws)
 
-    def near_each(self, one: Ints, other: Ints) -> Bools:
+    def near_each(self, one: Rows, other: Rows) -> Bools:
         """(A, B) which pairs of A and B rows `near` would give."""
         found = np.zeros((len(one), len(other)), bool)
         for mine, others in _WAYS:
@@ -107,7 +107,7 @@ class Photos:
             found |= (popcount(off) <= LOW) | (popcount(off ^ MIRROR[0]) <= LOW)
         return np.asarray(found & self.known[one, None] & self.known[other])
 
-    def near(self, kept: Ints, later: Ints, some: int) -> Iterator[tuple[Ints, Ints]]:
+    def near(self, kept: Rows, later: Rows, some: int) -> Iterator[tuple[Ints, Ints]]:
         """Pieces of (index in `kept`, index in `later`): all whose lowest bits are near, some repeatedly.
 
         Args:
@@ -115,14 +115,14 @@ class Photos:
             later: rows that are searched.
             some: how many are looked up at a time.
         """
-        asked, searched = np.flatnonzero(self.known[kept]), np.flatnonzero(self.known[later])
+        asked, searched = (np.flatnonzero(self.known[rows]).astype(np.int32) for rows in (kept, later))
         for form in range(_FORMS):
             low = [self.low[kept[asked], mine] for mine, others in _WAYS if others == form]
             index = HammingIndex(self.low[later[searched], form], LOW)
             for a, b in index.near([word ^ flip for word in low for flip in (_PLAIN[0], MIRROR[0])], some):
-                yield asked[a], searched[b]
+                yield asked[a].astype(np.int64), searched[b].astype(np.int64)
 
-    def copied(self, one: Ints, other: Ints, signs: Signs) -> Ints:
+    def copied(self, one: Rows, other: Rows, signs: Signs) -> Ints:
         """(M,) bits between the photos of pairs that are one person in two copies of a photo; −1 for all others.
 
         Args:
@@ -139,7 +139,7 @@ class Photos:
             found[alike] = np.minimum(found[alike], bits[alike])
         return np.where(found < _NONE, found, -1)
 
-    def _same_place(self, one: Ints, other: Ints, mirrored: bool) -> Ints:
+    def _same_place(self, one: Rows, other: Rows, mirrored: bool) -> Ints:
         """(M,) bits between the photos where they, and the places of the people in them, are the same; or `_NONE`."""
         usable = self.known[one] & self.known[other] & (self.photo[one] != self.photo[other])
         usable &= (self.film[one] == 0) | (self.film[one] != self.film[other])
@@ -151,7 +151,7 @@ class Photos:
         usable[moved] = self._same_side(one[moved], other[moved], mirrored)
         return np.where(usable, bits, _NONE)
 
-    def _bits(self, one: Ints, other: Ints, flip: Words) -> Ints:
+    def _bits(self, one: Rows, other: Rows, flip: Words) -> Ints:
         """(M,) fewest bits between any two forms of the photos that are near, or `_NONE`."""
         found = np.full(len(one), _NONE, np.int64)
         for mine, others in _WAYS:
@@ -163,23 +163,23 @@ class Photos:
             found[near] = np.minimum(found[near], bits)
         return found
 
-    def _words(self, rows: Ints) -> Words:
+    def _words(self, rows: Rows) -> Words:
         """(M, 3, 4) hashes of M rows."""
         some, place = np.unique(rows, return_inverse=True)
         return photo_words(self.hashes.take(pa.array(some)))[place]
 
-    def _same_side(self, one: Ints, other: Ints, mirrored: bool) -> Bools:
+    def _same_side(self, one: Rows, other: Rows, mirrored: bool) -> Bools:
         """(M,) whether torso and head are seen from about the same side."""
         off = np.column_stack([apart_deg(yaw[one], yaw[other] * (-1 if mirrored else 1)) for yaw in self.yaws])
         return np.asarray((off <= TURNED_DEG).all(axis=1))
 
-    def _overlap(self, one: Ints, other: Ints, mirrored: bool) -> Doubles:
+    def _overlap(self, one: Rows, other: Rows, mirrored: bool) -> Doubles:
         a, b = self._boxes(one), self._boxes(other)
         if mirrored:
             b = np.column_stack([1 - b[:, 2], b[:, 1], 1 - b[:, 0], b[:, 3]])
         return np.asarray(paired_iou(a, b), np.float64)
 
-    def _boxes(self, rows: Ints) -> Doubles:
+    def _boxes(self, rows: Rows) -> Doubles:
         """(M, 4) x0, y0, x1, y1 of M rows in fractions of the photo."""
         sides = [np.maximum(side[rows], 1) for side in self.sides]
         return np.column_stack([edge[rows] / side for edge, side in zip(self.edges, sides * 2, strict=True)])
@@ -201,9 +201,9 @@ def photo_words(hashes: pa.ChunkedArray | Sequence[str]) -> Words:
     return words(hashes).reshape(-1, _FORMS, _WORDS)
 
 
-def _films(paths: pa.ChunkedArray) -> Ints:
+def _films(paths: pa.ChunkedArray) -> Rows:
     """(N,) see `Photos.film`."""
     frames = np.flatnonzero(np.asarray(pc.match_substring(paths, MARK)))
-    found = np.zeros(len(paths), np.int64)
+    found = np.zeros(len(paths), np.int32)
     found[frames] = numbered([file_of(path) for path in paths.take(pa.array(frames)).to_pylist()])
     return found

@@ -19,7 +19,7 @@ from phq.decisions.signs import Signs
 from phq.detect.boxes import paired_iou
 from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.schema import BOX
-from phq.system.arrays import Bools, Doubles, Ints
+from phq.system.arrays import Bools, Doubles, Ints, Rows
 
 COLUMNS = (
     *copies.COLUMNS, "key", "person_index", "source_px_per_px", "blur", "phash", "phash_mirror", "appearance",
@@ -69,7 +69,7 @@ class Duplicates:
 class _Looks:
     """The columns of the perceptual search, N samples in order of preference."""
 
-    row: Ints
+    row: Rows
     """Row number in the table."""
     hashes: Words
     mirrors: Words
@@ -85,14 +85,14 @@ class _Looks:
         of = self.row[rows], self.hashes[rows], self.mirrors[rows]
         return _Looks(*of, self.boxes, self.signs, self.photos)
 
-    def alike(self, a: Ints, b: Ints, max_bits: int) -> Bools:
+    def alike(self, a: Rows, b: Rows, max_bits: int) -> Bools:
         """Which pairs are duplicates: by the crops, or by the photos."""
         found = self.same_crop(a, b, max_bits)
         rest = np.flatnonzero(~found)
         found[rest] = self.photos.copied(self.row[a[rest]], self.row[b[rest]], self.signs) >= 0
         return found
 
-    def same_crop(self, a: Ints, b: Ints, max_bits: int) -> Bools:
+    def same_crop(self, a: Rows, b: Rows, max_bits: int) -> Bools:
         """Of which pairs the hashes are near, plain or mirrored, and the other signs agree likewise."""
         plain = popcount(self.hashes[a] ^ self.hashes[b])
         turned = mirror_distance(self.hashes[a], self.mirrors[a], self.hashes[b], self.mirrors[b])
@@ -105,12 +105,12 @@ class _Looks:
             found[agreeing] = self.allowed(a[agreeing], b[agreeing])
         return found
 
-    def allowed(self, a: Ints, b: Ints) -> Bools:
+    def allowed(self, a: Rows, b: Rows) -> Bools:
         """Two people of one photo are no duplicates unless their boxes coincide."""
         one, other = (self.photos.photo[self.row[rows]] for rows in (a, b))
         return np.asarray((one != other) | (paired_iou(self._boxes(a), self._boxes(b)) >= SAME_BOX))
 
-    def _boxes(self, rows: Ints) -> Doubles:
+    def _boxes(self, rows: Rows) -> Doubles:
         return np.stack([edge[self.row[rows]] for edge in self.boxes], axis=1)
 
 
@@ -145,8 +145,9 @@ def find_duplicates(
     rows, kept = _exact_copies(table, order, photo)
     exact = np.zeros(len(table), bool)
     exact[rows] = True
-    order = order[~exact[order]]
-    photos = Photos.of(table, photo)
+    order = order[~exact[order]].astype(np.int32)
+    photos = Photos.of(table, photo.astype(np.int32))
+    del photo
     a, b = _perceptual(_looks(table, photos, order), int((order < existing).sum()) if apart else 0, max_bits)
     keeper = np.full(len(table), -1, np.int64)
     keeper[a] = b
@@ -158,7 +159,7 @@ def find_duplicates(
     return Duplicates(a, keeper[a], bits, exact[a], _photo_bits(pairs, one, other, exact[a], max_bits))
 
 
-def _perceptual(looks: _Looks, known: int, max_bits: int) -> tuple[Ints, Ints]:
+def _perceptual(looks: _Looks, known: int, max_bits: int) -> tuple[Rows, Rows]:
     """Rows, and for each the row of the best kept sample within the radius; the first `known` samples are all kept."""
     keeper = _after(looks, known, max_bits) if known else _greedy(looks, max_bits)
     dropped = np.flatnonzero(keeper >= 0)
@@ -236,7 +237,7 @@ def _repeated(numbers: NDArray[Any]) -> Bools:
     return found
 
 
-def _looks(table: pa.Table, photos: Photos, rows: Ints) -> _Looks:
+def _looks(table: pa.Table, photos: Photos, rows: Rows) -> _Looks:
     """Of some rows, in that order."""
     boxes = [table[name].to_numpy() for name in BOX]
     signs = Signs.of(lists(table["appearance"], LOOK_NUMBERS), lists(table[POINTS], POINT_NUMBERS))
@@ -244,7 +245,7 @@ def _looks(table: pa.Table, photos: Photos, rows: Ints) -> _Looks:
     return _Looks(rows, hashes, mirrors, boxes, signs, photos)
 
 
-def _greedy(looks: _Looks, max_bits: int) -> Ints:
+def _greedy(looks: _Looks, max_bits: int) -> Rows:
     """(N,) number of the best kept sample within the radius, −1 for a kept one.
 
     Part by part: a part is searched by itself, then what it keeps drops its neighbours among all later samples. Only
@@ -253,21 +254,21 @@ def _greedy(looks: _Looks, max_bits: int) -> Ints:
     count = len(looks.row)
     if count <= BLOCK:
         return _within(looks, max_bits)
-    keeper = np.full(count, -1, np.int64)
+    keeper = np.full(count, -1, np.int32)
     size = max(BLOCK, -(-count // FANOUT))
     for start in range(0, count, size):
         part = start + np.flatnonzero(keeper[start : start + size] < 0)
         found = _greedy(looks.part(part), max_bits)
         dropped = found >= 0
         keeper[part[dropped]] = part[found[dropped]]
-        later = start + size + np.flatnonzero(keeper[start + size :] < 0)
+        later = (start + size + np.flatnonzero(keeper[start + size :] < 0)).astype(np.int32)
         keeper[later] = _against(looks, part[~dropped], later, max_bits)
     return keeper
 
 
-def _after(looks: _Looks, known: int, max_bits: int) -> Ints:
+def _after(looks: _Looks, known: int, max_bits: int) -> Rows:
     """`_greedy` where the first `known` samples are all kept."""
-    keeper = np.full(len(looks.row), -1, np.int64)
+    keeper = np.full(len(looks.row), -1, np.int32)
     keeper[known:] = _against(looks, np.arange(known), np.arange(known, len(keeper)), max_bits)
     rest = known + np.flatnonzero(keeper[known:] < 0)
     found = _greedy(looks.part(rest), max_bits)
@@ -276,9 +277,9 @@ def _after(looks: _Looks, known: int, max_bits: int) -> Ints:
     return keeper
 
 
-def _within(looks: _Looks, max_bits: int) -> Ints:
+def _within(looks: _Looks, max_bits: int) -> Rows:
     """`_greedy` of a few samples, each compared with each."""
-    keeper = np.full(len(looks.row), -1, np.int64)
+    keeper = np.full(len(looks.row), -1, np.int32)
     for start in range(0, len(keeper), STRIP):
         one, rest = slice(start, start + STRIP), slice(start, None)
         hashes, mirrors = looks.hashes[one, None], looks.mirrors[one, None]
@@ -300,13 +301,13 @@ def _within(looks: _Looks, max_bits: int) -> Ints:
     return keeper
 
 
-def _against(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Ints:
+def _against(looks: _Looks, kept: Ints, later: Rows, max_bits: int) -> Rows:
     """For each of `later`, the first of `kept` within the radius, or −1."""
     none = len(looks.row)
-    best = np.full(len(later), none, np.int64)
+    best = np.full(len(later), none, np.int32)
     for a, b in _collected(_candidates(looks, kept, later, max_bits)):
         usable = looks.alike(kept[a], later[b], max_bits)
-        np.minimum.at(best, b[usable], kept[a[usable]])
+        np.minimum.at(best, b[usable], kept[a[usable]].astype(np.int32))
     return np.where(best == none, -1, best)
 
 
@@ -330,7 +331,7 @@ def _joined(pieces: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     return one, other
 
 
-def _candidates(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
+def _candidates(looks: _Looks, kept: Ints, later: Rows, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
     """Pieces of (index in `kept`, index in `later`): all that may be alike, some repeatedly."""
     if len(later) < len(kept):  # nearness is mutual: the fewer ask
         yield from ((a, b) for b, a in _near(looks, later, kept, max_bits))
@@ -338,7 +339,7 @@ def _candidates(looks: _Looks, kept: Ints, later: Ints, max_bits: int) -> Iterat
         yield from _near(looks, kept, later, max_bits)
 
 
-def _near(looks: _Looks, asking: Ints, among: Ints, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
+def _near(looks: _Looks, asking: Rows, among: Rows, max_bits: int) -> Iterator[tuple[Ints, Ints]]:
     for hashes, queries in ((looks.hashes, [looks.hashes, looks.mirrors]), (looks.mirrors, [looks.hashes])):
         yield from HammingIndex(hashes[among], max_bits).near([query[asking] for query in queries], QUERIES)
     yield from looks.photos.near(looks.row[asking], looks.row[among], QUERIES)

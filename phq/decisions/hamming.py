@@ -92,6 +92,7 @@ class HammingIndex:
             starts = np.zeros((1 << self._widths[c]) + 1, np.int32)
             np.cumsum(np.bincount(values, minlength=len(starts) - 1), out=starts[1:])
             order = np.argsort(values).astype(np.int32)  # in which order equal ones come makes no difference
+            del values
             ordered, filled = self.words[order], starts[1:] > starts[:-1]
             for query in queries:
                 for start in range(0, len(query), some):

@@ -28,7 +28,7 @@ from phq.photos.frame_names import MARK
 from phq.quality.appearance import NUMBERS as LOOK_NUMBERS
 from phq.quality.appearance import REGIONS
 from phq.schema import BOX, GROUPS, LANDMARKS, Fields, rounded
-from phq.system.arrays import Bools, Ints
+from phq.system.arrays import Bools, Ints, Rows
 
 FACE = "face"
 """Column with ``face_embedding`` as bytes."""
@@ -41,8 +41,6 @@ COMPARED = tuple(dict.fromkeys([*COLUMNS, *SCENE_COLUMNS, "face_network"]))
 _LARGE = ("keypoints_3d", "face_embedding", "keypoints_2d", "crop_to_source", "image_size")
 LIKENESS = (*COMPARED, *_LARGE)
 """Columns of the record that `compact` takes."""
-Rows = NDArray[np.int32]
-"""Row numbers, in half the memory of `Ints`."""
 ALIKE, EXACT, SCENE = 1, 2, 3
 """Why a sample is rejected for its likeness; 0 where it is not."""
 _REASONS = {ALIKE: "duplicate", EXACT: "exact_duplicate", SCENE: "same_scene"}

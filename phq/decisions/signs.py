@@ -13,7 +13,7 @@ import numpy as np
 
 from phq.quality.appearance import MIRRORED, REGIONS
 from phq.schema import LANDMARKS
-from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
+from phq.system.arrays import Bools, Doubles, Floats, Ints, Rows, Singles
 
 UPPER = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder",
@@ -80,7 +80,7 @@ class Signs:
         """Of (N, 24) and (N, 18) numbers, which may lie on a disk: only rows that are compared are read."""
         return Signs(appearance.reshape(-1, len(REGIONS), 6), landmarks.reshape(-1, len(UPPER), 2))
 
-    def agree(self, one: Ints, other: Ints, bits: Ints, mirrored: bool) -> Bools:
+    def agree(self, one: Rows, other: Rows, bits: Ints, mirrored: bool) -> Bools:
         """(M,) whether both signs of M pairs agree.
 
         Args:
@@ -95,12 +95,12 @@ class Signs:
             found[part] = self._agree(one[part], other[part], bits[part], mirrored)
         return found
 
-    def _agree(self, one: Ints, other: Ints, bits: Ints, mirrored: bool) -> Bools:
+    def _agree(self, one: Rows, other: Rows, bits: Ints, mirrored: bool) -> Bools:
         scale = SURE_BITS / np.maximum(bits, 1)
         colour, place = self.apart(one, other, mirrored)
         return np.asarray((colour <= np.minimum(CLEAR, scale)) & (place <= PLACE * np.minimum(1.0, scale)))
 
-    def apart(self, one: Ints, other: Ints, mirrored: bool) -> tuple[Singles, Singles]:
+    def apart(self, one: Rows, other: Rows, mirrored: bool) -> tuple[Singles, Singles]:
         """(M,) distance of colours in units of what is allowed, ∞ where nothing can be compared, and of landmarks.
 
         Where one has no landmarks, they do not differ, and colours must agree as if there were few (`FEW`).

@@ -14,4 +14,6 @@ Floats = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.signedinteger[Any]]
+"""Row numbers: of 32 bits where they are held for millions of rows."""
 Bools = NDArray[np.bool_]
