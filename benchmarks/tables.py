@@ -28,14 +28,22 @@ from phq.decisions.likeness import FACE
 from phq.schema import DECISION, GROUPS, PROVENANCE
 
 BATCH = 1 << 14
+SPREAD, WIDE = 18, 50
 ALIKE, SCENES = 0.06, 0.05
 """Shares of people who look like another one, and who are in the scene of another one."""
 
 
-def drawn(count: int, start: int, rng: np.random.Generator) -> pa.Table:
-    """All columns of `People` of so many people, the first of whom is number `start`."""
+def drawn(count: int, start: int, rng: np.random.Generator, spread: float = SPREAD) -> pa.Table:
+    """All columns of `People` of so many people, the first of whom is number `start`.
+
+    Args:
+        count: of people.
+        start: number of the first.
+        rng: what is drawn with.
+        spread: standard deviation of the colours between people, a* and b*.
+    """
     looks = np.column_stack([
-        np.round(np.column_stack([rng.uniform(5, 95, count), rng.normal(0, 18, (count, 2)),
+        np.round(np.column_stack([rng.uniform(5, 95, count), rng.normal(0, spread, (count, 2)),
                                   rng.uniform(5, 25, (count, 3))]), 2) for _ in range(4)
     ])  # fmt: skip
     hashes, mirrors = (rng.integers(0, 2**64, count, dtype=np.uint64) for _ in range(2))
@@ -76,20 +84,20 @@ def lists(rows: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.ravel()))
 
 
-def people_of(folder: Path, count: int, existing: int) -> People:
+def people_of(folder: Path, count: int, existing: int, spread: float = SPREAD) -> People:
     """So many new people, all of whom the thresholds keep, after so many samples of a dataset."""
     rng = np.random.default_rng(0)
-    people = empty_people(folder, _batches(existing, 0, rng))
-    for table in _batches(count, existing, rng):
+    people = empty_people(folder, _batches(existing, 0, rng, spread))
+    for table in _batches(count, existing, rng, spread):
         people.everyone.append(table)
         people.decisions.append(table.select(DECISION))
         people.likeness.append(table)
     return people
 
 
-def _batches(count: int, start: int, rng: np.random.Generator) -> Iterator[pa.Table]:
+def _batches(count: int, start: int, rng: np.random.Generator, spread: float) -> Iterator[pa.Table]:
     for first in range(0, count, BATCH):
-        yield drawn(min(BATCH, count - first), start + first, rng)
+        yield drawn(min(BATCH, count - first), start + first, rng, spread)
 
 
 def main() -> None:
@@ -98,14 +106,14 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a new folder")
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--existing", type=int, default=0)
-    parser.add_argument("--narrow", action="store_true", help="duplicates within one bit: the same memory, less time")
+    parser.add_argument("--narrow", action="store_true", help="few who are nearly alike: the same memory, less time")
     options = parser.parse_args()
     clock, sets = Clock(options.people + options.existing), SETS
     if options.narrow:
         copies.LOW, sets = 1, (*SETS, "duplicates.bits=1")
     config = load_config("everything", sets=sets)
     with clock.step("draw"):
-        people = people_of(options.out, options.people, options.existing)
+        people = people_of(options.out, options.people, options.existing, WIDE if options.narrow else SPREAD)
     with clock.step("duplicates, scenes, splits"):
         before = np.zeros(options.existing, np.int8) if options.existing else None
         decisions = decide_people(people, config, before)

@@ -72,7 +72,8 @@ def scene_groups(
     coloured &= True if among is None else among
     order = best_first(table, existing)
     order, led_by = _best_of_tracks(order[coloured[order]], track)
-    photo, person = (numbered(table[name])[order] for name in ("source_sha256", "identity"))
+    order = order.astype(np.int32)
+    photo, person = (numbered(table[name])[order].astype(np.int32) for name in ("source_sha256", "identity"))
     seen = Seen(
         order, coarsely[order], table[PROPORTION].to_numpy()[order],
         words(table["phash"])[order], words(table["phash_mirror"])[order],

@@ -9,7 +9,7 @@ import numpy as np
 from phq.decisions.colour_grid import ColourGrid, pairs_within
 from phq.decisions.hamming import Words, distance
 from phq.quality.appearance import MIRRORED
-from phq.system.arrays import Bools, Doubles, Floats, Ints, Singles
+from phq.system.arrays import Bools, Doubles, Floats, Ints, Rows, Singles
 
 SAME_COLOUR = 6.0
 """Largest distance of mean colours in L*a*b* of any region; 2.3 is just noticeable."""
@@ -56,7 +56,7 @@ class Faces:
             units = np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
         return Faces(of_row, units, same)
 
-    def cosines(self, one: Ints, other: Ints) -> Doubles:
+    def cosines(self, one: Rows, other: Rows) -> Doubles:
         """(P,) of pairs of rows; NaN, which compares as neither, where one has none."""
         a, b = self.of_row[one], self.of_row[other]
         found, both = np.full(len(one), np.nan), np.flatnonzero((a >= 0) & (b >= 0))
@@ -68,7 +68,7 @@ class Faces:
 class Seen:
     """The columns that N samples are compared by, the best first."""
 
-    row: Ints
+    row: Rows
     """(N,) row number in the table."""
     words: Words
     """(N,) of `phq.decisions.colour_grid.coarse`."""
@@ -76,9 +76,9 @@ class Seen:
     """(N,) of `phq.decisions.groups.proportions`."""
     hashes: Words
     mirrors: Words
-    photo: Ints
+    photo: Rows
     """(N,) number of the photo's bytes."""
-    person: Ints
+    person: Rows
     """(N,) number of the stated name, 0 without one."""
     looks: Floats
     """(rows, regions, 6) of `phq.quality.appearance`, of all rows of the table; it may lie on a disk."""
@@ -154,7 +154,7 @@ def _colours_apart(one: Floats, other: Floats) -> Doubles:
     return np.asarray(np.sqrt(np.maximum(mean / SAME_COLOUR**2, spread / SAME_SPREAD**2).max(-1)))
 
 
-def leaders_of(seen: Seen, known: int = 0) -> Ints:
+def leaders_of(seen: Seen, known: int = 0) -> Rows:
     """(N,) for each sample the leader that it follows, −1 where it leads or is alone.
 
     From the best to the worst, a sample follows the nearest (`Seen.apart`; of equals the best) of the leaders before it
@@ -172,7 +172,7 @@ def leaders_of(seen: Seen, known: int = 0) -> Ints:
         return _leaders(seen)
     rows = np.concatenate([_before(seen, known), np.arange(known, len(seen.row))])
     among = _leaders(seen.part(rows))
-    leader = np.full(len(seen.row), -1, np.int64)
+    leader = np.full(len(seen.row), -1, np.int32)
     leader[rows] = np.where(among >= 0, rows[among], -1)
     return leader
 
@@ -191,10 +191,10 @@ def _before(seen: Seen, known: int) -> Ints:
     return np.flatnonzero(found)
 
 
-def _leaders(seen: Seen) -> Ints:
+def _leaders(seen: Seen) -> Rows:
     """`leaders_of` of all."""
     count = len(seen.row)
-    leader, off = np.full(count, -1, np.int64), np.full(count, np.inf)
+    leader, off = np.full(count, -1, np.int32), np.full(count, np.inf)
     grid, first = None, 0
     for start in range(0, count, BLOCK):
         free = start + np.flatnonzero(leader[start : start + BLOCK] < 0)
@@ -221,7 +221,7 @@ def _leading(seen: Seen, block: Ints) -> Bools:
     return leads
 
 
-def _follow(seen: Seen, one: Ints, other: Ints, leader: Ints, off: Doubles) -> None:
+def _follow(seen: Seen, one: Ints, other: Ints, leader: Rows, off: Doubles) -> None:
     """Update `leader` and `off` of the samples that are nearer to one of these leaders than to all before."""
     apart = seen.apart(one, other)
     nearest = np.lexsort((one, apart, other))
