@@ -26,6 +26,7 @@ from phq.commands.output import echo
 from phq.commands.tree import Commands, Group
 from phq.errors import PhqError
 from phq.system.streams import lasting_output
+from phq.system.threads import one_blas_thread
 from phq.system.version import __version__
 
 COMMANDS: dict[str, dict[str, tuple[Command, str]]] = {
@@ -143,6 +144,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: an error that phq raises on purpose is one sentence, any other one a traceback; see `ExitCode`."""
+    if sys.argv[1:2] != ["gan"]:  # where torch may train with the same variable
+        one_blas_thread()
     with lasting_output() as output:
         code = _exit_code()
         if lost := output.lost():

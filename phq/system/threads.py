@@ -75,6 +75,14 @@ def _content(path: Path) -> str:
         return ""
 
 
+def one_blas_thread() -> None:
+    """Give numpy, when this process imports it, a BLAS with one thread, unless the environment says how many.
+
+    OpenBLAS starts a thread a core with the import, which costs more than any matrix of a dataset does.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 @contextmanager
 def one_thread_in_children() -> Iterator[None]:
     """Processes started inside the block import their libraries with one thread each."""

@@ -194,6 +194,23 @@ def test_a_record_or_numbers_of_a_dataset_take_neither_pictures_nor_networks(tmp
     assert heavy("from phq.cli import main; main()", "weights", "list") <= {"pydantic"}
 
 
+BLAS_THREADS = """
+try:
+    from phq.cli import main; main()
+finally:
+    from threadpoolctl import threadpool_info
+    print("THREADS", *[pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"])
+"""
+
+
+def test_numpy_of_a_command_has_one_blas_thread(tmp_path: Path):
+    write(tmp_path, [person(1)])
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    words = [sys.executable, "-c", BLAS_THREADS, "stats", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment, check=True)
+    assert set(done.stdout.splitlines()[-1].split()[1:]) <= {"1"}
+
+
 def test_a_worker_begins_without_what_only_deciding_needs():
     assert not heavy("import phq.building.build") & {"torch", "scipy", "onnxruntime", "webdataset"}
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from phq.system import threads
-from phq.system.threads import ONE_THREAD, auto_workers, available_cores, available_memory, one_thread_in_children
+from phq.system.threads import (
+    ONE_THREAD,
+    auto_workers,
+    available_cores,
+    available_memory,
+    one_blas_thread,
+    one_thread_in_children,
+)
 
 
 @pytest.fixture
@@ -68,3 +75,12 @@ def test_children_are_told_and_the_parent_stays_as_it_was(monkeypatch: pytest.Mo
         assert all(os.environ[name] == "1" for name in ONE_THREAD)
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_who_says_how_many_blas_threads_has_them(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    one_blas_thread()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    one_blas_thread()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
