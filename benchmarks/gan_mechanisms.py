@@ -30,7 +30,7 @@ from phq.generator.evaluate.distances import distances
 from phq.generator.evaluate.extractors import PROXY, extractors_for
 from phq.generator.evaluate.material import choose
 from phq.generator.evaluate.report import rounded, write_report
-from phq.generator.evaluate.run import _yaws
+from phq.generator.evaluate.run import torso_yaws
 from phq.generator.evaluate.subject import read_trained
 from phq.generator.networks.discriminator import Trunk
 from phq.generator.train import losses
@@ -159,7 +159,7 @@ def measured(dataset: Path, run: Path) -> None:
         camera, poses = seen.camera[: material.count], seen.seen[: material.count]
         made = fakes.look(subject, fakes.people(subject, camera, poses, 0), extractor, 8)
         (average,) = extractor[PROXY](seen.mean_image[None])
-    report = distances(seen.features[PROXY], {"coupled": made.features[PROXY]}, average, _yaws(camera))
+    report = distances(seen.features[PROXY], {"coupled": made.features[PROXY]}, average, torso_yaws(camera))
     write_report(run / DISTANCES, rounded({"images": found.images, **report["coupled"]}))
 
 

@@ -148,7 +148,7 @@ def test_ray_reads_a_folder_of_shards(tmp_path: Path) -> None:
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.data")
     write_tiny(tmp_path / "set", SAMPLES)
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     try:
         rows = ray.data.read_webdataset(str(tmp_path / "set" / "train")).take_all()
     finally:

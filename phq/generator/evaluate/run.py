@@ -107,7 +107,7 @@ def _distances(
     for name, extractor in extractors.items():
         sets = {how: fake.features[name] for how, fake in made.items()}
         (average,) = extractor(seen.mean_image[None])
-        yaw = _yaws(seen.camera[: len(sets["coupled"])])
+        yaw = torso_yaws(seen.camera[: len(sets["coupled"])])
         report[name] = distances(seen.features[name], sets, average, yaw)
         if name == FID:
             near = seen.features[name][: len(yaw)]
@@ -142,7 +142,7 @@ def _masks(
     }
 
 
-def _yaws(camera: Tensor) -> NDArray[np.float64]:
+def torso_yaws(camera: Tensor) -> NDArray[np.float64]:
     """(N,) yaw of cameras (N, 25), degrees: 0 in front, + on the subject's left."""
     x, z = camera[:, 3].double().numpy(), camera[:, 11].double().numpy()
     return np.asarray(np.degrees(np.arctan2(x, z)))
