@@ -30,7 +30,6 @@ from phq.dataset.write import write_dataset
 from phq.errors import OutputError
 from phq.schema import Fields
 from phq.system.atomic import disk_errors_explained
-from phq.system.journal import recover
 from phq.system.version import __version__
 from phq.weights.licences import Model
 
@@ -78,10 +77,8 @@ def bake(
         OutputError: the folder holds a dataset or something else, lies in the dataset, or cannot be written.
     """
     root, folder = Root(dataset), Path(out)
-    if root.local is not None:
-        recover(root.local)
-        if root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
+    if root.local is not None and root.local.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise OutputError(f"{folder} is inside the dataset itself; choose another folder")
     check_new(folder)
     source = Revision(root, revision, migrations)
     with alone(folder), TemporaryDirectory(prefix="phq-") as scratch:

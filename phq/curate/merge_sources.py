@@ -21,7 +21,6 @@ from phq.errors import InputError
 from phq.schema import BOX, DECISION, Fields
 from phq.system.arrays import Ints
 from phq.system.columns_on_disk import ColumnsOnDisk, batches
-from phq.system.journal import recover
 
 _MUST_AGREE = {
     "schema_version": "are of different versions of the format",
@@ -52,8 +51,6 @@ class Source:
 
     def __init__(self, path: str | Path, revision: str | None) -> None:
         self.root = Root(path)
-        if self.root.local is not None:
-            recover(self.root.local)
         self.name = Path(self.root.where.rstrip("/")).resolve().name or "dataset"
         """Of the folder."""
         self.revision = _revision(self.root, revision)

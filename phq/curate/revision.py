@@ -20,6 +20,7 @@ from phq.dataset.folder import MANIFEST, REJECTS
 from phq.dataset.keys import KeyIndex, Keys, key_array
 from phq.dataset.overlays import apply_overlays, names_up_to, overlay_file
 from phq.dataset.places import COLUMNS, Places
+from phq.dataset.reader import check_dataset
 from phq.dataset.root import Root
 from phq.dataset.run import read_run
 from phq.dataset.stored_rows import column_batches
@@ -47,6 +48,7 @@ class Revision:
     """
 
     def __init__(self, root: Root, name: str | None, migrations: Sequence[Migration]) -> None:
+        check_dataset(root)
         self.run = read_run(root)
         """Content of ``run.json``."""
         self.names = names_up_to(self.run, name)

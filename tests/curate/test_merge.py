@@ -11,6 +11,7 @@ from curated_datasets import files, overlay, person, reject_of, traces, write
 from file_faults import kill_at
 from tiny_datasets import TinySample
 
+from phq.curate.bake import bake
 from phq.curate.merge import merge
 from phq.curate.person_numbers import number_people
 from phq.curate.redact import redact
@@ -204,6 +205,15 @@ def test_an_interrupted_merge_is_started_again(tmp_path: Path) -> None:
         assert not (tmp_path / "out" / "manifest.parquet").exists()
     merge([a, b], tmp_path / "out")
     assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("read", [lambda folder, out: merge([folder, folder], out), bake])
+def test_a_folder_that_is_no_dataset_is_called_that(read: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a/absent is not a folder: a dataset is a folder with"):
+        read(tmp_path / "a" / "absent", tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty is not a dataset of phq"):
+        read(tmp_path / "empty", tmp_path / "out")
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
