@@ -29,6 +29,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "photos"
 PORTRAIT = EXAMPLES / "scikit-image-0.26.0__astronaut.png"
+CORES = 16
+"""Of a machine with a GPU: how fast they could be is printed."""
 SIDE = 384
 """Pixels of the photos that memory is measured on: small, so that thousands are affordable."""
 
@@ -171,6 +173,9 @@ def print_processor_time(photos: Path) -> None:
         print(f"  {name:26} {seconds / total:6.1%}")
     print(f"build / networks              {total / inside:.2f}")
     print(f"stages / networks             {sum(stages.values()) / inside:.2f}")
+    outside = (total - inside) / files
+    print(f"outside the networks          {1000 * outside:.0f} ms a photo")
+    print(f"photos a second of {CORES} cores    {CORES / outside:.0f}, with networks that cost them nothing")
 
 
 def print_walls(photos: Path) -> None:
