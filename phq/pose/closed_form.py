@@ -18,7 +18,7 @@ from phq.camera.rotations import kabsch, rotation_log, rotvec_to_rotmat
 from phq.people.person import Landmarks, TorsoFit
 from phq.pose import template
 from phq.system.arrays import Floats
-from phq.system.elementary import arccos
+from phq.system.elementary import arccos, sin
 from phq.system.linear import length, nearest_rotation, product
 
 FACE = tuple(range(11))
@@ -80,6 +80,19 @@ def torso_rotation(world: Floats) -> Floats:
 def torso_yaw(torso_to_cam: Floats) -> float:
     """Yaw (degrees) of a torso (3×3)."""
     return yaw_pitch(product(torso_to_cam.T, np.array([0.0, 0.0, -1.0])))[0]
+
+
+def unflattened(torso_to_cam: Floats, slope_deg: float) -> Floats:
+    """A torso (3×3) turned about its own up axis, away from the nearer of front and back, by slope · sin 2 yaw.
+
+    The landmark network's bodies are too flat: it sees shoulders and hips nearer to the picture's plane than they are.
+
+    Args:
+        torso_to_cam: 3×3, body to camera.
+        slope_deg: degrees.
+    """
+    turn = np.radians(slope_deg) * sin(2 * np.radians(torso_yaw(torso_to_cam)))
+    return np.asarray(product(torso_to_cam, rotvec_to_rotmat(np.array([0.0, -turn, 0.0]))))
 
 
 def head_rotation(world: Floats) -> Floats:

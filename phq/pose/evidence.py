@@ -9,9 +9,9 @@ from phq.camera.convention import level_view
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.detect.body_region import BORDER
 from phq.detect.centerface import FACE_FOUND
-from phq.people.person import Belief, Person, TorsoFit, known
+from phq.people.person import Belief, Landmarks, Person, TorsoFit, known
 from phq.pose import chain
-from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, split_neck_head
+from phq.pose.closed_form import FACE, HEAD_SIZE, TORSO, rotations_of, split_neck_head, unflattened
 from phq.pose.keypoints import keypoints_of
 from phq.pose.optimise import Hypothesis, Observation
 from phq.system.arrays import Floats
@@ -27,6 +27,8 @@ FACE_POINTS = (5, 2, 0, 10, 9)
 CLEARLY = 0.75
 WHOLE_RUNS = (1, 2)
 """Runs of the landmark network whose 3D counts: on the region it chose itself, and on the mirror image."""
+WHOLE_FLAT_DEG = 6.5
+"""Slope of true − closed-form torso yaw against sin 2 yaw where the whole body is seen, on 183 renders."""
 TO_HIPS = 0.85
 """Metres from the crown to the hips."""
 CUT_UPRIGHT_DEG, WHOLE_UPRIGHT_DEG = 20.0, 90.0
@@ -108,8 +110,16 @@ def observe(person: Person) -> tuple[Observation, Floats]:
 
 
 def _worlds(person: Person, cut: bool) -> Floats:
-    rows = [*TORSO, *FACE]
-    return np.stack([person.runs[i].world[rows] for i in WHOLE_RUNS]) if not cut else np.zeros((0, len(rows), 3))
+    runs = [] if cut else [person.runs[i] for i in WHOLE_RUNS]
+    worlds = [np.concatenate([deep_torso(run), run.world[list(FACE)]]) for run in runs]
+    return np.array(worlds).reshape(-1, len(TORSO) + len(FACE), 3)
+
+
+def deep_torso(run: Landmarks) -> Floats:
+    """(4, 3) shoulders and hips of a run, turned by what the network flattens, see `WHOLE_FLAT_DEG`."""
+    torso, _ = rotations_of(run)
+    turn = product(unflattened(torso, WHOLE_FLAT_DEG), torso.T)
+    return np.asarray(product(run.world[list(TORSO)], turn.T))
 
 
 def _yaws(part_to_cam: Floats) -> Floats:

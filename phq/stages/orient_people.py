@@ -7,7 +7,8 @@ import numpy as np
 from phq.detect.neighbours import views
 from phq.people.person import Belief, Person, Photo, TorsoFit, known, living
 from phq.people.record import Orientation
-from phq.pose.evidence import is_cut
+from phq.pose.closed_form import unflattened
+from phq.pose.evidence import WHOLE_FLAT_DEG, is_cut
 from phq.pose.orient.angles import angles_of, rotation_of
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.decode import CENTRES
@@ -68,4 +69,4 @@ def belief_of_landmarks(start: TorsoFit) -> Belief:
     the landmarks alone (docs/log.md); on headshots it is much better.
     """
     sigmas = np.radians(WHOLE_TORSO_SIGMA_DEG), np.radians(WHOLE_HEAD_SIGMA_DEG)
-    return Belief(start.torso_to_cam, start.head_to_cam, *sigmas)
+    return Belief(unflattened(start.torso_to_cam, WHOLE_FLAT_DEG), start.head_to_cam, *sigmas)

@@ -8,15 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from phq.camera.angles import wrap_deg
 from phq.camera.convention import BODY_TO_CV, MIRROR
 from phq.camera.rotations import rotvec_to_rotmat
 from phq.detect.blazepose import LEFT_RIGHT
 from phq.people.person import Landmarks
 from phq.photos.region import Region
 from phq.pose import closed_form
-from phq.pose.closed_form import FACE, TORSO, fit_torso, head_joint, landmark_table, place, split_neck_head
+from phq.pose.closed_form import (
+    FACE,
+    TORSO,
+    fit_torso,
+    head_joint,
+    landmark_table,
+    place,
+    split_neck_head,
+    torso_yaw,
+    unflattened,
+)
+from phq.pose.evidence import deep_torso
 from phq.pose.limbs import arm_pose, observed_joints, swing
+from phq.pose.orient.angles import rotation_of
 from phq.schema import SMPL_JOINTS
+from phq.stages.orient_people import belief_of_landmarks
 
 angles = st.tuples(st.floats(-180, 180), st.floats(-40, 40), st.floats(-40, 40))
 BOX = np.array([300.0, 100, 700, 900])
@@ -135,3 +149,24 @@ def test_arms_follow_their_landmarks_and_hang_when_unseen():
     assert observed["pelvis"]
     assert not observed["right_shoulder"]
     assert not observed["left_knee"]
+
+
+@given(angles)
+def test_a_flat_torso_is_turned_away_from_the_nearer_of_front_and_back(turn):
+    torso = body(*turn)
+    yaw, deep = torso_yaw(torso), unflattened(torso, 6.5)
+    assert wrap_deg(torso_yaw(deep) - yaw) == pytest.approx(6.5 * np.sin(2 * np.radians(yaw)), abs=1e-6)
+    np.testing.assert_allclose(deep[:, 1], torso[:, 1], atol=1e-12)  # it stays as upright as it was
+    mirrored = MIRROR @ torso @ MIRROR
+    np.testing.assert_allclose(unflattened(mirrored, 6.5), MIRROR @ deep @ MIRROR, atol=1e-9)
+
+
+@pytest.mark.parametrize(("yaw", "turned"), [(0, 0.0), (45, 6.5), (90, 0.0), (135, -6.5), (-45, -6.5), (180, 0.0)])
+def test_whole_people_are_seen_deeper_than_the_landmark_network_sees_them(yaw, turned):
+    torso = rotation_of(np.array([yaw, 0.0, 0.0]))
+    run = run_of(torso, torso)
+    world = run.world.copy()
+    world[list(TORSO)] = deep_torso(run)
+    start = fit_torso([run], BOX)
+    for deep in (closed_form.torso_rotation(world), belief_of_landmarks(start).torso):
+        assert wrap_deg(torso_yaw(deep) - yaw) == pytest.approx(turned, abs=1e-6)
