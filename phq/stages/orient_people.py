@@ -22,7 +22,7 @@ from phq.system.arrays import Floats
 TRUST = np.array([[0.4], [0.5]])
 """Factors of the fused sigmas of torso and head: the fusion has already used the landmarks in the picture."""
 FUSED_FLAT_DEG = 3.0
-"""Slope of true − fused torso yaw against sin 2 yaw where the photo cuts the body: 3.0 on 181 renders, 2.8 on 267 cuts
+"""Slope of true − fused torso yaw against sin 2 yaw where the photo cuts the body: 3.0 on 115 renders, 2.8 on 267 cuts
 of real people whom the landmarks see whole."""
 WHOLE_TORSO_SIGMA_DEG = np.array([50.0, 50.0, 50.0])
 WHOLE_HEAD_SIGMA_DEG = np.array([36.0, 42.0, 36.0])
