@@ -305,16 +305,17 @@ def _inputs(
     photos: str | Path, out: Path, sidecar: str | Path | None, video: Video, say: Callable[[str], None]
 ) -> list[Found]:
     """Inputs, without the sidecar and anything in the output folder."""
-    if is_url(photos) or is_remote(out):
+    if is_url(photos):
         return photos_of(photos, video, say=say)
-    inside, beside = out.resolve(), _place(Path(sidecar)) if sidecar is not None else None
+    inside = None if is_remote(out) else out.resolve()
+    beside = None if sidecar is None or is_url(sidecar) else _place(Path(sidecar))
     left_out = {"sidecar": 0, "output": 0}
 
     def is_ours(found: Found) -> bool:
         place = _place(found.path)
         left_out["sidecar"] += place == beside
         left_out["output"] += place != beside and inside in place.parents
-        return place == beside or inside in place.parents
+        return place == beside or inside in place.parents  # None is in no list of parents
 
     inputs = photos_of(photos, video, is_ours, say)
     if not inputs and not left_out["output"]:

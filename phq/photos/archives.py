@@ -10,7 +10,7 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
@@ -75,6 +75,8 @@ class TarMember:
 
 
 _NOWHERE = TarMember(-1, 0)
+_HOPS = 40
+"""Links of a chain that are followed, as many as Linux follows."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def list_zip(file: Path) -> list[Listed]:
         raise RejectError("corrupt", f"a damaged zip archive: {error}") from error
     members = {name: Listed(name, ZipMember(info.filename), (info.file_size, f"{info.CRC:08x}"))
                for info in entries if (name := _plain(info.filename))}  # fmt: skip
-    return [members[name] for name in sorted(members, key=_bytes) if not _is_note(name, members)]
+    return [members[name] for name in _without_notes(sorted(members, key=_bytes))]
 
 
 def list_tar(file: Path) -> tuple[list[Listed], str]:
@@ -132,25 +134,30 @@ def list_tar(file: Path) -> tuple[list[Listed], str]:
         RejectError: it is not a tar, or compressed in a way that is not read.
         OutputError: the disk fails.
     """
-    members, places = dict[str, Listed](), dict[str, TarMember]()
+    members, places, links = dict[str, Listed](), dict[str, TarMember](), dict[str, str]()
     broken = ""
     try:
         stream, compressed = _tar(file)
         stream.seek(0)
         for info in _headers(stream):
-            name, target = _plain(info.name), _target(info)
-            place = places.get(target, _NOWHERE) if target else TarMember(info.offset_data, info.size)
-            places[name] = place
-            members[name] = Listed(name, place, (place.size, str(info.mtime)))
+            name = _plain(info.name)
+            links.pop(name, None)
+            if target := _target(info):
+                links[name] = target
+            place = _NOWHERE if target else TarMember(info.offset_data, info.size)
+            places[name], members[name] = place, Listed(name, place, (place.size, str(info.mtime)))
     except _BROKEN as error:
         raise_disk_failure(error)
         if not members:
             raise _no_tar(file, error) from error
         broken = str(error) or "it ends early"
+    for name in links:  # which may stand before what they lead to
+        place = places[name] = places.get(_end_of(name, links), _NOWHERE)
+        members[name] = Listed(name, place, (place.size, members[name].stamp[1]))
     names = sorted(members, key=_bytes)
     if compressed:
         names.sort(key=lambda name: places[name].offset)
-    return [members[name] for name in names if not _is_note(name, members)], broken
+    return [members[name] for name in _without_notes(names)], broken
 
 
 def _no_tar(file: Path, error: Exception) -> RejectError:
@@ -171,6 +178,15 @@ def _headers(stream: IO[bytes]) -> Iterator[tarfile.TarInfo]:
                 yield info
 
 
+def _end_of(name: str, links: dict[str, str]) -> str:
+    """Where a chain of links ends, or some link of a ring."""
+    for _ in range(_HOPS):
+        if name not in links:
+            break
+        name = links[name]
+    return name
+
+
 def _target(info: tarfile.TarInfo) -> str | None:
     """Name of the member that a link leads to; None if it is not a link."""
     if info.islnk():
@@ -186,9 +202,15 @@ def _bytes(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def _is_note(name: str, members: dict[str, Listed]) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix in _NOTES and any(str(path.with_suffix(suffix)) in members for suffix in _PICTURES)
+def _without_notes(names: Sequence[str]) -> list[str]:
+    """The names but for those of notes beside a picture, which cameras may have named in capitals."""
+    paths = [PurePosixPath(name) for name in names]
+    pictures = {path.with_suffix("") for path in paths if path.suffix.lower() in _PICTURES}
+    return [
+        name
+        for name, path in zip(names, paths, strict=True)
+        if path.suffix.lower() not in _NOTES or path.with_suffix("") not in pictures
+    ]
 
 
 @lru_cache(_OPEN_FILES)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phq.config.build import Video
-from phq.errors import InputError, RejectError
+from phq.errors import InputError, PhqError, RejectError
 from phq.photos import archives, tables, videos
 from phq.photos.discover import Found, Say, discover, is_litter, recorded
 from phq.photos.entry import Entry, Refused
@@ -79,6 +79,11 @@ def _contents(file: Found, video: Video | None, alone: bool) -> Iterator[Found]:
             yield file
     except RejectError as error:
         yield replace(file, entry=Refused(error.reason, error.detail))
+    except (PhqError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - readers of damaged files raise anything
+        raise_disk_failure(error)
+        yield replace(file, entry=Refused("corrupt", f"a damaged file: {type(error).__name__}: {error}"))
 
 
 def _archive_kind(file: Found, start: bytes) -> str:

@@ -26,6 +26,8 @@ SUFFIXES = (".parquet",)
 MAGIC = b"PAR1"
 _BATCH = 16
 """Rows read at a time: pictures of some megabytes each."""
+_BUFFER = 1 << 20
+"""Bytes read at a time; without a limit Arrow holds a whole row group."""
 _OPEN_FILES = 4
 _NAMES = ("image", "jpg", "jpeg", "png", "webp", "img", "picture", "photo", "image_bytes", "bytes")
 """Columns that hold pictures, the likeliest first."""
@@ -97,13 +99,13 @@ def picture_column(schema: pa.Schema) -> Column:
         RejectError: unsupported_format (a column of URLs alone) or not_an_image.
     """
     declared = _declared(schema)
-    kinds = [(name, _kind(name, schema.field(name).type, name in declared)) for name in schema.names]
+    kinds = [(field.name, _kind(field.name, field.type, field.name in declared)) for field in schema]
     for kind in ("struct", "bytes", "path"):
         names = [name for name, its in kinds if its == kind]
         if names:
             order = [*(name for name in declared if name in names), *sorted(names, key=_likeliest)]
             return Column(order[0], kind)
-    if lists := [name for name in schema.names if _holds_lists(schema.field(name).type)]:
+    if lists := [field.name for field in schema if _holds_lists(field.type)]:
         raise RejectError("unsupported_format", f"lists of pictures (column {lists[0]!r}); write one picture a row")
     if urls := [name for name in schema.names if name.lower() in _URLS]:
         raise RejectError("unsupported_format", NO_URLS.format(f"column {urls[0]!r}"))
@@ -175,7 +177,7 @@ class _Rows:
 
 @lru_cache(_OPEN_FILES)
 def _open_table(file: Path, version: object) -> pq.ParquetFile:
-    return pq.ParquetFile(file.open("rb"), pre_buffer=False)
+    return pq.ParquetFile(file.open("rb"), pre_buffer=False, buffer_size=_BUFFER)
 
 
 def _open(file: Path) -> pq.ParquetFile:

@@ -69,16 +69,17 @@ class TurnUpright:
         before = max(evidence, scores[second])
         if scores[best] + 1 < max(CLEAR, before + LEAD):  # whatever face there is
             return
-        seen = Photo(photo.path, photo.name, turned(pixels, best), _turned_source(photo, best))
+        source = _turned_source(photo, best)
+        seen = replace(photo, pixels=turned(pixels, best), source=source, people=[], rejected=None)
         seen.people = [Person(seen, number, detection.part()) for number, detection in enumerate(found[best])]
         for stage in self.rest:
             stage.process([seen])
         surest = max(seen.people, key=evidence_of, default=None)
-        if surest is None or not _is_straight(surest):
-            return
-        lead = evidence_of(surest) - before
-        if evidence_of(surest) >= CLEAR and lead >= LEAD:
-            _take(photo, seen, lead)
+        after = evidence_of(surest) if surest is not None and _is_straight(surest) else 0.0
+        if after >= CLEAR and after - before >= LEAD:
+            _take(photo, seen, after - before)
+        else:
+            seen.release()
 
 
 def evidence_of(person: Person) -> float:

@@ -25,8 +25,12 @@ def published(*targets: Path) -> Iterator[list[Path]]:
         For each target the path to make it at.
 
     Raises:
-        OutputError: one of them exists, another process is making them, or the folder cannot be written.
+        OutputError: one of them exists, its name has a colon or a backslash, another process is making them, or the
+            folder cannot be written.
     """
+    for target in targets:
+        if set(target.name) & set(":\\"):
+            raise OutputError(f"{target}: choose a name without colon and backslash, which not every system takes")
     folder, journal = targets[0].parent, f".phq-{targets[0].name}"
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from encoded_pictures import encoded, small_picture
 from file_faults import count_changes, kill_at
 from networkless_pipeline import SIDE, digests, names, photos
 
 from phq.building import unit
 from phq.building.build import BuildResult, build
 from phq.building.executors.choice import Engine, Execution
+from phq.building.finalise import extension
 from phq.building.plan import NOTE
 from phq.curate.verify.verify import verify
 from phq.dataset.folder import WORK
 from phq.dataset.reader import Dataset
 from phq.errors import ConfigError, OutputError
+from phq.photos.contents import photos_of
 from phq.system.journal import recover
 
 pytestmark = pytest.mark.usefixtures("networkless")
@@ -106,6 +112,18 @@ def test_photos_that_changed_or_vanished_are_named_and_their_samples_stay(tmp_pa
     assert manifest(out) == before
     (out / ".phq-inputs.parquet").unlink()  # then every photo is read
     assert extended(source, out).differs.changed == ("0001.jpg",)
+
+
+def test_rows_of_a_table_are_compared_by_their_own_bytes(tmp_path: Path) -> None:
+    pictures = [encoded(small_picture(80 + n, 60), "JPEG") for n in range(2)]
+    pq.write_table(pa.table({"image": pictures}), tmp_path / "t.parquet")
+    rows = photos_of(tmp_path)
+    known = SimpleNamespace(
+        sha256={row.name: sha256(picture).hexdigest() for row, picture in zip(rows, pictures, strict=True)}
+    )
+    assert all(extension._same(known, row) for row in rows)
+    known.sha256[rows[0].name] = sha256(b"another").hexdigest()
+    assert [extension._same(known, row) for row in rows] == [False, True]
 
 
 def test_an_unfinished_build_is_extended_too(tmp_path: Path, carried: list[str], monkeypatch) -> None:

@@ -92,6 +92,8 @@ def test_archives_in_a_folder_are_folders_of_their_name(tmp_path: Path) -> None:
 def test_notes_beside_pictures_are_no_photos(tmp_path: Path) -> None:
     shard = tarred(tmp_path / "00000.tar", {f"000{n}.{kind}": JPG for n in "12" for kind in ("jpg", "json", "txt")})
     assert names(photos_of(shard)) == ["0001.jpg", "0002.jpg"]
+    camera = zipped(tmp_path / "camera.zip", {"1.JPG": JPG, "1.json": b"{}", "1.txt": b"", "2.jpg": JPG, "2.TXT": b""})
+    assert names(photos_of(camera)) == ["1.JPG", "2.jpg"]
     lonely = tarred(tmp_path / "a.tar", {"lonely.json": b"{}", "b.jpg": JPG})
     assert names(photos_of(lonely)) == ["b.jpg", "lonely.json"]
 
@@ -114,6 +116,30 @@ def test_links_in_a_tar_lead_to_their_files(tmp_path: Path) -> None:
     found = {photo.name: photo for photo in photos_of(tmp_path / "a.tar")}
     assert found["hard.jpg"].sha256() == found["sub/soft.jpg"].sha256() == hashlib.sha256(JPG).hexdigest()
     assert reason(found["gone.jpg"]) == reason(found["out.jpg"]) == "missing_file"
+
+
+def test_links_may_stand_before_what_they_lead_to_and_lead_to_links(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, target in (("1.jpg", "2.jpg"), ("2.jpg", "3.jpg"), ("ring.jpg", "ring.jpg")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+        info = tarfile.TarInfo("3.jpg")
+        info.size = len(JPG)
+        archive.addfile(info, io.BytesIO(JPG))
+    found = {photo.name: photo for photo in photos_of(tmp_path / "a.tar")}
+    assert {found[f"{n}.jpg"].sha256() for n in "123"} == {hashlib.sha256(JPG).hexdigest()}
+    assert reason(found["ring.jpg"]) == "missing_file"
+
+
+def test_an_archive_that_no_reader_understands_is_one_reject_among_the_photos(tmp_path: Path) -> None:
+    (tmp_path / "good.jpg").write_bytes(JPG)
+    content = bytearray(zipped(tmp_path / "a.zip", {"a.jpg": JPG}).read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 6] = 0xFF  # the version that is needed to extract
+    (tmp_path / "a.zip").write_bytes(content)
+    found = {photo.name: photo for photo in photos_of(tmp_path)}
+    assert reason(found["a.zip"]) == "corrupt"
+    assert found["good.jpg"].decode().format == "JPEG"
 
 
 def test_a_name_that_occurs_twice_is_the_last_file_as_unpacking_leaves_it(tmp_path: Path) -> None:

@@ -142,3 +142,12 @@ def test_lists_of_pictures_are_refused_with_a_sentence(tmp_path: Path) -> None:
     lists = pa.array([[{"bytes": PICTURES[0], "path": "a.jpg"}]], pa.list_(STRUCT))
     with pytest.raises(InputError, match="one picture a row"):
         photos_of(written(tmp_path / "a.parquet", {"images": lists}))
+
+
+def test_of_two_columns_of_one_name_the_table_is_refused_and_not_the_build(tmp_path: Path) -> None:
+    (tmp_path / "good.jpg").write_bytes(PICTURES[0])
+    columns = [pa.array([PICTURES[1]]), pa.array([PICTURES[2]])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["image", "image"]), tmp_path / "t.parquet")
+    found = photos_of(tmp_path)
+    assert [photo.name.partition("#")[0] for photo in found] == ["good.jpg", "t.parquet"]
+    assert found[0].sha256() == hashlib.sha256(PICTURES[0]).hexdigest()

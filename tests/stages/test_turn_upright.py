@@ -15,7 +15,7 @@ from phq.camera.rotations import rotvec_to_rotmat
 from phq.config.build import load_config
 from phq.detect.fuse import Detection
 from phq.people.person import Face, Person, Photo, TorsoFit
-from phq.people.record import Agreement, Keypoints, Source
+from phq.people.record import Agreement, Keypoints, Provenance, Source
 from phq.photos.decode import decode
 from phq.photos.turn import TURNS, from_turned, turned
 from phq.stages.pipeline import Pipeline, stages
@@ -85,6 +85,21 @@ def looked_at(scores: dict[int, float], lean: float = 0.0, face: float = 0.0, be
         photo.reject("no_person")
     TurnUpright(detect, [Look(lean, face)]).process([photo])
     return photo, detect.calls
+
+
+def test_what_is_stated_of_a_photo_is_known_while_it_is_turned() -> None:
+    seen = []
+
+    class Listening(Look):
+        def process(self, photos: list[Photo]) -> None:
+            seen.extend(photo.provenance for photo in photos)
+            super().process(photos)
+
+    photo = Photo(Path("a"), "a", corners(), Source("0", 20, 10, False, 50.0), Provenance(consent="yes"))
+    photo.reject("no_person")
+    TurnUpright(Detect({45: 0.7}), [Listening(0.0, 0.9)]).process([photo])
+    assert seen == [Provenance(consent="yes")]
+    assert photo.source.photo_turn_deg == 90
 
 
 @pytest.mark.parametrize("turn", TURNS)

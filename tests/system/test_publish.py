@@ -64,3 +64,10 @@ def test_two_exports_into_one_folder_do_not_meet(tmp_path: Path) -> None:
         one.write_bytes(b"1")
         other.write_bytes(b"2")
     assert files(tmp_path) == {"a": b"1", "b": b"2"}
+
+
+@pytest.mark.parametrize("name", ["labels 11:30.zip", "a\\b"])
+def test_a_name_that_not_every_system_takes_is_refused_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="without colon"), published(tmp_path / "new" / name):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -42,7 +42,6 @@ from phq.schema import Fields
 from phq.system.atomic import atomic_write, output_errors
 from phq.system.journal import Change, recover
 from phq.system.place import is_remote
-from phq.weights.digest import sha256_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def since(known: Known, inputs: Sequence[Found]) -> Difference:
 def _same(known: Known, found: Found) -> bool:
     before = known.sha256.get(found.name, "")
     try:
-        return sha256_of(found.path) == before
+        return found.sha256() == before
     except OSError:
         return not before
 
