@@ -153,7 +153,10 @@ def _matches(names: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def _from_glob(source: Path) -> list[Found]:
-    fixed = next(i for i, part in enumerate(source.parts) if has_magic(part))
+    parents = [Path(*source.parts[: i + 1]) for i in range(len(source.parts))]
+    fixed = next((i for i, path in enumerate(parents) if has_magic(path.name) and not path.exists()), None)
+    if fixed is None:  # brackets in the names of folders that are there
+        raise InputError(f"no such file or folder: {source}")
     root = Path(*source.parts[:fixed])
     if not root.is_dir():
         raise InputError(f"no such folder: {root} (of the glob {source})")

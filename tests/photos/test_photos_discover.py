@@ -195,3 +195,12 @@ def test_a_list_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(InputError, match=r"list\.txt cannot be read: Permission denied"):
         discover(tmp_path / "list.txt")
+
+
+def test_brackets_in_the_name_of_a_folder_are_no_pattern(tmp_path: Path) -> None:
+    folder = tmp_path / "shoot [1]"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"a")
+    assert [found.path for found in discover(folder / "*.jpg")] == [folder / "a.jpg"]
+    with pytest.raises(InputError, match="no such file or folder"):
+        discover(folder / "b.jpg")
