@@ -66,11 +66,11 @@ class Found:
 
     def sha256(self) -> str:
         """As recorded in ``source_sha256``; '' if it cannot be read."""
-        if self.entry is not None:
-            return self.entry.sha256(self.path)
         try:
+            if self.entry is not None:
+                return self.entry.sha256(self.path)
             return hashlib.sha256(read_file(self.path)).hexdigest()
-        except RejectError:
+        except (RejectError, OSError, UnicodeError):  # a video that is gone, a path column that is no text
             return ""
 
 

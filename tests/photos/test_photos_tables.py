@@ -151,3 +151,11 @@ def test_of_two_columns_of_one_name_the_table_is_refused_and_not_the_build(tmp_p
     found = photos_of(tmp_path)
     assert [photo.name.partition("#")[0] for photo in found] == ["good.jpg", "t.parquet"]
     assert found[0].sha256() == hashlib.sha256(PICTURES[0]).hexdigest()
+
+
+def test_a_path_that_is_no_text_has_no_hash_and_harms_no_other_row(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(PICTURES[0])
+    paths = pa.array([b"\xe9.jpg", str(tmp_path / "a.jpg").encode()]).view(pa.string())
+    pq.write_table(pa.table({"image": paths}), tmp_path / "t.parquet")
+    hashes = [photo.sha256() for photo in photos_of(tmp_path / "t.parquet")]
+    assert hashes[0] == ""
