@@ -114,3 +114,18 @@ def bmp(kind: bytes = bytes(4), xyz: tuple[float, ...] = (), gamma: float = 0.0,
     head += struct.pack("<3I", *(round(gamma * 65536),) * 3) + struct.pack("<4I", 4, 124 + len(pixels), len(profile), 0)
     body = struct.pack("<I", 124) + head + pixels + profile
     return b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, 138) + body
+
+
+def linear_grey_profile() -> bytes:
+    """An ICC profile of grey (ICC.1:2010) whose values are light itself: its curve has no entries."""
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    name = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"g" + bytes(79)
+    tags = {b"wtpt": white, b"kTRC": b"curv" + bytes(8), b"desc": name}
+    at, table, body = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for tag, content in tags.items():
+        table += struct.pack(">4sII", tag, at + len(body), len(content))
+        body += content + bytes(-len(content) % 4)
+    head = bytearray(128)
+    struct.pack_into(">I4xI4s4s4s", head, 0, at + len(body), 0x02400000, b"mntr", b"GRAY", b"XYZ ")
+    head[36:40], head[68:80] = b"acsp", white[8:]
+    return bytes(head) + table + body

@@ -15,6 +15,8 @@ Colour = tuple[int, int, int]
 _MODE_OF_SPACE = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 """Pillow's mode for each colour space an ICC profile can describe (ICC.1:2010 table 19)."""
 
+_GREY = ("1", "L", "LA", "La")
+
 _PHOTOMETRIC = 262
 _BITS_PER_SAMPLE = 258
 _WHITE_IS_ZERO = 0
@@ -37,7 +39,7 @@ def _grey_8_bit(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """`image` in mode L, RGB, RGBA, CMYK or LAB.
+    """`image` in mode L, LA, RGB, RGBA, CMYK or LAB.
 
     Colour of 16 bits never arrives here: Pillow keeps its upper byte, within one grey level of rounding.
 
@@ -49,7 +51,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         raise RejectError("unsupported_format", "32-bit samples, whose scale the file does not state")
     if image.has_transparency_data:
-        return image.convert("RGBA")
+        return image.convert("LA" if image.mode in _GREY else "RGBA")
     if image.mode == "1":
         return image.convert("L")
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")
@@ -94,8 +96,8 @@ def to_srgb(image: Image.Image, icc: bytes | None, background: Colour) -> Image.
         RejectError: unsupported_format, for floating-point and 32-bit samples.
     """
     image = _eight_bit(image)
-    if image.mode != "RGBA":
+    if image.mode not in ("LA", "RGBA"):
         return _to_rgb(image, icc)
     alpha = image.getchannel("A")
-    opaque = _to_rgb(image.convert("RGB"), icc)
+    opaque = _to_rgb(image.convert(image.mode.removesuffix("A")), icc)
     return Image.composite(opaque, Image.new("RGB", image.size, background), alpha)

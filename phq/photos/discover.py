@@ -13,9 +13,10 @@ from pathlib import Path
 
 from phq.errors import InputError, RejectError
 from phq.photos.colour import Colour
-from phq.photos.decode import BACKGROUND, MAX_BYTES, MAX_PIXELS, Decoded, decode, read_file
-from phq.photos.entry import Entry
+from phq.photos.decode import BACKGROUND, MAX_BYTES, MAX_PIXELS, Decoded, PhotoRejectError, decode, read_file
+from phq.photos.entry import GONE, Entry
 from phq.photos.same_path import existing
+from phq.system.atomic import raise_disk_failure
 from phq.system.place import file_system, is_url, place
 from phq.system.retrying import retried
 
@@ -58,11 +59,18 @@ class Found:
         """Upright sRGB pixels and facts, see `phq.photos.decode.decode`.
 
         Raises:
-            PhotoRejectError: see there.
+            PhotoRejectError: see there; also missing_file or unreadable, of the file that holds the photo.
+            OutputError: the disk fails.
         """
         if self.entry is None:
             return decode(self.path, max_pixels, background)
-        return self.entry.decode(self.path, max_pixels, background, MAX_BYTES)
+        try:
+            return self.entry.decode(self.path, max_pixels, background, MAX_BYTES)
+        except FileNotFoundError:
+            raise PhotoRejectError("missing_file", GONE) from None
+        except OSError as error:
+            raise_disk_failure(error)
+            raise PhotoRejectError("unreadable", error.strerror or "the file that holds it cannot be read") from error
 
     def sha256(self) -> str:
         """As recorded in ``source_sha256``; '' if it cannot be read."""

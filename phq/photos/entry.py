@@ -11,6 +11,8 @@ from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.system.place import is_remote
 
+GONE = "the file that holds it is no longer there"
+
 
 class Entry(Protocol):
     """Where in a file a photo is, and how it is read from there. Small and picklable: it travels to the workers."""

@@ -104,6 +104,14 @@ def test_members_of_a_compressed_tar_keep_its_order(tmp_path: Path) -> None:
     assert names(photos_of(tarred(tmp_path / "a.tar", files))) == ["1.jpg", "2.jpg", "4.jpg", "5.jpg"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_that_is_gone_is_a_reject_like_any_photo(tmp_path: Path, kind: str) -> None:
+    make = zipped if kind == "zip" else tarred
+    (found,) = photos_of(make(tmp_path / f"a.{kind}", {"a.jpg": JPG}))
+    found.path.unlink()
+    assert (reason(found), found.sha256()) == ("missing_file", "")
+
+
 def test_links_in_a_tar_lead_to_their_files(tmp_path: Path) -> None:
     with tarfile.open(tarred(tmp_path / "a.tar", {"sub/a.jpg": JPG}), "a") as archive:
         for name, kind, target in (

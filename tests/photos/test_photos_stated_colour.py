@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 from encoded_pictures import encoded, has_heif
-from PIL import ImageCms, features
+from PIL import Image, ImageCms, features
 from stated_colours import (
     ADOBE_BY_EXIF,
     IN_SRGB,
@@ -21,6 +21,7 @@ from stated_colours import (
     colours_of,
     exif,
     gama,
+    linear_grey_profile,
     picture,
     png,
     with_exif,
@@ -97,6 +98,16 @@ class TestPng:
         full = colours_of(decode_bytes(png(cicp(1, 13, full=0))).pixels)
         expected = np.clip((narrow[16::32, 16::32].ravel() - 16) * 255 / 219, 0, 255)
         assert np.abs(full - expected).max() <= 1
+
+    @pytest.mark.parametrize("how", ["LA", "tRNS", "1"])
+    def test_grey_with_transparency_keeps_its_profile(self, how: str) -> None:
+        """A picture of one grey, opaque: light to sRGB's curve."""
+        profile, grey = linear_grey_profile(), Image.new("L", (64, 64), 255 if how == "1" else 100)
+        options = {"transparency": 3} if how == "tRNS" else {}
+        data = encoded(grey.convert("L" if how == "tRNS" else how), "PNG", icc_profile=profile, **options)
+        light = np.asarray(grey)[0, 0] / 255
+        expected = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
+        assert np.abs(decode_bytes(data).pixels - expected).max() <= 1
 
     def test_grey_follows_gamma(self) -> None:
         data = encoded(picture().convert("L"), "PNG")

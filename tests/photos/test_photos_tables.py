@@ -49,6 +49,12 @@ def test_rows_of_an_image_column(tmp_path: Path) -> None:
     assert [photo.name for photo in photos_of(tmp_path)][:2] == ["b.jpg", "train-0.parquet#row=0"]
 
 
+def test_a_table_that_is_gone_is_a_reject_like_any_photo(tmp_path: Path) -> None:
+    (photo,) = photos_of(written(tmp_path / "a.parquet", {"image": images([{"bytes": PICTURES[0], "path": None}])}))
+    photo.path.unlink()
+    assert reason(photo).startswith("missing_file") and photo.sha256() == ""
+
+
 def test_a_row_may_hold_a_path_beside_the_table_but_no_url(tmp_path: Path) -> None:
     (tmp_path / "beside.jpg").write_bytes(PICTURES[7])
     paths = ["beside.jpg", "gone.jpg", "https://example.org/a.jpg"]

@@ -53,6 +53,14 @@ def test_a_folder_of_videos_and_photos(tmp_path: Path) -> None:
     assert names(photos_of(tmp_path)) == ["a.jpg", "c.mp4", "sub/b.mov#t=0.000", "sub/b.mov#t=1.000"]
 
 
+def test_a_video_that_is_gone_is_a_reject_like_any_photo(tmp_path: Path) -> None:
+    (found,) = photos_of(clip(tmp_path / "a.mp4", 1))
+    found.path.unlink()
+    with pytest.raises(PhotoRejectError) as reject:
+        found.decode()
+    assert (reject.value.reason, reject.value.sha256, found.sha256()) == ("missing_file", "", "")
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov", "avi"])
 def test_frames_in_any_order_are_those_of_their_times(tmp_path: Path, suffix: str) -> None:
     codec = "mpeg4" if suffix == "avi" else "libx264"
