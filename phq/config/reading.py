@@ -107,6 +107,10 @@ class Settings(Generic[Model]):
 
     def unknown(self, name: str) -> ConfigError:
         """The error for a setting that does not exist, with the nearest known names."""
+        if name in self.tables:
+            return ConfigError(
+                f"{name} is a table: set its entries, such as {next(iter(self.tables[name]))}. {self.listed}"
+            )
         known = list(self.names())
         parts = [other for other in known if other.startswith(f"{name}.") or other.endswith(f".{name}")]
         near = parts or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -126,7 +130,7 @@ class Settings(Generic[Model]):
 
     def _short(self, name: str) -> str:
         table, _, entry = name.partition(".")
-        return entry if table in self.tables else name
+        return entry if entry and table in self.tables else name
 
     def _flat(self, table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         flat: dict[str, Any] = {}

@@ -205,6 +205,11 @@ def test_a_stored_configuration_is_read_back(tmp_path: Path) -> None:
         stored_config({**stored, "gone": 1})
 
 
+def test_a_number_for_the_whole_table_is_told_that_it_is_a_table() -> None:
+    with pytest.raises(ConfigError, match=r"thresholds is a table: set its entries, such as [a-z_]+\.[a-z]+"):
+        load_config(sets=["thresholds=5"])
+
+
 @pytest.mark.parametrize("word", ["2024", "true", "nan", "1979-05-27", "a, b", "[x]", "O'Brien", "C:\\x.pt"])
 def test_text_settings_take_every_bare_word_as_it_is(word: str) -> None:
     assert load_config(sets=[f"provenance.author={word}"]).provenance.author == word
