@@ -12,8 +12,14 @@ from torch import Tensor, nn
 BINS = 24
 OUTPUTS = 2 * (BINS + 4)
 """Torso then head: 24 yaw logits, pitch, roll (radians) and their log standard deviations."""
-FROZEN = 12
+FROZEN = 8
 """First layers of the trunk that keep their weights: they cost most of the time and learn least."""
+FINE_AT, FINE_IN = 15, 96
+"""Layer before which the finer map lies, a sixteenth of the crop's side, and its channels."""
+COARSE, FINE = 32, 16
+"""Channels of both maps of which the place is kept."""
+PLACES = (16 * COARSE + 64 * FINE, 16 * COARSE + 49 * FINE)
+"""Numbers that tell places, of the body crop (4 × 4 and 8 × 8 cells) and of the head crop (4 × 4 and 7 × 7)."""
 SETTING = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 """Expansion, channels, repeats, first stride: table 2 of Sandler et al. 2018."""
 
@@ -67,6 +73,19 @@ class MobileNetV2(nn.Module):
             layer.bias.data.copy_(torch.from_numpy(np.array(values[node.input[2]], np.float32)))
 
 
+class Placed(nn.Module):
+    """Where in a crop things are: (N, P) from few channels of the trunk's last map and of the finer one before its last
+    halving; the mean over a map does not say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coarse, self.fine = conv(1280, COARSE, 1), conv(FINE_IN, FINE, 1)
+
+    def forward(self, fine: Tensor, last: Tensor) -> Tensor:
+        """Of both maps (N, C, H, W)."""
+        return torch.cat([self.coarse(last).relu().flatten(1), self.fine(fine).relu().flatten(1)], 1)
+
+
 class Orientation(nn.Module):
     """Crops round neck and head, RGB (N, 3, S, S) in 0..255, to (N, 56), see `OUTPUTS`; one trunk sees both."""
 
@@ -74,33 +93,47 @@ class Orientation(nn.Module):
         super().__init__()
         self.trunk = MobileNetV2()
         self.drop = nn.Dropout(0.3)
+        self.body, self.near = Placed(), Placed()
         self.head = nn.Linear(2560, OUTPUTS)
+        self.placed = nn.Linear(sum(PLACES), OUTPUTS, bias=False)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
+        nn.init.zeros_(self.placed.weight)
         self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
 
     def load_onnx(self, path: Path) -> None:
-        """All weights of a network that `export.py` wrote."""
+        """All weights of a network that `export.py` wrote; what an older one lacks stays as it is."""
         values = {
             t.name.removesuffix("_half"): onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer
         }
         for name, parameter in self.named_parameters():
-            parameter.data.copy_(torch.from_numpy(np.array(values[f"model.{name}"], np.float32)))
-
-    def features_of(self, crops: Tensor) -> Tensor:
-        """(N, 1280) of either crop."""
-        return self.trunk((crops - self.mean) / self.std)
+            if f"model.{name}" in values:
+                parameter.data.copy_(torch.from_numpy(np.array(values[f"model.{name}"], np.float32)))
 
     def front(self, crops: Tensor) -> Tensor:
         """(N, C, H, W) after the first `FROZEN` layers, which training leaves as they are."""
         return self.trunk.layers[:FROZEN]((crops - self.mean) / self.std)
 
+    def features_from(self, front: Tensor, place: Placed) -> tuple[Tensor, Tensor]:
+        """(N, 1280) means and (N, P) places of a crop, for what `front` made of it."""
+        fine = self.trunk.layers[FROZEN:FINE_AT](front)
+        last = self.trunk.layers[FINE_AT:](fine)
+        return last.mean((2, 3)), place(fine, last)
+
+    def features_of(self, body: Tensor, head: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The same of both crops as they are."""
+        return [self.features_from(self.front(x), place) for x, place in ((body, self.body), (head, self.near))]
+
+    def answer(self, features: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Raw outputs for the features of body and head."""
+        means, places = (torch.cat(part, 1) for part in zip(*features, strict=True))
+        return self.head(self.drop(means)) + self.placed(self.drop(places))
+
     def from_front(self, body: Tensor, head: Tensor) -> Tensor:
         """Raw outputs for what `front` made of both crops."""
-        rest = self.trunk.layers[FROZEN:]
-        return self.head(self.drop(torch.cat([rest(part).mean((2, 3)) for part in (body, head)], 1)))
+        return self.answer([self.features_from(body, self.body), self.features_from(head, self.near)])
 
     def forward(self, body: Tensor, head: Tensor) -> Tensor:
         """Raw outputs."""
-        return self.head(self.drop(torch.cat([self.features_of(body), self.features_of(head)], 1)))
+        return self.answer(self.features_of(body, head))

@@ -6,8 +6,8 @@ LIST.txt has the first 20 digits of the sha256 and the path of each picture in F
 the cut photos and their truth.json, for `phq build` and
 `phq evaluate pose`. Of a person who is
 seen down to the hips the landmark network knows the torso; where its three runs, MoveNet's left and right and the face
-detector do not contradict each other, the closed-form fit is the label. The
-photo is then cut below the neck, at the sides and above the head, and the landmark network runs anew on every cut.
+detector do not contradict each other, the closed-form fit is the label, its torso freed of what the network flattens.
+The photo is then cut below the neck, at the sides and above the head, and the landmark network runs anew on every cut.
 With ``--hide-faces`` every cut's face is pixelated before any network sees it, as in published recordings.
 Arrays as `prepare.py` writes them, and: label_sigma (N, 2) spread of the label of torso and head in degrees, NaN where
 there is none; face (N, 2) score of the face detector and whether MoveNet has left and right as on a front (NaN:
@@ -32,6 +32,8 @@ from prepare import add_person, photo_of, record, shaken
 from phq.config.build import Detect, Models
 from phq.people.person import Person, Photo
 from phq.photos.decode import decode
+from phq.pose.closed_form import unflattened
+from phq.pose.evidence import WHOLE_FLAT_DEG
 from phq.pose.orient.angles import angles_of
 from phq.pose.orient.crop import orientation_region
 from phq.pose.orient.fuse import blazepose_angles, evidence_of
@@ -111,7 +113,8 @@ def label_of(person: Person, stretched: bool) -> tuple[Floats, Floats] | None:
     if abs((torso - head + 180) % 360 - 180) > 95:
         return None
     sigma = np.array([SIGMA_TORSO, SIGMA_HEAD if spread_of(angles[1:, 1, 0]) < HEADS_AGREE else np.nan])
-    return np.stack([start.torso_to_cam, start.head_to_cam]), np.maximum(sigma, STRETCHED) if stretched else sigma
+    labels = np.stack([unflattened(start.torso_to_cam, WHOLE_FLAT_DEG), start.head_to_cam])
+    return labels, np.maximum(sigma, STRETCHED) if stretched else sigma
 
 
 def cut_of(person: Person, rng: np.random.Generator, hidden: bool) -> tuple[Photo, float]:
