@@ -19,7 +19,7 @@ from typing import IO, Any
 from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded
-from phq.photos.entry import GONE, Entry, as_photo_reject, decode_entry, version_of
+from phq.photos.entry import Entry, as_photo_reject, decode_entry, version_of
 from phq.system.atomic import raise_disk_failure
 from phq.system.retrying import retried
 
@@ -273,8 +273,8 @@ def _reading(file: Path, read: Callable[[], bytes]) -> bytes:
         return retried(str(file), read)
     except EOFError as error:
         raise RejectError("truncated", "its archive ends before it does") from error
-    except FileNotFoundError as error:
-        raise RejectError("missing_file", GONE) from error
+    except FileNotFoundError:  # `Found` says so, of every kind of entry
+        raise
     except KeyError as error:
         raise RejectError("missing_file", "it is no longer in its archive") from error
     except _BROKEN as error:

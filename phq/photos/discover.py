@@ -14,7 +14,7 @@ from pathlib import Path
 from phq.errors import InputError, RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import BACKGROUND, MAX_BYTES, MAX_PIXELS, Decoded, PhotoRejectError, decode, read_file
-from phq.photos.entry import GONE, Entry
+from phq.photos.entry import Entry
 from phq.photos.same_path import existing
 from phq.system.atomic import raise_disk_failure
 from phq.system.place import file_system, is_url, place
@@ -67,7 +67,7 @@ class Found:
         try:
             return self.entry.decode(self.path, max_pixels, background, MAX_BYTES)
         except FileNotFoundError:
-            raise PhotoRejectError("missing_file", GONE) from None
+            raise PhotoRejectError("missing_file", "the file that holds it is no longer there") from None
         except OSError as error:
             raise_disk_failure(error)
             raise PhotoRejectError("unreadable", error.strerror or "the file that holds it cannot be read") from error

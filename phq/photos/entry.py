@@ -11,8 +11,6 @@ from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, PhotoRejectError, decode_bytes
 from phq.system.place import is_remote
 
-GONE = "the file that holds it is no longer there"
-
 
 class Entry(Protocol):
     """Where in a file a photo is, and how it is read from there. Small and picklable: it travels to the workers."""
@@ -22,10 +20,15 @@ class Entry(Protocol):
 
         Raises:
             PhotoRejectError: with a reason of `phq.reasons`.
+            FileNotFoundError: the file is no longer there.
         """
 
     def sha256(self, file: Path) -> str:
-        """What `Decoded.sha256` will be, '' if it cannot be read."""
+        """What `Decoded.sha256` will be, '' if it cannot be read.
+
+        Raises:
+            FileNotFoundError: the file is no longer there.
+        """
 
 
 @dataclass(frozen=True)

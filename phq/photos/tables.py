@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from phq.errors import RejectError
 from phq.photos.colour import Colour
 from phq.photos.decode import Decoded, read_file
-from phq.photos.entry import GONE, as_photo_reject, decode_entry, version_of
+from phq.photos.entry import as_photo_reject, decode_entry, version_of
 from phq.system.atomic import raise_disk_failure
 from phq.system.retrying import retried
 
@@ -192,8 +192,8 @@ def _rows(file: Path, version: object, column: Column, group: int) -> _Rows:
 def _picture(file: Path, where: TableRow, max_bytes: int | None) -> bytes:
     try:
         value = retried(str(file), lambda: _rows(file, version_of(file), where.column, where.group).at(where.row))
-    except FileNotFoundError as error:
-        raise RejectError("missing_file", GONE) from error
+    except FileNotFoundError:  # `Found` says so, of every kind of entry
+        raise
     except (pa.ArrowException, OSError, StopIteration) as error:
         _rows.cache_clear()
         raise RejectError("corrupt", f"damaged in its table: {_first_line(error)}") from error

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from phq.pose.orient.net import BODY_SIDE, HEAD_SIDE
 
-KINDS = ("means", "places")
 SMALL = 256
 """Tensors of fewer numbers stay float32."""
 
@@ -34,20 +33,14 @@ class Views(nn.Module):
         self.model = model
         with torch.no_grad():
             black = model.features_of(*(torch.zeros(1, 3, side, side) for side in (BODY_SIDE, HEAD_SIDE)))
-        for part, features in zip(("body", "head"), black, strict=True):
-            for kind, values in zip(KINDS, features, strict=True):
-                self.register_buffer(f"no_{part}_{kind}", values)
-
-    def black(self, part: str, like: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Features of a black crop, as many as of others."""
-        means, places = (getattr(self, f"no_{part}_{kind}").expand_as(x) for kind, x in zip(KINDS, like, strict=True))
-        return means, places
+        self.register_buffer("no_body", black[0])
+        self.register_buffer("no_head", black[1])
 
     def forward(self, body: Tensor, head: Tensor) -> Tensor:
         """(N, S, S, 3) twice to (N, 3, 56)."""
         b, h = self.model.features_of(*(x.permute(0, 3, 1, 2) for x in (body, head)))
-        pairs = ([b, h], [b, self.black("head", h)], [self.black("body", b), h])
-        return torch.stack([self.model.answer(pair) for pair in pairs], 1)
+        no_body, no_head = self.no_body.expand_as(b), self.no_head.expand_as(h)
+        return torch.stack([self.model.answer(*pair) for pair in ((b, h), (b, no_head), (no_body, h))], 1)
 
 
 def halve(model: onnx.ModelProto) -> None:

@@ -14,12 +14,16 @@ OUTPUTS = 2 * (BINS + 4)
 """Torso then head: 24 yaw logits, pitch, roll (radians) and their log standard deviations."""
 FROZEN = 8
 """First layers of the trunk that keep their weights: they cost most of the time and learn least."""
+MEANS = 1280
+"""Channels of the trunk's last map."""
 FINE_AT, FINE_IN = 15, 96
 """Layer before which the finer map lies, a sixteenth of the crop's side, and its channels."""
 COARSE, FINE = 32, 16
 """Channels of both maps of which the place is kept."""
 PLACES = (16 * COARSE + 64 * FINE, 16 * COARSE + 49 * FINE)
 """Numbers that tell places, of the body crop (4 × 4 and 8 × 8 cells) and of the head crop (4 × 4 and 7 × 7)."""
+NEW = ("body", "near", "placed")
+"""Modules that networks before P lack."""
 SETTING = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 """Expansion, channels, repeats, first stride: table 2 of Sandler et al. 2018."""
 
@@ -74,16 +78,16 @@ class MobileNetV2(nn.Module):
 
 
 class Placed(nn.Module):
-    """Where in a crop things are: (N, P) from few channels of the trunk's last map and of the finer one before its last
-    halving; the mean over a map does not say."""
+    """(N, 1280 + P) features of a crop: the means over the trunk's last map, which do not say where things are, and the
+    places, a few channels of that map and of the finer one before its last halving."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.coarse, self.fine = conv(1280, COARSE, 1), conv(FINE_IN, FINE, 1)
+        self.coarse, self.fine = conv(MEANS, COARSE, 1), conv(FINE_IN, FINE, 1)
 
     def forward(self, fine: Tensor, last: Tensor) -> Tensor:
         """Of both maps (N, C, H, W)."""
-        return torch.cat([self.coarse(last).relu().flatten(1), self.fine(fine).relu().flatten(1)], 1)
+        return torch.cat([last.mean((2, 3)), self.coarse(last).relu().flatten(1), self.fine(fine).relu().flatten(1)], 1)
 
 
 class Orientation(nn.Module):
@@ -94,46 +98,48 @@ class Orientation(nn.Module):
         self.trunk = MobileNetV2()
         self.drop = nn.Dropout(0.3)
         self.body, self.near = Placed(), Placed()
-        self.head = nn.Linear(2560, OUTPUTS)
-        self.placed = nn.Linear(sum(PLACES), OUTPUTS, bias=False)
+        self.head = nn.Linear(2 * MEANS, OUTPUTS)
+        self.placed = nn.Linear(sum(PLACES), OUTPUTS)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         nn.init.zeros_(self.placed.weight)
+        nn.init.zeros_(self.placed.bias).requires_grad_(False)  # the head has one; without any, the file lacks the name
         self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
 
     def load_onnx(self, path: Path) -> None:
-        """All weights of a network that `export.py` wrote; what an older one lacks stays as it is."""
+        """All weights of a network that `export.py` wrote; one from before P has no places, which stay as they are."""
         values = {
             t.name.removesuffix("_half"): onnx.numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer
         }
+        before = "model.body.coarse.weight" not in values
         for name, parameter in self.named_parameters():
-            if f"model.{name}" in values:
+            if not (before and name.partition(".")[0] in NEW):
                 parameter.data.copy_(torch.from_numpy(np.array(values[f"model.{name}"], np.float32)))
 
     def front(self, crops: Tensor) -> Tensor:
         """(N, C, H, W) after the first `FROZEN` layers, which training leaves as they are."""
         return self.trunk.layers[:FROZEN]((crops - self.mean) / self.std)
 
-    def features_from(self, front: Tensor, place: Placed) -> tuple[Tensor, Tensor]:
-        """(N, 1280) means and (N, P) places of a crop, for what `front` made of it."""
+    def features_from(self, front: Tensor, place: Placed) -> Tensor:
+        """`Placed` features of a crop, for what `front` made of it."""
         fine = self.trunk.layers[FROZEN:FINE_AT](front)
-        last = self.trunk.layers[FINE_AT:](fine)
-        return last.mean((2, 3)), place(fine, last)
+        return place(fine, self.trunk.layers[FINE_AT:](fine))
 
-    def features_of(self, body: Tensor, head: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def features_of(self, body: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
         """The same of both crops as they are."""
-        return [self.features_from(self.front(x), place) for x, place in ((body, self.body), (head, self.near))]
+        return self.features_from(self.front(body), self.body), self.features_from(self.front(head), self.near)
 
-    def answer(self, features: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Raw outputs for the features of body and head."""
-        means, places = (torch.cat(part, 1) for part in zip(*features, strict=True))
+    def answer(self, body: Tensor, head: Tensor) -> Tensor:
+        """Raw outputs for the features of both crops."""
+        means = torch.cat([body[:, :MEANS], head[:, :MEANS]], 1)
+        places = torch.cat([body[:, MEANS:], head[:, MEANS:]], 1)
         return self.head(self.drop(means)) + self.placed(self.drop(places))
 
     def from_front(self, body: Tensor, head: Tensor) -> Tensor:
         """Raw outputs for what `front` made of both crops."""
-        return self.answer([self.features_from(body, self.body), self.features_from(head, self.near)])
+        return self.answer(self.features_from(body, self.body), self.features_from(head, self.near))
 
     def forward(self, body: Tensor, head: Tensor) -> Tensor:
         """Raw outputs."""
-        return self.answer(self.features_of(body, head))
+        return self.answer(*self.features_of(body, head))
